@@ -1,0 +1,71 @@
+"""Sub-command ``cooptrack bag``: convert data sets to ROS 2 bags, describe bags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..core.errors import UserError
+
+SUMMARY = 'convert data sets to ROS 2 bags, describe bags'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
+    convert = actions.add_parser('convert', help='write one sequence of a V2X-Seq-SPD folder as a bag (mcap)')
+    convert.add_argument('dataset', metavar='DATASET', help='folder in the V2X-Seq-SPD format')
+    convert.add_argument('-o', '--output', required=True, metavar='OUT', help='bag to write; must not exist')
+    convert.add_argument('--sequence', metavar='ID', help='sequence; may be left out if there is only one')
+    convert.add_argument('--unit', default='rsu_1', help='name of the roadside unit (default: %(default)s)')
+    convert.add_argument('--stamp', choices=('pointcloud', 'image'), default='pointcloud',
+                         help='time that pictures carry (default: %(default)s, which the network works with)')
+    convert.add_argument('--update-labels', metavar='FILE',
+                         help="label corrections: 'bundled' for the published ones, or a file of that schema")
+    convert.add_argument('--ego-labels', choices=('keep', 'remove'), default='keep',
+                         help='labels of the ego car in the ground truth (default: %(default)s, as published)')
+    info = actions.add_parser('info', help='describe a bag')
+    info.add_argument('bag', metavar='BAG')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked for; return 0 if it was done."""
+    return {'convert': _convert, 'info': _info}[args.action](args)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from ..data.bag import convert
+    from ..data.spd import SpdDataset
+    dataset = SpdDataset(args.dataset, args.update_labels, args.ego_labels)
+    sequences = dataset.sequences()
+    if args.sequence is None and len(sequences) != 1:
+        raise UserError(f"{args.dataset} has the sequences {', '.join(sequences)}: choose one with --sequence")
+    sequence = args.sequence or sequences[0]
+    count = convert(dataset, sequence, Path(args.output), args.unit, args.stamp, _progress())
+    print(f'{args.output}: sequence {sequence}, {count} messages, stamps of the {args.stamp}, '
+          f'ego labels: {args.ego_labels}')
+    return 0
+
+
+def _progress():
+    """Return a callback that draws a percentage on a terminal; None elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        print(f'\r{100 * done // total:3d} %', end='' if done < total else '\n', file=sys.stderr, flush=True)
+    return show
+
+
+def _info(args: argparse.Namespace) -> int:
+    from ..data.bag_info import describe_bag
+    summary = describe_bag(Path(args.bag))
+    print(f'start     {summary.start_ns / 1e9:.3f} s')
+    print(f'duration  {summary.duration_ns / 1e9:.3f} s')
+    for key, value in (summary.description or {}).items():
+        print(f'{key:<12} {f"{len(value)} entries" if value and isinstance(value[0], list) else value}')
+    width = max((len(t.name) for t in summary.topics), default=0)
+    for topic in summary.topics:
+        print(f"{topic.name:<{width}}  {topic.count:6d}  {topic.kind}{'  latched' if topic.latched else ''}")
+    return 0

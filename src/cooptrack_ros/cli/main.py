@@ -1,0 +1,52 @@
+"""Entry point of ``cooptrack``: finds the module of a sub-command and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from .. import __version__
+from ..core.errors import UserError
+
+COMMANDS = {
+    'synth': 'generate synthetic towns in the V2X-Seq-SPD format',
+    'bag': 'convert data sets to ROS 2 bags, describe bags',
+    'replay': 'play a bag to the nodes, in lockstep or in real time',
+    'train': 'train vehicle, roadside and cooperative networks',
+    'eval': 'run a model over data and measure detection and tracking',
+    'eval-json': 'measure a result file in the exchange format',
+    'render': 'draw a result as pictures and an animation',
+    'demo': 'run the whole demonstration',
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command; return the exit status (0 only if the job was done)."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog='cooptrack', description='Cooperative camera-only 3D tracking.')
+    parser.add_argument('--version', action='version', version=__version__)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    chosen = next((word for word in argv if not word.startswith('-')), None)
+    module = None
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary)
+        if name == chosen:
+            # Only the wanted command is imported: torch and ROS cost seconds.
+            module = importlib.import_module(f'.{name.replace("-", "_")}', __package__)
+            module.add_arguments(sub)
+    args = parser.parse_args(argv)
+    try:
+        return module.run(args)
+    except UserError as error:
+        print(f'cooptrack {chosen}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

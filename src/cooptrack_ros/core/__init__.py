@@ -1,0 +1,1 @@
+"""Types, settings, geometry and tracking logic; knows nothing of ROS."""

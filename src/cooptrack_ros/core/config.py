@@ -1,0 +1,230 @@
+"""Typed settings of network, tracker and fusion: the only place for defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from .types import CLASS_NAMES, Side
+
+
+@dataclass(frozen=True)
+class RangeConfig:
+    """Ranges of one agent in its lidar frame, metres: x0, y0, z0, x1, y1, z1."""
+
+    pc_range: tuple[float, ...]
+    post_center_range: tuple[float, ...]
+    class_range: tuple[float, ...]
+    """Evaluation radius per class of ``CLASS_NAMES``."""
+
+
+EGO_RANGE = RangeConfig((-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), (-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
+                        (50.0, 40.0, 40.0))
+INFRA_RANGE = RangeConfig((0.0, -51.2, -5.0, 102.4, 51.2, 3.0), (-10.0, -61.2, -10.0, 112.4, 61.2, 10.0),
+                          (100.0, 80.0, 80.0))
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Image backbone: ``resnet50`` (published names) or ``compact`` with the given widths."""
+
+    kind: str = 'resnet50'
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
+    out_stride: int = 32
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """
+    Choices where the published code does something surprising (model.md section 16).
+
+    Defaults are the published behaviour, needed for the published weights.
+    """
+
+    previous_bev: str = 'published'
+    """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (Q4, Q6, Q7);
+    ``warp``: bilinear warp of the previous map by the exact relative pose, no shift."""
+    ego_motion_input: str = 'published'
+    """``published``: absolute pose and deltas (Q20, Q21); ``relative``: motion since the last frame only."""
+    first_bev: str = 'none'
+    """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, Q5)."""
+    query_fill: str = 'random'
+    """Which learned queries join the live tracks: ``random`` subset (Q9) or ``first_n``."""
+    min_affinity: float = 0.0
+    """Association pairs below this affinity are not fused (Q1); 0 accepts all."""
+    max_match_distance_m: float = float('inf')
+    """Association pairs farther apart than this are not fused (Q1)."""
+    training_match: str = 'rule'
+    """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (Q1)."""
+    aux_losses_stage2: bool = False
+    dup_ref_loss: bool = True
+    cls_prior_bias: bool = False
+    """Prior bias on the refinement class head of new trainings (model.md 13.9)."""
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Life of tracks on one side (model.md 11)."""
+
+    score_threshold: float = 0.4
+    output_threshold: float = 0.3
+    max_age: int = 1
+    """Frames in a row that a track may score below ``score_threshold`` before it ends, exclusive."""
+    max_detections: int = 300
+    reset_gap_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and behaviour of the whole network; defaults are the published ResNet-50 model."""
+
+    name: str = 'r50'
+    class_names: tuple[str, ...] = CLASS_NAMES
+    input_size: tuple[int, int] = (544, 960)
+    """Padded network input, rows x columns; pictures are scaled to fit and padded right and below."""
+    resize: str = 'linear'
+    """OpenCV interpolation of the resize: ``linear`` (published) or ``area``."""
+    embed_dims: int = 256
+    num_heads: int = 8
+    num_queries: int = 900
+    bev_size: tuple[int, int] = (50, 50)
+    encoder_layers: int = 3
+    decoder_layers: int = 6
+    ffn_dims: int = 512
+    reasoning_layers: int = 2
+    reasoning_ffn_dims: int = 2048
+    hist_len: int = 4
+    temporal_points: int = 4
+    spatial_points: int = 8
+    pillar_heights: int = 4
+    decoder_points: int = 4
+    point_dims: int = 64
+    """Width of the first two layers of the motion extractor's nets."""
+    alignment_blocks: int = 16
+    max_cameras: int = 6
+    max_levels: int = 4
+    dropout: float = 0.1
+    published_extras: bool = True
+    """Keep the entries of the published files that have no effect (model.md 14.4)."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    ego_range: RangeConfig = EGO_RANGE
+    infra_range: RangeConfig = INFRA_RANGE
+    behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
+    tracker_vehicle: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker_roadside: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker_cooperative: TrackerConfig = field(default_factory=lambda: TrackerConfig(max_age=3))
+
+    def range_of(self, side: Side) -> RangeConfig:
+        """Return the ranges of the agent that runs as ``side``."""
+        return self.infra_range if side is Side.ROADSIDE else self.ego_range
+
+    def tracker_of(self, side: Side) -> TrackerConfig:
+        """Return the life-cycle settings of ``side``."""
+        return {Side.VEHICLE: self.tracker_vehicle, Side.ROADSIDE: self.tracker_roadside,
+                Side.COOPERATIVE: self.tracker_cooperative}[side]
+
+
+R50 = ModelConfig()
+
+MINI = ModelConfig(
+    name='mini',
+    input_size=(288, 512),
+    resize='area',
+    embed_dims=96,
+    num_heads=6,
+    num_queries=150,
+    bev_size=(40, 40),
+    encoder_layers=2,
+    decoder_layers=3,
+    ffn_dims=192,
+    reasoning_layers=1,
+    reasoning_ffn_dims=192,
+    temporal_points=2,
+    alignment_blocks=6,
+    max_cameras=1,
+    max_levels=1,
+    dropout=0.0,
+    published_extras=False,
+    # Chosen by the lead for training pace: please leave the sizes as they are.
+    backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
+    behaviour=BehaviourConfig(
+        previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n', max_match_distance_m=3.5,
+        aux_losses_stage2=True, dup_ref_loss=False, cls_prior_bias=True),
+)
+
+PRESETS = {'r50': R50, 'mini': MINI}
+
+
+def apply_overrides(config: Any, overrides: dict[str, Any], path: str = '') -> Any:
+    """
+    Return ``config`` (a frozen dataclass) with nested values replaced from plain YAML or JSON data.
+
+    :raises ValueError: for an unknown key or a value of the wrong type; the text names the full key.
+    """
+    known = {f.name: f for f in fields(config)}
+    changes = {}
+    for key, value in overrides.items():
+        full = f'{path}{key}'
+        if key not in known:
+            raise ValueError(f"unknown configuration key '{full}'; known here: {', '.join(sorted(known))}")
+        current = getattr(config, key)
+        if is_dataclass(current):
+            if not isinstance(value, dict):
+                raise ValueError(f"configuration key '{full}' must be a mapping, not {value!r}")
+            changes[key] = apply_overrides(current, value, f'{full}.')
+        else:
+            changes[key] = _coerce(full, current, value)
+    return replace(config, **changes)
+
+
+def _coerce(key: str, current: Any, value: Any) -> Any:
+    if isinstance(current, bool):
+        ok = isinstance(value, bool)
+    elif isinstance(current, int):
+        ok = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(current, float):
+        ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+        value = float(value) if ok else value
+    elif isinstance(current, tuple):
+        ok = isinstance(value, (list, tuple))
+        value = tuple(value) if ok else value
+    else:
+        ok = isinstance(value, type(current))
+    if not ok:
+        raise ValueError(f"configuration key '{key}' must be {type(current).__name__}, not {value!r}")
+    return value
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Return plain data (lists instead of tuples) for YAML and JSON."""
+    def plain(value):
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(v) for v in value]
+        return value
+    return plain(asdict(config))
+
+
+def load_config(source: str | dict[str, Any]) -> ModelConfig:
+    """
+    Return a model configuration from a preset name, a YAML file or plain data.
+
+    A mapping may name its ``preset`` (default ``r50``); its other keys override that preset.
+
+    :raises ValueError: for unknown presets or keys.
+    """
+    if isinstance(source, str) and source in PRESETS:
+        return PRESETS[source]
+    if isinstance(source, str):
+        import yaml
+        with open(source, encoding='utf-8') as stream:
+            source = yaml.safe_load(stream)
+        if not isinstance(source, dict):
+            raise ValueError('a configuration file must hold a mapping')
+    overrides = dict(source)
+    preset = overrides.pop('preset', 'r50')
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset '{preset}'; known: {', '.join(sorted(PRESETS))}")
+    return apply_overrides(PRESETS[preset], overrides)

@@ -1,0 +1,201 @@
+"""Fusion of received instances with the vehicle's own (model.md 8 to 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..model.alignment import AlignedInstances
+from ..model.association import FusedPairs
+from ..model.boxes import codes_from_boxes, denormalize
+from ..model.network import CoopTrackNetwork
+from .geometry import transform_points
+from .lifecycle import Instances
+from .types import RoadsideMessage
+
+Observer = Callable[[str, object], None]
+"""Called with the name and value of intermediate results."""
+
+DUPLICATE_DISTANCE_M = 2.0
+_OUT_OF_REACH = 1e5
+"""Cost of a pair beyond the distance limit: worse than any affinity."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """Aligned instances of one unit; ``indices`` (M,) are their places in the message."""
+
+    message: RoadsideMessage
+    aligned: AlignedInstances
+    indices: np.ndarray
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """All N rows after fusion, their scores for ordering (decoder), and what was fused into each row."""
+
+    instances: Instances
+    decoder_scores: Tensor
+    unit: Tensor
+    """(N,) index of the last message that contributed to the row, -1 for none."""
+    index: Tensor
+    """(N,) place of the contributing instance in that message."""
+    affinity: Tensor
+    """(N,) of that contribution."""
+
+    def __getitem__(self, rows: Tensor) -> Fusion:
+        """Return the rows selected by an index tensor."""
+        return Fusion(self.instances[rows], self.decoder_scores[rows], self.unit[rows], self.index[rows],
+                      self.affinity[rows])
+
+    @staticmethod
+    def start(instances: Instances, decoder_scores: Tensor) -> Fusion:
+        """Return the state before the first message."""
+        none = torch.full_like(instances.ids, -1)
+        return Fusion(instances, decoder_scores, none, none, torch.zeros_like(decoder_scores))
+
+
+def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero_features: bool,
+            observe: Observer) -> list[Received]:
+    """
+    Align messages in ascending unit id, without instances that two units contribute.
+
+    :param zero_features: replace the received features by zeros before alignment, as if they had been lost on the
+        way; points and poses stay. Shows what the feature content is worth.
+    """
+    ordered = sorted(messages, key=lambda m: m.unit_id)
+    received = []
+    for message, keep in zip(ordered, _without_duplicates(ordered), strict=True):
+        indices = np.flatnonzero(keep)
+        if len(indices):
+            aligned = align_message(network, message, indices, zero_features)
+            observe('aligned', aligned)
+            indices = indices[aligned.kept.cpu().numpy()]
+            if len(indices):
+                received.append(Received(message, aligned, indices))
+    return received
+
+
+def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray,
+                  zero_features: bool = False) -> AlignedInstances:
+    """Return the chosen instances of a message in the ego frame (8); differentiable in the weights."""
+    device = network.query_points.weight.device
+    chosen = message.instances[indices]
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+    features = [tensor(f) for f in (chosen.semantic, chosen.motion, chosen.embedding)]
+    if zero_features:
+        features = [torch.zeros_like(f) for f in features]
+    return network.align(*features, tensor(chosen.ref_points), codes_from_boxes(chosen.boxes).to(device),
+                         tensor(message.ego_from_infra))
+
+
+def _without_duplicates(messages: Sequence[RoadsideMessage]) -> list[np.ndarray]:
+    """Return per message which instances to use: of two units' boxes of one object the higher score stays."""
+    keep = [np.ones(len(m.instances), bool) for m in messages]
+    if len(messages) < 2:
+        return keep
+    unit = np.concatenate([np.full(len(m.instances), i) for i, m in enumerate(messages)])
+    place = np.concatenate([np.arange(len(m.instances)) for m in messages])
+    centre = np.concatenate([transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages])
+    label = np.concatenate([m.instances.boxes.label for m in messages])
+    score = np.concatenate([m.instances.boxes.score for m in messages])
+    near = np.linalg.norm(centre[:, None, :2] - centre[None, :, :2], axis=-1) <= DUPLICATE_DISTANCE_M
+    rivals = near & (unit[:, None] != unit) & (label[:, None] == label)
+    used = np.zeros(len(unit), bool)
+    for row in np.lexsort((unit, -score)):
+        used[row] = not (rivals[row] & used).any()
+        keep[unit[row]][place[row]] = used[row]
+    return keep
+
+
+def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
+                      max_distance_m: float) -> tuple[Tensor, Tensor]:
+    """
+    Assign every received instance to a vehicle row (9.1) within reach, then drop pairs beyond the limits (Q1).
+
+    :param logits: (N, M); :param distance_m: (N, M) between their points.
+    :returns: vehicle rows ascending and instance indices.
+    """
+    affinity = logits.sigmoid()
+    cost = (1 - affinity).masked_fill(distance_m > max_distance_m, _OUT_OF_REACH)
+    rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
+    rows, columns = torch.from_numpy(rows).to(logits.device), torch.from_numpy(columns).to(logits.device)
+    good = (affinity[rows, columns] >= min_affinity) & (distance_m[rows, columns] <= max_distance_m)
+    return rows[good], columns[good]
+
+
+def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstances, rows: Tensor, columns: Tensor,
+              affinity: Tensor, unit: int, indices: Tensor) -> Fusion:
+    """
+    Merge matched pairs and add unmatched received instances (10).
+
+    The new order is: merged pairs, unmatched received instances, other vehicle rows by descending decoder score;
+    the number of rows stays. Differentiable.
+
+    :param rows: (P,) vehicle rows; :param columns: (P,) instances; :param affinity: (P,);
+    :param unit: number of the message; :param indices: (M,) places of the instances in it.
+    """
+    old = fusion.instances
+    pairs = network.aggregation.fuse(
+        FusedPairs(old.semantic[rows], old.motion[rows], old.embedding[rows], old.ref_points[rows]),
+        FusedPairs(aligned.semantic[columns], aligned.motion[columns], aligned.embedding[columns],
+                   aligned.ref_points[columns]))
+    merged = replace(fusion[rows], instances=old[rows].with_(**pairs._asdict()), affinity=affinity.detach(),
+                     unit=torch.full_like(rows, unit), index=indices[columns])
+    others = torch.ones(len(aligned.codes), dtype=torch.bool, device=rows.device)
+    others[columns] = False
+    injected = _inject(aligned, others, fusion, unit, indices)
+    free = torch.ones(len(old), dtype=torch.bool, device=rows.device)
+    free[rows] = False
+    rest = torch.nonzero(free).flatten()
+    order = torch.argsort(fusion.decoder_scores[rest], descending=True, stable=True)
+    rest = fusion[rest[order[:len(old) - len(aligned.codes)]]]
+    parts = [merged, injected, rest]
+    return Fusion(Instances.concatenate([p.instances for p in parts]),
+                  *(torch.cat([getattr(p, name) for p in parts])
+                    for name in ('decoder_scores', 'unit', 'index', 'affinity')))
+
+
+def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int, indices: Tensor) -> Fusion:
+    """Return received instances as new rows whose history holds only themselves."""
+    slots = fusion.instances.hist_padding.shape[1]
+    new = Instances.new(aligned.ref_points[chosen], aligned.semantic[chosen], aligned.embedding[chosen], slots,
+                        fusion.instances.logits.shape[1])
+    motion = aligned.motion[chosen]
+
+    def newest(history: Tensor, current: Tensor) -> Tensor:
+        return torch.cat([history[:, :-1], current.detach()[:, None]], dim=1)
+    padding = new.hist_padding.clone()
+    padding[:, -1] = False
+    new = new.with_(motion=motion, codes=aligned.codes[chosen], hist_padding=padding,
+                    hist_semantic=newest(new.hist_semantic, new.semantic),
+                    hist_motion=newest(new.hist_motion, motion))
+    zeros = torch.zeros_like(new.scores)
+    return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros)
+
+
+def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor, received: Sequence[Received],
+         observe: Observer) -> Fusion:
+    """Fuse all messages one after another, then adapt all rows to the cooperative heads."""
+    behaviour, pc_range = network.config.behaviour, network.config.ego_range.pc_range
+    fusion = Fusion.start(instances, decoder_scores)
+    for number, unit in enumerate(received):
+        rows_now, aligned = fusion.instances, unit.aligned
+        logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
+        distance = torch.cdist(denormalize(rows_now.ref_points, pc_range), denormalize(aligned.ref_points, pc_range))
+        rows, columns = match_by_affinity(
+            logits, distance, behaviour.min_affinity, behaviour.max_match_distance_m)
+        observe('affinity_logits', logits)
+        observe('matches', (rows, columns))
+        indices = torch.from_numpy(unit.indices).to(rows.device)
+        fusion = aggregate(network, fusion, aligned, rows, columns, logits.sigmoid()[rows, columns], number, indices)
+    rows_now = fusion.instances
+    semantic, motion = network.aggregation.adapt(rows_now.semantic, rows_now.motion, rows_now.embedding)
+    return replace(fusion, instances=rows_now.with_(semantic=semantic, motion=motion))

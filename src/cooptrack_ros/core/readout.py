@@ -1,0 +1,43 @@
+"""What a frame reports: tracks, detections and the message (model.md 7, 12)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..model.boxes import POINT_DIMS, boxes_from_codes
+from .config import ModelConfig
+from .lifecycle import Instances
+from .types import Boxes, InstanceSet, Side
+
+
+def report(instances: Instances, config: ModelConfig, side: Side, min_score: float | None = None) -> tuple[Boxes, Tensor]:
+    """
+    Return the best instances inside the reported range, highest score first, and their rows.
+
+    :param min_score: smallest reported score; None reports whatever is among the best.
+    """
+    rows = torch.arange(len(instances), device=instances.scores.device)
+    if min_score is not None:
+        rows = rows[instances.scores >= min_score]
+    order = torch.argsort(instances.scores[rows], descending=True, stable=True)
+    rows = rows[order[:config.tracker_of(side).max_detections]]
+    x0, y0, z0, x1, y1, z1 = config.range_of(side).post_center_range
+    points = instances.codes[rows][:, POINT_DIMS]
+    inside = ((points >= points.new_tensor([x0, y0, z0])) & (points <= points.new_tensor([x1, y1, z1]))).all(-1)
+    rows = rows[inside]
+    return boxes_of(instances[rows]), rows
+
+
+def boxes_of(instances: Instances) -> Boxes:
+    """Return the boxes of instances, in order."""
+    return boxes_from_codes(instances.codes, instances.labels, instances.scores, instances.ids)
+
+
+def message_of(live: Instances) -> InstanceSet:
+    """Return the message content of live tracks."""
+    def array(values: Tensor) -> np.ndarray:
+        return values.detach().cpu().numpy()
+    return InstanceSet(boxes_of(live), array(live.ref_points), array(live.semantic), array(live.motion),
+                       array(live.embedding), array(live.previous_centre), array(live.previous_age))

@@ -1,0 +1,164 @@
+"""Frozen values that every layer exchanges; N, C and V below are numbers of objects, channels and cameras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+
+import numpy as np
+
+CLASS_NAMES = ('car', 'bicycle', 'pedestrian')
+
+
+class Side(str, Enum):
+    """Which network runs: on the vehicle alone, on the roadside unit, or on the vehicle with received messages."""
+
+    VEHICLE = 'vehicle'
+    ROADSIDE = 'roadside'
+    COOPERATIVE = 'cooperative'
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """
+    A set of N oriented boxes in one frame (x forward, y left, z up, metres).
+
+    ``centre`` is the geometric centre (N, 3), ``size`` is length, width, height (N, 3), ``yaw`` is
+    counter-clockwise about +z with 0 along +x (N,), ``velocity`` is vx, vy in m/s (N, 2; NaN where
+    unknown), ``label`` indexes ``CLASS_NAMES`` (N,), ``score`` is 0..1 (N,), ``track_id`` is an
+    identity or -1 (N,).
+    """
+
+    centre: np.ndarray
+    size: np.ndarray
+    yaw: np.ndarray
+    velocity: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    track_id: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of boxes."""
+        return len(self.centre)
+
+    def __getitem__(self, index) -> Boxes:
+        """Return the boxes selected by a mask, slice or integer array."""
+        return Boxes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @staticmethod
+    def empty() -> Boxes:
+        """Return a set of no boxes."""
+        return Boxes(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), np.zeros((0, 2)),
+                     np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
+
+    @staticmethod
+    def concatenate(sets: list[Boxes]) -> Boxes:
+        """Return all boxes of ``sets``, in order."""
+        if not sets:
+            return Boxes.empty()
+        return Boxes(**{f.name: np.concatenate([getattr(s, f.name) for s in sets]) for f in fields(Boxes)})
+
+    def with_(self, **changes) -> Boxes:
+        """Return a copy with some arrays replaced."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class InstanceSet:
+    """
+    What one agent knows of N live instances and sends to another (model section 7).
+
+    ``boxes`` are in the sender's lidar frame; ``ref_points`` (N, 3) float32 are the refined reference
+    points normalised to the sender's range; ``semantic``, ``motion`` and ``embedding`` are (N, C)
+    float32; ``previous_position`` (N, 3) float32 is the box centre ``previous_age_s`` (N,) seconds
+    before, in the same frame (age 0: no earlier position).
+    """
+
+    boxes: Boxes
+    ref_points: np.ndarray
+    semantic: np.ndarray
+    motion: np.ndarray
+    embedding: np.ndarray
+    previous_position: np.ndarray
+    previous_age_s: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of instances."""
+        return len(self.boxes)
+
+    def __getitem__(self, index) -> InstanceSet:
+        """Return the instances selected by a mask, slice or integer array."""
+        return InstanceSet(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    @staticmethod
+    def empty(width: int) -> InstanceSet:
+        """Return a set of no instances with ``width`` feature channels."""
+        rows = np.zeros((0, 3), np.float32)
+        feature = np.zeros((0, width), np.float32)
+        return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    Everything one agent's tracker needs for one time step.
+
+    ``images`` are V uint8 BGR pictures (H, W, 3); ``img_from_lidar`` (V, 4, 4) float64 projects
+    homogeneous lidar points to pixels of these pictures (not necessarily a rotation inside);
+    ``ego_from_lidar`` and ``global_from_ego`` are 4x4 float64. ``stamp_ns`` is the network's time.
+    """
+
+    sequence: str
+    stamp_ns: int
+    images: tuple[np.ndarray, ...]
+    img_from_lidar: np.ndarray
+    ego_from_lidar: np.ndarray
+    global_from_ego: np.ndarray
+
+    @property
+    def global_from_lidar(self) -> np.ndarray:
+        """Pose of the lidar in the world, 4x4."""
+        return self.global_from_ego @ self.ego_from_lidar
+
+
+@dataclass(frozen=True)
+class RoadsideMessage:
+    """One received set of roadside instances with the exact pose of its unit in the ego lidar frame."""
+
+    unit_id: str
+    stamp_ns: int
+    instances: InstanceSet
+    ego_from_infra: np.ndarray
+    """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1."""
+
+    track_id: int
+    unit_id: str
+    infra_index: int
+    infra_track_id: int
+    affinity: float
+
+
+@dataclass(frozen=True)
+class FrameOutput:
+    """
+    Result of one tracker step, in the agent's lidar frame.
+
+    ``tracks`` are the reported boxes (score at or above the report threshold, the published rule);
+    ``live`` (N,) bool marks those that carry on to the next frame; ``detections`` are the 300 best of all
+    queries without threshold; ``instances`` is the message content; ``matches`` are this frame's fusions
+    of live tracks; ``reset`` says whether the step started from an empty state.
+    """
+
+    stamp_ns: int
+    tracks: Boxes
+    live: np.ndarray
+    detections: Boxes
+    instances: InstanceSet
+    matches: tuple[Match, ...] = ()
+    reset: bool = False
+    stage_seconds: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,188 @@
+"""Conversion of one V2X-Seq-SPD sequence to a ROS 2 bag (spd document, section 9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TransformStamped
+from rosbags.interfaces import Qos
+from tf2_msgs.msg import TFMessage
+
+from ..core.errors import UserError
+from ..wire.calibration import encode_calibration, encode_pair
+from ..wire.markers import track_markers
+from ..wire.tracks import encode_tracks
+from . import bag_messages as messages
+from .bag_info import CUSTOM_DATA_KEY
+from .bag_types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
+from .bag_writer import BagWriter
+from .spd import FrameRecord, SensorFrame, SpdDataset
+
+STAMPS = ('pointcloud', 'image')
+_TRUTH_COLOUR = (0.2, 0.9, 0.3)
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Messages of one kind of one frame: made only when their turn comes, so that pictures do not pile up."""
+
+    log_ns: int
+    rank: int
+    make: Callable[[], list[tuple[str, Any, Qos]]]
+
+
+def convert(dataset: SpdDataset, sequence: str, target: Path, unit: str = 'rsu_1', stamp: str = 'pointcloud',
+            progress: Callable[[int, int], None] | None = None) -> int:
+    """
+    Write a bag of one sequence: the paired frames of both sides, or all of the only side there is.
+
+    :param stamp: ``pointcloud`` stamps pictures with the time that the network works with and puts the true
+        image time into CameraInfo; ``image`` stamps both with the image time. Poses, clouds and ground truth
+        always carry the point-cloud time.
+    :param progress: called with the number of events done and of all.
+    :returns: number of messages.
+    """
+    if stamp not in STAMPS:
+        raise UserError(f"stamp must be one of {', '.join(STAMPS)}, not '{stamp}'")
+    ego, infra = _records(dataset, sequence)
+    by_image = stamp == 'image'
+    roadside = roadside_names(unit)
+    static: dict[str, TransformStamped] = {}
+    events = [*_Agent(EGO, ego, by_image, roadside, unit, static).events(),
+              *_Agent(roadside, infra, by_image, roadside, unit, static).events()]
+    if not events:
+        raise UserError(f"{dataset.root}: sequence '{sequence}' has no usable frame")
+    events.sort(key=lambda event: (event.log_ns, event.rank))
+    count = 0
+    with BagWriter(target) as bag:
+        bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(dataset, sequence, unit, stamp, ego, infra)))
+        for done, event in enumerate(events, 1):
+            for topic, message, qos in event.make():
+                bag.write(topic, message, event.log_ns, qos)
+                count += 1
+            if progress is not None:
+                progress(done, len(events))
+    return count
+
+
+def _records(dataset: SpdDataset, sequence: str) -> tuple[list[FrameRecord], list[FrameRecord]]:
+    """Return records of vehicle (cooperative labels where there are pairs) and roadside."""
+    if dataset.index.has_side('cooperative'):
+        return dataset.records('cooperative', sequence), dataset.records('infrastructure-side', sequence)
+    ego, infra = (dataset.records(side, sequence) if dataset.index.has_side(side) else []
+                  for side in ('vehicle-side', 'infrastructure-side'))
+    return ego, infra
+
+
+def _description(dataset: SpdDataset, sequence: str, unit: str, stamp: str, ego: Sequence[FrameRecord],
+                 infra: Sequence[FrameRecord]) -> dict[str, Any]:
+    """Return what cannot be seen from the messages; times are the stamps of the pictures in nanoseconds."""
+    def stamp_ns(sensor: SensorFrame) -> int:
+        return _image_stamp(sensor, stamp == 'image')
+
+    return {
+        'format': 'cooptrack-bag/1', 'dataset': dataset.root.name, 'sequence': sequence, 'unit': unit,
+        'stamp': stamp, 'ego_labels': dataset.ego_labels,
+        'splits': [name for name, ids in dataset.split.items() if sequence in ids],
+        'ego_frames': [[r.token, stamp_ns(r)] for r in ego],
+        'infra_frames': [[r.token, stamp_ns(r)] for r in infra],
+        'pairs': [[stamp_ns(r), stamp_ns(r.infra)] for r in ego if r.infra is not None],
+    }
+
+
+def _image_stamp(sensor: SensorFrame, by_image: bool) -> int:
+    return (sensor.image_stamp_us if by_image else sensor.stamp_us) * 1000
+
+
+class _Agent:
+    """
+    Events of one agent's frames in order of time.
+
+    ``static`` holds the fixed transforms of all agents by child frame: every /tf_static message has them all,
+    because a player offers a late subscriber only the last few messages of a latched topic.
+    """
+
+    def __init__(self, names: AgentNames, records: Sequence[FrameRecord], by_image: bool, roadside: AgentNames,
+                 unit: str, static: dict[str, TransformStamped]) -> None:
+        self._names = names
+        self._records = records
+        self._by_image = by_image
+        self._roadside = roadside
+        self._unit = unit
+        self._static = static
+        self._fixed: tuple[np.ndarray, ...] | None = None
+        self._truth_ids: set[int] = set()
+
+    def events(self) -> list[_Event]:
+        """Return the events; fixed things come first, pictures last, where times are equal."""
+        events = []
+        for record in self._records:
+            stamp_ns, image_ns = record.stamp_us * 1000, _image_stamp(record, self._by_image)
+            events.append(_Event(min(stamp_ns, image_ns), 0, lambda r=record: self._fixed_messages(r)))
+            events.append(_Event(stamp_ns, 1, lambda r=record: self._pose(r)))
+            events.append(_Event(stamp_ns, 2, lambda r=record: self._truth(r)))
+            if record.infra is not None:
+                events.append(_Event(image_ns, 3, lambda r=record: self._pair(r)))
+            if record.point_cloud_path.is_file():
+                events.append(_Event(stamp_ns, 4, lambda r=record: self._cloud(r)))
+            events.append(_Event(image_ns, 5, lambda r=record: self._picture(r)))
+        return events
+
+    def _fixed_messages(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        """Return static transforms and exact calibration, at the first frame and whenever they change."""
+        names = self._names
+        fixed = (record.intrinsic, record.cam_from_lidar, record.ego_from_lidar)
+        if names is not EGO:
+            fixed += (record.stored_global_from_lidar,)
+        if self._fixed is not None and all(np.array_equal(a, b) for a, b in zip(self._fixed, fixed)):
+            return []
+        self._fixed = fixed
+        stamp_ns = _image_stamp(record, self._by_image)
+        _, width, height = messages.compressed_image(record, names, stamp_ns)
+        calibration = encode_calibration(
+            messages.header(stamp_ns, names.camera_frame), record.img_from_lidar[:3],
+            record.ego_from_lidar if names is EGO else record.stored_global_from_lidar, (width, height),
+            names.body_frame if names is EGO else MAP_FRAME, names.lidar_frame)
+        self._static.update((t.child_frame_id, t) for t in messages.static_transforms(record, names, stamp_ns))
+        return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED),
+                (names.topic('camera/calibration'), calibration, LATCHED)]
+
+    def _pose(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        if self._names is not EGO:
+            return []
+        stamp_ns = record.stamp_us * 1000
+        pose = messages.transform(record.global_from_ego, stamp_ns, MAP_FRAME, EGO.body_frame)
+        return [('/tf', TFMessage(transforms=[pose]), VOLATILE),
+                (EGO.topic('odometry'), messages.odometry(record, EGO, stamp_ns), VOLATILE)]
+
+    def _truth(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        if not record.labelled:
+            return []
+        header = messages.header(record.stamp_us * 1000, self._names.lidar_frame)
+        markers = track_markers(record.boxes, header, self._truth_ids, opacity=0.25, colour=_TRUTH_COLOUR)
+        self._truth_ids = set(record.boxes.track_id.tolist())
+        return [(self._names.topic('ground_truth/tracks'), encode_tracks(record.boxes, header), VOLATILE),
+                (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
+
+    def _pair(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        pair = encode_pair(
+            messages.header(_image_stamp(record, self._by_image), EGO.lidar_frame), self._unit,
+            messages.header(_image_stamp(record.infra, self._by_image), self._roadside.lidar_frame),
+            record.ego_from_infra)
+        return [(self._roadside.topic('pair'), pair, VOLATILE)]
+
+    def _cloud(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)
+        return [(self._names.topic('lidar/points'), cloud, VOLATILE)]
+
+    def _picture(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        names = self._names
+        image, width, height = messages.compressed_image(record, names, _image_stamp(record, self._by_image))
+        info = messages.camera_info(record, names, record.image_stamp_us * 1000, (width, height))
+        return [(names.topic('camera/camera_info'), info, VOLATILE),
+                (names.topic('camera/image/compressed'), image, VOLATILE)]

@@ -1,0 +1,102 @@
+"""Synthetic towns in the V2X-Seq-SPD format."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Callable
+
+import cv2
+import numpy as np
+
+from ...core.errors import UserError
+from .recording import Scene, record_roadside, record_vehicle, write_pairs
+from .render import TownRenderer
+from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_town
+from .town import make_town
+from .traffic import simulate
+from .writer import write_json
+
+VERSION = 1
+"""Raised whenever the same seed gives other bytes."""
+PROVENANCE = 'town.json'
+
+
+def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool) -> dict:
+    """Return what ``town.json`` holds: all that decides the bytes of a data set."""
+    return {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
+            'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar)}
+
+
+def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] = (960, 540), units: int = 1,
+             lidar: bool = False, progress: Callable[[int, int], None] | None = None) -> None:
+    """
+    Write one synthetic town as a V2X-Seq-SPD folder with the sequence '0000' in split ``val``.
+
+    The same arguments give the same bytes. The folder appears only when it is complete.
+
+    :param root: folder to make; must not exist or be empty.
+    :param seconds: length of the vehicle's recording, 10 frames each.
+    :param size: picture width and height.
+    :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
+        identical vehicle sides.
+    :param progress: is called with (pictures done, pictures in all).
+    :raises UserError: if the arguments make no sense or ``root`` is in use.
+    """
+    root = Path(root)
+    if seconds < 0.5 or min(size) < 32 or units < 1 or seed < 0:
+        raise UserError(f'synth needs seed >= 0, seconds >= 0.5, pictures of at least 32x32 and units >= 1, not '
+                        f'seed {seed}, seconds {seconds}, size {size[0]}x{size[1]}, units {units}')
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f'{root} exists already; name a new folder or remove it')
+    root.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
+    try:
+        _generate(work, seed, seconds, size, units, lidar, progress or (lambda done, total: None))
+        work.chmod(0o755)
+        os.replace(work, root)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
+    scene = _make_scene(seed, seconds, size)
+    clocks = [_roadside_clock(seed, unit, len(scene.clock.image_us)) for unit in range(1, units + 1)]
+    total = len(scene.clock.image_us) + sum(len(clock.image_us) for clock in clocks)
+    done = [0]
+
+    def tick() -> None:
+        done[0] += 1
+        progress(done[0], total)
+
+    folders = [work] if units == 1 else [work / f'unit_{k}' for k in range(1, units + 1)]
+    vehicle = record_vehicle(scene, folders[0], tick)
+    ego_arm = scene.agents[scene.ego].path.arms[0]
+    for unit, (folder, clock) in enumerate(zip(folders, clocks), 1):
+        if unit > 1:
+            shutil.copytree(folders[0] / 'vehicle-side', folder / 'vehicle-side')
+        rig = make_roadside_rig(scene.town, np.random.default_rng([seed, 6, unit]), size, ego_arm)
+        roadside = record_roadside(scene, folder, rig, clock, unit, tick)
+        write_pairs(scene, folder, vehicle, roadside, unit)
+        write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar) | {'unit': unit})
+    if units > 1:
+        write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar))
+
+
+def _make_scene(seed: int, seconds: float, size: tuple[int, int]) -> Scene:
+    cv2.setNumThreads(1)  # several towns are made at once, one per process
+    town = make_town(np.random.default_rng([seed, 1]))
+    agents, ego = simulate(town, seed, seconds + 0.6)
+    rng = np.random.default_rng([seed, 5])
+    rig, pose = make_vehicle_rig(rng, size), world_from_town(rng)
+    clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0)
+    return Scene(seed, town, agents, ego, TownRenderer(town, agents), pose, rig, clock)
+
+
+def _roadside_clock(seed: int, unit: int, vehicle_frames: int):
+    """Return times that begin a frame or two later than the vehicle's and end about together."""
+    rng = np.random.default_rng([seed, 8, unit])
+    first = int(rng.integers(1, 3))
+    return make_clock(rng, first, vehicle_frames - first + int(rng.integers(0, 2)), rng.uniform(-25_000.0, 65_000.0))

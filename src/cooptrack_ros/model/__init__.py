@@ -1,0 +1,1 @@
+"""The CoopTrack network in plain PyTorch, and its weights."""

@@ -1,0 +1,64 @@
+"""Deformable attention over one feature map (model.md 4.5)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def deformable_sample(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """
+    Sample a map at weighted points, each head on its own channels.
+
+    Inference on a CPU gathers rows, which is about three times as fast; both ways agree to rounding.
+
+    :param value: (B, h * w, C), rows first.
+    :param map_size: h, w.
+    :param locations: (B, Q, heads, P, 2) as x, y in 0..1 over the whole map; outside reads zeros.
+    :param weights: (B, Q, heads, P).
+    :returns: (B, Q, C).
+    """
+    gather = value.device.type == 'cpu' and value.dtype == torch.float32 and not torch.is_grad_enabled()
+    return (sample_by_rows if gather else sample_by_grid)(value, map_size, locations, weights)
+
+
+def sample_by_grid(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """Sample with ``grid_sample``: differentiable, any device; see ``deformable_sample``."""
+    batch, _, channels = value.shape
+    queries, heads, points = weights.shape[1:]
+    maps = value.view(batch, *map_size, heads, channels // heads).permute(0, 3, 4, 1, 2).flatten(0, 1)
+    grid = (2 * locations - 1).permute(0, 2, 1, 3, 4).reshape(batch * heads, queries, points, 2)
+    sampled = F.grid_sample(maps, grid, mode='bilinear', padding_mode='zeros', align_corners=False)
+    weights = weights.permute(0, 2, 1, 3).reshape(batch * heads, 1, queries, points)
+    return (sampled * weights).sum(-1).view(batch, channels, queries).transpose(1, 2)
+
+
+def sample_by_rows(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
+    """Sample as weighted sums of the four cells around each point; see ``deformable_sample``."""
+    batch, cells, channels = value.shape
+    queries, heads, points = weights.shape[1:]
+    rows, columns = map_size
+    x, weight_x = _neighbours(locations[..., 0], columns)
+    y, weight_y = _neighbours(locations[..., 1], rows)
+    # Rows of the table are (batch, cell, head).
+    first = torch.arange(batch, dtype=torch.int32)[:, None] * (cells * heads) + torch.arange(heads, dtype=torch.int32)
+    x = x * heads + first[:, None, :, None, None]
+    index = (y * (columns * heads))[..., :, None] + x[..., None, :]
+    share = (weight_y * weights[..., None])[..., :, None] * weight_x[..., None, :]
+    bags = (batch * queries * heads, points * 4)
+    table = value.reshape(batch * cells * heads, channels // heads)
+    summed = F.embedding_bag(index.reshape(bags), table, mode='sum', per_sample_weights=share.reshape(bags))
+    return summed.view(batch, queries, channels)
+
+
+def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the two cells around positions in 0..1 along one axis (..., 2), int32, and their shares, 0 outside."""
+    position = position * count - 0.5
+    low = position.floor()
+    upper = position - low
+    inside_low = (low >= 0) & (low < count)
+    inside_high = (low >= -1) & (low < count - 1)
+    share = torch.stack([(1 - upper) * inside_low, upper * inside_high], dim=-1)
+    cell = low.clamp(-1, count).to(torch.int32)
+    return torch.stack([cell, cell + 1], dim=-1).clamp(0, count - 1), share

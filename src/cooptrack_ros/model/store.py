@@ -1,0 +1,178 @@
+"""Model packages: a folder with ``card.yaml`` and one safetensors file per side, found by name or path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..core.config import ModelConfig, config_to_dict, load_config
+from ..core.errors import UserError
+from ..core.types import Side
+
+if TYPE_CHECKING:
+    from ..core.tracker import AgentTracker
+    from .network import CoopTrackNetwork
+
+CARD_NAME = 'card.yaml'
+RANDOM_PREFIX = 'random:'
+_RANDOM_SEED = {Side.VEHICLE: 1, Side.ROADSIDE: 2, Side.COOPERATIVE: 3}
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """
+    One model: configuration, card and weights of up to three sides.
+
+    ``folder`` is None for seeded random weights, which serve tests and a first look without training.
+    """
+
+    name: str
+    config: ModelConfig
+    card: dict[str, Any]
+    folder: Path | None
+
+    def has(self, side: Side) -> bool:
+        """Tell whether weights of a side are there."""
+        return self.folder is None or self._file(side).is_file()
+
+    def network(self, side: Side, device: str = 'cpu') -> CoopTrackNetwork:
+        """
+        Return the network of a side in evaluation mode.
+
+        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card.
+        """
+        import torch
+
+        from .network import CoopTrackNetwork
+        if self.folder is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_RANDOM_SEED[side])
+                network = CoopTrackNetwork(self.config, side)
+        else:
+            network = CoopTrackNetwork(self.config, side)
+            _load_state(network, self._checked_file(side))
+        return network.to(device).eval()
+
+    def tracker(self, side: Side, device: str = 'cpu') -> AgentTracker:
+        """Return a tracker that runs the network of a side."""
+        from ..core.tracker import AgentTracker
+        return AgentTracker(self.network(side, device), self.config, side, device)
+
+    def model_id(self, side: Side) -> str:
+        """Return 16 hexadecimal digits that change with the weights or the configuration of a side."""
+        digest = hashlib.sha256(json.dumps(config_to_dict(self.config), sort_keys=True).encode())
+        digest.update(side.value.encode())
+        digest.update(b'random' if self.folder is None else self._checked_file(side).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def _file(self, side: Side) -> Path:
+        return self.folder / f'{side.value}.safetensors'
+
+    def _checked_file(self, side: Side) -> Path:
+        path = self._file(side)
+        if not path.is_file():
+            have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
+            raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
+        expected = self.card.get('sides', {}).get(side.value, {}).get('sha256')
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        if expected is not None and expected != actual:
+            raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
+        return path
+
+
+def _load_state(network, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        state = load_file(str(path))
+    except SafetensorError as error:
+        raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+    expected = network.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
+              for k, v in expected.items() if k in state and state[k].shape != v.shape]
+    if missing or unexpected or shapes:
+        raise UserError(
+            f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
+            f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')
+    network.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()})
+
+
+def model_folders() -> list[Path]:
+    """Return the folders in which models are looked up by name: the source tree, then the installed share."""
+    folders = [Path(__file__).resolve().parents[3] / 'models']
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix:
+            folders.append(Path(prefix) / 'share' / 'cooptrack_ros' / 'models')
+    return [f for f in folders if f.is_dir()]
+
+
+def open_model(weights: str) -> ModelPackage:
+    """
+    Open a model by NAME, by the path of its folder, or ``random:PRESET`` for seeded random weights.
+
+    :raises UserError: if there is no such model, or its card cannot be read.
+    """
+    if weights.startswith(RANDOM_PREFIX):
+        try:
+            config = load_config(weights.removeprefix(RANDOM_PREFIX))
+        except (OSError, ValueError) as error:
+            raise UserError(f"model '{weights}': {error}") from error
+        return ModelPackage(weights, config, {'name': weights}, None)
+    candidates = [Path(weights)] + [folder / weights for folder in model_folders()]
+    folder = next((c for c in candidates if (c / CARD_NAME).is_file()), None)
+    if folder is None:
+        looked = ', '.join(str(c) for c in candidates)
+        raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
+    try:
+        card = yaml.safe_load((folder / CARD_NAME).read_text(encoding='utf-8'))
+        config = load_config(card['configuration'])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
+    return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
+
+
+def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
+              training: dict[str, Any]) -> Path:
+    """
+    Write one side as float16 safetensors and enter it in the card (made if missing); both atomically.
+
+    :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
+    :returns: the weights file.
+    """
+    from safetensors.torch import save
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
+    data = save(state)
+    path = folder / f'{side.value}.safetensors'
+    _write_atomically(path, data)
+    card_path = folder / CARD_NAME
+    card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
+    card.setdefault('name', folder.name)
+    card.setdefault('licence', 'Apache-2.0')
+    # In full, so that a later change of a preset cannot change what these weights mean.
+    card['configuration'] = {'preset': config.name, **config_to_dict(config)}
+    card['class_names'] = list(config.class_names)
+    card['input_size'] = list(config.input_size)
+    card['ranges'] = {'ego': list(config.ego_range.pc_range), 'infra': list(config.infra_range.pc_range)}
+    card.setdefault('sides', {})[side.value] = {
+        'sha256': hashlib.sha256(data).hexdigest(),
+        'bytes': len(data),
+        'parameters': sum(p.numel() for p in network.parameters()),
+        'training': training,
+    }
+    _write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
+    return path
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + '.part')
+    temporary.write_bytes(data)
+    temporary.replace(path)

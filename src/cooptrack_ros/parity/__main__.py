@@ -1,0 +1,80 @@
+"""Run every recorded case of a folder and print how far our outputs are from the published model's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.config import R50
+from .compare import Comparison, Result
+from .sequences import Recording
+
+
+def run_file(path: Path, comparison: Comparison) -> bool:
+    """
+    Compare one file of recordings; return False for a file that holds none.
+
+    :raises ValueError: if its name does not say how it was made.
+    """
+    from . import fill_check, losses, modules, sequences, stages
+    kind = path.stem.split('_')[0]
+    checks = {'fill': fill_check.check, 'modules': modules.check, 'stage': stages.check, 'losses': losses.check}
+    if kind != 'sequence' and kind not in checks:
+        return False
+    view = comparison.within(path.stem)
+    with np.load(path) as stored:
+        golden = {key: stored[key] for key in stored.files}
+    if kind == 'sequence':
+        sequences.check(golden, Recording.parse(path.stem), R50, view)
+        return True
+    seed = re.search(r'_seed(\d+)', path.stem)
+    if not seed:
+        raise ValueError(f"'{path.name}' does not name its seed")
+    checks[kind](golden, int(seed.group(1)), replace(R50), view)
+    return True
+
+
+def _print(results: Sequence[Result], every: bool) -> None:
+    for result in results:
+        if every or result.verdict != 'ok':
+            print(f'{result.array:<72} {result.max_abs:9.2e} {result.relative:9.2e} {result.verdict} {result.note}')
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0 only if there were recordings and none failed."""
+    parser = argparse.ArgumentParser(prog='python -m cooptrack_ros.parity', description=__doc__)
+    parser.add_argument('folder', type=Path, help='folder with recorded .npz files')
+    parser.add_argument('--json', type=Path, help='write all results there')
+    parser.add_argument('--only', default='', help='run only files whose name contains this')
+    parser.add_argument('--quiet', action='store_true', help='print only what is not ok')
+    options = parser.parse_args(arguments)
+    files = [p for p in sorted(options.folder.glob('*.npz')) if options.only in p.name]
+    comparison = Comparison()
+    print(f'{"array":<72} {"max abs":>9} {"relative":>9} verdict')
+    for path in files:
+        before = len(comparison.results)
+        try:
+            run_file(path, comparison)
+        except (ValueError, KeyError) as error:
+            comparison.fail(path.name, f'cannot be compared: {error}')
+        _print(comparison.results[before:], not options.quiet)
+        sys.stdout.flush()
+    results = comparison.results
+    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in ('ok', 'tie', 'FAIL')}
+    print(', '.join(f'{count} {verdict}' for verdict, count in counts.items()))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1), encoding='utf-8')
+    if not results:
+        print(f'no recordings in {options.folder}', file=sys.stderr)
+    return 0 if results and not counts['FAIL'] else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Comparison of arrays and its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """Largest absolute differences (golden README) and relative error ||ours - golden|| / ||golden||."""
+
+    features: float = 5e-4
+    logits: float = 5e-4
+    scores: float = 5e-5
+    points: float = 3e-5
+    boxes: float = 2e-3
+    final_boxes: float = 5e-3
+    affinity: float = 3e-4
+    affinity_visible: float = 1e-3
+    relative: float = 1e-4
+
+
+TOLERANCES = Tolerances()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One compared array; ``verdict`` is ok, tie (a discrete difference that a near-tie explains) or FAIL."""
+
+    array: str
+    max_abs: float
+    relative: float
+    verdict: str
+    note: str = ''
+
+
+def as_array(value) -> np.ndarray:
+    """Return an array of a tensor or anything array-like."""
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+@dataclass
+class Comparison:
+    """Collects results under a name prefix."""
+
+    results: list[Result] = field(default_factory=list)
+    prefix: str = ''
+
+    def within(self, prefix: str) -> Comparison:
+        """Return a view that adds a prefix to names."""
+        return Comparison(self.results, f'{self.prefix}{prefix}/')
+
+    def close(self, name: str, ours, golden, max_abs: float, relative: float | None = None) -> None:
+        """Compare floats; ``relative`` None leaves the relative error unchecked."""
+        ours, golden = as_array(ours).astype(np.float64), as_array(golden).astype(np.float64)
+        if ours.shape != golden.shape:
+            self.fail(name, f'shape {ours.shape} instead of {golden.shape}')
+            return
+        difference = np.abs(ours - golden)
+        largest = float(difference.max(initial=0.0))
+        error = float(np.linalg.norm(difference) / max(np.linalg.norm(golden), 1e-12))
+        # Written such that NaN fails.
+        good = bool(largest <= max_abs) and (relative is None or bool(error <= relative))
+        self.results.append(Result(self.prefix + name, largest, error, 'ok' if good else 'FAIL'))
+
+    def exact(self, name: str, ours, golden, tie: bool = False) -> bool:
+        """Compare discrete values; with ``tie`` a difference is reported as such."""
+        ours, golden = as_array(ours), as_array(golden)
+        same = ours.shape == golden.shape and bool((ours == golden).all())
+        if same:
+            self.results.append(Result(self.prefix + name, 0.0, 0.0, 'ok'))
+        else:
+            count = int((ours != golden).sum()) if ours.shape == golden.shape else -1
+            note = f'{count} of {golden.size} differ' if count >= 0 else f'shape {ours.shape}, not {golden.shape}'
+            self.results.append(Result(self.prefix + name, np.inf, np.inf, 'tie' if tie else 'FAIL', note))
+        return same
+
+    def fail(self, name: str, note: str) -> None:
+        """Record a failure without numbers."""
+        self.results.append(Result(self.prefix + name, np.inf, np.inf, 'FAIL', note))

@@ -1,0 +1,1 @@
+"""Training of the network: streaming clips, track-aware matching, losses, the stages."""

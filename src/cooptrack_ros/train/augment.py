@@ -1,0 +1,56 @@
+"""Changes of training frames: colour, and mirroring of the whole scene."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..core.geometry import wrap_angle
+from ..core.types import Boxes, Frame
+
+_MIRROR = np.diag([1.0, -1.0, 1.0, 1.0])
+
+
+def photometric(image: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
+    """Return a float32 BGR picture on 0..255 with random brightness, contrast, saturation, hue and channels (13.8)."""
+    def coin() -> bool:
+        return rng.random() < probability
+    out = image.astype(np.float32)
+    if coin():
+        out += rng.uniform(-32, 32)
+    contrast_first = rng.random() < 0.5
+    contrast = rng.uniform(0.5, 1.5) if coin() else None
+    if contrast is not None and contrast_first:
+        out *= contrast
+    saturation = rng.uniform(0.5, 1.5) if coin() else None
+    hue = rng.uniform(-18, 18) if coin() else None
+    if saturation is not None or hue is not None:
+        hsv = cv2.cvtColor(out, cv2.COLOR_BGR2HSV)
+        if saturation is not None:
+            hsv[..., 1] *= saturation
+        if hue is not None:
+            hsv[..., 0] = (hsv[..., 0] + hue) % 360
+        out = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+    if contrast is not None and not contrast_first:
+        out *= contrast
+    if coin():
+        out = out[..., rng.permutation(3)]
+    return np.ascontiguousarray(out, dtype=np.float32)
+
+
+def mirror_frame(frame: Frame) -> Frame:
+    """Return the frame of a world mirrored left to right (y to -y); pictures and projections agree."""
+    projections = []
+    for image, projection in zip(frame.images, frame.img_from_lidar, strict=True):
+        flip = np.eye(4)
+        flip[0, 0], flip[0, 2] = -1.0, image.shape[1] - 1.0
+        projections.append(flip @ projection @ _MIRROR)
+    return Frame(
+        frame.sequence + '~', frame.stamp_ns, tuple(np.ascontiguousarray(i[:, ::-1]) for i in frame.images),
+        np.stack(projections), _MIRROR @ frame.ego_from_lidar @ _MIRROR, _MIRROR @ frame.global_from_ego @ _MIRROR)
+
+
+def mirror_boxes(boxes: Boxes) -> Boxes:
+    """Return boxes mirrored left to right."""
+    return boxes.with_(centre=boxes.centre * [1, -1, 1], yaw=wrap_angle(-boxes.yaw),
+                       velocity=boxes.velocity * [1, -1])

@@ -1,0 +1,54 @@
+"""What the roadside units of a data set send, computed once with the trained roadside model (13.7)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from ..core.tracker import AgentTracker
+from ..core.types import Boxes, InstanceSet
+from ..data.spd import SpdDataset
+
+_BOX_FIELDS = tuple(f.name for f in fields(Boxes))
+_SET_FIELDS = tuple(f.name for f in fields(InstanceSet) if f.name != 'boxes')
+
+
+def roadside_messages(dataset: SpdDataset, tracker: AgentTracker) -> dict[str, InstanceSet]:
+    """Run the roadside tracker over every sequence; return its live instances by roadside token."""
+    messages = {}
+    for sequence in dataset.sequences():
+        state = tracker.initial()
+        for record in dataset.records('infrastructure-side', sequence):
+            state, output = tracker.step(state, record.frame())
+            messages[record.token] = output.instances
+    return messages
+
+
+def save_messages(path: Path, messages: dict[str, InstanceSet]) -> None:
+    """Write messages as one npz file, atomically."""
+    sets = list(messages.values())
+    arrays = {'tokens': np.array(list(messages)), 'counts': np.array([len(s) for s in sets], np.int64)}
+    for name in _BOX_FIELDS:
+        arrays[f'boxes.{name}'] = np.concatenate([getattr(s.boxes, name) for s in sets])
+    for name in _SET_FIELDS:
+        arrays[name] = np.concatenate([getattr(s, name) for s in sets])
+    temporary = path.with_suffix('.part')
+    with temporary.open('wb') as stream:
+        np.savez(stream, **arrays)
+    temporary.replace(path)
+
+
+def load_messages(path: Path) -> dict[str, InstanceSet]:
+    """Read what ``save_messages`` wrote."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    ends = np.cumsum(arrays['counts'])
+    starts = ends - arrays['counts']
+    messages = {}
+    for token, start, end in zip(arrays['tokens'].tolist(), starts, ends, strict=True):
+        rows = slice(int(start), int(end))
+        boxes = Boxes(**{name: arrays[f'boxes.{name}'][rows] for name in _BOX_FIELDS})
+        messages[token] = InstanceSet(boxes, **{name: arrays[name][rows] for name in _SET_FIELDS})
+    return messages

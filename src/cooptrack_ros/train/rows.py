@@ -1,0 +1,34 @@
+"""Query rows of one training stream: how the set is filled up, and what is carried to the next frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..core.lifecycle import Instances
+from ..model.network import CoopTrackNetwork
+from .matching import Targets, nearest_bev_iou
+from .recipe import TrackSelectionConfig
+
+
+def new_rows(network: CoopTrackNetwork, count: int) -> Instances:
+    """Return ``count`` learned queries: a random choice, or the first ones, as the configuration says (Q9)."""
+    config = network.config
+    if config.behaviour.query_fill == 'random' and count < config.num_queries:
+        order = torch.randperm(config.num_queries)[:count]
+    else:
+        order = torch.arange(count)
+    points = network.query_points.weight[order]
+    return Instances.new(points, network.query_features.weight[order], network.embed_points(points), config.hist_len,
+                         len(config.class_names))
+
+
+def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:
+    """Return the rows that go on to the next training frame (13.5): well placed tracks and some false positives."""
+    matched = (gt_index >= 0).nonzero().flatten()
+    iou = nearest_bev_iou(rows.codes[matched], targets.codes[gt_index[matched]])
+    kept = matched[(iou > config.min_iou) & (torch.rand(len(matched)) >= config.drop_probability)]
+    false_count = int((torch.rand(len(kept)) < config.false_positive_ratio).sum())
+    free = (rows.ids < 0).nonzero().flatten()
+    false = free[rows.scores[free].topk(min(false_count, len(free))).indices]
+    return rows[torch.cat([kept, false])]

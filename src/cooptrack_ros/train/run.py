@@ -1,0 +1,105 @@
+"""One training run from data folders and a recipe to weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from ..core.config import ModelConfig, config_to_dict
+from ..core.errors import UserError
+from ..core.types import Boxes, InstanceSet, Side
+from ..data.spd import in_range
+from ..model.network import CoopTrackNetwork
+from ..model.store import ModelPackage, save_side
+from .clips import RECORD_SIDE, ClipStream, MixedStream, open_datasets
+from .initialise import start_from_objects
+from .loop import Stage, Stream, TrainLoop
+from .messages import load_messages, roadside_messages, save_messages
+from .pretrain import ImageStage
+from .recipe import TrainConfig
+from .stages import TrackingStage
+
+Report = Callable[[str], None]
+
+
+def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None, datasets) -> CoopTrackNetwork:
+    """
+    Return a network to train: from scratch with queries placed on the training objects, or from a run folder.
+
+    What ``init`` lacks keeps its initial value, so that a later stage can start from an earlier one.
+    """
+    torch.manual_seed(seed)
+    network = CoopTrackNetwork(config, side)
+    saved = _saved_network(init) if init else {}
+    if 'query_points.weight' not in saved:
+        records = [r for _, d in datasets for r in d.training_records(RECORD_SIDE[side])]
+        pc_range = config.range_of(side).pc_range
+        start_from_objects(network, Boxes.concatenate([r.boxes[in_range(r.boxes, pc_range)] for r in records]), seed)
+    incompatible = network.load_state_dict(saved, strict=False)
+    if incompatible.unexpected_keys:
+        raise UserError(f'{init} does not fit this configuration: unexpected {incompatible.unexpected_keys[:3]}')
+    return network
+
+
+def _saved_network(folder: Path) -> dict[str, torch.Tensor]:
+    path = folder / 'checkpoint.pt'
+    if not path.is_file():
+        raise UserError(f'{folder} holds no checkpoint.pt to start from')
+    modules = torch.load(path, weights_only=True)['modules']
+    return {k.removeprefix('network.'): v for k, v in modules.items() if k.startswith('network.')}
+
+
+def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path]) -> tuple[Stage, Stream]:
+    """Return stage and stream of the picture pretraining on both sides."""
+    datasets = open_datasets(folders)
+    torch.manual_seed(recipe.seed)
+    share = replace(recipe, batch_slots=max(recipe.batch_slots // 2, 1))
+    streams = [ClipStream(datasets, side, share, config.range_of(side).pc_range)
+               for side in (Side.VEHICLE, Side.ROADSIDE)]
+    return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe), MixedStream(streams)
+
+
+def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Path | None,
+                 messages: dict[tuple[str, str], InstanceSet] | None = None) -> tuple[Stage, Stream]:
+    """Return stage and stream of stage 1 (vehicle, roadside) or stage 2 (cooperative, with messages)."""
+    datasets = open_datasets(folders)
+    network = build_network(config, side, recipe.seed, init, datasets)
+    stream = ClipStream(datasets, side, recipe, config.range_of(side).pc_range, messages)
+    return TrackingStage(network, recipe), stream
+
+
+def collect_messages(package: ModelPackage, folders: list[Path], cache: Path,
+                     report: Report) -> dict[tuple[str, str], InstanceSet]:
+    """Return what the roadside model sends on all data, from the cache folder where it is there already."""
+    cache = cache / package.model_id(Side.ROADSIDE)
+    cache.mkdir(parents=True, exist_ok=True)
+    collected = {}
+    tracker = package.tracker(Side.ROADSIDE)
+    for folder, dataset in open_datasets(folders):
+        path = cache / f'{folder.name}.npz'
+        if not path.is_file():
+            report(f'roadside messages of {folder.name}')
+            save_messages(path, roadside_messages(dataset, tracker))
+        collected |= {(folder.name, token): instances for token, instances in load_messages(path).items()}
+    return collected
+
+
+def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
+          minutes: float | None, report: Callable[[int, float, dict], None]) -> TrainLoop:
+    """Run or resume a training in a folder; effective settings are written beside the checkpoint."""
+    loop = TrainLoop(stage, stream, recipe, out, minutes)
+    settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes}
+    (out / 'settings.json').write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    loop.run(report)
+    return loop
+
+
+def export(folder: Path, stage: TrackingStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:
+    """Write the trained network into a model folder with its recipe on the card."""
+    return save_side(folder, stage.config, stage.side, stage.network, {
+        'steps': loop.step, 'frames': loop.step * recipe.batch_slots, 'minutes': round(loop.elapsed_s / 60, 1),
+        'data': [p.name for p in data], 'recipe': asdict(recipe)})

@@ -1,0 +1,178 @@
+"""Losses of one frame in stage 1 (one agent) and stage 2 (with received messages) (model.md 13.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core.config import ModelConfig
+from ..core.ego_motion import can_bus
+from ..core.fusion import Fusion, aggregate, align_message
+from ..core.lifecycle import Instances, RowPose, propagate
+from ..core.timeline import Moment, continues
+from ..core.types import Frame, RoadsideMessage, Side
+from ..model.bev_geometry import bev_geometry, bev_motion
+from ..model.boxes import denormalize
+from ..model.network import CoopTrackNetwork
+from ..model.reasoning import replace_newest, shift_history, shift_padding
+from .clips import Sample
+from .dense_heads import BEV_VALUES, DenseHead, bev_targets
+from .inputs import image_tensor, projections, targets_of
+from .losses import association_loss, refined_output, supervised_output
+from .matching import Assignment, Targets, assign, association_labels, match_by_distance
+from .recipe import TrainConfig
+from .rows import new_rows, select_rows
+
+
+@dataclass(frozen=True)
+class _Memory:
+    moment: Moment
+    bev: Tensor
+    rows: Instances
+
+
+class TrackingStage:
+    """Stage 1 for a single agent, stage 2 for the cooperative network; remembers one stream per slot."""
+
+    def __init__(self, network: CoopTrackNetwork, config: TrainConfig):
+        """Take a network to train; the dense head on the BEV map is added when its loss has a weight."""
+        self.network, self.train_config = network, config
+        self.config: ModelConfig = network.config
+        self.side: Side = network.side
+        self.modules = nn.ModuleDict({'network': network})
+        if config.losses.bev_heatmap_weight:
+            self.modules['bev_head'] = DenseHead(self.config.embed_dims, len(self.config.class_names), BEV_VALUES)
+        frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
+        network.freeze(*frozen)
+        self.modules.train()
+        if config.freeze_batch_norm:
+            for module in network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        self._memory: dict[int, _Memory] = {}
+        self._rng = np.random.default_rng([config.seed, 3])
+
+    def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
+        """Yield the weighted losses of one frame of each slot and advance its memory."""
+        for slot, sample in enumerate(samples):
+            yield {name: value / len(samples) for name, value in self._frame_losses(slot, sample).items()}
+
+    def _frame_losses(self, slot: int, sample: Sample) -> dict[str, Tensor]:
+        network = self.network
+        targets = targets_of(sample.boxes)
+        moment = _moment(sample.frame)
+        memory = self._memory.get(slot)
+        if memory is not None and not continues(
+                moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
+            memory = None
+        bev = self._bev(sample, moment, memory)
+        rows = self._fill(moment, memory)
+        out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
+        assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, self.train_config.losses)
+                       for i in range(len(out.logits))]
+        losses = self._dense_losses(bev, sample)
+        if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
+            for i, assignment in enumerate(assignments):
+                losses |= supervised_output(f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets,
+                                            self.train_config.losses)
+        decoder_scores = out.logits[-1, 0].sigmoid().amax(-1)
+        rows = self._reason(rows, out.feats[-1, 0], out.boxes[-1, 0], out.refs[-1, 0], decoder_scores)
+        assignment = assignments[-1]
+        if self.side is Side.COOPERATIVE:
+            rows, association = self._cooperate(rows, sample.message, targets)
+            losses |= association
+        logits, codes, points = network.refine(rows.semantic, rows.motion, rows.ref_points)
+        if self.side is Side.COOPERATIVE:
+            assignment = assign(logits, codes, rows.ids, targets, self.train_config.losses)
+            losses |= supervised_output('fused', logits, codes, assignment, targets, self.train_config.losses)
+        if self.side is not Side.COOPERATIVE or self.config.behaviour.dup_ref_loss:
+            losses |= refined_output(logits, codes, assignment.gt_index, targets, self.train_config.losses)
+        rows = rows.with_(ref_points=points, codes=codes, scores=logits.sigmoid().amax(-1))
+        self._remember(slot, moment, bev, rows, assignment, targets)
+        return losses
+
+    def _bev(self, sample: Sample, moment: Moment, memory: _Memory | None) -> Tensor:
+        network = self.network
+        images = image_tensor(sample.frame, self.config, self._rng, self.train_config.augment.photometric_probability)
+        geometry = bev_geometry(self.config, self.side, projections(sample.frame, self.config))
+        motion = bev_motion(self.config, self.side, moment, memory.moment if memory else None)
+        previous = network.align_bev(memory.bev, motion) if memory else None
+        if previous is None and self.config.behaviour.first_bev == 'zeros':
+            rows, columns = self.config.bev_size
+            previous = images.new_zeros(1, rows * columns, self.config.embed_dims)
+        return network.encode_bev(network.image_features(images), geometry, motion, previous)
+
+    def _fill(self, moment: Moment, memory: _Memory | None) -> Instances:
+        if memory is None or not len(memory.rows):
+            return new_rows(self.network, self.config.num_queries)
+        carried = propagate(memory.rows, moment.seconds_since(memory.moment), _row_pose(memory.moment),
+                            _row_pose(moment), self.config.range_of(self.side).pc_range)
+        carried = carried.with_(embedding=self.network.embed_points(carried.ref_points))
+        return Instances.concatenate([new_rows(self.network, self.config.num_queries - len(carried)), carried])
+
+    def _reason(self, rows: Instances, feats: Tensor, codes: Tensor, points: Tensor, scores: Tensor) -> Instances:
+        """Return the rows at the decoder's points with enhanced features and the histories moved on."""
+        network = self.network
+        motion = network.motion_features(codes)
+        hist_semantic = shift_history(rows.hist_semantic, feats)
+        hist_motion = shift_history(rows.hist_motion, motion)
+        padding = shift_padding(rows.hist_padding)
+        position = network.embed_points(points)
+        semantic, motion = (x[0] for x in network.reason(
+            feats[None], motion[None], hist_semantic[None], hist_motion[None], padding[None], position[None]))
+        return rows.with_(
+            ref_points=points, codes=codes, scores=scores, semantic=semantic, motion=motion, embedding=position,
+            hist_semantic=replace_newest(hist_semantic, semantic), hist_motion=replace_newest(hist_motion, motion),
+            hist_padding=padding)
+
+    def _cooperate(self, rows: Instances, message: RoadsideMessage,
+                   targets: Targets) -> tuple[Instances, dict[str, Tensor]]:
+        """Fuse pairs found by distance, append the other received instances; supervise the affinities (9.2)."""
+        network, config, pc_range = self.network, self.train_config.losses, self.config.ego_range.pc_range
+        count = len(message.instances)
+        aligned = align_message(network, message, np.arange(count))
+        logits = network.association_logits(rows.semantic, rows.motion, rows.ref_points, aligned)
+        sure = rows.scores > config.association_min_score
+        label = association_labels(rows.codes[sure], aligned.codes, targets, config.association_gate_m)
+        pairs = (torch.from_numpy(i) for i in match_by_distance(
+            denormalize(rows.ref_points, pc_range), denormalize(aligned.ref_points, pc_range), config.rule_gate_m))
+        row_index, infra_index = pairs
+        fusion = aggregate(network, Fusion.start(rows, rows.scores), aligned, row_index, infra_index,
+                           logits.sigmoid()[row_index, infra_index], 0, torch.arange(count)[aligned.kept])
+        rows = fusion.instances
+        semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
+        return rows.with_(semantic=semantic, motion=motion), {
+            'association': association_loss(logits[sure], label, config)}
+
+    def _dense_losses(self, bev: Tensor, sample: Sample) -> dict[str, Tensor]:
+        if 'bev_head' not in self.modules:
+            return {}
+        rows, columns = self.config.bev_size
+        target = bev_targets(sample.boxes, self.config.range_of(self.side).pc_range, self.config.bev_size,
+                             len(self.config.class_names))
+        maps = bev.transpose(1, 2).unflatten(2, (rows, columns))
+        return {'bev_heatmap': self.train_config.losses.bev_heatmap_weight
+                * self.modules['bev_head'].loss(maps, [target])}
+
+    def _remember(self, slot: int, moment: Moment, bev: Tensor, rows: Instances, assignment: Assignment,
+                  targets: Targets) -> None:
+        index = assignment.gt_index
+        if len(targets):
+            rows = rows.with_(ids=torch.where(index >= 0, targets.ids[index.clamp(min=0)], rows.ids))
+        with torch.no_grad():
+            kept = select_rows(rows, index, targets, self.train_config.selection)
+        # ``propagate`` detaches them.
+        self._memory[slot] = _Memory(moment, bev.detach(), kept)
+
+
+def _moment(frame: Frame) -> Moment:
+    return Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
+
+
+def _row_pose(moment: Moment) -> RowPose:
+    pose = moment.global_from_lidar
+    return torch.from_numpy(np.ascontiguousarray(pose[:3, :3].T)), torch.from_numpy(pose[:3, 3].copy())
