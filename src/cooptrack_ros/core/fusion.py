@@ -136,8 +136,8 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
     """
     Merge matched pairs and add unmatched received instances (10).
 
-    The new order is: merged pairs, unmatched received instances, other vehicle rows by descending decoder score;
-    the number of rows stays. Differentiable.
+    The new order is: merged pairs, unmatched received instances, other rows by descending decoder score (those
+    that earlier messages contributed to first); the number of rows stays. Differentiable.
 
     :param rows: (P,) vehicle rows; :param columns: (P,) instances; :param affinity: (P,);
     :param unit: number of the message; :param indices: (M,) places of the instances in it.
@@ -155,7 +155,9 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
     free = torch.ones(len(old), dtype=torch.bool, device=rows.device)
     free[rows] = False
     rest = torch.nonzero(free).flatten()
-    order = torch.argsort(fusion.decoder_scores[rest], descending=True, stable=True)
+    # What an earlier unit contributed must not be pushed out by a later one.
+    priority = fusion.decoder_scores[rest] + (fusion.unit[rest] >= 0)
+    order = torch.argsort(priority, descending=True, stable=True)
     rest = fusion[rest[order[:len(old) - len(aligned.codes)]]]
     parts = [merged, injected, rest]
     return Fusion(Instances.concatenate([p.instances for p in parts]),
@@ -187,7 +189,9 @@ def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor
     behaviour, pc_range = network.config.behaviour, network.config.ego_range.pc_range
     fusion = Fusion.start(instances, decoder_scores)
     for number, unit in enumerate(received):
-        rows_now, aligned = fusion.instances, unit.aligned
+        # Units never share an object here (duplicates were dropped), so a row takes one instance per frame.
+        open_rows = torch.nonzero(fusion.unit < 0).flatten()
+        rows_now, aligned = fusion.instances[open_rows], unit.aligned
         logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
         distance = torch.cdist(denormalize(rows_now.ref_points, pc_range), denormalize(aligned.ref_points, pc_range))
         rows, columns = match_by_affinity(
@@ -195,7 +199,8 @@ def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor
         observe('affinity_logits', logits)
         observe('matches', (rows, columns))
         indices = torch.from_numpy(unit.indices).to(rows.device)
-        fusion = aggregate(network, fusion, aligned, rows, columns, logits.sigmoid()[rows, columns], number, indices)
+        fusion = aggregate(network, fusion, aligned, open_rows[rows], columns, logits.sigmoid()[rows, columns], number,
+                           indices)
     rows_now = fusion.instances
     semantic, motion = network.aggregation.adapt(rows_now.semantic, rows_now.motion, rows_now.embedding)
     return replace(fusion, instances=rows_now.with_(semantic=semantic, motion=motion))

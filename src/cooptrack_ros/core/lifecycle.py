@@ -81,8 +81,8 @@ class Instances:
         n, width = semantic.shape
         zeros, whole = semantic.new_zeros, ref_points.new_zeros(n, dtype=torch.int64)
         return Instances(
-            ref_points, semantic, zeros(n, width), embedding, zeros(n, 10), zeros(n, classes), zeros(n), whole, whole + NO_ID, whole,
-            whole.bool(), zeros(n, hist_len, width), zeros(n, hist_len, width),
+            ref_points, semantic, zeros(n, width), embedding, zeros(n, 10), zeros(n, classes), zeros(n), whole,
+            whole + NO_ID, whole, whole.bool(), zeros(n, hist_len, width), zeros(n, hist_len, width),
             torch.ones(n, hist_len, dtype=torch.bool, device=semantic.device), zeros(n, 3), zeros(n))
 
 

@@ -12,7 +12,8 @@ from .lifecycle import Instances
 from .types import Boxes, InstanceSet, Side
 
 
-def report(instances: Instances, config: ModelConfig, side: Side, min_score: float | None = None) -> tuple[Boxes, Tensor]:
+def report(instances: Instances, config: ModelConfig, side: Side,
+           min_score: float | None = None) -> tuple[Boxes, Tensor]:
     """
     Return the best instances inside the reported range, highest score first, and their rows.
 

@@ -14,7 +14,7 @@ from ..model.bev_geometry import BevGeometry, bev_geometry, bev_motion
 from ..model.network import CoopTrackNetwork
 from ..model.preprocess import prepare_image, prepare_projection
 from ..model.reasoning import replace_newest, shift_history, shift_padding
-from .config import ModelConfig
+from .config import ModelConfig, TrackerConfig
 from .ego_motion import can_bus, row_vector_pose
 from .fusion import Fusion, Observer, fuse, receive
 from .lifecycle import Instances, RowPose, assign_ids, propagate, survive
@@ -185,7 +185,7 @@ class AgentTracker:
         return TrackerState(now, rows[live], bev, next_id, state.step + 1), output
 
     @property
-    def _settings(self):
+    def _settings(self) -> TrackerConfig:
         return self.config.tracker_of(self.side)
 
     def row_pose(self, moment: Moment) -> RowPose:

@@ -14,10 +14,9 @@ from rosbags.interfaces import Qos
 from tf2_msgs.msg import TFMessage
 
 from ..core.errors import UserError
-from ..wire.calibration import encode_calibration, encode_pair
 from ..wire.markers import track_markers
-from ..wire.tracks import encode_tracks
 from . import bag_messages as messages
+from .bag_custom import calibration, ground_truth, pair_transform
 from .bag_info import CUSTOM_DATA_KEY
 from .bag_types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
 from .bag_writer import BagWriter
@@ -144,13 +143,10 @@ class _Agent:
         self._fixed = fixed
         stamp_ns = _image_stamp(record, self._by_image)
         _, width, height = messages.compressed_image(record, names, stamp_ns)
-        calibration = encode_calibration(
-            messages.header(stamp_ns, names.camera_frame), record.img_from_lidar[:3],
-            record.ego_from_lidar if names is EGO else record.stored_global_from_lidar, (width, height),
-            names.body_frame if names is EGO else MAP_FRAME, names.lidar_frame)
+        exact = calibration(record, names, messages.header(stamp_ns, names.camera_frame), (width, height))
         self._static.update((t.child_frame_id, t) for t in messages.static_transforms(record, names, stamp_ns))
         return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED),
-                (names.topic('camera/calibration'), calibration, LATCHED)]
+                (names.topic('camera/calibration'), exact, LATCHED)]
 
     def _pose(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         if self._names is not EGO:
@@ -166,14 +162,14 @@ class _Agent:
         header = messages.header(record.stamp_us * 1000, self._names.lidar_frame)
         markers = track_markers(record.boxes, header, self._truth_ids, opacity=0.25, colour=_TRUTH_COLOUR)
         self._truth_ids = set(record.boxes.track_id.tolist())
-        return [(self._names.topic('ground_truth/tracks'), encode_tracks(record.boxes, header), VOLATILE),
+        tracks = ground_truth(record, header, self._unit, self._names is not EGO)
+        return [(self._names.topic('ground_truth/tracks'), tracks, VOLATILE),
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
 
     def _pair(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
-        pair = encode_pair(
-            messages.header(_image_stamp(record, self._by_image), EGO.lidar_frame), self._unit,
-            messages.header(_image_stamp(record.infra, self._by_image), self._roadside.lidar_frame),
-            record.ego_from_infra)
+        pair = pair_transform(
+            record, self._unit, messages.header(_image_stamp(record, self._by_image), EGO.lidar_frame),
+            messages.header(_image_stamp(record.infra, self._by_image), self._roadside.lidar_frame))
         return [(self._roadside.topic('pair'), pair, VOLATILE)]
 
     def _cloud(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:

@@ -40,10 +40,10 @@ def compressed_image(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> t
 
 def camera_info(sensor: SensorFrame, names: AgentNames, stamp_ns: int, size: tuple[int, int]) -> CameraInfo:
     """
-    Return the pinhole part of the exact RQ form: with the camera frame of ``static_transforms`` it projects as
-    the stored calibration does, also where the stored extrinsic is not a rotation.
+    Return the pinhole part of the exact RQ form.
 
-    Distortion is zero, because pictures are used as they are.
+    With the camera frame of ``static_transforms`` it projects as the stored calibration does, also where the
+    stored extrinsic is not a rotation. Distortion is zero, because pictures are used as they are.
 
     :param size: width, height in pixels.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,6 +73,7 @@ def typestore() -> Typestore:
 def _message_folder() -> Path:
     """Return the folder of our ``.msg`` files: of the installation that is in use, else of the source tree."""
     prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    prefixes.append(Path(sys.prefix))
     candidates = [prefix / 'share' / MESSAGE_PACKAGE / 'msg' for prefix in prefixes]
     candidates.append(Path(__file__).resolve().parents[2] / MESSAGE_PACKAGE / 'msg')
     for folder in candidates:

@@ -61,8 +61,8 @@ def decode_codes(codes: Tensor) -> Tensor:
 
 def encode_boxes(decoded: Tensor) -> Tensor:
     """Return codes (..., 10) of decoded boxes (..., 9)."""
-    x, y, z, w, l, h, yaw, vx, vy = decoded.unbind(-1)
-    return torch.stack([x, y, w.log(), l.log(), z, h.log(), yaw.sin(), yaw.cos(), vx, vy], dim=-1)
+    x, y, z, width, length, height, yaw, vx, vy = decoded.unbind(-1)
+    return torch.stack([x, y, width.log(), length.log(), z, height.log(), yaw.sin(), yaw.cos(), vx, vy], dim=-1)
 
 
 _CORNER_SIGNS = ((-1, -1, -1), (-1, -1, 1), (-1, 1, 1), (-1, 1, -1), (1, -1, -1), (1, -1, 1), (1, 1, 1), (1, 1, -1))

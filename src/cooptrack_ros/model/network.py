@@ -12,7 +12,6 @@ from .association import Aggregation, Association
 from .backbone import build_backbone
 from .bev_encoder import BevEncoder
 from .bev_geometry import BevGeometry, BevMotion, align_bev
-from .boxes import CODE_SIZE
 from .decoder import Decoder, DecoderOutput
 from .init import initialize
 from .layers import mlp
@@ -131,6 +130,3 @@ class CoopTrackNetwork(nn.Module):
         for name in getattr(self, '_frozen', ()):
             getattr(self, name).eval()
         return self
-
-
-__all__ = ['CODE_SIZE', 'CoopTrackNetwork', 'DecoderOutput', 'PublishedExtras']

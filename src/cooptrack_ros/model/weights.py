@@ -16,7 +16,8 @@ _DECODER = _TRANSFORMER + 'decoder.layers.{i}.'
 
 
 def _attention(published: str, ours: str) -> list[tuple[str, str]]:
-    return [(f'{published}attn.in_proj_weight', f'{ours}in_weight'), (f'{published}attn.in_proj_bias', f'{ours}in_bias'),
+    return [(f'{published}attn.in_proj_weight', f'{ours}in_weight'),
+            (f'{published}attn.in_proj_bias', f'{ours}in_bias'),
             (f'{published}attn.out_proj.', f'{ours}out.')]
 
 
@@ -27,7 +28,8 @@ def _deformable(published: str, ours: str) -> list[tuple[str, str]]:
 
 
 def _ffn(published: str, ours: str) -> list[tuple[str, str]]:
-    return [(f'{published}ffns.0.layers.0.0.', f'{ours}ffn.inner.'), (f'{published}ffns.0.layers.1.', f'{ours}ffn.outer.')]
+    return [(f'{published}ffns.0.layers.0.0.', f'{ours}ffn.inner.'),
+            (f'{published}ffns.0.layers.1.', f'{ours}ffn.outer.')]
 
 
 def _reasoning(published: str, ours: str) -> list[tuple[str, str]]:
@@ -52,7 +54,8 @@ _PAIRS: list[tuple[str, str]] = [
     ('STReasoner.get_dummy_node.', 'extras.dummy_node.'),
     ('STReasoner.get_dummy_pts.', 'extras.dummy_points.'),
     ('pts_bbox_head.bev_embedding.', 'bev_encoder.queries.'),
-    ('pts_bbox_head.positional_encoding.', 'bev_encoder.'),
+    ('pts_bbox_head.positional_encoding.row_embed.', 'bev_encoder.row_embed.'),
+    ('pts_bbox_head.positional_encoding.col_embed.', 'bev_encoder.col_embed.'),
     ('pts_bbox_head.cls_branches.{i}.', 'decoder.cls.{i}.'),
     ('pts_bbox_head.reg_branches.{i}.', 'decoder.reg.{i}.'),
     (_TRANSFORMER + 'level_embeds', 'bev_encoder.level_embed'),

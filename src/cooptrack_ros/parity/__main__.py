@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ def run_file(path: Path, comparison: Comparison) -> bool:
     seed = re.search(r'_seed(\d+)', path.stem)
     if not seed:
         raise ValueError(f"'{path.name}' does not name its seed")
-    checks[kind](golden, int(seed.group(1)), replace(R50), view)
+    checks[kind](golden, int(seed.group(1)), R50, view)
     return True
 
 

@@ -22,7 +22,7 @@ PAIRS = 4
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """A folder with one sequence of four pairs, small pictures and two clouds."""
+    """Write a folder with one sequence of four pairs, small pictures and two clouds."""
     content = golden('dataset')
     for side in ('vehicle-side', 'infrastructure-side'):
         name = f'{side}/data_info.json'
@@ -91,7 +91,7 @@ def test_exact_calibration_equals_the_stored_one_and_the_rq_form_agrees(bag, rec
                                  ('/infra/rsu_1', records[1][0], records[1][0].stored_global_from_lidar)):
         (_, message), = found[f'{prefix}/camera/calibration']
         projection = np.eye(4)
-        projection[:3] = np.array(message.projection).reshape(3, 4)
+        projection[:3] = np.array(message.img_from_lidar).reshape(3, 4)
         np.testing.assert_array_equal(projection, sensor.img_from_lidar)
         np.testing.assert_array_equal(np.array(message.base_from_lidar).reshape(4, 4), base)
         assert (message.width, message.height) == (40, 24)
@@ -156,7 +156,31 @@ def test_ground_truth_equals_the_labels(bag, records):
         for (_, message), record in zip(found[topic], expected, strict=True):
             assert message.header.frame_id == frame
             assert ns(message.header.stamp) == record.stamp_us * 1000
-            assert [t.id for t in message.tracks] == record.boxes.track_id.tolist()
+            assert (message.mode, message.reset) == ('ground_truth', record.frame_index == 0)
+            np.testing.assert_array_equal(
+                np.array(message.map_from_lidar).reshape(4, 4), record.global_from_lidar)
+            boxes = record.boxes
+            assert [t.id for t in message.tracks] == boxes.track_id.tolist()
+            assert [t.label for t in message.tracks] == boxes.label.tolist()
+            for i, track in enumerate(message.tracks):
+                position, q = track.pose.position, track.pose.orientation
+                assert [position.x, position.y, position.z] == boxes.centre[i].tolist()
+                assert [track.size.x, track.size.y, track.size.z] == boxes.size[i].tolist()
+                assert [track.velocity.x, track.velocity.y] == boxes.velocity[i].tolist()
+                assert np.cos(2 * np.arctan2(q.z, q.w) - boxes.yaw[i]) == pytest.approx(1.0)
+
+
+def test_cooperative_ground_truth_tells_who_saw_an_object(bag, records):
+    _, _, found = bag
+    provenance = {'veh': 0, 'inf': 1, 'coop': 2}
+    for (_, message), record in zip(found['/ego/ground_truth/tracks'], records[0], strict=True):
+        assert [t.provenance for t in message.tracks] == [provenance[s] for s in record.from_side]
+        for track, infra_id in zip(message.tracks, record.infra_track_id, strict=True):
+            assert (track.unit_id, track.infra_track_id) == (('rsu_1', infra_id) if infra_id >= 0 else ('', 0))
+
+
+def test_markers_follow_the_labels(bag):
+    _, _, found = bag
     markers = [m for _, m in found['/ego/ground_truth/markers']]
     assert len(markers) == PAIRS
 

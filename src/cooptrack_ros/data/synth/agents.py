@@ -74,9 +74,11 @@ def draw_colours(rng: np.random.Generator) -> np.ndarray:
     """Return three random BGR colours (3, 3); the law is the same for all types, so colour tells nothing."""
     out = []
     for _ in range(3):
-        value = rng.uniform(25, 235)
+        value = rng.uniform(25, 245)
         tint = rng.normal(0.0, 1.0, 3)
         tint -= tint.mean()
         strength = rng.choice([0.06, 0.45], p=[0.5, 0.5]) * value
         out.append(np.clip(value + strength * tint, 12, 245))
-    return np.array(out)
+    # Second and third colour lean towards the first: otherwise the mean colour of types with many small parts
+    # would vary less than that of types with one large body.
+    return np.array([out[0], 0.7 * out[0] + 0.3 * out[1], 0.7 * out[0] + 0.3 * out[2]])

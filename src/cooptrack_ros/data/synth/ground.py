@@ -38,7 +38,7 @@ class GroundPainter:
     def paint(self) -> np.ndarray:
         """Return the sunlit ground (side, side, 3) uint8 BGR."""
         rng, town = self.rng, self.town
-        base = rng.uniform(70, 115)
+        base = rng.uniform(80, 135)
         grass = rng.uniform([40, 75, 60], [70, 120, 100])
         paving = np.array([1.0, 1.02, 1.04]) * (base + rng.uniform(20, 50))
         asphalt = np.array([1.0, 0.99, 0.97]) * base
@@ -66,6 +66,8 @@ class GroundPainter:
         for arm in town.arms:
             half = town.edge[arm % 2]
             self.strip(image, arm, 0.0, far, -half - 0.15, half + 0.15, (paving * 1.12).clip(0, 230).tolist())
+        for arm in town.arms:
+            half = town.edge[arm % 2]
             self.strip(image, arm, 0.0, far, -half, half, asphalt.tolist())
         edge = np.array([town.edge[1], town.edge[0]])
         self.polygon(image, edge * [[-1, -1], [1, -1], [1, 1], [-1, 1]], asphalt.tolist())

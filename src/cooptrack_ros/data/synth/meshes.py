@@ -106,7 +106,7 @@ def car(size, colours, look) -> Mesh:
     """Return a saloon, hatchback or estate car."""
     l, w, h = size
     mesh, half = Mesh(), w / 2
-    main, glass = colours[0], 0.6 * GLASS + 0.25 * colours[1]
+    main, glass = colours[0], 0.5 * GLASS + 0.3 * colours[1]
     tail = (-0.5, -0.44, -0.34)[look % 3] * l
     belt = 0.56 * h
     mesh.block((-0.44 * l, 0.44 * l), (-half * 0.9, half * 0.9), (0.14, 0.3), RUBBER, bottom=True)
@@ -124,7 +124,7 @@ def van(size, colours, look) -> Mesh:
     """Return a van: one tall body with a short bonnet."""
     l, w, h = size
     mesh, half = Mesh(), w / 2
-    glass = 0.6 * GLASS + 0.25 * colours[1]
+    glass = 0.5 * GLASS + 0.3 * colours[1]
     belt = 0.5 * h
     mesh.block((-0.46 * l, 0.46 * l), (-half * 0.9, half * 0.9), (0.15, 0.3), RUBBER, bottom=True)
     body = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.26, belt), colours[0], (-0.5 * l, 0.46 * l))
@@ -147,7 +147,7 @@ def truck(size, colours, look) -> Mesh:
     """Return a truck: cab, gap and a cargo box or flat bed."""
     l, w, h = size
     mesh, half = Mesh(), w / 2
-    glass = 0.6 * GLASS + 0.25 * colours[1]
+    glass = 0.5 * GLASS + 0.3 * colours[1]
     cab = 0.5 * l - 1.9
     mesh.block((-0.49 * l, 0.48 * l), (-half * 0.8, half * 0.8), (0.45, 0.8), RUBBER, bottom=True)
     front = mesh.block((cab, 0.5 * l), (-half * 0.97, half * 0.97), (0.5, min(2.5, h * 0.9)), colours[1],
@@ -173,7 +173,7 @@ def bus(size, colours, look) -> Mesh:
     """Return a city bus with a band of windows."""
     l, w, h = size
     mesh, half = Mesh(), w / 2
-    glass = 0.6 * GLASS + 0.25 * colours[1]
+    glass = 0.5 * GLASS + 0.3 * colours[1]
     mesh.block((-0.48 * l, 0.48 * l), (-half * 0.9, half * 0.9), (0.2, 0.4), RUBBER, bottom=True)
     low = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.32, 0.42 * h), colours[0])
     high = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.42 * h, h), colours[look % 2 and 2],
@@ -198,7 +198,7 @@ def _person(mesh: Mesh, x, z, height, colours, stride, lean=0.0, arm_reach=0.0) 
     mesh.block((x - 0.12, x + 0.12), (-0.2, 0.2), (z, top), colours[0],
                (shoulder - 0.12, shoulder + 0.12), (-0.23, 0.23))
     head = (shoulder + 0.02 - 0.1, shoulder + 0.02 + 0.12)
-    face = mesh.block(head, (-0.09, 0.09), (top + 0.03, z + height), SKIN * 0.5 + colours[2] * 0.4)
+    face = mesh.block(head, (-0.09, 0.09), (top + 0.03, z + height), SKIN * 0.4 + colours[2] * 0.5)
     mesh.block((head[0] - 0.01, head[1] - 0.06), (-0.1, 0.1), (z + height * 0.86, z + height), colours[2] * 0.8)
     mesh.plate(face['rear'], (0.0, 1.0), (0.2, 1.0), colours[2] * 0.8)
     for side in (-1, 1):
@@ -231,7 +231,7 @@ def cyclist(size, colours, look, phase=0.0) -> Mesh:
     mesh = Mesh()
     radius = 0.34
     for x in (-0.5 * l + radius, 0.5 * l - radius):
-        _ring(mesh, x, radius, colours[2] * 0.4 + RUBBER * 0.5)
+        _ring(mesh, x, radius, colours[2] * 0.5 + RUBBER * 0.5)
     front = 0.5 * l - radius
     mesh.block((-0.3, front - 0.12), (-0.04, 0.04), (0.42, 0.5), colours[1], (-0.34, front - 0.14), bottom=True)
     mesh.block((-0.3, -0.22), (-0.04, 0.04), (0.45, 0.86), colours[1])

@@ -73,7 +73,7 @@ class Simulation:
         self.next_spawn = {lane: float(rng.exponential(self._gap(lane))) for lane in self.lanes}
 
     def _gap(self, lane) -> float:
-        return self.gap_s if lane[0] == 'vehicle' else 3.5 * self.gap_s
+        return self.gap_s if lane[0] == 'vehicle' else 2.6 * self.gap_s
 
     def run(self) -> list[Agent]:
         """Simulate and return all moving agents; time 0 is the end of the warm-up."""

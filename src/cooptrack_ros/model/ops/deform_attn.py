@@ -39,26 +39,29 @@ def sample_by_rows(value: Tensor, map_size: tuple[int, int], locations: Tensor, 
     batch, cells, channels = value.shape
     queries, heads, points = weights.shape[1:]
     rows, columns = map_size
-    x, weight_x = _neighbours(locations[..., 0], columns)
-    y, weight_y = _neighbours(locations[..., 1], rows)
+    left, right, share_left, share_right = _neighbours(locations[..., 0], columns)
+    top, bottom, share_top, share_bottom = _neighbours(locations[..., 1], rows)
     # Rows of the table are (batch, cell, head).
     first = torch.arange(batch, dtype=torch.int32)[:, None] * (cells * heads) + torch.arange(heads, dtype=torch.int32)
-    x = x * heads + first[:, None, :, None, None]
-    index = (y * (columns * heads))[..., :, None] + x[..., None, :]
-    share = (weight_y * weights[..., None])[..., :, None] * weight_x[..., None, :]
+    left, right = (x * heads + first[:, None, :, None] for x in (left, right))
+    top, bottom = (y * (columns * heads) for y in (top, bottom))
+    share_top, share_bottom = share_top * weights, share_bottom * weights
+    index = torch.cat([top + left, top + right, bottom + left, bottom + right], dim=-1)
+    share = torch.cat([share_top * share_left, share_top * share_right,
+                       share_bottom * share_left, share_bottom * share_right], dim=-1)
     bags = (batch * queries * heads, points * 4)
     table = value.reshape(batch * cells * heads, channels // heads)
-    summed = F.embedding_bag(index.reshape(bags), table, mode='sum', per_sample_weights=share.reshape(bags))
+    summed = F.embedding_bag(index.view(bags), table, mode='sum', per_sample_weights=share.view(bags))
     return summed.view(batch, queries, channels)
 
 
-def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the two cells around positions in 0..1 along one axis (..., 2), int32, and their shares, 0 outside."""
+def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the cells before and after positions in 0..1 along an axis (int32) and their shares, 0 outside."""
     position = position * count - 0.5
     low = position.floor()
     upper = position - low
-    inside_low = (low >= 0) & (low < count)
-    inside_high = (low >= -1) & (low < count - 1)
-    share = torch.stack([(1 - upper) * inside_low, upper * inside_high], dim=-1)
+    share_low = (1 - upper) * ((low >= 0) & (low < count))
+    share_high = upper * ((low >= -1) & (low < count - 1))
     cell = low.clamp(-1, count).to(torch.int32)
-    return torch.stack([cell, cell + 1], dim=-1).clamp(0, count - 1), share
+    # The second clamp keeps the cells of NaN positions inside; their shares stay NaN.
+    return cell.clamp(0, count - 1), (cell + 1).clamp(0, count - 1), share_low, share_high

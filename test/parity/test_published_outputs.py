@@ -1,0 +1,61 @@
+"""The network gives the published model's outputs, by the code that the nodes run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cooptrack_ros.parity.__main__ import main, run_file
+from cooptrack_ros.parity.compare import Comparison
+from cooptrack_ros.parity.sequences import Recording
+
+DATA = Path(__file__).parent / 'data'
+GOLDEN_DIR = Path(os.environ.get('COOPTRACK_PARITY_DIR', Path(__file__).parents[3] / 'shared/reference/parity'))
+FILES = ['fill_check_seed1', 'modules_seed1', 'stage_seed1', 'sequence_seed1_pseudo_perm_288x512',
+         'sequence_seed1_asso']
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_every_recorded_array_is_reproduced(name):
+    comparison = Comparison()
+    assert run_file(DATA / f'{name}.npz', comparison)
+    bad = [r for r in comparison.results if r.verdict != 'ok']
+    assert comparison.results and not bad, bad[:5]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', sorted(GOLDEN_DIR.glob('s*.npz')), ids=lambda p: p.stem)
+def test_every_recorded_array_of_the_full_set_is_reproduced(path):
+    comparison = Comparison()
+    assert run_file(path, comparison)
+    assert not [r for r in comparison.results if r.verdict == 'FAIL']
+
+
+def test_the_command_fails_when_an_array_differs(tmp_path, capsys):
+    with np.load(DATA / 'fill_check_seed1.npz') as stored:
+        arrays = {k: stored[k] for k in stored.files}
+    arrays['veh/sum'] = arrays['veh/sum'] + 1
+    np.savez(tmp_path / 'fill_check_seed1.npz', **arrays)
+    assert main([str(tmp_path), '--quiet', '--json', str(tmp_path / 'out.json')]) == 1
+    printed = capsys.readouterr().out
+    assert 'fill_check_seed1/veh/sum' in printed and 'FAIL' in printed
+    assert (tmp_path / 'out.json').is_file()
+
+
+def test_the_command_fails_on_a_folder_without_recordings(tmp_path):
+    assert main([str(tmp_path)]) == 1
+
+
+@pytest.mark.parametrize(('stem', 'expected'), [
+    ('sequence_seed1', Recording(1, 'identity', (544, 960), False)),
+    ('sequence_seed23_pseudo_perm_288x512_asso', Recording(23, 'pseudo', (288, 512), True))])
+def test_file_names_tell_how_a_recording_was_made(stem, expected):
+    assert Recording.parse(stem) == expected
+
+
+def test_an_unknown_file_name_is_refused():
+    with pytest.raises(ValueError, match='sequence_x'):
+        Recording.parse('sequence_x')

@@ -1,0 +1,75 @@
+"""The stand-in for ros2 launch."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from launch_runner import LaunchError, parse_launch, run_plan
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    """Return an install prefix with a package whose executable prints its arguments and waits when told to."""
+    (tmp_path / 'share/ament_index/resource_index/packages').mkdir(parents=True)
+    (tmp_path / 'share/ament_index/resource_index/packages/some_pkg').touch()
+    program = tmp_path / 'lib/some_pkg/talker'
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!{sys.executable}\nimport os, signal, sys\nprint(os.environ.get("COLOUR"), *sys.argv[1:])\n'
+                       'sys.stdout.flush()\nif "wait" in sys.argv: signal.pause()\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def parse(prefix: Path, body: str, **arguments):
+    """Parse a launch file with a body."""
+    file = prefix / 'x.launch.xml'
+    file.write_text(f'<launch>{body}</launch>')
+    return parse_launch(file, arguments, {**os.environ, 'AMENT_PREFIX_PATH': str(prefix)})
+
+
+def test_a_node_gets_name_namespace_parameters_and_remaps(prefix):
+    plan = parse(prefix, '''<arg name="who" default="a"/><node pkg="some_pkg" exec="talker" name="n_$(var who)"
+        namespace="ns"><param name="p" value="1"/><param from="$(dirname)/f.yaml"/><remap from="x" to="y"/></node>''',
+                 who='b')
+    assert list(plan.nodes[0].command[1:]) == [
+        '--ros-args', '-r', '__node:=n_b', '-r', '__ns:=/ns', '-p', 'p:=1', '--params-file',
+        f'{prefix.resolve()}/f.yaml', '-r', 'x:=y']
+
+
+def test_conditions_and_environment_are_scoped_to_their_group(prefix):
+    plan = parse(prefix, '''<arg name="on" default="false"/>
+        <group><set_env name="COLOUR" value="red"/><node pkg="some_pkg" exec="talker"/></group>
+        <node pkg="some_pkg" exec="talker" if="$(var on)"/><node pkg="some_pkg" exec="talker" unless="$(var on)"/>''')
+    assert [n.environment.get('COLOUR') for n in plan.nodes] == ['red', os.environ.get('COLOUR')]
+
+
+def test_an_included_file_gets_its_arguments(prefix):
+    (prefix / 'inner.launch.xml').write_text(
+        '<launch><arg name="v"/><node pkg="some_pkg" exec="talker" args="$(var v)"/></launch>')
+    plan = parse(prefix, '<include file="$(dirname)/inner.launch.xml"><arg name="v" value="hello"/></include>')
+    assert plan.nodes[0].command[1:] == ('hello',)
+
+
+@pytest.mark.parametrize(('body', 'complaint'), [
+    ('<timer/>', 'timer'), ('<node pkg="some_pkg" exec="talker" respawn="true"/>', 'respawn'),
+    ('<node pkg="some_pkg" exec="nobody"/>', 'nobody'), ('<node pkg="none" exec="x"/>', "'none'"),
+    ('<arg name="must"/>', 'required'), ('<let name="a" value="$(var b)"/>', 'not declared'),
+    ('<let name="a" value="$(command ls)"/>', 'not supported'),
+])
+def test_what_is_wrong_or_unsupported_is_named(prefix, body, complaint):
+    with pytest.raises(LaunchError, match=complaint):
+        parse(prefix, body)
+
+
+def test_an_undeclared_argument_is_refused(prefix):
+    with pytest.raises(LaunchError, match="no argument 'typo'"):
+        parse(prefix, '<arg name="a" default="1"/>', typo='1')
+
+
+def test_the_end_of_a_required_node_stops_the_others(prefix):
+    plan = parse(prefix, '''<node pkg="some_pkg" exec="talker" name="stays" args="wait"/>
+        <node pkg="some_pkg" exec="talker" name="ends" args="bye" on_exit="shutdown"/>''')
+    lines = []
+    assert run_plan(plan, lines.append) == 0
+    assert any(line.startswith('[ends] ') and 'bye' in line for line in lines)
