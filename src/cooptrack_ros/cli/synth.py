@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('out', metavar='OUT', type=Path, help='folder to write; with --seeds one folder per seed in it')
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument('--seed', type=int, help='make one town, OUT is its data set')
-    which.add_argument('--seeds', metavar='A-B', help='make the towns A to B as OUT/seed_000001 ...; complete ones stay')
+    which.add_argument('--seeds', metavar='A-B', help='make towns A to B as OUT/seed_000001 ...; complete ones stay')
     parser.add_argument('--seconds', type=float, default=10.0, help='length of each recording (default: %(default)s)')
     parser.add_argument('--size', metavar='WxH', default='960x540', help='picture size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from ..core.config import ModelConfig
+from ..core.ego_motion import can_bus
+from ..core.timeline import Moment
 from ..core.types import Boxes, Frame
 from ..model.boxes import codes_from_boxes
 from ..model.preprocess import fit_image, normalize_image, prepare_projection
@@ -15,10 +17,15 @@ from .matching import Targets
 
 
 def image_tensor(frame: Frame, config: ModelConfig, rng: np.random.Generator, photometric_probability: float) -> Tensor:
-    """Return the pictures as (1, V, 3, H, W), scaled, with random colours, normalised and padded."""
+    """Return the pictures as (V, 3, H, W), scaled, with random colours, normalised and padded."""
     images = [normalize_image(photometric(fit_image(i, config), rng, photometric_probability), config)
               for i in frame.images]
-    return torch.from_numpy(np.stack(images))[None]
+    return torch.from_numpy(np.stack(images))
+
+
+def moment_of(frame: Frame) -> Moment:
+    """Return time and place of a frame."""
+    return Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
 
 
 def projections(frame: Frame, config: ModelConfig) -> np.ndarray:

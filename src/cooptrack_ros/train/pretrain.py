@@ -31,7 +31,7 @@ class ImageStage:
 
     def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
         """Yield the loss of one batch with a picture of each slot."""
-        images = torch.cat([image_tensor(s.frame, self.config, self._rng, self._probability)[0] for s in samples])
+        images = torch.cat([image_tensor(s.frame, self.config, self._rng, self._probability) for s in samples])
         network = self.modules['network']
         features = network['neck'](network['backbone'](images.contiguous(memory_format=torch.channels_last)))
         targets = [image_targets(s.boxes, projections(s.frame, self.config)[0], self.config.input_size,

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.ego_motion import can_bus
 from ..core.fusion import Fusion, aggregate, align_message
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.timeline import Moment, continues
-from ..core.types import Frame, RoadsideMessage, Side
+from ..core.types import RoadsideMessage, Side
 from ..model.bev_geometry import bev_geometry, bev_motion
-from ..model.boxes import denormalize
+from ..core.tracker import TrackerInput
+from ..model.boxes import boxes_from_codes, denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .clips import Sample
 from .dense_heads import BEV_VALUES, DenseHead, bev_targets
-from .inputs import image_tensor, projections, targets_of
+from .inputs import image_tensor, moment_of, projections, targets_of
 from .losses import association_loss, refined_output, supervised_output
 from .matching import Assignment, Targets, assign, association_labels, match_by_distance
 from .recipe import TrainConfig
@@ -62,49 +62,54 @@ class TrackingStage:
             yield {name: value / len(samples) for name, value in self._frame_losses(slot, sample).items()}
 
     def _frame_losses(self, slot: int, sample: Sample) -> dict[str, Tensor]:
-        network = self.network
-        targets = targets_of(sample.boxes)
-        moment = _moment(sample.frame)
+        images = image_tensor(sample.frame, self.config, self._rng, self.train_config.augment.photometric_probability)
+        inputs = TrackerInput(moment_of(sample.frame), images, projections(sample.frame, self.config))
+        return self.frame_losses(slot, inputs, targets_of(sample.boxes), sample.message)
+
+    def frame_losses(self, slot: int, inputs: TrackerInput, targets: Targets,
+                     message: RoadsideMessage | None = None) -> dict[str, Tensor]:
+        """Return the weighted losses of one prepared frame and advance the memory of its slot."""
+        network, config = self.network, self.train_config.losses
         memory = self._memory.get(slot)
         if memory is not None and not continues(
-                moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
+                inputs.moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
             memory = None
-        bev = self._bev(sample, moment, memory)
-        rows = self._fill(moment, memory)
+        bev = self._bev(inputs, memory)
+        rows = self._fill(inputs.moment, memory)
         out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
-        assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, self.train_config.losses)
+        assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, config)
                        for i in range(len(out.logits))]
-        losses = self._dense_losses(bev, sample)
+        losses = self._dense_losses(bev, targets)
         if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
             for i, assignment in enumerate(assignments):
-                losses |= supervised_output(f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets,
-                                            self.train_config.losses)
+                losses |= supervised_output(f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, config)
         decoder_scores = out.logits[-1, 0].sigmoid().amax(-1)
         rows = self._reason(rows, out.feats[-1, 0], out.boxes[-1, 0], out.refs[-1, 0], decoder_scores)
         assignment = assignments[-1]
-        if self.side is Side.COOPERATIVE:
-            rows, association = self._cooperate(rows, sample.message, targets)
+        if message is not None:
+            rows, association = self._cooperate(rows, message, targets)
             losses |= association
         logits, codes, points = network.refine(rows.semantic, rows.motion, rows.ref_points)
         if self.side is Side.COOPERATIVE:
-            assignment = assign(logits, codes, rows.ids, targets, self.train_config.losses)
-            losses |= supervised_output('fused', logits, codes, assignment, targets, self.train_config.losses)
+            assignment = assign(logits, codes, rows.ids, targets, config)
+            losses |= supervised_output('fused', logits, codes, assignment, targets, config)
         if self.side is not Side.COOPERATIVE or self.config.behaviour.dup_ref_loss:
-            losses |= refined_output(logits, codes, assignment.gt_index, targets, self.train_config.losses)
+            losses |= refined_output(logits, codes, assignment.gt_index, targets, config)
         rows = rows.with_(ref_points=points, codes=codes, scores=logits.sigmoid().amax(-1))
-        self._remember(slot, moment, bev, rows, assignment, targets)
+        self._remember(slot, inputs.moment, bev, rows, assignment, targets)
         return losses
 
-    def _bev(self, sample: Sample, moment: Moment, memory: _Memory | None) -> Tensor:
+    def _bev(self, inputs: TrackerInput, memory: _Memory | None) -> Tensor:
         network = self.network
-        images = image_tensor(sample.frame, self.config, self._rng, self.train_config.augment.photometric_probability)
-        geometry = bev_geometry(self.config, self.side, projections(sample.frame, self.config))
-        motion = bev_motion(self.config, self.side, moment, memory.moment if memory else None)
-        previous = network.align_bev(memory.bev, motion) if memory else None
-        if previous is None and self.config.behaviour.first_bev == 'zeros':
+        geometry = bev_geometry(self.config, self.side, inputs.img_from_lidar)
+        motion = bev_motion(self.config, self.side, inputs.moment, memory.moment if memory else None)
+        if memory:
+            previous = network.align_bev(memory.bev, motion)
+        else:
+            # Training starts from an empty map, whatever the configuration does at test (Q5).
             rows, columns = self.config.bev_size
-            previous = images.new_zeros(1, rows * columns, self.config.embed_dims)
-        return network.encode_bev(network.image_features(images), geometry, motion, previous)
+            previous = inputs.images.new_zeros(1, rows * columns, self.config.embed_dims)
+        return network.encode_bev(network.image_features(inputs.images[None]), geometry, motion, previous)
 
     def _fill(self, moment: Moment, memory: _Memory | None) -> Instances:
         if memory is None or not len(memory.rows):
@@ -148,13 +153,13 @@ class TrackingStage:
         return rows.with_(semantic=semantic, motion=motion), {
             'association': association_loss(logits[sure], label, config)}
 
-    def _dense_losses(self, bev: Tensor, sample: Sample) -> dict[str, Tensor]:
+    def _dense_losses(self, bev: Tensor, targets: Targets) -> dict[str, Tensor]:
         if 'bev_head' not in self.modules:
             return {}
-        rows, columns = self.config.bev_size
-        target = bev_targets(sample.boxes, self.config.range_of(self.side).pc_range, self.config.bev_size,
+        boxes = boxes_from_codes(targets.codes, targets.labels, torch.ones(len(targets)), targets.ids)
+        target = bev_targets(boxes, self.config.range_of(self.side).pc_range, self.config.bev_size,
                              len(self.config.class_names))
-        maps = bev.transpose(1, 2).unflatten(2, (rows, columns))
+        maps = bev.transpose(1, 2).unflatten(2, self.config.bev_size)
         return {'bev_heatmap': self.train_config.losses.bev_heatmap_weight
                 * self.modules['bev_head'].loss(maps, [target])}
 
@@ -167,10 +172,6 @@ class TrackingStage:
             kept = select_rows(rows, index, targets, self.train_config.selection)
         # ``propagate`` detaches them.
         self._memory[slot] = _Memory(moment, bev.detach(), kept)
-
-
-def _moment(frame: Frame) -> Moment:
-    return Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
 
 
 def _row_pose(moment: Moment) -> RowPose:

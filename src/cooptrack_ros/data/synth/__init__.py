@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import cv2
 import numpy as np
@@ -42,6 +42,7 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
     :param size: picture width and height.
     :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
         identical vehicle sides.
+    :param lidar: also write coarse point clouds.
     :param progress: is called with (pictures done, pictures in all).
     :raises UserError: if the arguments make no sense or ``root`` is in use.
     """
@@ -62,7 +63,7 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
 
 
 def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
-    scene = _make_scene(seed, seconds, size)
+    scene = make_scene(seed, seconds, size, lidar)
     clocks = [_roadside_clock(seed, unit, len(scene.clock.image_us)) for unit in range(1, units + 1)]
     total = len(scene.clock.image_us) + sum(len(clock.image_us) for clock in clocks)
     done = [0]
@@ -85,14 +86,15 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
         write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar))
 
 
-def _make_scene(seed: int, seconds: float, size: tuple[int, int]) -> Scene:
+def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False) -> Scene:
+    """Return the town of a seed with its traffic and the ego's sensors."""
     cv2.setNumThreads(1)  # several towns are made at once, one per process
     town = make_town(np.random.default_rng([seed, 1]))
     agents, ego = simulate(town, seed, seconds + 0.6)
     rng = np.random.default_rng([seed, 5])
     rig, pose = make_vehicle_rig(rng, size), world_from_town(rng)
     clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0)
-    return Scene(seed, town, agents, ego, TownRenderer(town, agents), pose, rig, clock)
+    return Scene(seed, town, agents, ego, TownRenderer(town, agents), pose, rig, clock, lidar)
 
 
 def _roadside_clock(seed: int, unit: int, vehicle_frames: int):

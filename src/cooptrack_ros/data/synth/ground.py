@@ -6,7 +6,15 @@ import cv2
 import numpy as np
 
 from .town import (
-    BIKE_WIDTH, CORNER_RADIUS, LANE_WIDTH, PARKING_WIDTH, STOP_OFFSET, ZEBRA_LENGTH, ZEBRA_START, Town, arm_axes,
+    BIKE_WIDTH,
+    CORNER_RADIUS,
+    LANE_WIDTH,
+    PARKING_WIDTH,
+    STOP_OFFSET,
+    ZEBRA_LENGTH,
+    ZEBRA_START,
+    Town,
+    arm_axes,
 )
 
 HALF_SIZE = 132.0

@@ -104,32 +104,33 @@ def _windows(mesh: Mesh, faces, colour, sides=((0.06, 0.48), (0.53, 0.93)), v=(0
 
 def car(size, colours, look) -> Mesh:
     """Return a saloon, hatchback or estate car."""
-    l, w, h = size
+    length, w, h = size
     mesh, half = Mesh(), w / 2
     main, glass = colours[0], 0.5 * GLASS + 0.3 * colours[1]
-    tail = (-0.5, -0.44, -0.34)[look % 3] * l
+    tail = (-0.5, -0.44, -0.34)[look % 3] * length
     belt = 0.56 * h
-    mesh.block((-0.44 * l, 0.44 * l), (-half * 0.9, half * 0.9), (0.14, 0.3), RUBBER, bottom=True)
-    body = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.24, belt), main,
-                      (-0.485 * l, 0.47 * l), (-half * 0.95, half * 0.95))
-    cabin = mesh.block((max(tail, -0.48 * l), 0.2 * l), (-half * 0.93, half * 0.93), (belt, h), main,
-                       (max(tail, -0.48 * l) + 0.09 * l, 0.04 * l), (-half * 0.74, half * 0.74))
+    mesh.block((-0.44 * length, 0.44 * length), (-half * 0.9, half * 0.9), (0.14, 0.3), RUBBER, bottom=True)
+    body = mesh.block((-0.5 * length, 0.5 * length), (-half, half), (0.24, belt), main,
+                      (-0.485 * length, 0.47 * length), (-half * 0.95, half * 0.95))
+    cabin = mesh.block((max(tail, -0.48 * length), 0.2 * length), (-half * 0.93, half * 0.93), (belt, h), main,
+                       (max(tail, -0.48 * length) + 0.09 * length, 0.04 * length), (-half * 0.74, half * 0.74))
     _windows(mesh, cabin, glass)
     _lamps(mesh, body, 0.5, 0.85)
-    _wheels(mesh, (-0.3 * l, 0.31 * l), half, 0.32, RUBBER)
+    _wheels(mesh, (-0.3 * length, 0.31 * length), half, 0.32, RUBBER)
     return mesh
 
 
 def van(size, colours, look) -> Mesh:
     """Return a van: one tall body with a short bonnet."""
-    l, w, h = size
+    length, w, h = size
     mesh, half = Mesh(), w / 2
     glass = 0.5 * GLASS + 0.3 * colours[1]
     belt = 0.5 * h
-    mesh.block((-0.46 * l, 0.46 * l), (-half * 0.9, half * 0.9), (0.15, 0.3), RUBBER, bottom=True)
-    body = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.26, belt), colours[0], (-0.5 * l, 0.46 * l))
-    cabin = mesh.block((-0.5 * l, 0.42 * l), (-half, half), (belt, h), colours[0],
-                       (-0.49 * l, 0.26 * l), (-half * 0.88, half * 0.88))
+    mesh.block((-0.46 * length, 0.46 * length), (-half * 0.9, half * 0.9), (0.15, 0.3), RUBBER, bottom=True)
+    body = mesh.block((-0.5 * length, 0.5 * length), (-half, half), (0.26, belt), colours[0],
+                      (-0.5 * length, 0.46 * length))
+    cabin = mesh.block((-0.5 * length, 0.42 * length), (-half, half), (belt, h), colours[0],
+                       (-0.49 * length, 0.26 * length), (-half * 0.88, half * 0.88))
     sides = ((0.05, 0.3), (0.34, 0.62), (0.66, 0.95)) if look % 2 else ()
     mesh.plate(cabin['front'], (0.06, 0.94), (0.12, 0.85), glass)
     mesh.plate(cabin['rear'], (0.1, 0.9), (0.3, 0.85), glass)
@@ -139,45 +140,45 @@ def van(size, colours, look) -> Mesh:
         for u in sides:
             mesh.plate(cabin[side], u, (0.25, 0.85), glass)
     _lamps(mesh, body, 0.45, 0.8)
-    _wheels(mesh, (-0.3 * l, 0.32 * l), half, 0.34, RUBBER)
+    _wheels(mesh, (-0.3 * length, 0.32 * length), half, 0.34, RUBBER)
     return mesh
 
 
 def truck(size, colours, look) -> Mesh:
     """Return a truck: cab, gap and a cargo box or flat bed."""
-    l, w, h = size
+    length, w, h = size
     mesh, half = Mesh(), w / 2
     glass = 0.5 * GLASS + 0.3 * colours[1]
-    cab = 0.5 * l - 1.9
-    mesh.block((-0.49 * l, 0.48 * l), (-half * 0.8, half * 0.8), (0.45, 0.8), RUBBER, bottom=True)
-    front = mesh.block((cab, 0.5 * l), (-half * 0.97, half * 0.97), (0.5, min(2.5, h * 0.9)), colours[1],
-                       (cab, 0.46 * l))
+    cab = 0.5 * length - 1.9
+    mesh.block((-0.49 * length, 0.48 * length), (-half * 0.8, half * 0.8), (0.45, 0.8), RUBBER, bottom=True)
+    front = mesh.block((cab, 0.5 * length), (-half * 0.97, half * 0.97), (0.5, min(2.5, h * 0.9)), colours[1],
+                       (cab, 0.46 * length))
     mesh.plate(front['front'], (0.06, 0.94), (0.5, 0.88), glass)
     mesh.plate(front['left'], (0.15, 0.7), (0.5, 0.88), glass)
     mesh.plate(front['right'], (0.3, 0.85), (0.5, 0.88), glass)
     mesh.plate(front['front'], (0.04, 0.22), (0.08, 0.24), HEADLAMP)
     mesh.plate(front['front'], (0.78, 0.96), (0.08, 0.24), HEADLAMP)
     height = h
-    cargo = mesh.block((-0.5 * l, cab - 0.25), (-half, half), (0.8, height), colours[0])
+    cargo = mesh.block((-0.5 * length, cab - 0.25), (-half, half), (0.8, height), colours[0])
     for u in ((0.03, 0.16), (0.84, 0.97)):
         mesh.plate(cargo['rear'], u, (0.01, 0.1), TAILLAMP)
     mesh.plate(cargo['rear'], (0.49, 0.51), (0.12, 0.98), RUBBER)
     if look % 2:
         for side in ('left', 'right'):
             mesh.plate(cargo[side], (0.1, 0.9), (0.35, 0.7), colours[2])
-    _wheels(mesh, (-0.34 * l, -0.34 * l + 1.05, 0.5 * l - 1.1), half, 0.48, RUBBER)
+    _wheels(mesh, (-0.34 * length, -0.34 * length + 1.05, 0.5 * length - 1.1), half, 0.48, RUBBER)
     return mesh
 
 
 def bus(size, colours, look) -> Mesh:
     """Return a city bus with a band of windows."""
-    l, w, h = size
+    length, w, h = size
     mesh, half = Mesh(), w / 2
     glass = 0.5 * GLASS + 0.3 * colours[1]
-    mesh.block((-0.48 * l, 0.48 * l), (-half * 0.9, half * 0.9), (0.2, 0.4), RUBBER, bottom=True)
-    low = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.32, 0.42 * h), colours[0])
-    high = mesh.block((-0.5 * l, 0.5 * l), (-half, half), (0.42 * h, h), colours[look % 2 and 2],
-                      (-0.495 * l, 0.485 * l), (-half * 0.97, half * 0.97))
+    mesh.block((-0.48 * length, 0.48 * length), (-half * 0.9, half * 0.9), (0.2, 0.4), RUBBER, bottom=True)
+    low = mesh.block((-0.5 * length, 0.5 * length), (-half, half), (0.32, 0.42 * h), colours[0])
+    high = mesh.block((-0.5 * length, 0.5 * length), (-half, half), (0.42 * h, h), colours[look % 2 and 2],
+                      (-0.495 * length, 0.485 * length), (-half * 0.97, half * 0.97))
     mesh.plate(high['front'], (0.05, 0.95), (0.02, 0.75), glass)
     mesh.plate(high['front'], (0.2, 0.8), (0.82, 0.95), RUBBER)
     mesh.plate(high['rear'], (0.12, 0.88), (0.2, 0.7), glass)
@@ -187,7 +188,7 @@ def bus(size, colours, look) -> Mesh:
     for u in ((0.2, 0.3), (0.6, 0.7)):
         mesh.plate(low['right'], u, (0.08, 1.0), glass)
     _lamps(mesh, low, 0.25, 0.6)
-    _wheels(mesh, (-0.28 * l, 0.34 * l), half, 0.48, RUBBER)
+    _wheels(mesh, (-0.28 * length, 0.34 * length), half, 0.48, RUBBER)
     return mesh
 
 
@@ -211,9 +212,9 @@ def _person(mesh: Mesh, x, z, height, colours, stride, lean=0.0, arm_reach=0.0) 
 
 def pedestrian(size, colours, look, phase=0.0) -> Mesh:
     """Return a person; ``phase`` 0..1 is the position in the stride."""
-    l, w, h = size
+    length, w, h = size
     mesh = Mesh()
-    stride = 0.36 * l * np.sin(2 * np.pi * phase)
+    stride = 0.36 * length * np.sin(2 * np.pi * phase)
     hip = 0.48 * h
     for side in (-1, 1):
         foot = side * stride
@@ -227,12 +228,12 @@ def pedestrian(size, colours, look, phase=0.0) -> Mesh:
 
 def cyclist(size, colours, look, phase=0.0) -> Mesh:
     """Return a bicycle with its rider."""
-    l, w, h = size
+    length, w, h = size
     mesh = Mesh()
     radius = 0.34
-    for x in (-0.5 * l + radius, 0.5 * l - radius):
+    for x in (-0.5 * length + radius, 0.5 * length - radius):
         _ring(mesh, x, radius, colours[2] * 0.5 + RUBBER * 0.5)
-    front = 0.5 * l - radius
+    front = 0.5 * length - radius
     mesh.block((-0.3, front - 0.12), (-0.04, 0.04), (0.42, 0.5), colours[1], (-0.34, front - 0.14), bottom=True)
     mesh.block((-0.3, -0.22), (-0.04, 0.04), (0.45, 0.86), colours[1])
     mesh.block((front - 0.05, front + 0.02), (-0.04, 0.04), (0.34, 0.98), colours[1], (front - 0.2, front - 0.13))
@@ -263,45 +264,46 @@ def _ring(mesh: Mesh, x, radius, colour) -> None:
 
 def motorcyclist(size, colours, look, phase=0.0) -> Mesh:
     """Return a motor scooter with its rider."""
-    l, w, h = size
+    length, w, h = size
     mesh = Mesh()
-    front = 0.5 * l - 0.26
-    for x in (-0.5 * l + 0.26, front):
+    front = 0.5 * length - 0.26
+    for x in (-0.5 * length + 0.26, front):
         mesh.block((x - 0.25, x + 0.25), (-0.07, 0.07), (0.0, 0.5), RUBBER, (x - 0.2, x + 0.2))
-    mesh.block((-0.5 * l, 0.1), (-0.2, 0.2), (0.35, 0.8), colours[1], (-0.46 * l, 0.0), bottom=True)
-    mesh.block((-0.3, 0.3 * l), (-0.17, 0.17), (0.25, 0.42), colours[1], bottom=True)
-    shield = mesh.block((0.28 * l, 0.36 * l), (-0.24, 0.24), (0.3, 0.98), colours[1], (0.22 * l, 0.28 * l))
+    mesh.block((-0.5 * length, 0.1), (-0.2, 0.2), (0.35, 0.8), colours[1], (-0.46 * length, 0.0), bottom=True)
+    mesh.block((-0.3, 0.3 * length), (-0.17, 0.17), (0.25, 0.42), colours[1], bottom=True)
+    shield = mesh.block((0.28 * length, 0.36 * length), (-0.24, 0.24), (0.3, 0.98), colours[1],
+                        (0.22 * length, 0.28 * length))
     mesh.plate(shield['front'], (0.35, 0.65), (0.75, 0.95), HEADLAMP)
-    mesh.block((0.2 * l, 0.27 * l), (-0.5 * w, 0.5 * w), (0.98, 1.05), RUBBER)
+    mesh.block((0.2 * length, 0.27 * length), (-0.5 * w, 0.5 * w), (0.98, 1.05), RUBBER)
     _rider(mesh, -0.2, 0.78, h, colours, 0.2, 0.3)
     return mesh
 
 
 def tricyclist(size, colours, look, phase=0.0) -> Mesh:
     """Return a cargo tricycle: rider in front, box behind."""
-    l, w, h = size
+    length, w, h = size
     mesh = Mesh()
     for side in (-1, 1):
-        mesh.disc(-0.28 * l, side * w * 0.48, 0.3, 0.3, RUBBER)
-    _ring(mesh, 0.5 * l - 0.3, 0.3, RUBBER)
-    tray = mesh.block((-0.5 * l, -0.04 * l), (-0.46 * w, 0.46 * w), (0.4, 0.85 + 0.2 * (look % 2)), colours[1],
-                      bottom=True)
+        mesh.disc(-0.28 * length, side * w * 0.48, 0.3, 0.3, RUBBER)
+    _ring(mesh, 0.5 * length - 0.3, 0.3, RUBBER)
+    tray = mesh.block((-0.5 * length, -0.04 * length), (-0.46 * w, 0.46 * w), (0.4, 0.85 + 0.2 * (look % 2)),
+                      colours[1], bottom=True)
     mesh.plate(tray['rear'], (0.05, 0.2), (0.1, 0.3), TAILLAMP)
-    mesh.block((-0.1 * l, 0.5 * l - 0.35), (-0.06, 0.06), (0.4, 0.52), colours[1], bottom=True)
-    mesh.block((0.5 * l - 0.35, 0.5 * l - 0.25), (-0.05, 0.05), (0.3, 0.98), colours[1],
-               (0.5 * l - 0.5, 0.5 * l - 0.4))
-    mesh.block((0.5 * l - 0.5, 0.5 * l - 0.4), (-0.3, 0.3), (0.96, 1.02), colours[1])
-    _rider(mesh, 0.08 * l, 0.8, h, colours, phase, 0.5 * l - 0.45)
+    mesh.block((-0.1 * length, 0.5 * length - 0.35), (-0.06, 0.06), (0.4, 0.52), colours[1], bottom=True)
+    mesh.block((0.5 * length - 0.35, 0.5 * length - 0.25), (-0.05, 0.05), (0.3, 0.98), colours[1],
+               (0.5 * length - 0.5, 0.5 * length - 0.4))
+    mesh.block((0.5 * length - 0.5, 0.5 * length - 0.4), (-0.3, 0.3), (0.96, 1.02), colours[1])
+    _rider(mesh, 0.08 * length, 0.8, h, colours, phase, 0.5 * length - 0.45)
     return mesh
 
 
 def cone(size, colours, look) -> Mesh:
     """Return a traffic cone."""
-    l, w, h = size
+    length, w, h = size
     mesh = Mesh()
-    mesh.block((-l / 2, l / 2), (-w / 2, w / 2), (0.0, 0.06), colours[1])
-    mesh.block((-0.3 * l, 0.3 * l), (-0.3 * w, 0.3 * w), (0.06, h), colours[0], (-0.07 * l, 0.07 * l),
-               (-0.07 * w, 0.07 * w))
+    mesh.block((-length / 2, length / 2), (-w / 2, w / 2), (0.0, 0.06), colours[1])
+    mesh.block((-0.3 * length, 0.3 * length), (-0.3 * w, 0.3 * w), (0.06, h), colours[0],
+               (-0.07 * length, 0.07 * length), (-0.07 * w, 0.07 * w))
     return mesh
 
 

@@ -1,4 +1,4 @@
-"""A small z-buffer rasteriser for convex faces, textured rectangles and the ground plane."""
+"""A small z-buffer rasteriser: camera, picture buffers, textured rectangles and the ground plane."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 NEAR = 0.15
-THIN_PX = 4.0
 LARGE_PX = 60_000
 SKY, STATIC, GROUND = -1, -2, 0
 
@@ -68,56 +67,8 @@ def project(camera: Camera, points: np.ndarray) -> np.ndarray:
     return np.stack([k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]], axis=-1)
 
 
-def draw_faces(canvas: Canvas, camera: Camera, corners, normals, colours, number: int, detail) -> int:
-    """
-    Draw the convex faces of one object with depth test.
-
-    :param corners: (F, 8, 3) town points, the last one repeated where a face has fewer.
-    :param normals: (F, 3) outward, in the town; faces seen from behind are dropped.
-    :param colours: (F, 3) final BGR.
-    :param number: object number; ``detail`` (F,) marks plates that vanish when they are thinner than a pixel.
-    :returns: the pixels of the picture that the object would cover alone.
-    """
-    facing = ((camera.position - corners[:, 0]) * normals).sum(1) > 0
-    points = camera.to_camera(corners[facing])
-    normal = normals[facing] @ camera.cam_from_town[:3, :3].T
-    colours, detail = colours[facing], detail[facing]
-    if not len(points):
-        return 0
-    depth = points[..., 2]
-    whole = depth.min(1) >= NEAR
-    pixels = project(camera, np.where(whole[:, None, None], points, [0.0, 0.0, 1.0]))
-    width, height = camera.size
-    low, high = pixels.min(1), pixels.max(1)
-    on_picture = (high[:, 0] > -0.5) & (high[:, 1] > -0.5) & (low[:, 0] < width - 0.5) & (low[:, 1] < height - 0.5)
-    extent = high - low
-    tiny = detail & (extent.min(1) < 0.8) & whole
-    seen = np.where(whole, on_picture, depth.max(1) > NEAR) & ~tiny
-    # Plane n . P = d gives 1 / depth = n . K^-1 (u, v, 1) / d: affine in the pixel.
-    d = (normal * points[:, 0]).sum(1)
-    seen &= np.abs(d) > 1e-6
-    plane = normal @ np.linalg.inv(camera.intrinsic) / np.where(np.abs(d) > 1e-6, d, 1.0)[:, None]
-    nearest, farthest = 1.0 / np.maximum(depth.min(1), NEAR), 1.0 / np.maximum(depth.max(1), NEAR)
-    outlines = {k: pixels[k] if whole[k] else _clipped_outline(camera, points[k]) for k in np.flatnonzero(seen)}
-    for k, outline in outlines.items():
-        if outline is not None:
-            _fill(canvas, outline, plane[k], (farthest[k], nearest[k]), colours[k], number, detail[k])
-    return _coverage(canvas, [o for k, o in outlines.items() if o is not None and not detail[k]])
-
-
-def _coverage(canvas: Canvas, outlines: list[np.ndarray]) -> int:
-    """Return the number of pixels in the union of polygons."""
-    window = _window(canvas, np.concatenate(outlines)) if outlines else None
-    if window is None:
-        return 0
-    x0, y0, x1, y1 = window
-    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    for outline in outlines:
-        cv2.fillConvexPoly(mask, np.round((outline - [x0, y0]) * 16).astype(np.int32), 1, cv2.LINE_8, 4)
-    return cv2.countNonZero(mask)
-
-
-def _clipped_outline(camera: Camera, points: np.ndarray) -> np.ndarray | None:
+def clipped_outline(camera: Camera, points: np.ndarray) -> np.ndarray | None:
+    """Return the pixels (N, 2) of a convex polygon in the camera frame, clipped to the near plane, if any."""
     clipped = clip_near(points)
     if len(clipped) < 3:
         return None
@@ -128,22 +79,23 @@ def _clipped_outline(camera: Camera, points: np.ndarray) -> np.ndarray | None:
     return np.clip(pixels, -30000, 30000)
 
 
-def _window(canvas: Canvas, outline: np.ndarray):
+def window_of(canvas: Canvas, outline: np.ndarray):
+    """Return x0, y0, x1, y1 (exclusive) of the pixels that an outline can touch, or nothing."""
     height, width = canvas.ids.shape
     x0, y0 = np.maximum(np.floor(outline.min(0)).astype(int), 0)
     x1, y1 = np.minimum(np.ceil(outline.max(0)).astype(int) + 1, [width, height])
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _inside(outline: np.ndarray, window) -> np.ndarray:
+def inside(outline: np.ndarray, window, thin: float) -> np.ndarray:
     """
     Return the mask of pixels of ``window`` inside a convex outline.
 
     OpenCV also paints the pixels that the outline touches. That keeps thin things visible, but where two large
-    faces meet it leaves a ragged edge, so those are filled by pixel centres.
+    faces meet it leaves a ragged edge, so outlines at least ``thin`` wide are filled by pixel centres.
     """
     x0, y0, x1, y1 = window
-    if (outline.max(0) - outline.min(0)).min() < THIN_PX or (x1 - x0) * (y1 - y0) > LARGE_PX:
+    if (outline.max(0) - outline.min(0)).min() < thin or (x1 - x0) * (y1 - y0) > LARGE_PX:
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
         cv2.fillConvexPoly(mask, np.round((outline - [x0, y0]) * 16).astype(np.int32), 1, cv2.LINE_8, 4)
         return mask.view(bool)
@@ -162,15 +114,14 @@ def _inside(outline: np.ndarray, window) -> np.ndarray:
     return mask
 
 
-def _visible(canvas: Canvas, window, outline, plane, limits, bias):
+def visible_pixels(canvas: Canvas, window, mask, plane, limits, bias) -> np.ndarray:
     """
-    Return the mask of pixels in ``window`` that win the depth test, after writing their depth.
+    Return which pixels of ``mask`` in ``window`` win the depth test, after writing their depth.
 
     ``limits`` are the inverse depths of the farthest and nearest corner: pixels on the outline lie half
     outside the face, where its plane may run far off.
     """
     x0, y0, x1, y1 = window
-    mask = _inside(outline, window)
     inverse = ((plane[0] * np.arange(x0, x1))[None] + (plane[1] * np.arange(y0, y1) + plane[2])[:, None])
     inverse = np.clip(inverse.astype(np.float32), *limits) * np.float32(bias)
     stored = canvas.inverse_depth[y0:y1, x0:x1]
@@ -179,24 +130,14 @@ def _visible(canvas: Canvas, window, outline, plane, limits, bias):
     return visible
 
 
-def _fill(canvas: Canvas, outline, plane, limits, colour, number, detail) -> None:
-    window = _window(canvas, outline)
-    if window is None:
-        return
-    x0, y0, x1, y1 = window
-    visible = _visible(canvas, window, outline, plane, limits, 1.001 if detail else 1.0)
-    canvas.colour[y0:y1, x0:x1][visible] = colour
-    canvas.ids[y0:y1, x0:x1][visible] = number
-
-
 def draw_textured(canvas: Canvas, camera: Camera, rectangle: np.ndarray, texture: np.ndarray, number: int) -> None:
     """Draw a textured rectangle (4, 3): lower left, lower right, upper right, upper left seen from outside."""
     normal = np.cross(rectangle[1] - rectangle[0], rectangle[3] - rectangle[0])
     if (camera.position - rectangle[0]) @ normal <= 0:
         return
     points = camera.to_camera(rectangle)
-    outline = _clipped_outline(camera, points)
-    window = None if outline is None else _window(canvas, outline)
+    outline = clipped_outline(camera, points)
+    window = None if outline is None else window_of(canvas, outline)
     if window is None:
         return
     normal = np.cross(points[1] - points[0], points[3] - points[0])
@@ -210,7 +151,7 @@ def draw_textured(canvas: Canvas, camera: Camera, rectangle: np.ndarray, texture
     patch = cv2.warpPerspective(texture, shift @ camera.intrinsic @ to_camera, (int(x1 - x0), int(y1 - y0)),
                                 flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     limits = 1.0 / np.maximum([points[:, 2].max(), points[:, 2].min()], NEAR)
-    visible = _visible(canvas, window, outline, plane, limits.astype(np.float32), 1.0)
+    visible = visible_pixels(canvas, window, inside(outline, window, 0.0), plane, limits.astype(np.float32), 1.0)
     np.copyto(canvas.colour[y0:y1, x0:x1], patch, where=visible[..., None])
     canvas.ids[y0:y1, x0:x1][visible] = number
 

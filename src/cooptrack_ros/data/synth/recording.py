@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import cv2
 import numpy as np
 
 from ...core.geometry import make_pose
+from ..pcd import write_pcd
 from . import writer
 from .agents import Agent
 from .labels import Identities, View, make_label, occlusion_state, seen_agents, token_of
+from .lidar import roadside_cloud, vehicle_cloud
 from .render import Sight, TownRenderer
 from .sensors import Clock, RoadsideRig, VehicleRig, pair_frames
 from .town import Town
@@ -30,6 +32,7 @@ class Scene:
     world_from_town: np.ndarray
     rig: VehicleRig
     clock: Clock
+    lidar: bool
 
     def vehicle_view(self, time_us: int) -> View:
         """Return where the vehicle's sensors are at a time."""
@@ -66,7 +69,26 @@ def record_vehicle(scene: Scene, root: Path, tick: Callable[[], None]) -> SideRe
             'novatel_to_world': stored})
     labels = _write_labels(scene, side, 'lidar', 'vehicle', cloud_views, image_views, sights, Identities(9000))
     _write_info(scene, side, 'vehicle', clock)
+    if scene.lidar:
+        _write_vehicle_clouds(scene, side / 'velodyne', cloud_views)
     return SideRecord(clock, cloud_views, labels)
+
+
+def _write_vehicle_clouds(scene: Scene, root: Path, views: list[View]) -> None:
+    root.mkdir()
+    for k, view in enumerate(views):
+        stamp_s = int(writer.stamp(scene.seed, scene.clock.pointcloud_us[k])) * 1e-6
+        write_pcd(root / f'{k:06d}.pcd', vehicle_cloud(
+            scene.town, scene.agents, scene.ego, view.t, view.town_from_lidar, stamp_s,
+            np.random.default_rng([scene.seed, 9, k])))
+
+
+def _write_roadside_clouds(scene: Scene, root: Path, views: list[View], unit: int) -> None:
+    root.mkdir()
+    for k, view in enumerate(views):
+        write_pcd(root / f'{k:06d}.pcd', roadside_cloud(
+            scene.town, scene.agents, view.t, view.camera.position - [0.0, 0.0, 0.6], view.town_from_lidar,
+            np.random.default_rng([scene.seed, 10, unit, k])))
 
 
 def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, unit: int,
@@ -89,6 +111,8 @@ def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, un
              for times in (clock.pointcloud_us, clock.image_us)]
     labels = _write_labels(scene, side, 'virtuallidar', f'roadside{unit}', *views, sights, Identities(5000))
     _write_info(scene, side, 'roadside', clock)
+    if scene.lidar:
+        _write_roadside_clouds(scene, side / 'velodyne', views[0], unit)
     return SideRecord(clock, views[0], labels)
 
 

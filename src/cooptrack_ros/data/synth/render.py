@@ -8,10 +8,19 @@ import cv2
 import numpy as np
 
 from .agents import Agent
+from .faces import Faces, draw_faces
 from .ground import HALF_SIZE, PX_PER_M, GroundPainter, shadow_hull
 from .meshes import Mesh, object_faces, stride_step
 from .raster import (
-    GROUND, SKY, STATIC, Camera, Canvas, GroundTexture, clip_near, draw_faces, draw_textured, ground_depth, project,
+    GROUND,
+    STATIC,
+    Camera,
+    Canvas,
+    GroundTexture,
+    clip_near,
+    draw_textured,
+    ground_depth,
+    project,
 )
 from .town import Building, Town, blocked_by_buildings
 
@@ -59,7 +68,8 @@ class TownRenderer:
         self.plain, hulls = self._plain_shapes()
         hulls += [shadow_hull(body_corners(a, a.pose_fixed), town.sun) for a in self.parked]
         self.static_shade = GroundTexture(painter.shade(hulls)[..., None], PX_PER_M / 2, HALF_SIZE, 4)
-        self.facades = [self._facade(b) for b in town.buildings]
+        looks = [self._facade(b) for b in town.buildings]
+        self.facades, self.roofs = [textures for textures, _ in looks], [roof for _, roof in looks]
         self.light_ground = town.ambient + town.diffuse * town.sun[2]
         self.sky = self.rng.uniform([200, 170, 140], [250, 225, 205]), self.rng.uniform(200, 245) * np.ones(3)
         self.noise = self.rng.normal(0.0, self.rng.uniform(1.5, 4.0), (700, 1100, 3)).round().astype(np.int8)
@@ -80,10 +90,14 @@ class TownRenderer:
                        bottom=True)
         for b in self.town.buildings:
             hulls.append(shadow_hull(_building_corners(b), self.town.sun))
-        return (mesh.arrays() if mesh.corners else None), hulls
+        if not mesh.corners:
+            return [], hulls
+        corners, normals, colours, detail = mesh.arrays()
+        colours = np.clip(colours * self._light(normals)[:, None], 0, 255)
+        return [Faces(corners, normals, colours, np.full(len(corners), STATIC, np.int16), detail)], hulls
 
     def _facade(self, b: Building):
-        """Return the four lit facade textures and the roof colour of a building."""
+        """Return the four lit facade textures and the roof of a building."""
         rng = np.random.default_rng(b.seed)
         wall = rng.uniform(95, 205) * rng.uniform(0.85, 1.1, 3)
         storey, bay = rng.uniform(2.8, 3.6), rng.uniform(2.2, 4.0)
@@ -94,7 +108,11 @@ class TownRenderer:
             light = self._light(np.array([[*normal, 0.0]]))[0]
             texture = _facade_texture(rng, 2 * width, b.height, wall, glass, storey, bay, window)
             textures.append(np.clip(texture * light, 0, 255).astype(np.uint8))
-        return textures, wall * 0.8 * self._light(np.array([[0.0, 0.0, 1.0]]))[0]
+        top = _building_corners(b)[4:]
+        top = np.concatenate([top, np.repeat(top[-1:], 4, axis=0)])[None]
+        up = np.array([[0.0, 0.0, 1.0]])
+        return textures, Faces(top, up, wall[None] * 0.8 * self._light(up)[0], np.full(1, STATIC, np.int16),
+                               np.zeros(1, bool))
 
     def _light(self, normals: np.ndarray, sunlit=1.0) -> np.ndarray:
         """Return the brightness (F,) of faces with normals (F, 3)."""
@@ -115,17 +133,14 @@ class TownRenderer:
         self.ground.warp(camera, canvas.colour, horizon)
         shade = np.zeros((height, width), np.uint8)
         self.static_shade.warp(camera, shade, horizon)
-        for b, (textures, roof) in zip(self.town.buildings, self.facades):
-            self._draw_building(canvas, camera, b, textures, roof)
-        if self.plain is not None:
-            corners, normals, colours, detail = self.plain
-            colours = np.clip(colours * self._light(normals)[:, None], 0, 255)
-            draw_faces(canvas, camera, corners, normals, colours, STATIC, detail)
+        for b, textures in zip(self.town.buildings, self.facades):
+            self._draw_building(canvas, camera, b, textures)
+        faces = [*self.plain, *self.roofs]
         occlusion = np.zeros_like(shade)
-        alone = {}
         for agent in self.parked:
             self._ground_polygon(camera, occlusion, body_corners(agent, agent.pose_fixed)[:4, :2])
-            alone[agent.number] = self._draw_agent(canvas, camera, agent, agent.pose_fixed, 0.0)
+            faces += self._agent_faces(camera, agent, agent.pose_fixed, 0.0)
+        alone = draw_faces(canvas, camera, Faces.concatenate(faces))
         ground = canvas.ids == GROUND
         canvas.colour[ground & (occlusion > 0)] = (canvas.colour[ground & (occlusion > 0)] * CONTACT_SHADE)
         return Background(canvas, shade, alone)
@@ -143,7 +158,7 @@ class TownRenderer:
         background = background or self.background(camera)
         canvas, shade = background.canvas.copy(), background.shade.copy()
         occlusion = np.zeros_like(shade)
-        alone = dict(background.alone)
+        faces = []
         for agent in self.moving:
             if not agent.alive(t):
                 continue
@@ -152,11 +167,12 @@ class TownRenderer:
             self._ground_polygon(camera, shade, shadow_hull(corners, self.town.sun))
             if agent.number != skip:
                 self._ground_polygon(camera, occlusion, corners[:4, :2])
-                alone[agent.number] = self._draw_agent(canvas, camera, agent, pose, agent.arc(t))
+                faces += self._agent_faces(camera, agent, pose, agent.arc(t))
+        alone = background.alone | (draw_faces(canvas, camera, Faces.concatenate(faces)) if faces else {})
         self._shade_ground(canvas, shade, occlusion)
         counts = np.bincount(canvas.ids[canvas.ids > 0].astype(np.int64), minlength=len(self.agents) + 1)
-        visible = {number: int(counts[number + 1]) for number in alone}
-        return self._finish(canvas.colour, frame), Sight(visible, alone)
+        visible = {number - 1: int(counts[number]) for number in alone}
+        return self._finish(canvas.colour, frame), Sight(visible, {k - 1: n for k, n in alone.items()})
 
     def _shape(self, agent: Agent, step: int):
         key = agent.number, step
@@ -164,28 +180,26 @@ class TownRenderer:
             self.shapes[key] = object_faces(agent.kind, agent.size, agent.colours, agent.look, step)
         return self.shapes[key]
 
-    def _draw_agent(self, canvas, camera, agent: Agent, pose, travelled: float) -> int:
-        corners = camera.to_camera(body_corners(agent, pose))
-        if corners[:, 2].max() < 0.2:
-            return 0
+    def _agent_faces(self, camera: Camera, agent: Agent, pose, travelled: float) -> list[Faces]:
+        """Return the lit faces of an agent, under its number + 1, or nothing when it is behind the camera."""
+        if camera.to_camera(body_corners(agent, pose))[:, 2].max() < 0.2:
+            return []
         points, normals, colours, detail = self._shape(agent, stride_step(agent.kind, travelled))
         c, s = np.cos(pose[2]), np.sin(pose[2])
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        points = points @ turn.T + [pose[0], pose[1], 0.0]
         normals = normals @ turn.T
         middle = np.array([pose[0], pose[1], 0.6 * agent.size[2]])
         sunlit = 0.1 if blocked_by_buildings(self.town, middle, middle + 200.0 * self.town.sun)[0] else 1.0
         colours = np.clip(colours * self._light(normals, sunlit)[:, None], 0, 255)
-        return draw_faces(canvas, camera, points, normals, colours, agent.number + 1, detail)
+        return [Faces(points @ turn.T + [pose[0], pose[1], 0.0], normals, colours,
+                      np.full(len(normals), agent.number + 1, np.int16), detail)]
 
-    def _draw_building(self, canvas, camera, b: Building, textures, roof) -> None:
+    def _draw_building(self, canvas, camera, b: Building, textures) -> None:
         low, high = _building_corners(b)[:4], _building_corners(b)[4:]
         # Corners run (+,+), (-,+), (-,-), (+,-); side k lies between corner k - 1 and k, seen from outside.
         for k, texture in enumerate(textures):
             left, right = (3, 0, 1, 2)[k], k
             draw_textured(canvas, camera, np.array([low[left], low[right], high[right], high[left]]), texture, STATIC)
-        top = np.concatenate([high, np.repeat(high[-1:], 4, axis=0)])[None]
-        draw_faces(canvas, camera, top, np.array([[0.0, 0.0, 1.0]]), roof[None], STATIC, np.zeros(1, bool))
 
     def _ground_polygon(self, camera: Camera, mask: np.ndarray, outline: np.ndarray) -> None:
         points = camera.to_camera(np.c_[outline, np.zeros(len(outline))])
@@ -203,7 +217,8 @@ class TownRenderer:
         steps = np.arange(256) / 255.0
         base = np.clip(255 * self.light_ground / 1.1, 0, 255)
         factor = cv2.LUT(shade, (base * (1 - steps * (1 - dark))).astype(np.uint8))
-        under = cv2.LUT(cv2.GaussianBlur(occlusion, (5, 5), 0), (255 - steps * 255 * (1 - CONTACT_SHADE)).astype(np.uint8))
+        contact = (255 - steps * 255 * (1 - CONTACT_SHADE)).astype(np.uint8)
+        under = cv2.LUT(cv2.GaussianBlur(occlusion, (5, 5), 0), contact)
         factor = cv2.multiply(factor, under, scale=1 / 255)
         factor[canvas.ids != GROUND] = 255
         canvas.colour = cv2.multiply(canvas.colour, cv2.merge([factor] * 3), scale=1 / 255)

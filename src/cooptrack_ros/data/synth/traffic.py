@@ -15,6 +15,8 @@ WARM_UP_S = 18.0
 LOOK_AHEAD = 40.0
 LOOK_STEP = 4  # path points, that is one metre
 CLEARING_S = 3.0
+WALKER_SPACING = 0.95
+TRIES = 8
 VEHICLE_KINDS = (('Car', 0.72), ('Van', 0.12), ('Truck', 0.1), ('Bus', 0.06))
 BIKE_KINDS = (('Cyclist', 0.84), ('Motorcyclist', 0.09), ('Tricyclist', 0.07))
 
@@ -251,16 +253,11 @@ def _idm(v: float, wish: float, gap: float, lead: float, headway: float) -> floa
 def add_walkers(sim: Simulation, count: int) -> None:
     """Put ``count`` pedestrians on the sidewalks; about half of them cross a road at a zebra crossing."""
     rng, town = sim.rng, sim.town
+    taken: list[np.ndarray] = []
     for _ in range(count):
-        arm = int(rng.choice(town.arms))
-        sign = float(rng.choice([-1.0, 1.0]))
-        offset = town.edge[arm % 2] + rng.uniform(1.1, max(town.sidewalk - 0.5, 1.4))
-        if rng.random() < 0.6:
-            path = _crossing_path(town, rng, arm, sign, offset)
-        else:
-            near, far = town.stop_distance(arm) - 2.0, town.stop_distance(arm) + 55.0
-            ends = (far, near) if rng.random() < 0.5 else (near, far)
-            path = walking_path(town.place(arm, np.array(ends), np.full(2, sign * offset)))
+        path = next(p for p in (_walk(town, rng, k == TRIES - 1, taken) for k in range(TRIES)) if p)
+        if np.isfinite(path.stop):
+            taken.append(path.at(path.stop))
         # Walkers start so early that they are on their way, or waiting, when the recording begins.
         start = rng.uniform(0.0, 0.6 * path.length if not np.isfinite(path.stop) else path.stop)
         mover = _Mover(sim.count, 'Pedestrian', draw_size(rng, 'Pedestrian'), draw_colours(rng),
@@ -270,8 +267,21 @@ def add_walkers(sim: Simulation, count: int) -> None:
         sim.movers.append(mover)
 
 
+def _walk(town: Town, rng, last: bool, taken: list[np.ndarray]) -> Path | None:
+    """Return a random walk; nothing if its waiting place is taken, unless it is the ``last`` try."""
+    arm = int(rng.choice(town.arms))
+    sign = float(rng.choice([-1.0, 1.0]))
+    offset = town.edge[arm % 2] + rng.uniform(1.1, max(town.sidewalk - 0.5, 1.4))
+    if rng.random() >= 0.6 or last:
+        near, far = town.stop_distance(arm) - 2.0, town.stop_distance(arm) + 55.0
+        ends = (far, near) if rng.random() < 0.5 else (near, far)
+        return walking_path(town.place(arm, np.array(ends), np.full(2, sign * offset)))
+    path = _crossing_path(town, rng, arm, sign, offset)
+    return path if all(np.linalg.norm(path.at(path.stop) - t) > WALKER_SPACING for t in taken) else None
+
+
 def _crossing_path(town: Town, rng, arm: int, sign: float, offset: float) -> Path:
-    zebra = town.zebra_distance(arm) + rng.uniform(-1.0, 1.0)
+    zebra = town.zebra_distance(arm) + rng.uniform(-1.3, 1.3)
     begin, end = zebra + rng.uniform(6.0, 40.0), zebra + rng.uniform(15.0, 50.0)
     corners = np.concatenate([
         town.place(arm, np.array([begin, zebra]), np.full(2, sign * offset)),
@@ -329,8 +339,10 @@ def choose_ego(agents: list[Agent], rng: np.random.Generator, seconds: float) ->
         left = min(agent.times[-1] - seconds, 0.0)
         to_line = agent.path.stop - agent.arc(0.0)
         moved = agent.arc(min(seconds, agent.times[-1])) - agent.arc(0.0)
-        fit = 10.0 * left - 0.2 * max(22.0 - to_line, 0.0, to_line - 60.0)
-        score = fit + 0.04 * min(moved, 8.0 * seconds) + rng.uniform(0.0, 2.0)
+        fit = 10.0 * left - 0.35 * max(22.0 - to_line, 0.0, to_line - 60.0)
+        score = fit + 0.09 * min(moved, 8.0 * seconds) + rng.uniform(0.0, 2.0)
         if score > best:
             best, chosen = score, agent.number
+    if chosen < 0:
+        raise ValueError('the town has no car that could carry the ego sensors')
     return chosen

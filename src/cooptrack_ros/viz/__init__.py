@@ -1,0 +1,1 @@
+"""Pictures of tracks: bird's-eye view, camera overlays, animations."""

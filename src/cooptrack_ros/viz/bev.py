@@ -1,0 +1,147 @@
+"""Bird's-eye view around the ego vehicle: forward is up, left is left."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..core.geometry import box_corners, transform_points
+from ..core.types import Boxes
+from .draw import bgr_of, dashed, fill, polyline, text
+from .scene import Provenance, Scene
+
+_BACKGROUND = (34, 30, 28)
+_RING = (66, 62, 58)
+_TRUTH = (170, 170, 170)
+_UNIT = (80, 200, 255)
+_EGO_SIZE_M = (4.6, 1.9)
+
+
+class BevView:
+    """Maps ego lidar coordinates to pixels of a square picture."""
+
+    def __init__(self, size_px: int, reach_m: float):
+        """Show ``reach_m`` to every side of the ego vehicle."""
+        self.size_px, self.scale = size_px, size_px / (2 * reach_m)
+        self.reach_m = reach_m
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Return pixels (..., 2) of points (..., 2 or 3)."""
+        half = self.size_px / 2
+        return np.stack([half - points[..., 1] * self.scale, half - points[..., 0] * self.scale], axis=-1)
+
+    def footprint(self, boxes: Boxes) -> np.ndarray:
+        """Return the bottom corners in pixels (N, 4, 2): front left, front right, rear right, rear left."""
+        return self.pixels(box_corners(boxes)[:, :4])
+
+
+def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndarray:
+    """Return the picture (size, size, 3) BGR of a scene."""
+    view = BevView(size_px, reach_m)
+    image = np.full((size_px, size_px, 3), _BACKGROUND, np.uint8)
+    _grid(image, view)
+    _unit(image, view, scene)
+    for corners in view.footprint(scene.ground_truth):
+        dashed(image, corners, _TRUTH, 1, 4.0)
+    _trails(image, view, scene)
+    for i in range(len(scene.tracks)):
+        _track(image, view, scene.tracks[i:i + 1], Provenance(int(scene.provenance[i])))
+    for corners in view.footprint(scene.infra):
+        polyline(image, corners, _UNIT, 1, closed=True)
+    for row, column, affinity in scene.links:
+        ends = view.pixels(np.stack([scene.tracks.centre[row], scene.infra.centre[column]]))
+        polyline(image, ends, _UNIT, 1)
+        cv2.circle(image, tuple(int(v) for v in ends[1]), 3, _UNIT, -1, cv2.LINE_AA)
+        text(image, f'{affinity:.2f}', ends[1] + [6, 12], _UNIT, 0.35)
+    _ego(image, view)
+    _legend(image)
+    return image
+
+
+def _grid(image: np.ndarray, view: BevView) -> None:
+    centre = (view.size_px // 2, view.size_px // 2)
+    for radius in range(10, int(view.reach_m * 1.5), 10):
+        cv2.circle(image, centre, int(radius * view.scale), _RING, 1, cv2.LINE_AA)
+        if radius < view.reach_m:
+            text(image, f'{radius} m', view.pixels(np.array([radius, 0.0])) + [4, 14], (130, 125, 120), 0.38)
+
+
+def _ego(image: np.ndarray, view: BevView) -> None:
+    length, width = _EGO_SIZE_M
+    outline = np.array([[length / 2, 0], [length / 4, width / 2], [-length / 2, width / 2],
+                        [-length / 2, -width / 2], [length / 4, -width / 2]])
+    fill(image, view.pixels(outline), (255, 255, 255), 1.0)
+    text(image, 'ego', view.pixels(np.array([-4.5, 0.0])), size=0.42, centred=True)
+
+
+def _unit(image: np.ndarray, view: BevView, scene: Scene) -> None:
+    """Draw the roadside unit and the sector that its camera sees."""
+    if scene.ego_from_infra is None:
+        return
+    if scene.infra_camera is not None:
+        ground = _seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
+        if ground is not None:
+            fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), _UNIT, 0.10)
+    place = view.pixels(scene.ego_from_infra[:3, 3])
+    cv2.drawMarker(image, tuple(int(v) for v in place), _UNIT, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
+    text(image, 'roadside unit', place + [0, 20], _UNIT, 0.42, centred=True)
+
+
+def _seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,
+                 farthest_m: float = 90.0) -> np.ndarray | None:
+    """Return the polygon (n, 3) of ground seen by a camera, in its lidar frame."""
+    height, width = shape[:2]
+    matrix, offset = img_from_lidar[:3, :3], img_from_lidar[:3, 3]
+    centre = -np.linalg.solve(matrix, offset)
+    corners = []
+    for u, v in ((0, height), (width, height), (width, 0), (0, 0)):
+        ray = np.linalg.solve(matrix, np.array([u, v, 1.0]))
+        down = (ground_z - centre[2]) / ray[2] if ray[2] < -1e-6 else np.inf
+        reach = min(down, farthest_m / np.linalg.norm(ray[:2]))
+        corners.append(centre + ray * reach)
+    return np.array(corners)
+
+
+def _trails(image: np.ndarray, view: BevView, scene: Scene) -> None:
+    ego_from_world = np.linalg.inv(scene.world_from_ego_lidar)
+    for track_id, positions in scene.trails.items():
+        if len(positions) > 1:
+            polyline(image, view.pixels(transform_points(ego_from_world, positions)), bgr_of(track_id), 1)
+
+
+def _track(image: np.ndarray, view: BevView, box: Boxes, provenance: Provenance) -> None:
+    colour = bgr_of(int(box.track_id[0]))
+    corners = view.footprint(box)[0]
+    fill(image, corners, colour, 0.35 if provenance is Provenance.EGO else 0.7)
+    polyline(image, corners, colour, 2, closed=True)
+    if provenance is Provenance.ROADSIDE:
+        polyline(image, _grown(corners, 4.0), _UNIT, 2, closed=True)
+    elif provenance is Provenance.FUSED:
+        polyline(image, _grown(corners, 3.0), (255, 255, 255), 1, closed=True)
+    nose = (corners[0] + corners[1]) / 2
+    polyline(image, np.stack([corners.mean(0), nose]), (255, 255, 255), 1)
+    speed = box.velocity[0]
+    if np.isfinite(speed).all() and np.hypot(*speed) > 0.5:
+        tip = view.pixels(box.centre[0, :2] + speed)
+        cv2.arrowedLine(image, tuple(nose.astype(int)), tuple((nose + tip - corners.mean(0)).astype(int)),
+                        colour, 1, cv2.LINE_AA, tipLength=0.2)
+    text(image, f'{int(box.track_id[0])}', corners.mean(0) + [10, -8], size=0.42)
+
+
+def _grown(corners: np.ndarray, margin: float) -> np.ndarray:
+    """Return corners moved outwards by a margin in pixels along both sides."""
+    centre = corners.mean(0)
+    along, across = corners[0] - corners[3], corners[0] - corners[1]
+    along, across = (v / max(np.linalg.norm(v), 1e-6) for v in (along, across))
+    signs = np.sign(np.stack([(corners - centre) @ along, (corners - centre) @ across], axis=-1))
+    return corners + margin * (signs[:, :1] * along + signs[:, 1:] * across)
+
+
+def _legend(image: np.ndarray) -> None:
+    entries = ((_TRUTH, 'ground truth (dashed)'), ((255, 160, 90), 'track seen by ego'),
+               (_UNIT, 'track only the roadside unit sees'), ((255, 255, 255), 'track fused from both'),
+               (_UNIT, 'received instance, line: association with affinity'))
+    for i, (colour, words) in enumerate(entries):
+        y = image.shape[0] - 14 - 18 * (len(entries) - 1 - i)
+        cv2.rectangle(image, (12, y - 9), (26, y + 1), colour, 2 if i != 4 else 1, cv2.LINE_AA)
+        text(image, words, (34, y), (210, 210, 210), 0.4)

@@ -1,0 +1,71 @@
+"""One figure per frame: bird's-eye view beside both cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ..core.geometry import transform_boxes
+from ..core.types import Boxes
+from .bev import draw_bev
+from .draw import text
+from .overlay import draw_boxes
+from .scene import Camera, Provenance, Scene
+
+_HEADER_PX = 34
+_TRUTH = (200, 200, 200)
+
+
+def camera_overlay(camera: Camera, tracks: Boxes, truth: Boxes, width: int, height: int) -> np.ndarray:
+    """Return the picture fitted into width x height with tracks and dashed ground truth; boxes in its lidar frame."""
+    scale = min(width / camera.image.shape[1], height / camera.image.shape[0])
+    size = (round(camera.image.shape[1] * scale), round(camera.image.shape[0] * scale))
+    image = cv2.resize(camera.image, size, interpolation=cv2.INTER_AREA)
+    projection = np.diag([scale, scale, 1, 1]) @ camera.img_from_lidar
+    draw_boxes(image, truth, projection, label=False, colour=_TRUTH, is_dashed=True)
+    draw_boxes(image, tracks, projection)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    canvas[:size[1], :size[0]] = image
+    return canvas
+
+
+def compose(scene: Scene, height: int = 900) -> np.ndarray:
+    """Return the whole figure (height + header, ...) BGR."""
+    bev = draw_bev(scene, height)
+    half, width = height // 2, round(height / 2 * 16 / 9)
+    panels = []
+    for title, camera, to_lidar in (
+            ('ego camera', scene.ego_camera, np.eye(4)),
+            ('roadside camera', scene.infra_camera,
+             None if scene.ego_from_infra is None else np.linalg.inv(scene.ego_from_infra))):
+        panel = np.zeros((half, width, 3), np.uint8)
+        if camera is not None and to_lidar is not None:
+            tracks, truth = (transform_boxes(to_lidar, b) for b in (scene.tracks, scene.ground_truth))
+            panel = camera_overlay(camera, tracks, truth, width, half)
+        text(panel, title, (10, 22), size=0.6)
+        panels.append(panel)
+    body = np.concatenate([bev, np.concatenate(panels)], axis=1)
+    header = np.full((_HEADER_PX, body.shape[1], 3), 20, np.uint8)
+    counts = [int((scene.provenance == p).sum()) for p in Provenance]
+    text(header, f'{scene.caption}    tracks: {counts[0]} ego, {counts[1]} roadside only, {counts[2]} fused'
+         f'    ground truth: {len(scene.ground_truth)}', (12, 23), size=0.55)
+    return np.concatenate([header, body])
+
+
+def write_gif(path: Path, pictures: Iterable[np.ndarray], width: int, frames_per_second: float) -> None:
+    """Write an animation scaled to a width in pixels, with one palette for all frames."""
+    frames = []
+    for picture in pictures:
+        size = (width, round(picture.shape[0] * width / picture.shape[1]))
+        frames.append(Image.fromarray(cv2.cvtColor(
+            cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)))
+    if not frames:
+        raise ValueError('an animation needs at least one picture')
+    palette = frames[len(frames) // 2].quantize(128, method=Image.Quantize.MEDIANCUT)
+    quantised = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+    quantised[0].save(path, save_all=True, append_images=quantised[1:], duration=round(1000 / frames_per_second),
+                      loop=0, optimize=True)

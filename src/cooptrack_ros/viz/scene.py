@@ -1,0 +1,50 @@
+"""What one picture shows, independent of where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from ..core.types import Boxes
+
+
+class Provenance(IntEnum):
+    """Who contributed to a track in this frame; the numbers are those of the Track message."""
+
+    EGO = 0
+    ROADSIDE = 1
+    FUSED = 2
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A picture (H, W, 3) BGR with its projection (4, 4) from the lidar frame that ``boxes`` are in."""
+
+    image: np.ndarray
+    img_from_lidar: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    One frame in the ego lidar frame (x forward, y left, metres).
+
+    ``provenance`` (N,) goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row of ``infra``) that were
+    fused; ``infra`` are the received boxes already in the ego frame. ``ego_from_infra`` places the unit.
+    ``world_from_ego_lidar`` serves the trails.
+    """
+
+    ground_truth: Boxes
+    tracks: Boxes
+    provenance: np.ndarray
+    infra: Boxes
+    links: tuple[tuple[int, int, float], ...]
+    ego_camera: Camera | None
+    infra_camera: Camera | None
+    ego_from_infra: np.ndarray | None
+    world_from_ego_lidar: np.ndarray
+    caption: str = ''
+    trails: dict[int, np.ndarray] = field(default_factory=dict)
+    """World positions (n, 3) of a track in earlier frames."""
