@@ -275,5 +275,6 @@ def _matches(fusion: Fusion, rows: Instances, live: Tensor, messages: list[Roads
     for row in chosen:
         message, index = messages[int(fusion.unit[row])], int(fusion.index[row])
         infra_id = int(message.instances.boxes.track_id[index])
-        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(fusion.affinity[row])))
+        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(fusion.affinity[row]),
+                             float(fusion.decoder_scores[row])))
     return tuple(matches)

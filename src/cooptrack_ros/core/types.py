@@ -134,13 +134,18 @@ class RoadsideMessage:
 
 @dataclass(frozen=True)
 class Match:
-    """One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1."""
+    """
+    One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1.
+
+    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over.
+    """
 
     track_id: int
     unit_id: str
     infra_index: int
     infra_track_id: int
     affinity: float
+    ego_score: float = 0.0
 
 
 @dataclass(frozen=True)

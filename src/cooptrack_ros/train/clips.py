@@ -32,18 +32,6 @@ class _Item:
     record: FrameRecord
 
 
-def open_datasets(folders: Sequence[str | Path]) -> list[tuple[Path, SpdDataset]]:
-    """Open data folders; a folder that holds ``seed_*`` data sets stands for all of them."""
-    opened = []
-    for folder in map(Path, folders):
-        inner = sorted(folder.glob('seed_*'))
-        for path in inner or [folder]:
-            opened.append((path, SpdDataset(path)))
-    if not opened:
-        raise UserError('no training data: give at least one folder with --data')
-    return opened
-
-
 class ClipStream:
     """
     Endless, repeatable streams of frames, one per slot.

@@ -12,10 +12,11 @@ import torch
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
 from ..core.types import Boxes, InstanceSet, Side
+from ..data.folders import open_datasets
 from ..data.spd import in_range
 from ..model.network import CoopTrackNetwork
 from ..model.store import ModelPackage, save_side
-from .clips import RECORD_SIDE, ClipStream, MixedStream, open_datasets
+from .clips import RECORD_SIDE, ClipStream, MixedStream
 from .initialise import start_from_objects
 from .loop import Stage, Stream, TrainLoop
 from .messages import load_messages, roadside_messages, save_messages

@@ -1,0 +1,1 @@
+"""Translation between arrays and ROS messages; the only place, with the nodes, that knows the messages."""

@@ -75,11 +75,12 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
     folders = [work] if units == 1 else [work / f'unit_{k}' for k in range(1, units + 1)]
     vehicle = record_vehicle(scene, folders[0], tick)
     ego_arm = scene.agents[scene.ego].path.arms[0]
+    rigs = ()
     for unit, (folder, clock) in enumerate(zip(folders, clocks), 1):
         if unit > 1:
             shutil.copytree(folders[0] / 'vehicle-side', folder / 'vehicle-side')
-        rig = make_roadside_rig(scene.town, np.random.default_rng([seed, 6, unit]), size, ego_arm)
-        roadside = record_roadside(scene, folder, rig, clock, unit, tick)
+        rigs += (make_roadside_rig(scene.town, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
+        roadside = record_roadside(scene, folder, rigs[-1], clock, unit, tick)
         write_pairs(scene, folder, vehicle, roadside, unit)
         write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar) | {'unit': unit})
     if units > 1:

@@ -15,6 +15,7 @@ VEHICLE_LIDAR_HEIGHT = 1.9
 ROADSIDE_LIDAR_HEIGHT = 1.7
 PERIOD_US = 100_000
 PAIR_LIMIT_US = 50_000
+POLE_SPACING = 12.0
 # Camera axes (right, down, forward) of a camera that looks along +x of a lidar frame.
 CAM_FROM_FORWARD = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 
@@ -166,14 +167,21 @@ def _coverage(town: Town, camera: Camera, ego_arm: int) -> float:
     return float(ok.sum())
 
 
-def make_roadside_rig(town: Town, rng: np.random.Generator, size: tuple[int, int], ego_arm: int) -> RoadsideRig:
-    """Return a random roadside unit with a good view of the junction and of the ego's approach."""
+def make_roadside_rig(town: Town, rng: np.random.Generator, size: tuple[int, int], ego_arm: int,
+                      others: tuple[RoadsideRig, ...] = ()) -> RoadsideRig:
+    """
+    Return a random roadside unit with a good view of the junction and of the ego's approach.
+
+    Its pole stands well apart from those of ``others``.
+    """
     options = []
     for place, aim in _candidates(town, rng, ego_arm):
         height, pitch, focal = rng.uniform(6.5, 9.5), rng.uniform(0.17, 0.26), rng.uniform(1950, 2400)
         intrinsic = _intrinsic(rng, focal, size)
         lidar, camera = _rigid_roadside(town, place, aim, pitch, height)
-        options.append((_coverage(town, Camera(intrinsic, camera, size), ego_arm), intrinsic, lidar, camera))
+        apart = all(np.linalg.norm(place - other.camera.position[:2]) > POLE_SPACING for other in others)
+        view = _coverage(town, Camera(intrinsic, camera, size), ego_arm) if apart else -1.0
+        options.append((view, intrinsic, lidar, camera))
     options.sort(key=lambda option: -option[0])
     _, intrinsic, lidar, camera = options[int(rng.integers(5))]
     # The virtual lidar stands some metres beside the pole.

@@ -1,0 +1,95 @@
+"""Measure a model: detection, tracking, bytes and time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+SUMMARY = 'run a model over data and measure detection and tracking'
+_SIDES = ('vehicle', 'roadside')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('--data', nargs='+', required=True, type=Path, help='data folders, or folders of seed_* folders')
+    parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
+    parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, cooperative, zeroed, '
+                        'cooperative_alone, all; vehicle or roadside: one side against its own labels')
+    parser.add_argument('--json', type=Path, help='write the figures there')
+    parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
+    parser.add_argument('--limit', type=int, help='at most so many frames per data set')
+    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print the table; return 0 when all modes were measured."""
+    import torch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..core.errors import UserError
+    from ..data.folders import open_datasets
+    from ..eval import report
+    from ..eval.runner import MODES, Evaluation
+    from ..model.store import open_model
+    torch.set_num_threads(args.threads)
+    modes = list(MODES) if args.mode == 'all' else [args.mode]
+    if modes[0] not in MODES + _SIDES:
+        raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    datasets = open_datasets(args.data)
+    evaluation = Evaluation(datasets, open_model(args.weights), args.limit, _serialized_size())
+    measured = {}
+    with Progress(transient=True) as progress:
+        task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
+        for mode in modes:
+            progress.update(task, description=mode)
+            measured[mode] = _measure(evaluation, mode, args, lambda n: progress.advance(task, n))
+        oracles = {} if args.mode in _SIDES else _oracles(datasets)
+    for mode, values in measured.items():
+        values['oracle'] = oracles.get('vehicle' if mode == 'none' else 'cooperative')
+    rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
+    Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
+    if args.json:
+        content = measured if args.mode == 'all' else next(iter(measured.values()))
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(content, indent=1), encoding='utf-8')
+    return 0
+
+
+def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
+    from ..core.types import Side
+    from ..eval import report
+    from ..eval.nuscenes import evaluate
+    result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
+    if args.results:
+        args.results.mkdir(parents=True, exist_ok=True)
+        (args.results / f'{mode}.json').write_text(json.dumps(result), encoding='utf-8')
+    metrics = evaluate(result)
+    frames = max(cost.frames, 1)
+    rate = result['frame_rate_hz']
+    return {
+        'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
+        'tracks': 'reported by the network (score threshold of the published runtime)',
+        'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
+        'payload_bytes_per_second': cost.payload_bytes / frames * rate,
+        'serialized_bytes_per_second': cost.serialized_bytes / frames * rate,
+        'instances_per_frame': cost.instances / frames,
+        'seconds_per_frame': cost.seconds / frames, 'frames': cost.frames,
+        'stage_seconds': {k: v / frames for k, v in cost.stage_seconds.items()}}
+
+
+def _oracles(datasets) -> dict[str, dict]:
+    from ..eval import report
+    from ..eval.nuscenes import evaluate
+    from ..eval.oracle import ORACLES, oracle_result
+    return {name: report.headline(evaluate(oracle_result(datasets, name))) for name in ORACLES}
+
+
+def _serialized_size():
+    """Return a function that tells the bytes of the real ROS message of an instance set."""
+    from rclpy.serialization import serialize_message
+
+    from ..wire.features import FeatureMeta, encode_instances
+    meta = FeatureMeta.example()
+    return lambda instances: len(serialize_message(encode_instances(instances, meta)))

@@ -1,0 +1,112 @@
+"""Late fusion: tracks of the ego vehicle and boxes of roadside units are merged after detection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
+from .geometry import transform_boxes
+from .types import Boxes
+
+_OUT_OF_REACH = 1e6
+ROADSIDE_FIRST_ID = 1_000_000
+"""Identities of objects that only the roadside sees start here, far from the ego tracker's."""
+
+
+@dataclass(frozen=True)
+class LateConfig:
+    """Constants of late fusion."""
+
+    min_gate_m: float = 2.0
+    """A pair may be this far apart along each axis of the roadside box even if the box is smaller."""
+    roadside_weight: float = 0.4
+    """Factor on the score of boxes that only the roadside sees."""
+    ego_length_m: float = 5.0
+    ego_width_m: float = 2.2
+    """Footprint of the host vehicle: roadside boxes centred inside are the vehicle itself."""
+    max_gap_s: float = 0.5
+
+
+def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return rows of ego and roadside boxes that are the same object.
+
+    Least total distance of centres among pairs of equal label whose difference, along the axes of the roadside
+    box, is at most its size (or ``min_gate_m``).
+    """
+    difference = ego.centre[:, None] - infra.centre[None]
+    cost = np.linalg.norm(difference, axis=-1)
+    c, s = np.cos(infra.yaw), np.sin(infra.yaw)
+    local = np.stack([c * difference[..., 0] + s * difference[..., 1],
+                      -s * difference[..., 0] + c * difference[..., 1], difference[..., 2]], axis=-1)
+    allowed = ((np.abs(local) <= np.maximum(infra.size, min_gate_m)).all(-1)
+               & (ego.label[:, None] == infra.label[None]))
+    cost = np.where(allowed, cost, _OUT_OF_REACH)
+    rows, columns = linear_sum_assignment(cost)
+    good = cost[rows, columns] < _OUT_OF_REACH
+    return rows[good], columns[good]
+
+
+def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None) -> tuple[Boxes, np.ndarray, np.ndarray]:
+    """
+    Return ego boxes followed by unmatched roadside boxes with lowered scores, and the matched rows of both.
+
+    The vehicle's box, label and score win in a matched pair (DAIR-V2X, vehicle perspective).
+    """
+    config = config or LateConfig()
+    rows, columns = match_boxes(ego, infra, config.min_gate_m)
+    rest = infra[np.setdiff1d(np.arange(len(infra)), columns)]
+    rest = rest.with_(score=rest.score * config.roadside_weight)
+    return Boxes.concatenate([ego, rest]), rows, columns
+
+
+def without_host(infra: Boxes, config: LateConfig) -> Boxes:
+    """Return roadside boxes in the ego frame without the host vehicle itself."""
+    inside = ((np.abs(infra.centre[:, 0]) <= config.ego_length_m / 2)
+              & (np.abs(infra.centre[:, 1]) <= config.ego_width_m / 2))
+    return infra[~inside]
+
+
+@dataclass(frozen=True)
+class LateState:
+    """Tracks of roadside-only objects in the world, and the time of the last frame."""
+
+    tracks: KalmanState
+    stamp_ns: int | None
+
+
+class LateTracker:
+    """Ego tracks keep their identities; objects that only the roadside sees are tracked in the world frame."""
+
+    def __init__(self, config: LateConfig | None = None, kalman: KalmanConfig | None = None):
+        """Take the constants."""
+        self.config = config or LateConfig()
+        self.kalman = replace(kalman or KalmanConfig(), first_id=ROADSIDE_FIRST_ID)
+
+    def initial(self) -> LateState:
+        """Return the state before the first frame."""
+        return LateState(initial_state(self.kalman), None)
+
+    def step(self, state: LateState, ego: Boxes, infra: Boxes, global_from_lidar: np.ndarray,
+             stamp_ns: int) -> tuple[LateState, Boxes]:
+        """
+        Fuse one frame.
+
+        :param ego: tracks of the ego vehicle; :param infra: roadside boxes, both in the ego lidar frame.
+        :returns: the new state and all tracks in the ego lidar frame.
+        """
+        elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
+        if elapsed is not None and not 0 <= elapsed <= self.config.max_gap_s:
+            state, elapsed = self.initial(), None
+        infra = without_host(infra, self.config)
+        fused, _, _ = fuse_boxes(ego, infra, self.config)
+        alone = transform_boxes(global_from_lidar, fused[len(ego):])
+        tracks, reported = step(state.tracks, alone, self.kalman, elapsed)
+        reported = transform_boxes(np.linalg.inv(global_from_lidar), reported)
+        # A track that coasts onto an object which the ego vehicle sees by now is that object.
+        _, hidden = match_boxes(ego, reported, self.config.min_gate_m)
+        reported = reported[np.setdiff1d(np.arange(len(reported)), hidden)]
+        return LateState(tracks, stamp_ns), Boxes.concatenate([ego, reported])

@@ -1,0 +1,143 @@
+"""The exchange format of results, ``cooptrack-eval-golden/1``: ground truth and predictions in the world frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.config import EGO_RANGE
+from ..core.errors import UserError
+from ..core.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
+from ..core.types import CLASS_NAMES, Boxes
+from ..data.spd import FrameRecord
+
+FORMAT = 'cooptrack-eval-golden/1'
+_KEYS = ('name', 'classes', 'class_range', 'scenes', 'ground_truth', 'predictions')
+
+
+def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, id_name: str | None, with_score: bool) -> list[dict]:
+    """Return boxes of a lidar frame as rows of the exchange format."""
+    world = transform_boxes(global_from_lidar, boxes)
+    rows = []
+    for i in range(len(world)):
+        velocity = world.velocity[i]
+        length, width, height = world.size[i]
+        row = {'translation': world.centre[i].tolist(), 'size': [float(width), float(length), float(height)],
+               'rotation': quaternion_from_rotation(rotation_z(float(world.yaw[i]))).tolist(),
+               'velocity': velocity.tolist() if np.isfinite(velocity).all() else None,
+               'name': CLASS_NAMES[int(world.label[i])]}
+        if id_name:
+            row[id_name] = str(int(world.track_id[i]))
+        if with_score:
+            row['score'] = float(world.score[i])
+        rows.append(row)
+    return rows
+
+
+def in_class_range(boxes: Boxes, ego_from_lidar: np.ndarray, class_range: Sequence[float]) -> Boxes:
+    """Return boxes within the range of their class around the vehicle's origin (not the lidar's)."""
+    centre = transform_boxes(ego_from_lidar, boxes).centre
+    return boxes[np.hypot(centre[:, 0], centre[:, 1]) <= np.asarray(class_range)[boxes.label]]
+
+
+class ExchangeBuilder:
+    """Collects frames of one or several recordings."""
+
+    def __init__(self, name: str, frame_rate_hz: float = 10, class_range: Sequence[float] = EGO_RANGE.class_range):
+        """Start an empty result."""
+        self._class_range = tuple(class_range)
+        self._scenes: dict[str, list[dict]] = {}
+        self.content: dict[str, Any] = {
+            'format': FORMAT, 'name': name, 'frame_rate_hz': frame_rate_hz,
+            'frame': 'world; boxes centred; size=[w,l,h] metres; rotation=[w,x,y,z]; velocity m/s, null = unknown',
+            'classes': list(CLASS_NAMES),
+            'class_range': dict(zip(CLASS_NAMES, map(float, class_range), strict=True)),
+            'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}}
+
+    def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None) -> None:
+        """
+        Add one frame.
+
+        :param tracks: reported tracks, ``detections``: all boxes for mAP (None: the tracks), lidar frame.
+        :param prefix: makes tokens and scenes of several folders different; may be empty.
+        """
+        token, scene = prefix + record.token, prefix + record.sequence
+        if scene not in self._scenes:
+            self._scenes[scene] = []
+            self.content['scenes'].append({'scene': scene, 'samples': self._scenes[scene]})
+        ego = record.global_from_ego
+        self._scenes[scene].append({
+            'token': token, 'timestamp_us': int(record.image_stamp_us), 'ego_translation': ego[:3, 3].tolist(),
+            'ego_yaw': heading(ego[:3, :3])})
+        pose = record.global_from_lidar
+        truth = world_rows(record.boxes, pose, 'track_id', False)
+        for row in truth:
+            # The metric takes velocities of the ground truth from its own neighbouring positions.
+            row['velocity'] = None
+        self.content['ground_truth'][token] = truth
+        self.content['predictions'][token] = self._predicted(record, tracks)
+        if detections is not None:
+            self.content['detections'][token] = self._predicted(record, detections)
+
+    def _predicted(self, record: FrameRecord, boxes: Boxes) -> list[dict]:
+        near = in_class_range(boxes, record.ego_from_lidar, self._class_range)
+        return world_rows(near, record.global_from_lidar, 'tracking_id', True)
+
+    def finish(self) -> dict[str, Any]:
+        """Return the result with samples in time order and ground-truth velocities."""
+        for scene in self.content['scenes']:
+            scene['samples'].sort(key=lambda s: s['timestamp_us'])
+            _set_velocities(scene['samples'], self.content['ground_truth'])
+        if not self.content['detections']:
+            del self.content['detections']
+        return self.content
+
+
+def _set_velocities(samples: list[dict], truth: dict[str, list[dict]]) -> None:
+    """Set velocities as the devkit does: central difference, one-sided at the ends, unknown over 1.5 s a step."""
+    tracks: dict[str, list[tuple[int, dict]]] = {}
+    for sample in samples:
+        for row in truth[sample['token']]:
+            tracks.setdefault(row['track_id'], []).append((sample['timestamp_us'], row))
+    for track in tracks.values():
+        for i, (_, row) in enumerate(track):
+            first, last = track[max(i - 1, 0)], track[min(i + 1, len(track) - 1)]
+            elapsed = (last[0] - first[0]) / 1e6
+            steps = (i > 0) + (i + 1 < len(track))
+            if steps and 0 < elapsed <= 1.5 * steps:
+                change = np.subtract(last[1]['translation'], first[1]['translation'])[:2]
+                row['velocity'] = (change / elapsed).tolist()
+
+
+def read_exchange(path: Path) -> dict[str, Any]:
+    """
+    Read and check a result file.
+
+    :raises UserError: naming what is missing or wrong.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: {error}') from error
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise UserError(f"{path}: expected an object with format '{FORMAT}'")
+    for key in _KEYS:
+        if key not in content:
+            raise UserError(f"{path}: '{key}' is missing")
+    tokens = [s['token'] for scene in content['scenes'] for s in scene['samples']]
+    for key in ('ground_truth', 'predictions', 'detections'):
+        if content.get(key) is not None:
+            missing = [t for t in tokens if t not in content[key]]
+            if missing:
+                raise UserError(f"{path}: '{key}' lacks {len(missing)} samples, first '{missing[0]}'; "
+                                'a sample without boxes needs an empty list')
+    known = set(content['classes'])
+    for key in ('ground_truth', 'predictions'):
+        odd = {row['name'] for rows in content[key].values() for row in rows} - known
+        if odd:
+            raise UserError(f"{path}: '{key}' holds unknown class '{sorted(odd)[0]}'; known: {sorted(known)}")
+    return content

@@ -1,0 +1,37 @@
+"""A perfect detector of what each side can see: the best that any network could score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.types import Boxes
+from ..data.spd import FrameRecord, SpdDataset
+from .exchange import ExchangeBuilder
+
+ORACLES = ('vehicle', 'cooperative')
+
+
+def oracle_result(datasets: Sequence[tuple[Path, SpdDataset]], what: str) -> dict[str, Any]:
+    """
+    Return the exchange result of an oracle.
+
+    :param what: ``vehicle`` reports the objects that the vehicle side labels, ``cooperative`` those of either side.
+    """
+    builder = ExchangeBuilder(f'oracle {what}')
+    for folder, dataset in datasets:
+        prefix = f'{folder.name}/' if len(datasets) > 1 else ''
+        for record in dataset.records('cooperative'):
+            seen = visible_boxes(record, what)
+            builder.add(record, prefix, seen, None)
+    return builder.finish()
+
+
+def visible_boxes(record: FrameRecord, what: str) -> Boxes:
+    """Return the labels of a pair that one side, or either, has."""
+    if what == 'cooperative':
+        return record.boxes
+    return record.boxes[np.asarray(record.from_side != 'inf', dtype=bool)]

@@ -1,0 +1,37 @@
+"""The figures that people compare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEADLINE = ('mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'MT', 'ML', 'FP', 'FN')
+_SOURCE = {'mAP': 'AP', 'recall': 'RECALL'}
+
+
+def headline(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of class car under their usual names."""
+    return {name: result['headline_car'].get(_SOURCE.get(name, name)) for name in HEADLINE}
+
+
+def per_class(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return AP and AMOTA of each class."""
+    return {name: {'AP': ap, 'AMOTA': result['tracking']['label_metrics']['amota'].get(name)}
+            for name, ap in result['detection']['mean_dist_aps'].items()}
+
+
+def table(title: str, rows: dict[str, dict[str, Any]]):
+    """Return a terminal table with one row per mode."""
+    from rich.table import Table
+    out = Table(title=title)
+    out.add_column('mode')
+    for name in HEADLINE:
+        out.add_column(name, justify='right')
+    for mode, values in rows.items():
+        out.add_row(mode, *(_cell(values.get(name)) for name in HEADLINE))
+    return out
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.3f}' if abs(value) < 10 and value != int(value) else f'{value:.0f}' if value >= 10 else f'{value:g}'

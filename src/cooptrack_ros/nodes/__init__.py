@@ -1,0 +1,1 @@
+"""The ROS nodes: they convert messages, call the core and publish."""

@@ -1,0 +1,75 @@
+"""Parameters of the nodes: the only source of their names, types, defaults, ranges, units and descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+
+def parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
+              high: float | None = None, choices: tuple[str, ...] = (), live: bool = False) -> Any:
+    """Describe one parameter; only ``live`` ones may change while the node runs."""
+    return field(default=default, metadata={
+        'description': description, 'unit': unit, 'low': low, 'high': high, 'choices': choices, 'live': live})
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """Parameters of both nodes; ``__`` in a name stands for the dot of the ROS parameter."""
+
+    autostart: bool = parameter(True, 'configure and activate by itself at start')
+    weights: str = parameter('mini', 'model name, folder, or random:PRESET')
+    device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
+    threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
+    map_frame: str = parameter('map', 'fixed frame that poses refer to')
+    image__transport: str = parameter('compressed', 'which picture topic to read', choices=('compressed', 'raw'))
+    image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
+    lockstep: bool = parameter(False, 'process every picture in order and wait for what belongs to it (replay)')
+    lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to a picture', unit='s', low=0.1, high=600)
+    markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
+    diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
+
+
+@dataclass(frozen=True)
+class RoadsideSettings(CommonSettings):
+    """Parameters of the roadside node."""
+
+    unit_id: str = parameter('rsu_1', 'name of the unit, as in the topic /infra/<unit>/features')
+    features__encoding: str = parameter('float16', 'encoding of the features',
+                                        choices=('float32', 'float16', 'int8'), live=True)
+    features__max_instances: int = parameter(64, 'instances per message, the best by score', low=1, high=900, live=True)
+    rate: float = parameter(10.0, 'nominal rate that the unit announces', unit='Hz', low=0.1, high=100)
+
+
+@dataclass(frozen=True)
+class EgoSettings(CommonSettings):
+    """Parameters of the ego node."""
+
+    infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
+    fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
+                                  choices=('auto', 'cooperative', 'late', 'none'))
+    fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
+    fusion__max_infra_age_ms: float = parameter(500.0, 'oldest usable message', unit='ms', low=0, high=10000)
+    fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
+    odometry__tolerance_ms: float = parameter(
+        100.0, 'largest distance to the neighbouring poses between which is interpolated', unit='ms', low=0, high=5000)
+
+
+def ros_name(item: Field) -> str:
+    """Return the ROS parameter name of a settings field."""
+    return item.name.replace('__', '.')
+
+
+def to_yaml(settings: type[CommonSettings], node_name: str) -> str:
+    """Return the parameter file of a node with all defaults and their meaning."""
+    lines = [f'# Parameters of {node_name}: defaults. Made from nodes/settings.py; do not edit by hand.',
+             '/**:', f'  {node_name}:', '    ros__parameters:']
+    for item in fields(settings):
+        meta, value = item.metadata, item.default
+        text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else value
+        notes = [f'[{meta["unit"]}]'] if meta['unit'] else []
+        notes += [meta['description']]
+        notes += [f'one of: {", ".join(meta["choices"])}'] if meta['choices'] else []
+        notes += ['may change while running'] if meta['live'] else []
+        lines.append(f'      {ros_name(item)}: {text}  # {"; ".join(notes)}')
+    return '\n'.join(lines) + '\n'

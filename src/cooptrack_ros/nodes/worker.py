@@ -1,0 +1,68 @@
+"""One thread that does the work, fed through a mailbox."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+
+class Worker:
+    """
+    Runs jobs one after another in a thread of its own.
+
+    With ``keep_all`` every job is done in order; otherwise a newer job replaces one that still waits, and
+    ``on_drop`` is told. A job that raises is reported to ``on_error`` and does not end the thread.
+    """
+
+    def __init__(self, work: Callable[[Any], None], on_error: Callable[[Exception], None],
+                 on_drop: Callable[[], None], keep_all: bool):
+        """Take the functions; nothing runs before ``start``."""
+        self._work, self._on_error, self._on_drop, self._keep_all = work, on_error, on_drop, keep_all
+        self._jobs: deque[Any] = deque()
+        self._condition = threading.Condition()
+        self._running = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._running = True
+        self._thread = threading.Thread(target=self._loop, name='worker', daemon=True)
+        self._thread.start()
+
+    def put(self, job: Any) -> None:
+        """Hand over a job; returns at once."""
+        with self._condition:
+            if self._jobs and not self._keep_all:
+                self._jobs.clear()
+                self._on_drop()
+            self._jobs.append(job)
+            self._condition.notify_all()
+
+    def stop(self) -> None:
+        """Finish the job at hand, forget the others, and end the thread."""
+        with self._condition:
+            self._running = False
+            self._jobs.clear()
+            self._condition.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._thread = None
+
+    @property
+    def running(self) -> bool:
+        """Tell whether the thread is meant to run; long jobs ask this."""
+        return self._running
+
+    def _loop(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._jobs or not self._running)
+                if not self._running:
+                    return
+                job = self._jobs.popleft()
+            try:
+                self._work(job)
+            except Exception as error:
+                self._on_error(error)

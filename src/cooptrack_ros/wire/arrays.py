@@ -1,0 +1,56 @@
+"""Fast, checked passage between numpy arrays and message fields."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import WireError
+
+_TYPE_CODES = {'f': np.float32, 'B': np.uint8, 'I': np.uint32, 'd': np.float64}
+
+
+def to_field(values: np.ndarray, code: str) -> array.array:
+    """Return an ``array.array`` of type ``code``; other sequences are copied element by element by rclpy."""
+    field = array.array(code)
+    field.frombytes(np.ascontiguousarray(values, dtype=_TYPE_CODES[code]).view(np.uint8).reshape(-1))
+    return field
+
+
+def from_field(field: Sequence, code: str, name: str, count: int) -> np.ndarray:
+    """
+    Return a field as a read-only array without a copy.
+
+    :raises WireError: if it does not hold ``count`` numbers.
+    """
+    if len(field) != count:
+        raise WireError('wrong_length', f'{name} holds {len(field)} numbers, expected {count}')
+    return np.frombuffer(field, dtype=_TYPE_CODES[code]) if count else np.zeros(0, _TYPE_CODES[code])
+
+
+def finite(values: np.ndarray, name: str) -> np.ndarray:
+    """
+    Return the values unchanged.
+
+    :raises WireError: if any is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise WireError('not_finite', f'{name} holds NaN or infinite numbers')
+    return values
+
+
+def matrix(field: Sequence[float], name: str, rows: int = 4) -> np.ndarray:
+    """Return a row-major fixed-size field as a finite (rows, 4) float64 matrix."""
+    return finite(np.array(field, dtype=np.float64).reshape(rows, 4), name)
+
+
+def stamp_ns(stamp) -> int:
+    """Return a builtin_interfaces/Time in nanoseconds."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def set_stamp(stamp, nanoseconds: int) -> None:
+    """Write nanoseconds into a builtin_interfaces/Time."""
+    stamp.sec, stamp.nanosec = divmod(int(nanoseconds), 1_000_000_000)

@@ -1,0 +1,182 @@
+"""Instance sets as ``cooptrack_msgs/InstanceFeatureArray``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from cooptrack_msgs.msg import InstanceFeatureArray
+
+from ..core.geometry import heading, nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
+from ..core.types import CLASS_NAMES, Boxes, InstanceSet
+from .arrays import finite, from_field, matrix, set_stamp, stamp_ns, to_field
+from .errors import WireError
+
+ENCODINGS = {'float32': InstanceFeatureArray.FLOAT32, 'float16': InstanceFeatureArray.FLOAT16,
+             'int8': InstanceFeatureArray.INT8}
+_FEATURE_TYPES = {InstanceFeatureArray.FLOAT32: np.float32, InstanceFeatureArray.FLOAT16: np.float16,
+                  InstanceFeatureArray.INT8: np.int8}
+_BLOCKS = ('semantic', 'motion', 'embedding')
+
+
+@dataclass(frozen=True)
+class FeatureMeta:
+    """Everything of a message besides the instances; ``map_from_lidar`` is exact, 4x4, maybe not rigid."""
+
+    unit_id: str
+    session: int
+    sequence: int
+    model_id: str
+    stamp_ns: int
+    lidar_frame: str
+    map_frame: str
+    map_from_lidar: np.ndarray = field(default_factory=lambda: np.eye(4))
+    pc_range: tuple[float, ...] = (0.0, -51.2, -5.0, 102.4, 51.2, 3.0)
+    encoding: str = 'float16'
+
+    @staticmethod
+    def example() -> FeatureMeta:
+        """Return plausible values, for measuring sizes."""
+        return FeatureMeta('rsu_1', 1, 1, '0' * 16, 0, 'infra/rsu_1/lidar', 'map')
+
+
+@dataclass(frozen=True)
+class FeatureLimits:
+    """What a receiver accepts."""
+
+    max_instances: int = 900
+    max_width: int = 1024
+    max_position_m: float = 1000.0
+    max_size_m: float = 50.0
+    max_speed_m_s: float = 150.0
+
+
+def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatureArray:
+    """
+    Return the message of an instance set.
+
+    :raises ValueError: for an unknown encoding.
+    """
+    if meta.encoding not in ENCODINGS:
+        raise ValueError(f"unknown encoding '{meta.encoding}'; known: {', '.join(ENCODINGS)}")
+    msg = InstanceFeatureArray()
+    msg.version = InstanceFeatureArray.VERSION
+    set_stamp(msg.header.stamp, meta.stamp_ns)
+    msg.header.frame_id, msg.map_frame = meta.lidar_frame, meta.map_frame
+    msg.unit_id, msg.session, msg.sequence, msg.model_id = meta.unit_id, meta.session, meta.sequence, meta.model_id
+    _set_pose(msg, meta.map_from_lidar)
+    msg.pc_range = np.asarray(meta.pc_range, np.float32)
+    boxes = instances.boxes
+    msg.count, msg.width = len(instances), instances.semantic.shape[1]
+    msg.boxes = to_field(np.concatenate([boxes.centre, boxes.size, boxes.yaw[:, None], boxes.velocity], axis=1), 'f')
+    msg.scores, msg.labels = to_field(boxes.score, 'f'), to_field(boxes.label, 'B')
+    msg.track_ids = to_field(boxes.track_id, 'I')
+    msg.ref_points = to_field(instances.ref_points, 'f')
+    msg.previous_positions = to_field(instances.previous_position, 'f')
+    msg.previous_ages = to_field(instances.previous_age_s, 'f')
+    msg.encoding = ENCODINGS[meta.encoding]
+    for name in _BLOCKS:
+        _encode_block(msg, name, getattr(instances, name))
+    return msg
+
+
+def _set_pose(msg: InstanceFeatureArray, map_from_lidar: np.ndarray) -> None:
+    position, orientation = msg.pose.pose.position, msg.pose.pose.orientation
+    position.x, position.y, position.z = (float(v) for v in map_from_lidar[:3, 3])
+    w, x, y, z = quaternion_from_rotation(nearest_rotation(map_from_lidar[:3, :3]))
+    orientation.w, orientation.x, orientation.y, orientation.z = float(w), float(x), float(y), float(z)
+    msg.has_exact_pose = True
+    msg.map_from_lidar = map_from_lidar.reshape(16)
+
+
+def _encode_block(msg: InstanceFeatureArray, name: str, values: np.ndarray) -> None:
+    if msg.encoding == InstanceFeatureArray.INT8:
+        scales = np.maximum(np.abs(values).max(axis=1, initial=0.0) / 127.0, 1e-12).astype(np.float32)
+        setattr(msg, f'{name}_scales', to_field(scales, 'f'))
+        values = np.round(values / scales[:, None]).clip(-127, 127)
+    elif msg.encoding == InstanceFeatureArray.FLOAT16:
+        values = np.clip(values, -65504, 65504)
+    coded = np.ascontiguousarray(values, dtype=_FEATURE_TYPES[msg.encoding])
+    setattr(msg, name, to_field(coded.view(np.uint8).reshape(-1), 'B'))
+
+
+def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = None) -> tuple[InstanceSet, FeatureMeta]:
+    """
+    Return instances and the rest of a message; everything is checked before anything is allocated for it.
+
+    A message without features (empty blocks) gives an instance set of width 0.
+
+    :raises WireError: naming what is wrong.
+    """
+    limits = limits or FeatureLimits()
+    count, width = int(msg.count), int(msg.width)
+    if msg.version != InstanceFeatureArray.VERSION:
+        raise WireError('wrong_version', f'version {msg.version}, expected {InstanceFeatureArray.VERSION}')
+    if count > limits.max_instances or width > limits.max_width:
+        raise WireError('too_large', f'{count} instances of width {width}; at most {limits.max_instances} of '
+                        f'{limits.max_width} are accepted')
+    if msg.encoding not in _FEATURE_TYPES:
+        raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
+    labels = from_field(msg.labels, 'B', 'labels', count)
+    if count and labels.max() >= len(CLASS_NAMES):
+        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
+    boxes = _decode_boxes(msg, labels, count, limits)
+    features = [_decode_block(msg, name, count, width) for name in _BLOCKS]
+    instances = InstanceSet(
+        boxes, _floats(msg, 'ref_points', count, 3), *features,
+        _floats(msg, 'previous_positions', count, 3), _floats(msg, 'previous_ages', count))
+    return instances, _decode_meta(msg)
+
+
+def _floats(msg: InstanceFeatureArray, name: str, count: int, columns: int | None = None) -> np.ndarray:
+    values = finite(from_field(getattr(msg, name), 'f', name, count * (columns or 1)), name)
+    return values.reshape(count, columns) if columns else values
+
+
+def _decode_boxes(msg: InstanceFeatureArray, labels: np.ndarray, count: int, limits: FeatureLimits) -> Boxes:
+    values = _floats(msg, 'boxes', count, 9).astype(np.float64)
+    scores = _floats(msg, 'scores', count).astype(np.float64)
+    track_ids = from_field(msg.track_ids, 'I', 'track_ids', count)
+    if count:
+        if np.abs(values[:, :3]).max() > limits.max_position_m or np.abs(values[:, 7:]).max() > limits.max_speed_m_s:
+            raise WireError('implausible', 'a box is farther or faster than accepted')
+        if values[:, 3:6].min() <= 0 or values[:, 3:6].max() > limits.max_size_m:
+            raise WireError('implausible', f'a box size is not within 0 to {limits.max_size_m} m')
+        if scores.min() < 0 or scores.max() > 1:
+            raise WireError('implausible', 'a score is not within 0 to 1')
+    return Boxes(values[:, :3], values[:, 3:6], values[:, 6], values[:, 7:9], labels.astype(np.int64), scores,
+                 track_ids.astype(np.int64))
+
+
+def _decode_block(msg: InstanceFeatureArray, name: str, count: int, width: int) -> np.ndarray:
+    coded = getattr(msg, name)
+    if len(coded) == 0 and count:
+        return np.zeros((count, 0), np.float32)
+    dtype = np.dtype(_FEATURE_TYPES[msg.encoding])
+    data = from_field(coded, 'B', name, count * width * dtype.itemsize)
+    values = data.view(dtype).reshape(count, width).astype(np.float32)
+    if msg.encoding == InstanceFeatureArray.INT8:
+        values = values * _floats(msg, f'{name}_scales', count)[:, None]
+    return finite(values, name)
+
+
+def _decode_meta(msg: InstanceFeatureArray) -> FeatureMeta:
+    encoding = next(name for name, value in ENCODINGS.items() if value == msg.encoding)
+    pose = msg.pose.pose
+    if msg.has_exact_pose:
+        map_from_lidar = matrix(msg.map_from_lidar, 'map_from_lidar')
+    else:
+        q = pose.orientation
+        quaternion = finite(np.array([q.w, q.x, q.y, q.z]), 'pose.orientation')
+        if abs(np.linalg.norm(quaternion) - 1) > 1e-2:
+            raise WireError('implausible', 'pose.orientation is not a unit quaternion')
+        map_from_lidar = np.eye(4)
+        map_from_lidar[:3, :3] = rotation_from_quaternion(quaternion)
+        map_from_lidar[:3, 3] = finite(np.array([pose.position.x, pose.position.y, pose.position.z]), 'pose.position')
+    if not 0.2 < np.linalg.det(map_from_lidar[:3, :3]) < 5 or not np.isfinite(heading(map_from_lidar[:3, :3])):
+        raise WireError('implausible', 'the pose of the unit is degenerate')
+    pc_range = finite(np.array(msg.pc_range, np.float64), 'pc_range')
+    if not (pc_range[3:] > pc_range[:3]).all():
+        raise WireError('implausible', f'pc_range {pc_range.tolist()} is empty')
+    return FeatureMeta(msg.unit_id, int(msg.session), int(msg.sequence), msg.model_id, stamp_ns(msg.header.stamp),
+                       msg.header.frame_id, msg.map_frame, map_from_lidar, tuple(pc_range.tolist()), encoding)

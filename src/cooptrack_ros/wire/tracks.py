@@ -1,0 +1,75 @@
+"""Tracks as ``cooptrack_msgs/TrackArray``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from cooptrack_msgs.msg import Track, TrackArray
+
+from ..core.types import CLASS_NAMES, Boxes, Match
+from .arrays import set_stamp
+
+
+@dataclass(frozen=True)
+class TrackMeta:
+    """Everything of a TrackArray besides the tracks."""
+
+    stamp_ns: int
+    lidar_frame: str
+    mode: str
+    model_id: str
+    map_frame: str
+    map_from_lidar: np.ndarray
+    reset: bool = False
+    infra_age_s: float | None = None
+    infra_count: int = 0
+
+
+def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: np.ndarray,
+                  matches: dict[int, Match]) -> TrackArray:
+    """
+    Return the message of one frame.
+
+    :param age_s: (N,) seconds since the first frame of each identity; :param provenance: (N,) Track constants.
+    :param matches: by track id, what was fused into it in this frame.
+    """
+    msg = TrackArray()
+    set_stamp(msg.header.stamp, meta.stamp_ns)
+    msg.header.frame_id, msg.mode, msg.model_id, msg.map_frame = (
+        meta.lidar_frame, meta.mode, meta.model_id, meta.map_frame)
+    msg.map_from_lidar = meta.map_from_lidar.reshape(16)
+    msg.reset, msg.has_infra, msg.infra_count = meta.reset, meta.infra_age_s is not None, meta.infra_count
+    msg.infra_age_s = float(meta.infra_age_s or 0.0)
+    msg.tracks = [_track(boxes, i, float(age_s[i]), int(provenance[i]), matches) for i in range(len(boxes))]
+    return msg
+
+
+def _track(boxes: Boxes, i: int, age_s: float, provenance: int, matches: dict[int, Match]) -> Track:
+    track = Track(id=int(boxes.track_id[i]), label=int(boxes.label[i]), class_name=CLASS_NAMES[int(boxes.label[i])],
+                  score=float(boxes.score[i]), provenance=provenance, age_s=age_s)
+    position, orientation = track.pose.position, track.pose.orientation
+    position.x, position.y, position.z = (float(v) for v in boxes.centre[i])
+    orientation.z, orientation.w = float(np.sin(boxes.yaw[i] / 2)), float(np.cos(boxes.yaw[i] / 2))
+    track.size.x, track.size.y, track.size.z = (float(v) for v in boxes.size[i])
+    velocity = boxes.velocity[i]
+    track.has_velocity = bool(np.isfinite(velocity).all())
+    if track.has_velocity:
+        track.velocity.x, track.velocity.y = float(velocity[0]), float(velocity[1])
+    match = matches.get(track.id)
+    if match is not None:
+        track.unit_id, track.infra_track_id, track.affinity = match.unit_id, match.infra_track_id, match.affinity
+    return track
+
+
+def decode_tracks(msg: TrackArray) -> Boxes:
+    """Return the boxes of a TrackArray in the frame of its header."""
+    tracks = msg.tracks
+    if not tracks:
+        return Boxes.empty()
+    values = np.array([[t.pose.position.x, t.pose.position.y, t.pose.position.z, t.size.x, t.size.y, t.size.z,
+                        2 * np.arctan2(t.pose.orientation.z, t.pose.orientation.w),
+                        *((t.velocity.x, t.velocity.y) if t.has_velocity else (np.nan, np.nan))] for t in tracks])
+    return Boxes(values[:, :3], values[:, 3:6], values[:, 6], values[:, 7:9],
+                 np.array([t.label for t in tracks], np.int64), np.array([t.score for t in tracks], np.float64),
+                 np.array([t.id for t in tracks], np.int64))
