@@ -46,11 +46,15 @@ class BagWriter:
 
     def write(self, topic: str, message: Any, log_ns: int, qos: Qos = VOLATILE) -> None:
         """Append a message; the first one of a topic settles its type and quality of service."""
+        kind = f'{type(message).__module__.partition(".")[0]}/msg/{type(message).__name__}'
+        self.write_serialized(topic, kind, serialize_message(message), log_ns, qos)
+
+    def write_serialized(self, topic: str, kind: str, data: bytes, log_ns: int, qos: Qos = VOLATILE) -> None:
+        """Append a serialized message of a type like ``nav_msgs/msg/Odometry``."""
         if topic not in self._connections:
-            kind = f'{type(message).__module__.partition(".")[0]}/msg/{type(message).__name__}'
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._types, offered_qos_profiles=[qos])
-        self._writer.write(self._connections[topic], log_ns, serialize_message(message))
+        self._writer.write(self._connections[topic], log_ns, data)
 
     def set_custom_data(self, key: str, value: str) -> None:
         """Put a text into the metadata of the bag."""

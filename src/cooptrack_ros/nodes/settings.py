@@ -62,8 +62,8 @@ def ros_name(item: Field) -> str:
 
 def to_yaml(settings: type[CommonSettings], node_name: str) -> str:
     """Return the parameter file of a node with all defaults and their meaning."""
-    lines = [f'# Parameters of {node_name}: defaults. Made from nodes/settings.py; do not edit by hand.',
-             '/**:', f'  {node_name}:', '    ros__parameters:']
+    lines = [f'# Parameters of {node_name}: defaults. Made from nodes/settings.py by tools/make_configs.py.',
+             '/**:', '  ros__parameters:']
     for item in fields(settings):
         meta, value = item.metadata, item.default
         text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else value
@@ -71,5 +71,5 @@ def to_yaml(settings: type[CommonSettings], node_name: str) -> str:
         notes += [meta['description']]
         notes += [f'one of: {", ".join(meta["choices"])}'] if meta['choices'] else []
         notes += ['may change while running'] if meta['live'] else []
-        lines.append(f'      {ros_name(item)}: {text}  # {"; ".join(notes)}')
+        lines.append(f'    {ros_name(item)}: {text}  # {"; ".join(notes)}')
     return '\n'.join(lines) + '\n'

@@ -12,7 +12,7 @@ from .scene import Provenance, Scene
 
 _BACKGROUND = (34, 30, 28)
 _RING = (66, 62, 58)
-_TRUTH = (170, 170, 170)
+_TRUTH = (235, 235, 235)
 _UNIT = (80, 200, 255)
 _EGO_SIZE_M = (4.6, 1.9)
 
@@ -40,9 +40,7 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
     view = BevView(size_px, reach_m)
     image = np.full((size_px, size_px, 3), _BACKGROUND, np.uint8)
     _grid(image, view)
-    _unit(image, view, scene)
-    for corners in view.footprint(scene.ground_truth):
-        dashed(image, corners, _TRUTH, 1, 4.0)
+    _sector(image, view, scene)
     _trails(image, view, scene)
     for i in range(len(scene.tracks)):
         _track(image, view, scene.tracks[i:i + 1], Provenance(int(scene.provenance[i])))
@@ -53,6 +51,10 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
         polyline(image, ends, _UNIT, 1)
         cv2.circle(image, tuple(int(v) for v in ends[1]), 3, _UNIT, -1, cv2.LINE_AA)
         text(image, f'{affinity:.2f}', ends[1] + [6, 12], _UNIT, 0.35)
+    # Over the tracks: where both agree, nothing else would show that there is ground truth.
+    for corners in view.footprint(scene.ground_truth):
+        dashed(image, corners, _TRUTH, 1, 4.0)
+    _unit(image, view, scene)
     _ego(image, view)
     _legend(image)
     return image
@@ -74,21 +76,23 @@ def _ego(image: np.ndarray, view: BevView) -> None:
     text(image, 'ego', view.pixels(np.array([-4.5, 0.0])), size=0.42, centred=True)
 
 
+def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
+    """Draw the ground that the roadside camera sees."""
+    if scene.ego_from_infra is not None and scene.infra_camera is not None:
+        ground = _seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
+        fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), _UNIT, 0.10)
+
+
 def _unit(image: np.ndarray, view: BevView, scene: Scene) -> None:
-    """Draw the roadside unit and the sector that its camera sees."""
     if scene.ego_from_infra is None:
         return
-    if scene.infra_camera is not None:
-        ground = _seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
-        if ground is not None:
-            fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), _UNIT, 0.10)
     place = view.pixels(scene.ego_from_infra[:3, 3])
     cv2.drawMarker(image, tuple(int(v) for v in place), _UNIT, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
     text(image, 'roadside unit', place + [0, 20], _UNIT, 0.42, centred=True)
 
 
 def _seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,
-                 farthest_m: float = 90.0) -> np.ndarray | None:
+                 farthest_m: float = 90.0) -> np.ndarray:
     """Return the polygon (n, 3) of ground seen by a camera, in its lidar frame."""
     height, width = shape[:2]
     matrix, offset = img_from_lidar[:3, :3], img_from_lidar[:3, 3]

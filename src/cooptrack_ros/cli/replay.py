@@ -1,0 +1,99 @@
+"""Sub-command ``cooptrack replay``: play a bag to the nodes and collect what they answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from ..core.errors import UserError
+
+SUMMARY = 'play a bag to the nodes, in lockstep or in real time'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('bag', metavar='BAG', help='bag made by `cooptrack bag convert`')
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument('--lockstep', action='store_true',
+                      help='publish a picture only when the one before was answered (nodes need lockstep:=true)')
+    pace.add_argument('--rate', type=float, default=1.0, metavar='R', help='pace of the recording (default: %(default)s)')
+    parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
+    parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
+    parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')
+    parser.add_argument('--ego-only', action='store_true', help='no roadside node runs')
+    parser.add_argument('--timeout', type=float, default=60.0, metavar='S',
+                        help='longest wait for a node or an answer, seconds (default: %(default)s)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Play; return 0 if everything was answered (lockstep) or published (real time)."""
+    if args.rate <= 0:
+        raise UserError(f'--rate is {args.rate}, expected more than 0')
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f'--limit is {args.limit}, expected 1 or more')
+    result = replay(Path(args.bag), args)
+    if args.json:
+        path = Path(args.json)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    print(f"{result['ego_pictures']} pictures, {result['tracks']} answers in {result['wall_s']:.1f} s; "
+          f"modes: {result['modes'] or 'none'}")
+    for name, latency in result['latency_ms'].items():
+        print(f"{name}: total p50 {latency['total']['p50']:.1f} ms, p95 {latency['total']['p95']:.1f} ms")
+    for name, drops in result['dropped'].items():
+        if drops:
+            print(f'{name}: {drops}')
+    return 0 if result['tracks'] else 1
+
+
+def replay(bag: Path, args: argparse.Namespace) -> dict:
+    """Return the result of one pass as plain data."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from ..data.bag_collector import Collector
+    from ..data.bag_info import describe_bag
+    from ..data.bag_player import BagPlayer, PlayOptions
+    from ..data.bag_writer import BagWriter
+    summary = describe_bag(bag)
+    units = sorted({t.name.split('/')[2] for t in summary.topics if t.name.startswith('/infra/')})
+    with ExitStack() as stack:
+        writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
+        rclpy.init(args=[])
+        stack.callback(rclpy.try_shutdown)
+        node = rclpy.create_node('cooptrack_replay')
+        stack.callback(node.destroy_node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        collector = Collector(node, units, writer)
+        options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate)
+        player = BagPlayer(node, bag, collector, lambda seconds: executor.spin_once(timeout_sec=seconds), options)
+        player.wait_for_nodes()
+        report = player.play_lockstep(_progress()) if args.lockstep else player.play_rate(_progress())
+        # The last latency message follows the last tracks.
+        collector.settle(lambda seconds: executor.spin_once(timeout_sec=seconds))
+        seconds = _played_seconds(summary, report.ego_pictures)
+        return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if args.lockstep else args.rate,
+                'ego_pictures': report.ego_pictures, 'unit_pictures': report.unit_pictures, 'wall_s': report.wall_s,
+                **collector.summary(seconds)}
+
+
+def _played_seconds(summary, pictures: int) -> float:
+    """Return the part of the recording that was played, by the share of ego pictures."""
+    total = next(t.count for t in summary.topics if t.name == '/ego/camera/image/compressed')
+    return summary.duration_ns / 1e9 * pictures / total
+
+
+def _progress():
+    """Return a callback that counts pictures on a terminal; a silent one elsewhere."""
+    done = 0
+
+    def show(count: int) -> None:
+        nonlocal done
+        done += count
+        if sys.stderr.isatty():
+            print(f'\r{done} pictures', end='', file=sys.stderr, flush=True)
+    return show

@@ -1,0 +1,128 @@
+"""Listens to what nodes answer while a bag is played: for lockstep, statistics and recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from visualization_msgs.msg import MarkerArray
+
+from .bag_writer import BagWriter
+
+_EGO_NODE = '/ego/ego_node'
+_QUIET_S = 1.5
+"""After a real-time pass: so long without a message means that all answers are in."""
+_PATIENCE_S = 15.0
+_QOS = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def tracks_topic() -> str:
+    """Return where the ego node publishes its tracks."""
+    return f'{_EGO_NODE}/output/tracks'
+
+
+def features_topic(unit: str) -> str:
+    """Return where a roadside unit publishes."""
+    return f'/infra/{unit}/features'
+
+
+def _topics(units: Iterable[str]) -> dict[str, type]:
+    topics: dict[str, type] = {'/diagnostics': DiagnosticArray}
+    for unit in units:
+        topics[features_topic(unit)] = InstanceFeatureArray
+    for node in [_EGO_NODE, *(f'/infra/{u}/roadside_node' for u in units)]:
+        topics |= {f'{node}/output/tracks': TrackArray, f'{node}/output/markers': MarkerArray,
+                   f'{node}/debug/latency': Latency}
+    return topics
+
+
+class Collector:
+    """Keeps stamps, latencies, sizes and the last diagnostics; writes everything to a bag if there is one."""
+
+    def __init__(self, node: Node, units: Iterable[str], writer: BagWriter | None = None) -> None:
+        """Subscribe to all outputs of the ego node and of the units."""
+        self._writer = writer
+        self.now_ns = 0
+        """Time of the recording; what comes now is recorded with it."""
+        self._stamps: dict[str, set[int]] = {}
+        self._latencies: dict[str, list[Latency]] = {}
+        self._bytes: dict[str, int] = {}
+        self._modes: dict[str, int] = {}
+        self._status: dict[str, Any] = {}
+        self._last = time.monotonic()
+        for topic, kind in _topics(units).items():
+            node.create_subscription(kind, topic, self._receiver(topic, kind), _QOS, raw=True)
+
+    def _receiver(self, topic: str, kind: type) -> Callable[[bytes], None]:
+        name = f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
+
+        def receive(data: bytes) -> None:
+            if self._writer is not None:
+                self._writer.write_serialized(topic, name, data, self.now_ns)
+            if kind is not MarkerArray:
+                self._note(topic, deserialize_message(data, kind), len(data))
+        return receive
+
+    def _note(self, topic: str, message: Any, size: int) -> None:
+        if isinstance(message, DiagnosticArray):
+            self._status |= {s.name: s for s in message.status}
+            return
+        self._last = time.monotonic()
+        if isinstance(message, Latency):
+            self._latencies.setdefault(topic, []).append(message)
+            return
+        stamp = message.header.stamp
+        self._stamps.setdefault(topic, set()).add(stamp.sec * 1_000_000_000 + stamp.nanosec)
+        self._bytes[topic] = self._bytes.get(topic, 0) + size
+        if topic == tracks_topic():
+            self._modes[message.mode] = self._modes.get(message.mode, 0) + 1
+
+    def has(self, topic: str, stamp_ns: int) -> bool:
+        """Tell whether a message with this stamp came."""
+        return stamp_ns in self._stamps.get(topic, ())
+
+    def settle(self, spin: Callable[[float], None]) -> None:
+        """Wait until no more answers come."""
+        self._last, end = time.monotonic(), time.monotonic() + _PATIENCE_S
+        while time.monotonic() < min(end, self._last + _QUIET_S):
+            spin(0.1)
+
+    def last_words(self) -> str:
+        """Return what the nodes said of themselves, for error messages."""
+        return ''.join(f'; {name} says: {status.message}' for name, status in sorted(self._status.items()))
+
+    def summary(self, seconds: float) -> dict[str, Any]:
+        """
+        Return counts, modes, latency statistics, drops and data rate as plain data.
+
+        :param seconds: duration of what was played, for the data rate.
+        """
+        sent = sum(size for topic, size in self._bytes.items() if topic.endswith('/features'))
+        return {
+            'tracks': len(self._stamps.get(tracks_topic(), ())),
+            'features': {t: len(s) for t, s in self._stamps.items() if t.endswith('/features')},
+            'modes': dict(sorted(self._modes.items())),
+            'latency_ms': {topic.removesuffix('/debug/latency'): latency_statistics(messages)
+                           for topic, messages in sorted(self._latencies.items())},
+            'dropped': {name: {v.key: int(v.value) for v in status.values if v.key.startswith('dropped.')}
+                        for name, status in sorted(self._status.items())},
+            'serialized_bytes_per_second': sent / seconds if seconds > 0 else 0.0,
+        }
+
+
+def latency_statistics(messages: list[Latency]) -> dict[str, Any]:
+    """Return p50 and p95 in milliseconds of total, computing time and every stage; the first frame is left out."""
+    # The first frame of a process pays for memory and caches.
+    messages = messages[1:] or messages
+    stages = sorted({name for m in messages for name in m.stages})
+    values = {'total': [m.total_s for m in messages], 'compute': [m.compute_s for m in messages]}
+    values |= {s: [m.stage_duration_s[m.stages.index(s)] for m in messages if s in m.stages] for s in stages}
+    return {name: {'p50': round(float(np.percentile(v, 50)) * 1e3, 3), 'p95': round(float(np.percentile(v, 95)) * 1e3, 3)}
+            for name, v in values.items()}

@@ -1,0 +1,67 @@
+"""Joins the inputs of a bag with what nodes answered: for viewing, or to play recorded features again."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+
+from ..core.errors import UserError
+from .bag_info import CUSTOM_DATA_KEY, describe_bag
+from .bag_types import VOLATILE
+from .bag_writer import BagWriter
+
+FEATURES_AHEAD_NS = 200_000_000
+"""Played features come so much before they were sent: the ego picture that they belong to may be the earlier one."""
+_Entry = tuple[int, int, Connection, bytes]
+
+
+def merge_answers(inputs: Path, answers: Path, target: Path) -> None:
+    """Write a bag of the inputs and of everything that the nodes published, in order of time."""
+    _write(inputs, target, _entries(inputs, 0, lambda topic: True), _entries(answers, 1, lambda topic: True))
+
+
+def merge_features(inputs: Path, answers: Path, target: Path) -> None:
+    """
+    Write a bag that needs no roadside node: the inputs without roadside pictures, and the recorded features.
+
+    :raises UserError: if there are no features among the answers.
+    """
+    features = sorted(((log_ns - FEATURES_AHEAD_NS, rank, connection, data) for log_ns, rank, connection, data
+                       in _entries(answers, 1, _is_features)), key=lambda entry: entry[:2])
+    if not features:
+        raise UserError(f'{answers} holds no roadside features')
+    _write(inputs, target, _entries(inputs, 0, lambda topic: not _is_roadside_picture(topic)), iter(features))
+
+
+def _is_features(topic: str) -> bool:
+    return topic.startswith('/infra/') and topic.endswith('/features')
+
+
+def _is_roadside_picture(topic: str) -> bool:
+    return topic.startswith('/infra/') and topic.endswith('/camera/image/compressed')
+
+
+def _entries(path: Path, rank: int, is_wanted: Callable[[str], bool]) -> Iterator[_Entry]:
+    try:
+        with Reader(path) as reader:
+            wanted = [c for c in reader.connections if is_wanted(c.topic)]
+            # Without connections the reader would give everything.
+            for connection, log_ns, data in reader.messages(wanted) if wanted else ():
+                yield log_ns, rank, connection, bytes(data)
+    except (ReaderError, OSError) as error:
+        raise UserError(f'{path} cannot be read as a ROS 2 bag: {error}') from error
+
+
+def _write(inputs: Path, target: Path, *sources: Iterator[_Entry]) -> None:
+    description = describe_bag(inputs).description
+    with BagWriter(target) as bag:
+        if description is not None:
+            bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(description))
+        for log_ns, _, connection, data in heapq.merge(*sources, key=lambda entry: entry[:2]):
+            qos = connection.ext.offered_qos_profiles
+            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos[0] if qos else VOLATILE)

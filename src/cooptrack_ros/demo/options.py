@@ -1,0 +1,85 @@
+"""What a demonstration is made of, and where its parts lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..data.synth import provenance
+
+UNIT = 'rsu_1'
+REAL_TIME_S = 3.0
+"""Length of the real-time pass."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of the nodes over the whole bag; ``title`` is for people."""
+
+    name: str
+    title: str
+    mode: str
+    zero_features: bool = False
+
+
+COOPERATIVE = Pass('cooperative', 'cooperative', 'cooperative')
+REPLAYED = (
+    Pass('ego_only', 'ego only', 'none'),
+    Pass('late', 'late fusion', 'late'),
+    Pass('cooperative_features_zeroed', 'cooperative, features zeroed', 'cooperative', True),
+)
+"""Passes of the ego node alone, over the features that the first pass recorded."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """The inputs of a demonstration."""
+
+    seed: int = 20001
+    seconds: float = 10.0
+    size: tuple[int, int] = (960, 540)
+    weights: str = 'mini'
+    out: Path = Path('out/demo')
+    domain: int = field(default_factory=lambda: random.SystemRandom().randint(1, 100))
+    """ROS domain of the first of two concurrent passes; the other one has the next number."""
+
+    @property
+    def town_provenance(self) -> dict:
+        """Everything that decides the bytes of the town."""
+        return provenance(self.seed, self.seconds, self.size, 1, False)
+
+    @property
+    def town(self) -> Path:
+        """Folder of the data set."""
+        return self.out / 'cache' / f'town_{self._digest(self.town_provenance)}'
+
+    @property
+    def bag(self) -> Path:
+        """The town as a bag; its name changes with the town and with the code that makes bags."""
+        return self.out / 'cache' / f'bag_{self._digest([self.town_provenance, _converter_digest()])}'
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files."""
+        return self.out / 'logs'
+
+    def answers(self, name: str) -> Path:
+        """Return the bag of what the nodes published in a pass."""
+        return self.out / 'answers' / name
+
+    @staticmethod
+    def _digest(content: object) -> str:
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _converter_digest() -> str:
+    """Return a digest of the code that writes bags and of our message definitions."""
+    package = Path(__file__).resolve().parents[1]
+    files = sorted([*(package / 'data').glob('bag*.py'), *(package.parent / 'cooptrack_msgs' / 'msg').glob('*.msg')])
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b'\0' + file.read_bytes())
+    return digest.hexdigest()

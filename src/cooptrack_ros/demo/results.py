@@ -1,0 +1,124 @@
+"""What the recorded answers are worth: results in the exchange format, figures, frames to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import UserError
+from ..core.types import Boxes
+from ..data.bag_tracks import PairFrame, Recording, TrackFrame
+from ..data.spd import FrameRecord, SpdDataset
+from ..eval.exchange import ExchangeBuilder
+from ..eval.nuscenes import evaluate
+from ..eval.oracle import oracle_result
+from ..eval.report import headline, per_class
+from ..viz.story import TrackedFrame
+
+_PROVENANCE = ('ego', 'roadside', 'fused')
+"""Names of the constants of the Track message."""
+
+
+def exchange(name: str, recording: Recording, records: Sequence[FrameRecord]) -> dict[str, Any]:
+    """
+    Return what crossed the topics in one pass in the exchange format.
+
+    :raises UserError: if a frame of the town was not answered.
+    """
+    missing = [r for r in records if r.stamp_us * 1000 not in recording.tracks]
+    if missing:
+        raise UserError(f"pass '{name}': {len(missing)} of {len(records)} frames have no answer in the recording, "
+                        f'first frame {missing[0].token}')
+    builder = ExchangeBuilder(name)
+    for record in records:
+        stamp = record.stamp_us * 1000
+        builder.add(record, '', recording.tracks[stamp].tracks,
+                    recording.detections[stamp] if recording.detections else None)
+    return builder.finish()
+
+
+def provenance_rows(recording: Recording, records: Sequence[FrameRecord]) -> dict[str, list[dict[str, Any]]]:
+    """Return, by token, where each track comes from and what was fused into it."""
+    rows = {}
+    for record in records:
+        frame = recording.tracks[record.stamp_us * 1000]
+        rows[record.token] = [
+            {'tracking_id': str(i), 'provenance': _PROVENANCE[p], **(
+                {'infra_track_id': str(k), 'affinity': round(a, 4)} if k >= 0 else {})}
+            for i, p, k, a in zip(frame.tracks.track_id.tolist(), frame.provenance.tolist(),
+                                  frame.infra_track_id.tolist(), frame.affinity.tolist())]
+    return rows
+
+
+def figures(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the headline figures of class car, and those of each class."""
+    measured = evaluate(result)
+    return {**headline(measured), 'per_class': per_class(measured)}
+
+
+def oracle_figures(town: Path) -> dict[str, Any]:
+    """Return the figures of a perfect detector on what the vehicle, and on what either side can see."""
+    dataset = [(town, SpdDataset(town))]
+    return {name: headline(evaluate(oracle_result(dataset, name))) for name in ('vehicle', 'cooperative')}
+
+
+def bytes_per_second(recording: Recording) -> float:
+    """Return the serialized bytes of the feature messages per second of the recording."""
+    stamps = sorted(recording.features)
+    if len(stamps) < 2:
+        return 0.0
+    # The last message stands for the time until the next one would have come.
+    seconds = (stamps[-1] - stamps[0]) / 1e9 * len(stamps) / (len(stamps) - 1)
+    return sum(f.serialized_bytes for f in recording.features.values()) / seconds
+
+
+def latency_ms(recording: Recording) -> dict[str, float]:
+    """
+    Return p50 and p95 of picture in to tracks out of the ego node.
+
+    The first frame is left out: it pays for memory and caches.
+    """
+    values = [recording.latency_s[s] for s in sorted(recording.latency_s)][1:]
+    if not values:
+        raise UserError('the real-time pass holds no latency of the ego node')
+    return {f'p{q}': round(float(np.percentile(values, q)) * 1e3, 1) for q in (50, 95)}
+
+
+def frames_to_draw(recording: Recording, pairs: dict[int, PairFrame],
+                   records: Sequence[FrameRecord]) -> dict[str, TrackedFrame]:
+    """
+    Return tracks with provenance and associations by token.
+
+    :param pairs: of the bag that was played, by ego stamp.
+    """
+    frames = {}
+    for record in records:
+        stamp = record.stamp_us * 1000
+        if stamp in recording.tracks:
+            pair = pairs.get(stamp)
+            sent = recording.features.get(pair.infra_stamp_ns) if pair else None
+            frames[record.token] = _to_draw(recording.tracks[stamp], sent.boxes if sent else Boxes.empty())
+    return frames
+
+
+def _to_draw(frame: TrackFrame, received: Boxes) -> TrackedFrame:
+    row_of = {int(i): row for row, i in enumerate(received.track_id)}
+    links = tuple((row, row_of[k], a) for row, (k, a) in enumerate(
+        zip(frame.infra_track_id.tolist(), frame.affinity.tolist())) if k in row_of)
+    return TrackedFrame(frame.tracks, frame.provenance, received, links)
+
+
+def unseen_by_ego(frames: dict[str, TrackedFrame], records: Sequence[FrameRecord], gate_m: float = 2.0) -> int:
+    """Return how many labelled objects that the vehicle cannot see were tracked at some time."""
+    found = set()
+    for record in records:
+        hidden = record.boxes[np.asarray(record.from_side == 'inf', dtype=bool)]
+        tracks = frames[record.token].tracks if record.token in frames else Boxes.empty()
+        if not len(hidden) or not len(tracks):
+            continue
+        distance = np.linalg.norm(hidden.centre[:, None, :2] - tracks.centre[None, :, :2], axis=-1)
+        found |= set(hidden.track_id[distance.min(1) < gate_m].tolist())
+    return len(found)

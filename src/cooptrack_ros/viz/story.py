@@ -1,0 +1,78 @@
+"""Scenes of a whole recording: a data set together with the tracks of every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from ..core.errors import UserError
+from ..core.geometry import transform_boxes
+from ..core.types import Boxes
+from ..data.spd import FrameRecord, SensorFrame
+from .scene import Camera, Provenance, Scene
+
+TRAIL_FRAMES = 20
+"""Frames of the past that a trail shows."""
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """
+    Tracks (N) of one frame in the ego lidar frame, and the M boxes received from the unit in its own frame.
+
+    ``links`` are (row of ``tracks``, row of ``received``, affinity).
+    """
+
+    tracks: Boxes
+    provenance: np.ndarray
+    received: Boxes = field(default_factory=Boxes.empty)
+    links: tuple[tuple[int, int, float], ...] = ()
+
+    @staticmethod
+    def plain(tracks: Boxes) -> TrackedFrame:
+        """Return tracks of which nothing more is known."""
+        return TrackedFrame(tracks, np.full(len(tracks), Provenance.EGO))
+
+
+def scenes(records: Sequence[FrameRecord], frames: Mapping[str, TrackedFrame], title: str,
+           wanted: frozenset[str] | None = None) -> Iterator[Scene]:
+    """
+    Yield the scene of each record in order of time; pictures are read only for those that are yielded.
+
+    :param frames: by token of the record; one that is missing has no tracks.
+    :param title: begins every caption; :param wanted: tokens to yield, None for all.
+    """
+    past: dict[int, list[np.ndarray]] = {}
+    for record in records:
+        frame = frames.get(record.token, TrackedFrame.plain(Boxes.empty()))
+        trails = _extend(past, transform_boxes(record.global_from_lidar, frame.tracks))
+        if wanted is None or record.token in wanted:
+            seconds = (record.stamp_us - records[0].stamp_us) / 1e6
+            yield _scene(record, frame, trails, f'{title}  t = {seconds:.1f} s')
+
+
+def _extend(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.ndarray]:
+    """Add this frame's positions to ``past``; return the trails of the identities that are there now."""
+    for track_id, centre in zip(world.track_id.tolist(), world.centre):
+        past[track_id] = [*past.get(track_id, [])[1 - TRAIL_FRAMES:], centre]
+    return {i: np.array(past[i]) for i in world.track_id.tolist()}
+
+
+def _scene(record: FrameRecord, frame: TrackedFrame, trails: dict[int, np.ndarray], caption: str) -> Scene:
+    has_unit = record.ego_from_infra is not None
+    received = transform_boxes(record.ego_from_infra, frame.received) if has_unit else Boxes.empty()
+    return Scene(
+        ground_truth=record.boxes, tracks=frame.tracks, provenance=frame.provenance, infra=received,
+        links=frame.links if has_unit else (), ego_camera=_camera(record),
+        infra_camera=_camera(record.infra) if has_unit else None, ego_from_infra=record.ego_from_infra,
+        world_from_ego_lidar=record.global_from_lidar, caption=caption, trails=trails)
+
+
+def _camera(sensor: SensorFrame) -> Camera:
+    image = cv2.imread(str(sensor.image_path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'{sensor.image_path} is missing or not a readable picture')
+    return Camera(image, sensor.img_from_lidar)

@@ -1,0 +1,45 @@
+"""Messages of a roadside unit that contradict themselves."""
+
+from array import array
+
+import pytest
+
+
+def test_message_with_wrong_lengths_is_counted_and_the_node_goes_on_alone(ego):
+    ego.features(count=2, scores=array('f', [0.5]))
+    ego.dropped('rsu_1', 'wrong_length')
+    assert ego.frame().mode == 'none'
+    ego.features(count=2, sequence=1)
+    assert ego.frame().mode == 'cooperative'
+
+
+def test_message_with_nan_is_counted_and_the_node_goes_on_alone(ego):
+    ego.features(count=1, boxes=array('f', [float('nan')] * 9))
+    ego.dropped('rsu_1', 'not_finite')
+    assert ego.frame().mode == 'none'
+    ego.features(count=1, sequence=1)
+    assert ego.frame().mode == 'cooperative'
+
+
+def test_huge_count_is_refused_before_anything_is_allocated(ego):
+    message = ego.features(count=2, width=2**31)
+    assert message.width == 2**31
+    ego.dropped('rsu_1', 'too_large')
+    assert ego.frame().mode == 'none'
+
+
+def test_message_with_count_zero_is_normal(ego):
+    ego.features(count=0)
+    answer = ego.frame()
+    assert answer.mode == 'cooperative'
+    assert answer.has_infra
+    assert answer.infra_count == 0
+    assert not any(k.startswith('dropped') for k in ego.node.health.counts)
+
+
+@pytest.mark.parametrize('sequence', [0, 3])
+def test_replayed_message_is_refused_within_a_session(ego, sequence):
+    ego.features(sequence=3)
+    ego.features(sequence=sequence)
+    ego.dropped('rsu_1', 'replayed')
+    assert ego.frame().mode == 'cooperative'

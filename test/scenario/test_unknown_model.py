@@ -1,0 +1,19 @@
+"""Features of a model that the vehicle does not know."""
+
+from cooptrack_ros.core.types import Side
+
+
+def test_features_of_an_unknown_model_are_counted_and_only_boxes_are_used(ego):
+    ego.features(count=2, model='somebody-else')
+    ego.dropped('rsu_1', 'unknown_model')
+    answer = ego.frame()
+    assert answer.mode == 'late'
+    _, messages = ego.package.trackers[Side.COOPERATIVE].seen[-1]
+    assert messages == ()
+
+
+def test_known_model_afterwards_is_fused(ego):
+    ego.features(count=2, model='somebody-else')
+    ego.frame()
+    ego.features(count=2, sequence=1)
+    assert ego.frame().mode == 'cooperative'
