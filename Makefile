@@ -20,7 +20,7 @@ test: setup  ## run the tests on real ROS 2
 lint: setup  ## style, layers and docstrings
 	@$(VENV_PYTHON) -m ruff check .
 	@$(VENV_PYTHON) tools/lint_layers.py src/cooptrack_ros
-	@$(VENV_PYTHON) -m pydocstyle --convention=pep257 --add-ignore=D105,D107,D203,D212,D404 src/cooptrack_ros ros_standins tools
+	@$(VENV_PYTHON) -m pydocstyle --convention=pep257 --add-ignore=D105,D107,D203,D212,D402,D404 src/cooptrack_ros ros_standins tools
 
 test-numpy2:  ## unit and node tests in a second environment with numpy 2
 	@$(PYTHON) tools/setup_env.py --numpy2

@@ -5,8 +5,8 @@ import os
 # Before rclpy is imported: tests must not talk to other machines.
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 
-import pytest  # noqa: E402
-from ros_world import World  # noqa: E402
+import pytest
+from ros_world import World
 
 
 @pytest.fixture

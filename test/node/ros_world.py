@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
-from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
@@ -19,6 +18,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
+from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Side
 from cooptrack_ros.nodes.qos import FEATURES, LATCHED, LOCKSTEP_INPUT, OUTPUT

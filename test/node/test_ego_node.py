@@ -1,10 +1,10 @@
 """The ego node without network."""
 
 import numpy as np
-from cooptrack_msgs.msg import Latency, Track, TrackArray
 from ros_world import STEP_NS, EgoWorld, pair
 from visualization_msgs.msg import Marker, MarkerArray
 
+from cooptrack_msgs.msg import Latency, Track, TrackArray
 from cooptrack_ros.core.types import Side
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 sys.path.insert(0, str(Path(__file__).parents[1] / 'node'))
 
-import pytest  # noqa: E402
-from ros_world import EgoWorld, World  # noqa: E402
+import pytest
+from ros_world import EgoWorld, World
 
 
 @pytest.fixture

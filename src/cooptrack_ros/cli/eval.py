@@ -12,7 +12,8 @@ _SIDES = ('vehicle', 'roadside')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('--data', nargs='+', required=True, type=Path, help='data folders, or folders of seed_* folders')
+    parser.add_argument('--data', nargs='+', required=True, type=Path,
+                        help='data folders, or folders of seed_* folders')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, cooperative, zeroed, '
                         'cooperative_alone, all; vehicle or roadside: one side against its own labels')

@@ -19,7 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument('--lockstep', action='store_true',
                       help='publish a picture only when the one before was answered (nodes need lockstep:=true)')
-    pace.add_argument('--rate', type=float, default=1.0, metavar='R', help='pace of the recording (default: %(default)s)')
+    pace.add_argument('--rate', type=float, default=1.0, metavar='R',
+                      help='pace of the recording (default: %(default)s)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
     parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('stage', choices=list(_DEFAULT_RECIPE),
                         help='image: backbone on single pictures; then stage 1 per side; then stage 2')
-    parser.add_argument('--data', nargs='+', required=True, type=Path, help='data folders, or folders of seed_* folders')
+    parser.add_argument('--data', nargs='+', required=True, type=Path,
+                        help='data folders, or folders of seed_* folders')
     parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
     parser.add_argument('--recipe', help='training recipe (default: that of the stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')

@@ -92,7 +92,7 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
     mean, covariance = predict(state.mean, state.covariance, frames)
     rows, columns = _match(mean, state.label, boxes, config)
     measured = np.concatenate([boxes.centre, boxes.yaw[:, None], boxes.size], axis=1)
-    since, hits, score_sum, label = state.since_update + 1, state.hits.copy(), state.score_sum.copy(), state.label.copy()
+    since, hits, score_sum = state.since_update + 1, state.hits.copy(), state.score_sum.copy()
     if len(rows):
         mean[rows], covariance[rows] = update(mean[rows], covariance[rows], measured[columns])
     since[rows], hits[rows] = 0, hits[rows] + 1
@@ -102,7 +102,7 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
     state = KalmanState(
         np.concatenate([mean, np.concatenate([measured[new], np.zeros((born, 3))], axis=1)]),
         np.concatenate([covariance, np.tile(np.diag([10.0] * 7 + [1e4] * 3), (born, 1, 1))]),
-        np.concatenate([label, boxes.label[new]]),
+        np.concatenate([state.label, boxes.label[new]]),
         np.concatenate([state.track_id, state.next_id + np.arange(born)]),
         np.concatenate([score_sum, boxes.score[new]]), np.concatenate([hits, np.zeros(born, np.int64)]),
         np.concatenate([since, np.zeros(born, np.int64)]), state.next_id + born, state.frames + 1)

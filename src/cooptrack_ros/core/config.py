@@ -146,11 +146,10 @@ MINI = ModelConfig(
     max_levels=1,
     dropout=0.0,
     published_extras=False,
-    # Chosen by the lead for training pace: please leave the sizes as they are.
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
     behaviour=BehaviourConfig(
-        previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n', max_match_distance_m=3.5,
-        aux_losses_stage2=True, dup_ref_loss=False, cls_prior_bias=True),
+        previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
+        max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, cls_prior_bias=True),
 )
 
 PRESETS = {'r50': R50, 'mini': MINI}

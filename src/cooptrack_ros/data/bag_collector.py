@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from visualization_msgs.msg import MarkerArray
+
+from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
 
 from .bag_writer import BagWriter
 

@@ -196,8 +196,9 @@ class BagPlayer:
         return self.report
 
     def _pair(self, entry: Entry) -> tuple[int, str, int]:
-        from cooptrack_msgs.msg import PairTransform
         from rclpy.serialization import deserialize_message
+
+        from cooptrack_msgs.msg import PairTransform
         message: Any = deserialize_message(entry.data, PairTransform)
         stamp: Time = message.infra_stamp
         return entry.stamp_ns, message.unit_id, stamp.sec * 1_000_000_000 + stamp.nanosec

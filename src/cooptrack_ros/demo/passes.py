@@ -69,8 +69,8 @@ def _features_bag(options: DemoOptions) -> Path:
     return options.answers('features')
 
 
-def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threading.Event, *, lockstep: bool, roadside: bool,
-         limit: int | None = None) -> None:
+def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threading.Event, *, lockstep: bool,
+         roadside: bool, limit: int | None = None) -> None:
     target = options.answers(job.name)
     shutil.rmtree(target, ignore_errors=True)
     env = environment(domain, options.logs)

@@ -34,4 +34,4 @@ def table(title: str, rows: dict[str, dict[str, Any]]):
 def _cell(value: Any) -> str:
     if value is None:
         return '-'
-    return f'{value:.3f}' if abs(value) < 10 and value != int(value) else f'{value:.0f}' if value >= 10 else f'{value:g}'
+    return f'{value:.3f}' if value != int(value) else f'{value:.0f}'

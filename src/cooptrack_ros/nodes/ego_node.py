@@ -6,8 +6,9 @@ import threading
 import time
 
 import numpy as np
-from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 from nav_msgs.msg import Odometry
+
+from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 
 from ..core.geometry import transform_boxes
 from ..core.late import LateTracker

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
+
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
 
 from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer

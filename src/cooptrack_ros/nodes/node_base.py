@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 
 import rclpy
-from cooptrack_msgs.msg import Calibration, Latency, TrackArray
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
+
+from cooptrack_msgs.msg import Calibration, Latency, TrackArray
 
 from ..core.errors import UserError
 from ..model.store import ModelPackage, open_model

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from cooptrack_msgs.msg import Track
 from visualization_msgs.msg import Marker, MarkerArray
+
+from cooptrack_msgs.msg import Track
 
 from ..core.identities import PublicIdentities
 from ..core.types import Boxes, Match

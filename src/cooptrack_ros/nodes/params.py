@@ -65,7 +65,8 @@ def _descriptor(item) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=text, additional_constraints=f"one of {', '.join(meta['choices'])}" if meta['choices'] else '')
     if meta['low'] is not None and isinstance(item.default, float):
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(meta['low']), to_value=float(meta['high']))]
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(meta['low']), to_value=float(meta['high']))]
     elif meta['low'] is not None:
         descriptor.integer_range = [IntegerRange(from_value=int(meta['low']), to_value=int(meta['high']), step=1)]
     return descriptor

@@ -6,6 +6,7 @@ import secrets
 import time
 
 import numpy as np
+
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, UnitInfo
 
 from ..core.geometry import make_pose, nearest_rotation

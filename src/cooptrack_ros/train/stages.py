@@ -13,9 +13,9 @@ from ..core.config import ModelConfig
 from ..core.fusion import Fusion, aggregate, align_message
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.timeline import Moment, continues
+from ..core.tracker import TrackerInput
 from ..core.types import RoadsideMessage, Side
 from ..model.bev_geometry import bev_geometry, bev_motion
-from ..core.tracker import TrackerInput
 from ..model.boxes import boxes_from_codes, denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_history, shift_padding

@@ -26,7 +26,7 @@ class BevView:
         self.reach_m = reach_m
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Return pixels (..., 2) of points (..., 2 or 3)."""
+        """Return where points (..., 2 or 3) lie in the picture, (..., 2)."""
         half = self.size_px / 2
         return np.stack([half - points[..., 1] * self.scale, half - points[..., 0] * self.scale], axis=-1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ..core.geometry import heading, nearest_rotation, quaternion_from_rotation, rotation_from_quaternion

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from cooptrack_msgs.msg import Calibration, PairTransform
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from cooptrack_msgs.msg import Calibration, PairTransform
 
 from ..core.geometry import make_pose, rotation_from_quaternion
 from .arrays import finite, matrix, stamp_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from cooptrack_msgs.msg import Track, TrackArray
 
 from ..core.types import CLASS_NAMES, Boxes, Match

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cooptrack_ros.core.geometry import project_points, rotation_z, make_pose, transform_points
+from cooptrack_ros.core.geometry import make_pose, project_points, rotation_z, transform_points
 from cooptrack_ros.core.types import Boxes, Frame
 from cooptrack_ros.train.augment import mirror_boxes, mirror_frame, photometric
 

@@ -31,7 +31,7 @@ class GroundPainter:
         self.rng = np.random.default_rng(town.palette_seed)
 
     def pixels(self, points) -> np.ndarray:
-        """Return fixed-point pixels (1/16) of town points (..., 2); rows run along +y."""
+        """Return the fixed-point pixels (in sixteenths) of town points, (..., 2); rows run along +y."""
         return np.round((np.asarray(points) + HALF_SIZE) * PX_PER_M * 16 - 8).astype(np.int32)
 
     def polygon(self, image, points, colour) -> None:

@@ -129,7 +129,7 @@ def all_paths(town: Town, kind: str) -> list[Path]:
 
 
 def conflicts(paths: list[Path]) -> np.ndarray:
-    """Return (P, P) bool: may two bodies on these paths touch inside the junction?"""
+    """Return (P, P) bool: whether two bodies on these paths may touch inside the junction."""
     width = {'vehicle': 1.45, 'bike': 0.6}
     inside = [p.points[int(p.stop / STEP):int(p.clear / STEP):2] for p in paths]
     out = np.zeros((len(paths), len(paths)), bool)

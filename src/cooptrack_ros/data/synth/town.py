@@ -170,7 +170,7 @@ def _make_parking(rng, town: Town) -> np.ndarray:
 
 
 def blocked_by_buildings(town: Town, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Return (N,) bool: does a building cut the segment from ``start`` (3,) to ``ends`` (N, 3)?"""
+    """Return (N,) bool: whether a building cuts the segment from ``start`` (3,) to ``ends`` (N, 3)."""
     ends = np.atleast_2d(ends)
     blocked = np.zeros(len(ends), bool)
     delta = ends - start

@@ -1,0 +1,92 @@
+"""Sub-command ``cooptrack demo``: the whole system on a synthetic town."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..core.errors import UserError
+
+SUMMARY = 'run the whole demonstration'
+_COLUMNS = ('mAP', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'FP', 'FN')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('--seed', type=int, default=20001, help='town (default: %(default)s; tests use 20000 to 29999)')
+    parser.add_argument('--seconds', type=float, default=10.0, help='length of the drive (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder to write (default: %(default)s)')
+    parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
+    parser.add_argument('--size', default='960x540', metavar='WxH', help='picture size (default: %(default)s)')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the demonstration and print what came out; return 0 when all of it was done."""
+    from rich.console import Console
+
+    from ..demo.options import DemoOptions
+    from ..demo.pipeline import run_demo
+    from ..model.store import open_model
+    from .synth import parse_size
+    if args.seconds < 1:
+        raise UserError(f'--seconds is {args.seconds:g}, expected 1 or more')
+    open_model(args.weights)
+    options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out)
+    console, started = Console(), time.monotonic()
+    console.print(f'town {options.seed}, {options.seconds:g} s, weights {options.weights}, '
+                  f'ROS domains {options.domain} and {options.domain + 1}')
+    result = run_demo(options, _steps(console))
+    _show(console, result, options.weights)
+    console.print(f'done in {time.monotonic() - started:.0f} s')
+    return 0
+
+
+def _steps(console):
+    """Return a function that announces steps: a moving line while one runs, one line when it is done."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    @contextmanager
+    def step(title: str) -> Iterator:
+        started = time.monotonic()
+        columns = SpinnerColumn(), TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn()
+        try:
+            with Progress(*columns, console=console, transient=True) as progress:
+                task = progress.add_task(title, total=None)
+                yield lambda done, total: progress.update(task, completed=done, total=total)
+        except UserError as error:
+            raise UserError(f'step "{title}" failed: {error}') from error
+        console.print(f'{time.monotonic() - started:6.1f} s  {title}', highlight=False)
+    return step
+
+
+def _show(console, result, weights: str) -> None:
+    from rich.table import Table
+    table = Table(title=f'class car, weights {weights}, from the messages on the topics')
+    table.add_column('mode')
+    for name in _COLUMNS:
+        table.add_column(name, justify='right')
+    metrics = result.metrics
+    rows = {'ego only': metrics['ego_only'], 'late fusion': metrics['late'], 'cooperative': metrics['cooperative'],
+            'cooperative, features zeroed': metrics['cooperative_features_zeroed'],
+            'oracle: all that the vehicle sees': metrics['oracle']['vehicle'],
+            'oracle: all that either side sees': metrics['oracle']['cooperative']}
+    for title, values in rows.items():
+        table.add_row(title, *(_cell(values[name]) for name in _COLUMNS))
+    console.print(table)
+    latency, real_time = metrics['latency_ms'], metrics['real_time']
+    lines = [f"over the air      {metrics['bytes_per_second'] / 1e3:.1f} kB/s of feature messages",
+             f"ego node          {latency['p50']:.0f} ms from picture to tracks (p95 {latency['p95']:.0f} ms), "
+             f"{real_time['frames_answered']} of {real_time['pictures_played']} frames answered in real time",
+             f'cooperation       {result.unseen_tracked} objects tracked that the vehicle could not see']
+    lines += [f'{name:<17} {path}' for name, path in result.files.items()]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def _cell(value) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.3f}' if isinstance(value, float) and abs(value) < 10 else f'{value:.0f}'
