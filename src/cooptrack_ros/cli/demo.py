@@ -53,7 +53,7 @@ def _steps(console):
         started = time.monotonic()
         columns = SpinnerColumn(), TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn()
         try:
-            with Progress(*columns, console=console, transient=True) as progress:
+            with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
                 task = progress.add_task(title, total=None)
                 yield lambda done, total: progress.update(task, completed=done, total=total)
         except UserError as error:
@@ -65,17 +65,18 @@ def _steps(console):
 def _show(console, result, weights: str) -> None:
     from rich.table import Table
     table = Table(title=f'class car, weights {weights}, from the messages on the topics')
-    table.add_column('mode')
+    table.add_column('mode', no_wrap=True)
     for name in _COLUMNS:
         table.add_column(name, justify='right')
     metrics = result.metrics
     rows = {'ego only': metrics['ego_only'], 'late fusion': metrics['late'], 'cooperative': metrics['cooperative'],
             'cooperative, features zeroed': metrics['cooperative_features_zeroed'],
-            'oracle: all that the vehicle sees': metrics['oracle']['vehicle'],
-            'oracle: all that either side sees': metrics['oracle']['cooperative']}
+            'oracle, vehicle side': metrics['oracle']['vehicle'],
+            'oracle, both sides': metrics['oracle']['cooperative']}
     for title, values in rows.items():
         table.add_row(title, *(_cell(values[name]) for name in _COLUMNS))
     console.print(table)
+    console.print('oracle: a perfect detector of what can be seen from there', highlight=False)
     latency, real_time = metrics['latency_ms'], metrics['real_time']
     lines = [f"over the air      {metrics['bytes_per_second'] / 1e3:.1f} kB/s of feature messages",
              f"ego node          {latency['p50']:.0f} ms from picture to tracks (p95 {latency['p95']:.0f} ms), "

@@ -69,7 +69,8 @@ def replay(bag: Path, args: argparse.Namespace) -> dict:
         stack.callback(node.destroy_node)
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        collector = Collector(node, units, writer)
+        # Detections cost time, which would count in real time.
+        collector = Collector(node, units, writer, with_detections=args.lockstep and writer is not None)
         options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate)
         player = BagPlayer(node, bag, collector, lambda seconds: executor.spin_once(timeout_sec=seconds), options)
         player.wait_for_nodes()

@@ -34,21 +34,28 @@ def features_topic(unit: str) -> str:
     return f'/infra/{unit}/features'
 
 
-def _topics(units: Iterable[str]) -> dict[str, type]:
+def _topics(units: Iterable[str], with_detections: bool) -> dict[str, type]:
     topics: dict[str, type] = {'/diagnostics': DiagnosticArray}
     for unit in units:
         topics[features_topic(unit)] = InstanceFeatureArray
     for node in [_EGO_NODE, *(f'/infra/{u}/roadside_node' for u in units)]:
         topics |= {f'{node}/output/tracks': TrackArray, f'{node}/output/markers': MarkerArray,
                    f'{node}/debug/latency': Latency}
+    if with_detections:
+        topics[f'{_EGO_NODE}/output/detections'] = TrackArray
     return topics
 
 
 class Collector:
     """Keeps stamps, latencies, sizes and the last diagnostics; writes everything to a bag if there is one."""
 
-    def __init__(self, node: Node, units: Iterable[str], writer: BagWriter | None = None) -> None:
-        """Subscribe to all outputs of the ego node and of the units."""
+    def __init__(self, node: Node, units: Iterable[str], writer: BagWriter | None = None,
+                 with_detections: bool = False) -> None:
+        """
+        Subscribe to all outputs of the ego node and of the units.
+
+        :param with_detections: also to the ego node's detections, which it makes only when somebody listens.
+        """
         self._writer = writer
         self.now_ns = 0
         """Time of the recording; what comes now is recorded with it."""
@@ -58,7 +65,7 @@ class Collector:
         self._modes: dict[str, int] = {}
         self._status: dict[str, Any] = {}
         self._last = time.monotonic()
-        for topic, kind in _topics(units).items():
+        for topic, kind in _topics(units, with_detections).items():
             node.create_subscription(kind, topic, self._receiver(topic, kind), _QOS, raw=True)
 
     def _receiver(self, topic: str, kind: type) -> Callable[[bytes], None]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from ..data.bag_merge import merge_features
 from .options import COOPERATIVE, REPLAYED, UNIT, DemoOptions, Pass
@@ -52,6 +54,15 @@ def real_time_pass(options: DemoOptions, name: str, limit: int) -> None:
          roadside=True, limit=limit)
 
 
+def replay_report(options: DemoOptions, name: str) -> dict[str, Any]:
+    """Return what the replay counted in a pass."""
+    return json.loads(_report_file(options, name).read_text(encoding='utf-8'))
+
+
+def _report_file(options: DemoOptions, name: str) -> Path:
+    return options.out / 'answers' / f'{name}.json'
+
+
 def _all(run: Callable[[Pass], None], jobs: Sequence[Pass], workers: int, stop: threading.Event) -> None:
     """Run jobs in threads; the first failure cancels those that wait."""
     pool = ThreadPoolExecutor(workers)
@@ -79,7 +90,7 @@ def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threadin
         'lockstep': lockstep, 'roadside': roadside})
     pace = ['--lockstep'] if lockstep else ['--rate', '1']
     replay = tool_command('replay', bag, *pace, '--record', target, '--timeout', _START_S / 2,
-                          '--json', options.out / 'answers' / f'{job.name}.json',
+                          '--json', _report_file(options, job.name),
                           *(['--limit', limit] if limit else []))
     time_limit = _START_S + _SECONDS_PER_FRAME * 10 * options.seconds
     with Process(f'nodes ({job.title})', launch, options.logs / f'{job.name}_nodes.log', env) as nodes, \

@@ -107,7 +107,7 @@ def _measure(options: DemoOptions, records: list[FrameRecord], recordings: dict[
     metrics |= {
         'bytes_per_second': round(results.bytes_per_second(cooperative), 1),
         'latency_ms': results.latency_ms(real_time),
-        'real_time': {'pictures_played': round(min(REAL_TIME_S, options.seconds) * _FRAME_RATE_HZ),
+        'real_time': {'pictures_played': passes.replay_report(options, REAL_TIME)['ego_pictures'],
                       'frames_answered': len(real_time.tracks)},
         'inputs': {'seed': options.seed, 'seconds': options.seconds, 'size': list(options.size),
                    'weights': options.weights, 'frames': len(records)},

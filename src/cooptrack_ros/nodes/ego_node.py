@@ -11,7 +11,7 @@ from nav_msgs.msg import Odometry
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 
 from ..core.geometry import transform_boxes
-from ..core.late import LateTracker
+from ..core.late import LateTracker, fuse_boxes, without_host
 from ..core.pairing import PairingConfig
 from ..core.pose_history import PoseHistory
 from ..core.types import Boxes, Frame, FrameOutput, RoadsideMessage, Side
@@ -143,9 +143,8 @@ class EgoNode(AgentNode):
         live = output.tracks[output.live]
         if self.settings.fusion__mode != 'late' and not messages:
             return live
-        infra = Boxes.concatenate([transform_boxes(m.ego_from_infra, m.instances.boxes) for m in messages])
         self._late_state, tracks = self._late.step(
-            self._late_state, live, infra, frame.global_from_lidar, output.stamp_ns)
+            self._late_state, live, _received_boxes(messages), frame.global_from_lidar, output.stamp_ns)
         return tracks
 
     def _publish(self, tracks: Boxes, output: FrameOutput, mode: str, messages: list[RoadsideMessage],
@@ -156,8 +155,16 @@ class EgoNode(AgentNode):
         self._output.publish(tracks, meta, output.matches, self.settings.markers__lifetime)
         if self._detections.get_subscription_count():
             boxes = output.detections
+            if mode == 'late':
+                infra = without_host(_received_boxes(messages), self._late.config)
+                boxes, _, _ = fuse_boxes(boxes, infra, self._late.config)
             none = np.zeros(len(boxes), np.int64)
             self._detections.publish(encode_tracks(boxes.with_(track_id=none), meta, none.astype(float), none, {}))
+
+
+def _received_boxes(messages: list[RoadsideMessage]) -> Boxes:
+    """Return the boxes of all units in the ego lidar frame."""
+    return Boxes.concatenate([transform_boxes(m.ego_from_infra, m.instances.boxes) for m in messages])
 
 
 def main() -> int:
