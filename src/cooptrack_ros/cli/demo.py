@@ -11,7 +11,8 @@ from pathlib import Path
 from ..core.errors import UserError
 
 SUMMARY = 'run the whole demonstration'
-_COLUMNS = ('mAP', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'FP', 'FN')
+_COLUMNS = ('mAP', 'AMOTA', 'recall', 'IDS', 'FP', 'FN')
+_COUNTS = ('IDS', 'FP', 'FN')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +75,7 @@ def _show(console, result, weights: str) -> None:
             'oracle, vehicle side': metrics['oracle']['vehicle'],
             'oracle, both sides': metrics['oracle']['cooperative']}
     for title, values in rows.items():
-        table.add_row(title, *(_cell(values[name]) for name in _COLUMNS))
+        table.add_row(title, *(_cell(name, values[name]) for name in _COLUMNS))
     console.print(table)
     console.print('oracle: a perfect detector of what can be seen from there', highlight=False)
     latency, real_time = metrics['latency_ms'], metrics['real_time']
@@ -87,7 +88,7 @@ def _show(console, result, weights: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)
 
 
-def _cell(value) -> str:
+def _cell(name: str, value: float | None) -> str:
     if value is None:
         return '-'
-    return f'{value:.3f}' if isinstance(value, float) and abs(value) < 10 else f'{value:.0f}'
+    return f'{value:.0f}' if name in _COUNTS else f'{value:.3f}'

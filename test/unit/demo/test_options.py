@@ -1,0 +1,23 @@
+"""Caches of the demonstration follow their inputs."""
+
+from pathlib import Path
+
+from cooptrack_ros.demo.options import DemoOptions
+
+
+def test_equal_inputs_share_town_and_bag():
+    first, second = DemoOptions(out=Path('a')), DemoOptions(out=Path('a'))
+    assert (first.town, first.bag) == (second.town, second.bag)
+
+
+def test_another_seed_length_or_size_is_another_town():
+    options = [DemoOptions(), DemoOptions(seed=20002), DemoOptions(seconds=5), DemoOptions(size=(320, 180))]
+    assert len({o.town for o in options}) == len({o.bag for o in options}) == 4
+
+
+def test_weights_do_not_change_the_town():
+    assert DemoOptions(weights='random:mini').bag == DemoOptions().bag
+
+
+def test_domains_stay_in_the_range_that_is_safe_on_linux():
+    assert all(1 <= DemoOptions().domain and DemoOptions().domain + 1 <= 101 for _ in range(200))

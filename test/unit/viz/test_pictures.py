@@ -1,0 +1,124 @@
+"""Pictures show what is where: directions, colours, files."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cooptrack_ros.cli import main as cli
+from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.synth import generate
+from cooptrack_ros.eval.exchange import ExchangeBuilder
+from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
+from cooptrack_ros.viz.bev import BevView, draw_bev
+from cooptrack_ros.viz.draw import bgr_of
+from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
+from cooptrack_ros.viz.result import tracked_frames
+from cooptrack_ros.viz.scene import Provenance
+from cooptrack_ros.viz.story import TrackedFrame, scenes
+
+
+@pytest.fixture(scope='module')
+def town(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('towns') / 'town'
+    generate(folder, 20001, 0.6, (320, 180))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def records(town):
+    return SpdDataset(town).records('cooperative')
+
+
+def _box(x, y, track_id=5):
+    return Boxes(np.array([[x, y, 0.0]]), np.array([[4.0, 2.0, 1.5]]), np.zeros(1), np.zeros((1, 2)),
+                 np.zeros(1, np.int64), np.ones(1), np.array([track_id]))
+
+
+def test_forward_is_up_and_left_is_left():
+    view = BevView(200, 50.0)
+    assert view.pixels(np.array([25.0, 0.0])).tolist() == [100, 50]
+    assert view.pixels(np.array([0.0, 25.0])).tolist() == [50, 100]
+
+
+def test_a_track_is_drawn_at_its_place_in_the_colour_of_its_identity(records):
+    frame = TrackedFrame.plain(_box(20.0, 10.0, 7))
+    scene = next(scenes(records, {records[0].token: frame}, 'x'))
+    picture = draw_bev(scene, 400, 50.0).astype(int)
+    rows, columns = np.nonzero((np.abs(picture - bgr_of(7)) < 30).all(-1))
+    assert abs(rows.mean() - (200 - 20 * 4)) < 8 and abs(columns.mean() - (200 - 10 * 4)) < 8
+
+
+def test_identities_have_different_colours():
+    assert len({bgr_of(i) for i in range(50)}) == 50
+
+
+def test_lines_behind_the_camera_are_left_out_and_crossing_ones_cut():
+    camera = np.eye(4)
+    assert clip_and_project(camera, np.array([0, 0, -1.0]), np.array([0, 0, -2.0])) is None
+    cut = clip_and_project(camera, np.array([0, 0, 5.0]), np.array([1.0, 0, -5.0]))
+    assert np.isfinite(cut).all()
+
+
+def test_labels_lie_on_the_objects_in_the_picture(records):
+    record = records[0]
+    image = np.zeros((180, 320, 3), np.uint8)
+    visible = record.boxes[record.from_side != 'inf']
+    draw_boxes(image, visible, record.img_from_lidar, label=False)
+    assert image.any()
+
+
+def test_the_caption_tells_the_time_and_trails_grow(records):
+    frames = {r.token: TrackedFrame.plain(_box(10, 0)) for r in records}
+    shown = list(scenes(records, frames, 'late'))
+    assert shown[0].caption == 'late  t = 0.0 s'
+    assert [len(s.trails[5]) for s in shown] == list(range(1, len(records) + 1))
+
+
+def test_an_album_has_pictures_and_an_animation_and_replaces_an_older_one(records, tmp_path):
+    frames = {r.token: TrackedFrame(_box(10, 0), np.array([Provenance.ROADSIDE])) for r in records}
+    (tmp_path / 'album').mkdir()
+    (tmp_path / 'album' / 'old.png').touch()
+    files = write_album(tmp_path / 'album', records, frames, 'x', pictures=2)
+    assert sorted(p.name for p in (tmp_path / 'album').iterdir()) == sorted(f.name for f in files)
+    assert cv2.imread(str(files[0])).shape[0] > 500
+    assert Image.open(files[-1]).n_frames == len(records[::2])
+
+
+def test_noisy_animations_get_narrower_instead_of_too_big(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (600, 1000, 3), dtype=np.uint8) for _ in range(12)]
+    write_small_gif(tmp_path / 'a.gif', pictures, 5.0)
+    assert (tmp_path / 'a.gif').stat().st_size < GIF_LIMIT_BYTES
+
+
+def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
+    builder = ExchangeBuilder('x')
+    for record in records:
+        builder.add(record, 'town/', record.boxes, None)
+    frames = tracked_frames(builder.finish(), records, 'town')
+    tracks = frames[records[0].token].tracks
+    row = {int(i): k for k, i in enumerate(records[0].boxes.track_id)}
+    expected = records[0].boxes[[row[int(i)] for i in tracks.track_id]]
+    assert np.allclose(tracks.centre, expected.centre, atol=1e-6)
+    assert np.allclose(np.exp(1j * tracks.yaw), np.exp(1j * expected.yaw), atol=1e-6)
+
+
+def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
+    builder = ExchangeBuilder('x')
+    for record in records:
+        builder.add(record, '', record.boxes, None)
+    (tmp_path / 'result.json').write_text(json.dumps(builder.finish()))
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(town), '-o', str(tmp_path / 'o'),
+                     '--pictures', '1']) == 0
+    assert (tmp_path / 'o' / 'tracks.gif').is_file()
+
+
+def test_a_result_of_other_data_is_refused(town, tmp_path, capsys):
+    empty = ExchangeBuilder('x').finish()
+    (tmp_path / 'result.json').write_text(json.dumps(empty))
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(town), '-o', str(tmp_path / 'o')]) == 2
+    assert 'no frame of' in capsys.readouterr().err
