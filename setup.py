@@ -32,7 +32,8 @@ setup(
     ],
     zip_safe=False,
     install_requires=['setuptools'],
-    tests_require=['pytest'],
+    # colcon test runs pytest only if it finds it among the requirements for tests.
+    extras_require={'test': ['pytest']},
     entry_points={'console_scripts': [
         'cooptrack = cooptrack_ros.cli.main:main',
         'ego_node = cooptrack_ros.nodes.ego_node:main',

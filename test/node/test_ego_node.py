@@ -108,7 +108,7 @@ def test_latency_stages_are_in_order_and_within_the_total(world):
 
 
 def test_vanished_track_is_deleted_from_the_display_and_a_reset_clears_it(world):
-    ego = EgoWorld(world)
+    ego = EgoWorld(world, fusion__max_infra_age_ms=300.0)
     markers = world.listen('/ego/ego_node/output/markers', MarkerArray)
     world.until(lambda: ego.node.markers_publisher.get_subscription_count() > 0, 'the listener')
     ego.features(count=1)

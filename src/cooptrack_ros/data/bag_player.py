@@ -120,7 +120,8 @@ class BagPlayer:
         answers += [(features_topic(u), f"the roadside node of unit '{u}'") for u in self._live_units]
         for topic, who in wanted:
             self._await(lambda t=topic: self._publishers[t].get_subscription_count() > 0,
-                        f'nobody listens to {topic}: is {who} running and active?')
+                        f'nobody listens to {topic}: is {who} running and active, with the same ROS_DOMAIN_ID? '
+                        'Without multicast, ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST is needed on both sides')
         for topic, who in answers:
             self._await(lambda t=topic: self._node.count_publishers(t) > 0,
                         f'nobody publishes {topic}: is {who} running under its usual name?')

@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from ..data.synth import provenance
@@ -56,7 +57,7 @@ class DemoOptions:
         """Folder of the data set."""
         return self.out / 'cache' / f'town_{self._digest(self.town_provenance)}'
 
-    @property
+    @cached_property
     def bag(self) -> Path:
         """The town as a bag; its name changes with the town and with the code that makes bags."""
         return self.out / 'cache' / f'bag_{self._digest([self.town_provenance, _converter_digest()])}'

@@ -17,6 +17,8 @@ from .processes import Process, environment, finish, launch_command, launch_file
 _SECONDS_PER_FRAME = 5.0
 """A pass that takes longer hangs."""
 _START_S = 180.0
+_ANSWER_S = 60.0
+"""Longest wait of the replay for a node or an answer."""
 
 
 def first_pass(options: DemoOptions) -> None:
@@ -89,7 +91,7 @@ def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threadin
         'weights': options.weights, 'unit': UNIT, 'mode': job.mode, 'zero_features': job.zero_features,
         'lockstep': lockstep, 'roadside': roadside})
     pace = ['--lockstep'] if lockstep else ['--rate', '1']
-    replay = tool_command('replay', bag, *pace, '--record', target, '--timeout', _START_S / 2,
+    replay = tool_command('replay', bag, *pace, '--record', target, '--timeout', _ANSWER_S,
                           '--json', _report_file(options, job.name),
                           *(['--limit', limit] if limit else []))
     time_limit = _START_S + _SECONDS_PER_FRAME * 10 * options.seconds

@@ -111,6 +111,7 @@ def _measure(options: DemoOptions, records: list[FrameRecord], recordings: dict[
                       'frames_answered': len(real_time.tracks)},
         'inputs': {'seed': options.seed, 'seconds': options.seconds, 'size': list(options.size),
                    'weights': options.weights, 'frames': len(records)},
+        'tracks': 'live tracks, as the ego node publishes them',
         'detections': 'the 300 best boxes' if cooperative.detections else 'the published tracks',
     }
     tracks = {**exchanges[COOPERATIVE.name],

@@ -36,10 +36,14 @@ class Process:
         """Return the exit status, None while it runs."""
         return self._process.poll()
 
-    def failure(self, why: str) -> UserError:
-        """Return the error to raise: what failed, why, which log, and the last lines of it."""
+    def failure(self, why: str, others: Sequence[Process] = ()) -> UserError:
+        """Return the error to raise: what failed, why, and the last lines of its log and of those of others."""
+        return UserError('\n'.join([f'{self.name}: {why}', *(p.last_lines() for p in (self, *others))]))
+
+    def last_lines(self) -> str:
+        """Return the name of the log and its end."""
         lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()[-_TAIL_LINES:]
-        return UserError('\n'.join([f'{self.name}: {why}; log: {self.log}; its last lines:', *lines]))
+        return '\n  '.join([f'{self.log} ends with:', *(lines or ['(nothing)'])])
 
     def __enter__(self) -> Process:
         """Return the process."""
@@ -76,10 +80,10 @@ def finish(process: Process, companions: Sequence[Process], timeout_s: float, st
         if stop.is_set():
             raise process.failure('stopped because something else failed')
         if time.monotonic() > deadline:
-            raise process.failure(f'not done after {timeout_s:.0f} s')
+            raise process.failure(f'not done after {timeout_s:.0f} s', companions)
         stop.wait(_POLL_S)
     if status:
-        raise process.failure(f'ended with status {status}')
+        raise process.failure(f'ended with status {status}', companions)
 
 
 def environment(domain: int, log_folder: Path) -> dict[str, str]:

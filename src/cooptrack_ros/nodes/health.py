@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+_RECEIVED = '.received'
 
 
 class Health:
@@ -18,9 +21,11 @@ class Health:
         self.counts: Counter[str] = Counter()
         self._dropped_since_report = 0
         self._problem = ''
+        self._reported_at = time.monotonic()
+        self._reported: Counter[str] = Counter()
 
     def count(self, what: str, amount: int = 1) -> None:
-        """Count an ordinary event."""
+        """Count an ordinary event; names that end in ``.received`` also get a rate."""
         with self._lock:
             self.counts[what] += amount
 
@@ -40,6 +45,7 @@ class Health:
         """Return the status: WARN when something was dropped since the last report or an input is missing."""
         with self._lock:
             values = [KeyValue(key=k, value=str(v)) for k, v in sorted(self.counts.items())]
+            values += self._rates()
             level, message = DiagnosticStatus.OK, 'running'
             if waiting_for:
                 level, message = DiagnosticStatus.WARN, 'waiting for ' + ', '.join(waiting_for)
@@ -51,3 +57,13 @@ class Health:
         array = DiagnosticArray(status=[status])
         array.header.stamp = stamp
         return array
+
+    def _rates(self) -> list[KeyValue]:
+        """Return messages per second of wall time since the last report, for every input."""
+        now = time.monotonic()
+        elapsed, self._reported_at = max(now - self._reported_at, 1e-3), now
+        received = Counter({k: v for k, v in self.counts.items() if k.endswith(_RECEIVED)})
+        rates = [KeyValue(key=f'rate_hz.{k.removesuffix(_RECEIVED)}', value=f'{(v - self._reported[k]) / elapsed:.1f}')
+                 for k, v in sorted(received.items())]
+        self._reported = received
+        return rates

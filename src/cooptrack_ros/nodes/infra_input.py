@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import replace
+from collections import OrderedDict, deque
 
 import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
 
-from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer
+from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from ..core.types import RoadsideMessage
+from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from ..wire.features import decode_instances
 from ..wire.inputs import decode_pair
@@ -22,17 +22,16 @@ _MAX_PAIRS = 200
 class InfraInput:
     """Checks and stores the messages and pairs of one unit, and finds what belongs to an ego frame."""
 
-    def __init__(self, unit_id: str, model_id: str, config: PairingConfig, health: Health):
+    def __init__(self, unit_id: str, model_id: str, map_frame: str, config: PairingConfig, health: Health):
         """
         Start without messages.
 
-        :param model_id: the only model whose features can be fused.
+        :param model_id: the only model whose features can be fused; :param map_frame: that poses must refer to.
         """
-        self.unit_id, self._model_id, self._health = unit_id, model_id, health
+        self.unit_id, self._model_id, self._map_frame, self._health = unit_id, model_id, map_frame, health
         self._buffer = UnitBuffer(config)
-        self._map_from_lidar: dict[int, np.ndarray] = {}
         self._pairs: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
-        self._foreign: set[int] = set()
+        self._refused: deque[int] = deque(maxlen=_MAX_PAIRS)
 
     def on_features(self, msg: InstanceFeatureArray) -> None:
         """
@@ -40,27 +39,28 @@ class InfraInput:
 
         :raises WireError: if it must be dropped.
         """
+        try:
+            self._store(msg)
+        except WireError:
+            self._refused.append(stamp_ns(msg.header.stamp))
+            raise
+
+    def _store(self, msg: InstanceFeatureArray) -> None:
         if msg.unit_id != self.unit_id:
             raise WireError('wrong_unit', f"unit '{msg.unit_id}' on the topic of '{self.unit_id}'")
         instances, meta = decode_instances(msg)
-        message = RoadsideMessage(self.unit_id, meta.stamp_ns, instances, np.eye(4))
+        if meta.map_frame != self._map_frame:
+            raise WireError('wrong_map_frame', f"its pose refers to '{meta.map_frame}', not to '{self._map_frame}'")
+        message = UnitMessage(self.unit_id, meta.stamp_ns, meta.session, meta.sequence, meta.model_id, instances,
+                              meta.map_from_lidar)
         try:
-            restarted = self._buffer.add(message, meta.session, meta.sequence)
+            if self._buffer.add(message):
+                self._health.count(f'{self.unit_id}.sessions')
         except StaleMessage as error:
             raise WireError(error.reason, str(error)) from error
-        if restarted:
-            self._health.count(f'{self.unit_id}.sessions')
-            self._map_from_lidar.clear()
-            self._foreign.clear()
-        self._map_from_lidar[meta.stamp_ns] = meta.map_from_lidar
-        if meta.model_id != self._model_id or instances.semantic.shape[1] == 0:
-            self._foreign.add(meta.stamp_ns)
-            if meta.model_id != self._model_id:
-                self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
-                                  f"with '{self._model_id}'; boxes still can")
-        for stamp in sorted(self._map_from_lidar)[:-64]:
-            del self._map_from_lidar[stamp]
-            self._foreign.discard(stamp)
+        if meta.model_id != self._model_id:
+            self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
+                              f"with '{self._model_id}'; boxes still can")
         self._health.count(f'{self.unit_id}.received')
 
     def on_pair(self, msg: PairTransform) -> None:
@@ -74,29 +74,27 @@ class InfraInput:
         """Tell whether an exact relation is known for an ego frame."""
         return ego_ns in self._pairs
 
-    def paired(self, ego_ns: int) -> RoadsideMessage | None:
-        """Return the message that the pair of an ego frame names, once it is there."""
-        return self._buffer.at(self._pairs[ego_ns][0])
+    def is_settled(self, ego_ns: int) -> bool:
+        """Tell whether the message that the pair of an ego frame names was taken or refused."""
+        infra_ns = self._pairs[ego_ns][0]
+        return self._buffer.at(infra_ns) is not None or infra_ns in self._refused
 
     def message_for(self, ego_ns: int, map_from_ego_lidar: np.ndarray) -> tuple[RoadsideMessage | None, bool]:
         """
         Return the message to fuse with an ego frame, in the ego frame, and whether its features can be used.
 
-        The exact relation of the pair is used when the chosen message is its partner; otherwise the pose of the unit
-        and of the vehicle in the map.
+        The exact relation is used when there is one: it holds for every message of a unit that does not move.
+        Otherwise the pose of the unit and of the vehicle in the map.
         """
-        pair = self._pairs.get(ego_ns)
-        message = (self._buffer.at(pair[0]) if pair else None) or self._buffer.newest_for(ego_ns)
+        infra_ns, ego_from_infra = self._pairs.get(ego_ns, (None, None))
+        message = (self._buffer.at(infra_ns) if infra_ns else None) or self._buffer.newest_for(ego_ns)
         if message is None:
             return None, False
-        if pair and pair[0] == message.stamp_ns:
-            ego_from_infra = pair[1]
-        else:
-            ego_from_infra = np.linalg.inv(map_from_ego_lidar) @ self._map_from_lidar[message.stamp_ns]
-        return replace(message, ego_from_infra=ego_from_infra), message.stamp_ns not in self._foreign
+        if ego_from_infra is None:
+            ego_from_infra = np.linalg.inv(map_from_ego_lidar) @ message.map_from_infra
+        has_features = message.instances.semantic.shape[1] > 0 or not len(message.instances)
+        return message.placed(ego_from_infra), message.model_id == self._model_id and has_features
 
-    def clear(self) -> None:
-        """Forget everything, as after a jump in time."""
-        self._buffer.clear()
-        self._map_from_lidar.clear()
-        self._foreign.clear()
+    def restart(self, stamp_ns: int) -> None:
+        """Go on after a jump of time to a stamp."""
+        self._buffer.restart(stamp_ns)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -15,7 +20,10 @@ from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Calibration, Latency, TrackArray
 
+from ..core.config import ModelConfig
 from ..core.errors import UserError
+from ..core.timeline import StampOrder, TimeGuard
+from ..core.types import Frame
 from ..model.store import ModelPackage, open_model
 from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.errors import WireError
@@ -67,6 +75,8 @@ class AgentNode(LifecycleNode):
         self.parameters = Parameters(self, self.settings_class)
         self.health = Health(self.get_fully_qualified_name(), self.hardware_id())
         self._package = package
+        self.arrived = threading.Condition()
+        """Guards what callbacks store and the worker reads; tells the worker of news."""
         self._calibration: CameraModel | None = None
         self._inputs: list = []
         self._worker: Worker | None = None
@@ -96,14 +106,19 @@ class AgentNode(LifecycleNode):
         """Handle one decoded picture; runs in the worker thread; may raise WireError."""
         raise NotImplementedError
 
+    def on_time_jump(self, stamp: int) -> None:
+        """Go on at a stamp after time was set back; runs in the worker thread."""
+
     def missing_inputs(self) -> list[str]:
         """Return what the node still waits for, in words."""
         return []
 
-    def autostart(self) -> None:
-        """Configure and activate, if the parameter says so."""
-        if self.settings.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+    def autostart(self) -> bool:
+        """Configure and activate, if the parameter says so; return False if that failed."""
+        if not self.settings.autostart:
+            return True
+        return (self.trigger_configure() == TransitionCallbackReturn.SUCCESS
+                and self.trigger_activate() == TransitionCallbackReturn.SUCCESS)
 
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model, check and warm it up."""
@@ -124,6 +139,7 @@ class AgentNode(LifecycleNode):
         settings = self.settings
         self._worker = Worker(self._work, self._failed, lambda: self.health.drop(
             'image', 'overrun', 'a newer picture came before this one could be processed'), settings.lockstep)
+        self._guard = TimeGuard()
         self._worker.start()
         qos = input_qos(settings.image__qos)
         kind, topic = ((CompressedImage, '~/input/image/compressed') if settings.image__transport == 'compressed'
@@ -133,7 +149,9 @@ class AgentNode(LifecycleNode):
             self.create_subscription(CameraInfo, '~/input/camera_info', self._on_camera_info, qos),
             *self.subscribe(),
             self.create_subscription(kind, topic, self._on_image, qos)]
-        self._timer = self.create_timer(settings.diagnostics__period, self._report)
+        # Not on simulated time: a paused or ended bag must not silence the node.
+        self._timer = self.create_timer(
+            settings.diagnostics__period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         return super().on_activate(state)
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
@@ -149,7 +167,7 @@ class AgentNode(LifecycleNode):
     def stop(self) -> None:
         """End the worker and the subscriptions; harmless when there are none."""
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop(self.arrived)
             self._worker = None
             self.destroy_timer(self._timer)
         for subscription in self._inputs:
@@ -162,9 +180,13 @@ class AgentNode(LifecycleNode):
 
     def _on_calibration(self, msg: Calibration) -> None:
         try:
-            self._calibration = decode_calibration(msg)
+            calibration = decode_calibration(msg)
         except WireError as error:
             self.refuse('calibration', error)
+            return
+        with self.arrived:
+            self._calibration = calibration
+            self.arrived.notify_all()
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
         try:
@@ -183,11 +205,13 @@ class AgentNode(LifecycleNode):
         try:
             if job.stamp_ns <= 0:
                 raise WireError('no_stamp', 'the picture has stamp 0')
+            self._check_order(job.stamp_ns)
             image = decode_image(job.message)
             job.mark('decode', job.taken)
-            calibration = self._wait_for(lambda: self._calibration)
+            calibration = self.wait_for(lambda: self._calibration)
             if calibration is None:
-                raise WireError('missing_calibration', 'no Calibration was received on ~/input/calibration')
+                raise WireError('missing_calibration', 'no Calibration was received on '
+                                + self.resolve_topic_name('~/input/calibration'))
             if image.shape[:2] != (calibration.height, calibration.width):
                 raise WireError('wrong_size', f'picture of {image.shape[1]}x{image.shape[0]}, the calibration is for '
                                 f'{calibration.width}x{calibration.height}')
@@ -195,12 +219,28 @@ class AgentNode(LifecycleNode):
         except WireError as error:
             self.refuse('image', error)
 
-    def _wait_for(self, get):
-        """Return what ``get`` gives; in lockstep wait for it to be there, bounded by the time-out."""
-        deadline = time.monotonic() + (self.settings.lockstep_timeout if self.settings.lockstep else 0.0)
-        while (value := get()) is None and time.monotonic() < deadline and self._worker and self._worker.running:
-            time.sleep(0.002)
-        return value
+    def _check_order(self, stamp: int) -> None:
+        order = self._guard.check(stamp)
+        if order in (StampOrder.DUPLICATE, StampOrder.LATE):
+            raise WireError(order.value, 'its stamp is not after that of the picture before')
+        if order is StampOrder.JUMP:
+            self.health.count('time_jumps')
+            self.get_logger().info('time was set back (does a bag start again?): tracks start anew')
+            self.on_time_jump(stamp)
+
+    def wait_for(self, get: Callable[[], Any], patience_s: float = 0.0, timeout_s: float | None = None) -> Any:
+        """
+        Return what ``get`` gives under the lock ``arrived``, waiting for it not to be None.
+
+        The wait is bounded by ``patience_s``, in lockstep by ``timeout_s`` (default: the parameter), and ends when
+        the node stops.
+        """
+        worker, timeout = self._worker, patience_s
+        if self.settings.lockstep:
+            timeout = self.settings.lockstep_timeout if timeout_s is None else timeout_s
+        with self.arrived:
+            self.arrived.wait_for(lambda: get() is not None or worker is None or not worker.running, timeout)
+            return get()
 
     def _failed(self, error: Exception) -> None:
         self.health.drop('image', 'internal_error', repr(error))
@@ -224,9 +264,10 @@ class AgentNode(LifecycleNode):
         self.latency_publisher.publish(msg)
 
     def _report(self) -> None:
-        waiting = [] if self.health.counts['image.received'] else ['pictures on ~/input/image/compressed']
+        picture = '~/input/image' + ('/compressed' if self.settings.image__transport == 'compressed' else '')
+        waiting = [] if self.health.counts['image.received'] else [f'pictures on {self.resolve_topic_name(picture)}']
         if self._calibration is None:
-            waiting.append('calibration on ~/input/calibration')
+            waiting.append(f"calibration on {self.resolve_topic_name('~/input/calibration')}")
         self._diagnostics.publish(self.health.report(self.get_clock().now().to_msg(),
                                                      waiting + self.missing_inputs()))
 
@@ -237,7 +278,8 @@ def run_node(create) -> int:
     node = None
     try:
         node = create()
-        node.autostart()
+        if not node.autostart():
+            return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         executor.spin()
@@ -252,6 +294,15 @@ def run_node(create) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def blank_frame(config: ModelConfig) -> Frame:
+    """Return a black picture of the network's size with a plausible camera, to warm a tracker up."""
+    rows, columns = config.input_size
+    projection = np.eye(4)
+    projection[:3, :3] = [[columns / 2, -columns / 2, 0], [rows / 2, 0, -columns / 2], [1, 0, 0]]
+    image = np.zeros((rows, columns, 3), np.uint8)
+    return Frame('', 0, (image,), projection[None], np.eye(4), np.eye(4))
 
 
 def header_of(stamp: int, frame_id: str):

@@ -63,7 +63,8 @@ def _descriptor(item) -> ParameterDescriptor:
     meta = item.metadata
     text = meta['description'] + (f" [{meta['unit']}]" if meta['unit'] else '')
     descriptor = ParameterDescriptor(
-        description=text, additional_constraints=f"one of {', '.join(meta['choices'])}" if meta['choices'] else '')
+        read_only=not meta['live'], description=text,
+        additional_constraints=f"one of {', '.join(meta['choices'])}" if meta['choices'] else '')
     if meta['low'] is not None and isinstance(item.default, float):
         descriptor.floating_point_range = [
             FloatingPointRange(from_value=float(meta['low']), to_value=float(meta['high']))]

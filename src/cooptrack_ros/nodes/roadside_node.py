@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from cooptrack_msgs.msg import InstanceFeatureArray, Track, UnitInfo
 from ..core.geometry import make_pose, nearest_rotation
 from ..core.types import Frame, InstanceSet, Side
 from ..model.store import ModelPackage
-from ..wire.features import FeatureMeta, encode_instances
+from ..wire.features import FeatureMeta, encode_instances, plausible
 from ..wire.inputs import CameraModel
 from ..wire.tracks import TrackMeta
-from .node_base import AgentNode, ImageJob, header_of, run_node
+from .node_base import AgentNode, ImageJob, blank_frame, header_of, run_node
 from .outputs import TrackOutput
 from .qos import FEATURES, LATCHED
 from .settings import RoadsideSettings
@@ -34,7 +35,6 @@ class RoadsideNode(AgentNode):
         self._sequence = 0
         self._features = self.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', FEATURES)
         self._info = self.create_publisher(UnitInfo, f'/infra/{unit}/info', LATCHED)
-        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, 0.0)
 
     def hardware_id(self) -> str:
         """Return the name of the unit."""
@@ -46,6 +46,9 @@ class RoadsideNode(AgentNode):
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
+        self._tracker.step(self._state, blank_frame(package.config))
+        seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
+        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, seen_score)
 
     def process(self, job: ImageJob, image: np.ndarray, calibration: CameraModel) -> None:
         """Track one picture and publish features, tracks and markers."""
@@ -55,6 +58,10 @@ class RoadsideNode(AgentNode):
         frame = Frame('', job.stamp_ns, (image,), calibration.img_from_lidar[None], np.eye(4), rigid)
         started = time.monotonic()
         self._state, output = self._tracker.step(self._state, frame)
+        if output.reset and self._sequence:
+            # Identities start again, so numbers of another session must not be mistaken for these.
+            self._session, self._sequence = secrets.randbits(63), 0
+        self._output.observe(output.instances.boxes, job.stamp_ns, output.reset)
         self._publish_features(output.instances, job.stamp_ns, calibration)
         meta = TrackMeta(job.stamp_ns, calibration.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
                          map_from_lidar, output.reset)
@@ -66,6 +73,10 @@ class RoadsideNode(AgentNode):
         settings: RoadsideSettings = self.settings
         if self._sequence == 0:
             self._announce(stamp_ns, calibration, instances.semantic.shape[1])
+        accepted = plausible(instances)
+        self.health.count('instances.implausible', int((~accepted).sum()))
+        instances = instances[accepted]
+        instances = replace(instances, boxes=self._output.public(instances.boxes))
         if len(instances) > settings.features__max_instances:
             best = np.sort(np.argsort(-instances.boxes.score)[:settings.features__max_instances])
             instances = instances[best]

@@ -40,12 +40,19 @@ class Worker:
             self._jobs.append(job)
             self._condition.notify_all()
 
-    def stop(self) -> None:
-        """Finish the job at hand, forget the others, and end the thread."""
+    def stop(self, also_wake: threading.Condition | None = None) -> None:
+        """
+        Finish the job at hand, forget the others, and end the thread.
+
+        :param also_wake: what the job at hand may be waiting for.
+        """
         with self._condition:
             self._running = False
             self._jobs.clear()
             self._condition.notify_all()
+        if also_wake is not None:
+            with also_wake:
+                also_wake.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self._thread = None

@@ -13,8 +13,9 @@ from .scene import Provenance, Scene
 _BACKGROUND = (34, 30, 28)
 _RING = (66, 62, 58)
 _TRUTH = (235, 235, 235)
-_UNIT = (80, 200, 255)
+UNIT_COLOUR = (80, 200, 255)
 _EGO_SIZE_M = (4.6, 1.9)
+_LEGEND_ROW_PX = 21
 
 
 class BevView:
@@ -45,12 +46,12 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
     for i in range(len(scene.tracks)):
         _track(image, view, scene.tracks[i:i + 1], Provenance(int(scene.provenance[i])))
     for corners in view.footprint(scene.infra):
-        polyline(image, corners, _UNIT, 1, closed=True)
+        polyline(image, corners, UNIT_COLOUR, 1, closed=True)
     for row, column, affinity in scene.links:
         ends = view.pixels(np.stack([scene.tracks.centre[row], scene.infra.centre[column]]))
-        polyline(image, ends, _UNIT, 1)
-        cv2.circle(image, tuple(int(v) for v in ends[1]), 3, _UNIT, -1, cv2.LINE_AA)
-        text(image, f'{affinity:.2f}', ends[1] + [6, 12], _UNIT, 0.35)
+        polyline(image, ends, UNIT_COLOUR, 1)
+        cv2.circle(image, tuple(int(v) for v in ends[1]), 3, UNIT_COLOUR, -1, cv2.LINE_AA)
+        text(image, f'{affinity:.2f}', ends[1] + [6, 12], UNIT_COLOUR, 0.35)
     # Over the tracks: where both agree, nothing else would show that there is ground truth.
     for corners in view.footprint(scene.ground_truth):
         dashed(image, corners, _TRUTH, 1, 4.0)
@@ -80,15 +81,15 @@ def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
     """Draw the ground that the roadside camera sees."""
     if scene.ego_from_infra is not None and scene.infra_camera is not None:
         ground = _seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
-        fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), _UNIT, 0.10)
+        fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), UNIT_COLOUR, 0.10)
 
 
 def _unit(image: np.ndarray, view: BevView, scene: Scene) -> None:
     if scene.ego_from_infra is None:
         return
     place = view.pixels(scene.ego_from_infra[:3, 3])
-    cv2.drawMarker(image, tuple(int(v) for v in place), _UNIT, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
-    text(image, 'roadside unit', place + [0, 20], _UNIT, 0.42, centred=True)
+    cv2.drawMarker(image, tuple(int(v) for v in place), UNIT_COLOUR, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
+    text(image, 'roadside unit', place + [0, 20], UNIT_COLOUR, 0.42, centred=True)
 
 
 def _seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,
@@ -119,7 +120,7 @@ def _track(image: np.ndarray, view: BevView, box: Boxes, provenance: Provenance)
     fill(image, corners, colour, 0.35 if provenance is Provenance.EGO else 0.7)
     polyline(image, corners, colour, 2, closed=True)
     if provenance is Provenance.ROADSIDE:
-        polyline(image, _grown(corners, 4.0), _UNIT, 2, closed=True)
+        polyline(image, _grown(corners, 4.0), UNIT_COLOUR, 2, closed=True)
     elif provenance is Provenance.FUSED:
         polyline(image, _grown(corners, 3.0), (255, 255, 255), 1, closed=True)
     nose = (corners[0] + corners[1]) / 2
@@ -142,10 +143,23 @@ def _grown(corners: np.ndarray, margin: float) -> np.ndarray:
 
 
 def _legend(image: np.ndarray) -> None:
-    entries = ((_TRUTH, 'ground truth (dashed)'), ((255, 160, 90), 'track seen by ego'),
-               (_UNIT, 'track only the roadside unit sees'), ((255, 255, 255), 'track fused from both'),
-               (_UNIT, 'received instance, line: association with affinity'))
-    for i, (colour, words) in enumerate(entries):
-        y = image.shape[0] - 14 - 18 * (len(entries) - 1 - i)
-        cv2.rectangle(image, (12, y - 9), (26, y + 1), colour, 2 if i != 4 else 1, cv2.LINE_AA)
-        text(image, words, (34, y), (210, 210, 210), 0.4)
+    """Show a sample of every kind of box in the lower left corner."""
+    colour = bgr_of(0)
+    rows = (('ground truth', lambda box: dashed(image, box, _TRUTH, 1, 4.0)),
+            ('track, seen by ego', lambda box: _sample(image, box, colour, 0.35)),
+            ('track, only the roadside unit knows it', lambda box: _sample(image, box, colour, 0.7, UNIT_COLOUR, 2)),
+            ('track, fused from both', lambda box: _sample(image, box, colour, 0.7, (255, 255, 255), 1)),
+            ('received from the unit; line: association, affinity',
+             lambda box: polyline(image, box, UNIT_COLOUR, 1, True)))
+    top = image.shape[0] - _LEGEND_ROW_PX * len(rows) - 4
+    for y, (words, draw) in enumerate(rows):
+        row = top + _LEGEND_ROW_PX * y
+        draw(np.array([[14.0, row + 4], [34.0, row + 4], [34.0, row + 13], [14.0, row + 13]]))
+        text(image, words, (46, row + 13), (210, 210, 210), 0.4)
+
+
+def _sample(image: np.ndarray, box: np.ndarray, colour, opacity: float, frame=None, thickness: int = 1) -> None:
+    fill(image, box, colour, opacity)
+    polyline(image, box, colour, 2, closed=True)
+    if frame is not None:
+        polyline(image, _grown(box, 3.0), frame, thickness, closed=True)

@@ -9,15 +9,18 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from ..core.colour import NUM_COLOURS
 from ..core.geometry import transform_boxes
 from ..core.types import Boxes
-from .bev import draw_bev
-from .draw import text
+from .bev import UNIT_COLOUR, draw_bev
+from .draw import bgr_of, text
 from .overlay import draw_boxes
 from .scene import Camera, Provenance, Scene
 
 _HEADER_PX = 34
 _TRUTH = (200, 200, 200)
+_PICTURE_COLOURS = 100
+"""Of the palette of an animation; fewer colours make smaller files."""
 
 
 def camera_overlay(camera: Camera, tracks: Boxes, truth: Boxes, width: int, height: int) -> np.ndarray:
@@ -65,7 +68,16 @@ def write_gif(path: Path, pictures: Iterable[np.ndarray], width: int, frames_per
             cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)))
     if not frames:
         raise ValueError('an animation needs at least one picture')
-    palette = frames[len(frames) // 2].quantize(128, method=Image.Quantize.MEDIANCUT)
+    palette = _palette(frames[len(frames) // 2])
     quantised = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
     quantised[0].save(path, save_all=True, append_images=quantised[1:], duration=round(1000 / frames_per_second),
                       loop=0, optimize=True)
+
+
+def _palette(frame: Image.Image) -> Image.Image:
+    """Return a palette of the colours of a frame and of what is drawn, which has too few pixels to get in by itself."""
+    common = frame.quantize(_PICTURE_COLOURS, method=Image.Quantize.MEDIANCUT).getpalette()[:3 * _PICTURE_COLOURS]
+    drawn = [value for i in range(NUM_COLOURS) for value in bgr_of(i)[::-1]]
+    palette = Image.new('P', (1, 1))
+    palette.putpalette([*common, *drawn, *UNIT_COLOUR[::-1], 255, 255, 255])
+    return palette

@@ -52,6 +52,19 @@ class FeatureLimits:
     max_speed_m_s: float = 150.0
 
 
+def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np.ndarray:
+    """Return which instances (N,) bool a receiver would accept: one bad instance costs the whole message."""
+    limits, boxes = limits or FeatureLimits(), instances.boxes
+    columns = np.concatenate([boxes.centre, boxes.size, boxes.yaw[:, None], boxes.velocity, boxes.score[:, None],
+                              instances.ref_points, instances.previous_position, instances.previous_age_s[:, None],
+                              instances.semantic, instances.motion, instances.embedding], axis=1)
+    return (np.isfinite(columns).all(1)
+            & (np.abs(boxes.centre) <= limits.max_position_m).all(1)
+            & (np.abs(boxes.velocity) <= limits.max_speed_m_s).all(1)
+            & (boxes.size > 0).all(1) & (boxes.size <= limits.max_size_m).all(1)
+            & (boxes.score >= 0) & (boxes.score <= 1))
+
+
 def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatureArray:
     """
     Return the message of an instance set.

@@ -28,12 +28,12 @@ class TrackMeta:
 
 
 def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: np.ndarray,
-                  matches: dict[int, Match]) -> TrackArray:
+                  matches: dict[int, Match], missed_frames: np.ndarray | None = None) -> TrackArray:
     """
     Return the message of one frame.
 
     :param age_s: (N,) seconds since the first frame of each identity; :param provenance: (N,) Track constants.
-    :param matches: by track id, what was fused into it in this frame.
+    :param matches: by track id, what was fused into it in this frame; :param missed_frames: (N,), None for zeros.
     """
     msg = TrackArray()
     set_stamp(msg.header.stamp, meta.stamp_ns)
@@ -43,6 +43,9 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
     msg.reset, msg.has_infra, msg.infra_count = meta.reset, meta.infra_age_s is not None, meta.infra_count
     msg.infra_age_s = float(meta.infra_age_s or 0.0)
     msg.tracks = [_track(boxes, i, float(age_s[i]), int(provenance[i]), matches) for i in range(len(boxes))]
+    if missed_frames is not None:
+        for track, missed in zip(msg.tracks, missed_frames.tolist(), strict=True):
+            track.missed_frames = missed
     return msg
 
 

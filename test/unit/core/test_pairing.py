@@ -5,20 +5,21 @@ import pytest
 
 from cooptrack_ros.core.geometry import make_pose, rotation_z
 from cooptrack_ros.core.identities import PublicIdentities
-from cooptrack_ros.core.pairing import PairingConfig, StaleMessage, UnitBuffer
+from cooptrack_ros.core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from cooptrack_ros.core.pose_history import PoseHistory
-from cooptrack_ros.core.types import Boxes, InstanceSet, RoadsideMessage
+from cooptrack_ros.core.timeline import StampOrder, TimeGuard
+from cooptrack_ros.core.types import Boxes, InstanceSet
 
 
-def message(stamp_ms):
+def message(stamp_ms, session=1, sequence=0):
     """Return an empty message."""
-    return RoadsideMessage('u', stamp_ms * 1_000_000, InstanceSet.empty(4), np.eye(4))
+    return UnitMessage('u', stamp_ms * 1_000_000, session, sequence, 'model', InstanceSet.empty(4), np.eye(4))
 
 
 def test_the_newest_message_that_is_neither_too_old_nor_ahead_is_chosen():
     buffer = UnitBuffer(PairingConfig())
     for number, stamp in enumerate((100, 300, 200, 1000)):
-        buffer.add(message(stamp), session=1, sequence=number)
+        buffer.add(message(stamp, sequence=number))
     assert buffer.newest_for(400_000_000).stamp_ns == 300_000_000
     assert buffer.newest_for(960_000_000).stamp_ns == 1_000_000_000
     assert buffer.newest_for(940_000_000) is None or buffer.newest_for(940_000_000).stamp_ns < 1_000_000_000
@@ -27,11 +28,11 @@ def test_the_newest_message_that_is_neither_too_old_nor_ahead_is_chosen():
 
 def test_a_replay_is_refused_and_a_restart_accepted():
     buffer = UnitBuffer(PairingConfig())
-    assert buffer.add(message(100), 1, 5) is True
+    assert buffer.add(message(100, 1, 5)) is True
     with pytest.raises(StaleMessage) as caught:
-        buffer.add(message(100), 1, 5)
+        buffer.add(message(100, 1, 5))
     assert caught.value.reason == 'replayed'
-    assert buffer.add(message(200), 2, 0) is True
+    assert buffer.add(message(200, 2, 0)) is True
     assert buffer.at(100_000_000) is None
 
 
@@ -59,12 +60,58 @@ def boxes(*ids):
                  np.array(ids, np.int64))
 
 
+def test_after_a_jump_of_time_recorded_numbers_are_taken_again():
+    buffer = UnitBuffer(PairingConfig())
+    for number in range(50):
+        buffer.add(message(100 * number, sequence=number))
+    # The unit's first messages of the second pass come before the ego vehicle knows of the jump.
+    for number in range(2):
+        with pytest.raises(StaleMessage):
+            buffer.add(message(100 * number, sequence=number))
+    buffer.restart(100_000_000)
+    assert buffer.newest_for(120_000_000).stamp_ns == 100_000_000
+    buffer.add(message(200, sequence=2))
+    with pytest.raises(StaleMessage):
+        buffer.add(message(200, sequence=2))
+
+
+def test_after_a_jump_of_time_a_new_session_is_kept_and_what_lies_ahead_is_forgotten():
+    buffer = UnitBuffer(PairingConfig())
+    buffer.add(message(5000, session=1, sequence=9))
+    buffer.add(message(100, session=2, sequence=0))
+    buffer.restart(100_000_000)
+    assert buffer.at(100_000_000) is not None
+    buffer = UnitBuffer(PairingConfig())
+    buffer.add(message(5000, session=1, sequence=9))
+    buffer.restart(100_000_000)
+    assert buffer.at(5_000_000_000) is None
+    assert buffer.add(message(200, session=1, sequence=0)) is False
+
+
+def test_late_and_repeated_stamps_are_told_from_a_jump():
+    guard = TimeGuard()
+    stamps = (5.0, 5.1, 5.1, 5.0, 5.2, 1.0, 1.1)
+    assert [guard.check(round(s * 1e9)) for s in stamps] == [
+        StampOrder.FIRST, StampOrder.NEXT, StampOrder.DUPLICATE, StampOrder.LATE, StampOrder.NEXT, StampOrder.JUMP,
+        StampOrder.NEXT]
+
+
 def test_public_identities_are_compact_stable_and_know_their_age():
     identities = PublicIdentities()
-    first, _ = identities.translate(boxes(901, 17), 0)
-    second, ages = identities.translate(boxes(17, 2050), 500_000_000)
-    assert first.track_id.tolist() == [1, 2]
-    assert second.track_id.tolist() == [2, 3]
-    assert ages.tolist() == [0.5, 0.0]
+    identities.observe(boxes(901, 17), 0)
+    assert identities.translate(boxes(901, 17)).track_id.tolist() == [1, 2]
+    second = boxes(17, 2050)
+    identities.observe(second, 500_000_000)
+    assert identities.translate(second).track_id.tolist() == [2, 3]
+    assert identities.ages_s(second, 500_000_000).tolist() == [0.5, 0.0]
     identities.reset()
-    assert identities.translate(boxes(17), 0)[0].track_id.tolist() == [1]
+    identities.observe(boxes(17), 0)
+    assert identities.translate(boxes(17)).track_id.tolist() == [1]
+
+
+def test_a_track_that_is_not_reported_for_a_few_frames_keeps_its_public_identity():
+    identities = PublicIdentities(seen_score=0.5)
+    for step, seen in enumerate((boxes(7), boxes(), boxes(7).with_(score=np.array([0.4])))):
+        identities.observe(seen, step * 100_000_000)
+    assert identities.translate(boxes(7)).track_id.tolist() == [1]
+    assert identities.missed_frames(boxes(7)).tolist() == [2]

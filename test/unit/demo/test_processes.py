@@ -21,8 +21,17 @@ def test_a_process_that_ends_well_is_waited_for(tmp_path):
 
 def test_a_failure_names_process_log_and_last_lines(tmp_path):
     with _python(tmp_path, 'bad', 'print("the reason"); raise SystemExit(3)') as process, \
-            pytest.raises(UserError, match=r'(?s)bad: ended with status 3.*bad\.log.*the reason'):
+            pytest.raises(UserError, match=r'(?s)bad: ended with status 3.*bad\.log ends with.*the reason'):
         finish(process, [], 30, threading.Event())
+
+
+def test_a_failing_replay_shows_what_the_nodes_said_last(tmp_path):
+    with _python(tmp_path, 'nodes', 'print("a node died", flush=True); import time; time.sleep(60)') as nodes:
+        while 'died' not in nodes.last_lines():
+            assert nodes.status() is None
+        with _python(tmp_path, 'replay', 'raise SystemExit(2)') as replay, \
+                pytest.raises(UserError, match=r'(?s)replay: ended.*replay\.log.*nodes\.log ends with.*a node died'):
+            finish(replay, [nodes], 30, threading.Event())
 
 
 def test_nodes_that_end_early_are_the_failure(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cooptrack_ros.cli import main as cli
+from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
@@ -19,6 +20,11 @@ from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import tracked_frames
 from cooptrack_ros.viz.scene import Provenance
 from cooptrack_ros.viz.story import TrackedFrame, scenes
+
+# What is left of linear red, green, blue; Machado, Oliveira and Fernandes 2009, severity 1.0.
+PROTANOPIA = ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998))
+DEUTERANOPIA = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
+TRITANOPIA = ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900))
 
 
 @pytest.fixture(scope='module')
@@ -52,8 +58,18 @@ def test_a_track_is_drawn_at_its_place_in_the_colour_of_its_identity(records):
     assert abs(rows.mean() - (200 - 20 * 4)) < 8 and abs(columns.mean() - (200 - 10 * 4)) < 8
 
 
-def test_identities_have_different_colours():
-    assert len({bgr_of(i) for i in range(50)}) == 50
+def test_neighbouring_identities_have_different_colours():
+    colours = [bgr_of(i) for i in range(NUM_COLOURS)]
+    assert len(set(colours)) == NUM_COLOURS
+    assert bgr_of(NUM_COLOURS) == bgr_of(0)
+
+
+@pytest.mark.parametrize('seen_as', [PROTANOPIA, DEUTERANOPIA, TRITANOPIA])
+def test_first_identities_stay_apart_for_the_colour_blind(seen_as):
+    light = np.array([identity_colour(i) for i in range(6)]) ** 2.2
+    colours = np.clip(light @ np.array(seen_as).T, 0, 1) ** (1 / 2.2)
+    distance = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
+    assert distance[~np.eye(6, dtype=bool)].min() > 0.19
 
 
 def test_lines_behind_the_camera_are_left_out_and_crossing_ones_cut():

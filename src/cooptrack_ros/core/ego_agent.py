@@ -1,0 +1,88 @@
+"""The vehicle's tracker together with late fusion for messages whose features cannot be fused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .geometry import transform_boxes
+from .late import LateTracker, fuse_boxes, match_boxes, without_host
+from .types import Boxes, Frame, FrameOutput, Match, RoadsideMessage
+
+
+class Tracker(Protocol):
+    """What an agent needs of ``core.tracker.AgentTracker``."""
+
+    def initial(self) -> Any:
+        """Return the state before the first frame."""
+
+    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = (),
+             zero_features: bool = False) -> tuple[Any, FrameOutput]:
+        """Process one frame."""
+
+
+@dataclass(frozen=True)
+class EgoResult:
+    """
+    One frame of the vehicle: live tracks (identities of the core), all detections, and what was fused.
+
+    ``mode`` says what produced it: ``cooperative`` (features), ``late`` (boxes only) or ``none``.
+    """
+
+    tracks: Boxes
+    detections: Boxes
+    matches: tuple[Match, ...]
+    mode: str
+    output: FrameOutput
+
+
+class EgoAgent:
+    """Runs the tracker frame by frame and remembers its state."""
+
+    def __init__(self, tracker: Tracker, fuses_late: bool):
+        """
+        Start before the first frame.
+
+        :param fuses_late: boxes may be taken in after the network; their tracks are then kept up in every frame.
+        """
+        self._tracker, self._fuses_late = tracker, fuses_late
+        self._state = tracker.initial()
+        self._late = LateTracker()
+        self._late_state = self._late.initial()
+
+    def warm_up(self, frame: Frame) -> None:
+        """Run the network once without remembering anything."""
+        self._tracker.step(self._tracker.initial(), frame)
+
+    def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
+             zero_features: bool = False) -> EgoResult:
+        """
+        Process one frame.
+
+        :param fused: messages whose features the network fuses; :param late: messages of which only boxes are used.
+        """
+        self._state, output = self._tracker.step(self._state, frame, fused, zero_features)
+        tracks, detections, matches = output.tracks[output.live], output.detections, output.matches
+        if output.reset:
+            self._late_state = self._late.initial()
+        if self._fuses_late:
+            infra = Boxes.concatenate([transform_boxes(m.ego_from_infra, m.instances.boxes) for m in late])
+            matches += _late_matches(tracks, infra, late)
+            if late:
+                others = without_host(infra, self._late.config)
+                detections, _, _ = fuse_boxes(detections, others, self._late.config)
+            self._late_state, tracks = self._late.step(
+                self._late_state, tracks, infra, frame.global_from_lidar, output.stamp_ns)
+        mode = 'cooperative' if fused else 'late' if late else 'none'
+        return EgoResult(tracks, detections, matches, mode, output)
+
+
+def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage]) -> tuple[Match, ...]:
+    """Return which roadside boxes stand where the vehicle sees an object itself; affinity is certain or none."""
+    owners = [(m.unit_id, i) for m in messages for i in range(len(m.instances))]
+    rows, columns = match_boxes(tracks, infra)
+    return tuple(Match(int(tracks.track_id[r]), *owners[c], int(infra.track_id[c]), 1.0, float(tracks.score[r]))
+                 for r, c in zip(rows, np.asarray(columns, int), strict=True))

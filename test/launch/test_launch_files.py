@@ -1,0 +1,94 @@
+"""The launch files start the right nodes, and name what exists."""
+
+import shutil
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from launch_runner import LaunchError, parse_launch
+
+from cooptrack_ros.nodes.settings import EgoSettings, RoadsideSettings, ros_name
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = ROOT / 'launch'
+PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
+              'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'}}
+SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
+                        '/infra/rsu_1/camera/image/compressed'}
+"""Topics of the bag."""
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    """Return an install prefix that holds our package as a build would leave it."""
+    index = tmp_path / 'share/ament_index/resource_index/packages'
+    index.mkdir(parents=True)
+    for package, programs in (('cooptrack_ros', PARAMETERS), ('rviz2', ['rviz2'])):
+        (index / package).touch()
+        for program in programs:
+            path = tmp_path / 'lib' / package / program
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f'#!{sys.executable}\n')
+    for folder in ('launch', 'config', 'rviz'):
+        shutil.copytree(ROOT / folder, tmp_path / 'share/cooptrack_ros' / folder)
+    return tmp_path
+
+
+def plan(prefix, name, **arguments):
+    """Return the commands of a launch file by node name."""
+    file = prefix / 'share/cooptrack_ros/launch' / f'{name}.launch.xml'
+    nodes = parse_launch(file, arguments, {'AMENT_PREFIX_PATH': str(prefix)}).nodes
+    return {n.label: n for n in nodes}
+
+
+def given(command, flag):
+    """Return the values of a flag in a command line."""
+    return [b for a, b in zip(command, command[1:]) if a == flag]
+
+
+def test_every_launch_file_parses_and_parameters_exist(prefix):
+    for file in LAUNCH.glob('*.launch.xml'):
+        for node in plan(prefix, file.name.removesuffix('.launch.xml')).values():
+            known = PARAMETERS[Path(node.command[0]).name]
+            names = {p.partition(':=')[0] for p in given(node.command, '-p')}
+            assert names <= known, file
+            for path in given(node.command, '--params-file'):
+                assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
+
+
+def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport(prefix):
+    nodes = plan(prefix, 'demo', weights='random:mini', lockstep='true', unit='rsu_7')
+    assert set(nodes) == {'ego_node', 'roadside_node'}
+    for node in nodes.values():
+        assert {'weights:=random:mini', 'lockstep:=true', 'use_sim_time:=true'} <= set(given(node.command, '-p'))
+        assert node.environment['FASTDDS_BUILTIN_TRANSPORTS'] == 'LARGE_DATA'
+    assert '__ns:=/infra/rsu_7' in given(nodes['roadside_node'].command, '-r')
+    assert 'infra_units:=rsu_7' in given(nodes['ego_node'].command, '-p')
+
+
+def test_recorded_features_need_no_roadside_node_and_rviz_is_optional(prefix):
+    assert set(plan(prefix, 'demo', roadside='false')) == {'ego_node'}
+    assert set(plan(prefix, 'demo', rviz='true')) == {'ego_node', 'roadside_node', 'rviz2'}
+
+
+def test_topics_of_the_bag_are_remapped_to_private_inputs(prefix):
+    nodes = plan(prefix, 'demo')
+    for label, base in (('ego_node', '/ego/camera'), ('roadside_node', '/infra/rsu_1/camera')):
+        remaps = given(nodes[label].command, '-r')
+        assert f'~/input/image/compressed:={base}/image/compressed' in remaps
+        assert f'~/input/calibration:={base}/calibration' in remaps
+    assert '~/input/odometry:=/ego/odometry' in given(nodes['ego_node'].command, '-r')
+
+
+def test_an_unknown_argument_is_refused(prefix):
+    with pytest.raises(LaunchError, match='wieghts'):
+        plan(prefix, 'demo', wieghts='mini')
+
+
+def test_every_topic_that_rviz_shows_is_published():
+    content = yaml.safe_load((ROOT / 'rviz/cooptrack.rviz').read_text())
+    topics = {d['Topic']['Value'] for d in content['Visualization Manager']['Displays'] if 'Topic' in d}
+    markers = {'/ego/ego_node/output/markers', '/infra/rsu_1/roadside_node/output/markers'}
+    assert topics == markers | SHOWN_WITHOUT_A_NODE

@@ -1,0 +1,34 @@
+"""The demonstration runs from a seed to pictures, and its files agree with each other."""
+
+import json
+
+import pytest
+
+from cooptrack_ros.cli import main as cli
+from cooptrack_ros.eval.exchange import read_exchange
+from cooptrack_ros.eval.nuscenes import evaluate
+from cooptrack_ros.eval.report import headline
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def test_a_short_demo_leaves_everything_that_it_promises(tmp_path, capsys):
+    out = tmp_path / 'demo'
+    arguments = ['demo', '--seconds', '1', '--weights', 'random:mini', '--size', '320x180', '--out', str(out)]
+    assert cli.main(arguments) == 0
+    metrics = json.loads((out / 'metrics.json').read_text())
+    for mode in ('ego_only', 'late', 'cooperative', 'cooperative_features_zeroed'):
+        assert {'mAP', 'AMOTA', 'recall', 'IDS', 'FP', 'FN'} <= set(metrics[mode])
+    assert metrics['bytes_per_second'] > 0
+    assert 0 < metrics['latency_ms']['p50'] <= metrics['latency_ms']['p95']
+    result = read_exchange(out / 'tracks.json')
+    assert set(result['modes']) == {'ego_only', 'late', 'cooperative', 'cooperative_features_zeroed'}
+    measured = headline(evaluate(result))
+    assert all(metrics['cooperative'][name] == pytest.approx(value) for name, value in measured.items())
+    assert (out / 'pictures' / 'tracks.gif').is_file()
+    assert (out / 'recording' / 'metadata.yaml').is_file()
+
+    town = sorted((out / 'cache').iterdir())
+    stamps = [p.stat().st_mtime_ns for p in town]
+    assert cli.main(arguments) == 0
+    assert [p.stat().st_mtime_ns for p in sorted((out / 'cache').iterdir())] == stamps
