@@ -62,7 +62,8 @@ def read_points_numpy(cloud: PointCloud2, field_names: Iterable[str] | None = No
     return structured_to_unstructured(points)
 
 
-def create_cloud(header: Header, fields: Iterable[PointField], points: Iterable, step: int | None = None) -> PointCloud2:
+def create_cloud(header: Header, fields: Iterable[PointField], points: Iterable,
+                 step: int | None = None) -> PointCloud2:
     """
     Return a cloud from points.
 

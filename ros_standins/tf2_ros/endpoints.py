@@ -20,7 +20,8 @@ class TransformListener:
     """Puts all transforms that are published into a buffer, as long as the node is spun."""
 
     def __init__(self, buffer: Buffer, node, *, qos: QoSProfile | int | None = None,
-                 static_qos: QoSProfile | int | None = None, tf_topic: str = '/tf', tf_static_topic: str = '/tf_static'):
+                 static_qos: QoSProfile | int | None = None, tf_topic: str = '/tf',
+                 tf_static_topic: str = '/tf_static'):
         self.buffer, self.node = buffer, node
         # Reentrant: a callback of the node may wait for a transform that comes meanwhile.
         self.group = ReentrantCallbackGroup()

@@ -58,7 +58,7 @@ class Collector:
         """
         self._writer = writer
         self.now_ns = 0
-        """Time of the recording; what comes now is recorded with it."""
+        """Time of the recording; what comes now is recorded with it. Nothing is before the first message is played."""
         self._stamps: dict[str, set[int]] = {}
         self._latencies: dict[str, list[Latency]] = {}
         self._bytes: dict[str, int] = {}
@@ -72,7 +72,7 @@ class Collector:
         name = f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
 
         def receive(data: bytes) -> None:
-            if self._writer is not None:
+            if self._writer is not None and self.now_ns:
                 self._writer.write_serialized(topic, name, data, self.now_ns)
             if kind is not MarkerArray:
                 self._note(topic, deserialize_message(data, kind), len(data))
@@ -132,5 +132,5 @@ def latency_statistics(messages: list[Latency]) -> dict[str, Any]:
     stages = sorted({name for m in messages for name in m.stages})
     values = {'total': [m.total_s for m in messages], 'compute': [m.compute_s for m in messages]}
     values |= {s: [m.stage_duration_s[m.stages.index(s)] for m in messages if s in m.stages] for s in stages}
-    return {name: {'p50': round(float(np.percentile(v, 50)) * 1e3, 3), 'p95': round(float(np.percentile(v, 95)) * 1e3, 3)}
+    return {name: {f'p{q}': round(float(np.percentile(v, q)) * 1e3, 3) for q in (50, 95)}
             for name, v in values.items()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from ..data.synth import provenance
+from .domains import free_domains
 
 UNIT = 'rsu_1'
 REAL_TIME_S = 3.0
@@ -44,7 +44,7 @@ class DemoOptions:
     size: tuple[int, int] = (960, 540)
     weights: str = 'mini'
     out: Path = Path('out/demo')
-    domain: int = field(default_factory=lambda: random.SystemRandom().randint(1, 100))
+    domain: int = field(default_factory=lambda: free_domains(2))
     """ROS domain of the first of two concurrent passes; the other one has the next number."""
 
     @property
