@@ -16,6 +16,7 @@ from ..eval.exchange import ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
 from ..eval.report import headline, per_class
+from ..viz.scene import Provenance
 from ..viz.story import TrackedFrame
 
 _PROVENANCE = ('ego', 'roadside', 'fused')
@@ -112,13 +113,17 @@ def _to_draw(frame: TrackFrame, received: Boxes) -> TrackedFrame:
 
 
 def unseen_by_ego(frames: dict[str, TrackedFrame], records: Sequence[FrameRecord], gate_m: float = 2.0) -> int:
-    """Return how many labelled objects that the vehicle cannot see were tracked at some time."""
+    """
+    Return how many labelled objects that the vehicle cannot see were tracked at some time.
+
+    A track counts if a roadside unit contributed to it, its class is right and it is within ``gate_m``.
+    """
     found = set()
     for record in records:
         hidden = record.boxes[np.asarray(record.from_side == 'inf', dtype=bool)]
-        tracks = frames[record.token].tracks if record.token in frames else Boxes.empty()
-        if not len(hidden) or not len(tracks):
-            continue
+        frame = frames.get(record.token, TrackedFrame.plain(Boxes.empty()))
+        tracks = frame.tracks[frame.provenance != Provenance.EGO]
         distance = np.linalg.norm(hidden.centre[:, None, :2] - tracks.centre[None, :, :2], axis=-1)
-        found |= set(hidden.track_id[distance.min(1) < gate_m].tolist())
+        near = (distance < gate_m) & (hidden.label[:, None] == tracks.label)
+        found |= set(hidden.track_id[near.any(1)].tolist())
     return len(found)
