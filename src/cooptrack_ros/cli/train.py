@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
     parser.add_argument('--recipe', help='training recipe (default: that of the stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
-    parser.add_argument('--init', type=Path, help='run folder to start from')
+    parser.add_argument('--init', type=Path, help='run folder or model folder to start from')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stage cooperative)')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')

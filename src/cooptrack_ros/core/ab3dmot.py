@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .geometry import wrap_angle
+from .giou import giou_3d
 from .types import Boxes
 
 _POSITION_RATE = ((0, 7), (1, 8), (2, 9))
@@ -21,11 +22,17 @@ class KalmanConfig:
 
     max_distance_m: tuple[float, ...] = (3.5, 2.0, 2.0)
     """Largest centre distance of a match, per class label."""
+    min_giou: float | None = None
+    """If set, boxes are matched by generalised IoU of at least this, not by distance."""
     min_hits: int = 3
     max_age: int = 5
     first_id: int = 1
     frame_s: float = 0.1
     """Nominal time of one frame; rates are per frame."""
+
+
+DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21)
+"""Setting of the AB3DMOT plug-in of DAIR-V2X, for tables that are compared with others' (its row for cars)."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
         np.concatenate([covariance, np.tile(np.diag([10.0] * 7 + [1e4] * 3), (born, 1, 1))]),
         np.concatenate([state.label, boxes.label[new]]),
         np.concatenate([state.track_id, state.next_id + np.arange(born)]),
-        np.concatenate([score_sum, boxes.score[new]]), np.concatenate([hits, np.zeros(born, np.int64)]),
+        np.concatenate([score_sum, boxes.score[new]]), np.concatenate([hits, np.ones(born, np.int64)]),
         np.concatenate([since, np.zeros(born, np.int64)]), state.next_id + born, state.frames + 1)
     state = state[state.since_update < config.max_age]
     shown = state[(state.hits >= config.min_hits) | (state.frames <= config.min_hits)]
@@ -112,15 +119,29 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
 
 
 def _match(mean: np.ndarray, label: np.ndarray, boxes: Boxes, config: KalmanConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return track rows and detections that belong together, by centre distance within a class."""
-    cost = np.linalg.norm(mean[:, None, :3] - boxes.centre[None], axis=-1)
-    allowed = (label[:, None] == boxes.label) & (cost <= np.array(config.max_distance_m)[boxes.label][None])
-    cost = np.where(allowed, cost, _OUT_OF_REACH)
-    rows, columns = linear_sum_assignment(cost)
-    good = cost[rows, columns] < _OUT_OF_REACH
+    """
+    Return track rows and detections that belong together: the best assignment within each class.
+
+    As in AB3DMOT the assignment comes first, then pairs that are too far apart are rejected.
+    """
+    if config.min_giou is None:
+        cost = np.linalg.norm(mean[:, None, :3] - boxes.centre[None], axis=-1)
+        limit = np.array(config.max_distance_m)[boxes.label][None]
+    else:
+        cost, limit = -giou_3d(_boxes(mean, label), boxes), -config.min_giou
+    close = cost <= limit
+    same = label[:, None] == boxes.label
+    rows, columns = linear_sum_assignment(np.where(same, cost, _OUT_OF_REACH))
+    good = (close & same)[rows, columns]
     return rows[good], columns[good]
 
 
+def _boxes(mean: np.ndarray, label: np.ndarray) -> Boxes:
+    """Return states (M, 10) as boxes without score and identity; a size that shrank away stays positive."""
+    return Boxes(mean[:, :3], np.maximum(mean[:, 4:7], 0.1), mean[:, 3], mean[:, 7:9], label, np.zeros(len(mean)),
+                 np.full(len(mean), -1))
+
+
 def _report(state: KalmanState, config: KalmanConfig) -> Boxes:
-    return Boxes(state.mean[:, :3], np.maximum(state.mean[:, 4:7], 0.1), state.mean[:, 3],
-                 state.mean[:, 7:9] / config.frame_s, state.label, state.score_sum / (state.hits + 1), state.track_id)
+    return _boxes(state.mean, state.label).with_(
+        velocity=state.mean[:, 7:9] / config.frame_s, score=state.score_sum / state.hits, track_id=state.track_id)

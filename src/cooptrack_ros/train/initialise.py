@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
@@ -37,5 +39,8 @@ def cluster_centres(points: np.ndarray, count: int, seed: int) -> np.ndarray:
     chosen = points[rng.choice(len(points), size=min(len(points), 20 * count), replace=False)]
     start = chosen[rng.choice(len(chosen), size=count, replace=len(chosen) < count)]
     start = start + rng.normal(scale=[0.5, 0.5, 0.05], size=start.shape)
-    centres, _ = kmeans2(chosen, start, iter=10, minit='matrix', missing='warn')
+    with warnings.catch_warnings():
+        # A centre without points stays where it is, which is what we want.
+        warnings.filterwarnings('ignore', message='One of the clusters is empty')
+        centres, _ = kmeans2(chosen, start, iter=10, minit='matrix', missing='warn')
     return centres

@@ -23,6 +23,8 @@ class LossConfig:
     association_min_score: float = 0.4
     bev_heatmap_weight: float = 0.0
     """Training-only heatmap head on the BEV map; 0 in the published recipe."""
+    image_heatmap_weight: float = 0.0
+    """Training-only detection head on the image features; 0 in the published recipe."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
-MINI_LOSSES = LossConfig(bev_heatmap_weight=1.0)
+MINI_LOSSES = LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0)
 
 RECIPES = {
     'published': TrainConfig(),
@@ -81,6 +83,6 @@ RECIPES = {
         losses=MINI_LOSSES, selection=TrackSelectionConfig(min_iou=0.1), augment=AugmentConfig(mirror_probability=0.5)),
     'mini-cooperative': TrainConfig(
         batch_slots=2, learning_rate=4e-4, warmup_steps=100, freeze_backbone=True, freeze_neck=True,
-        losses=MINI_LOSSES, selection=TrackSelectionConfig(min_iou=0.1)),
+        losses=LossConfig(bev_heatmap_weight=1.0), selection=TrackSelectionConfig(min_iou=0.1)),
 }
 """Named recipes: the published one, and those of the small model for CPUs (three steps)."""

@@ -15,7 +15,7 @@ from ..core.types import Boxes, InstanceSet, Side
 from ..data.folders import open_datasets
 from ..data.spd import in_range
 from ..model.network import CoopTrackNetwork
-from ..model.store import ModelPackage, save_side
+from ..model.store import CARD_NAME, ModelPackage, open_model, save_side
 from .clips import RECORD_SIDE, ClipStream, MixedStream
 from .initialise import start_from_objects
 from .loop import Stage, Stream, TrainLoop
@@ -29,13 +29,14 @@ Report = Callable[[str], None]
 
 def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None, datasets) -> CoopTrackNetwork:
     """
-    Return a network to train: from scratch with queries placed on the training objects, or from a run folder.
+    Return a network to train: from scratch with queries placed on the training objects, or from earlier weights.
 
-    What ``init`` lacks keeps its initial value, so that a later stage can start from an earlier one.
+    :param init: a run folder or a model folder; what it lacks keeps its initial value, so that a later stage can
+        start from an earlier one.
     """
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side)
-    saved = _saved_network(init) if init else {}
+    saved = _saved_network(init, side) if init else {}
     if 'query_points.weight' not in saved:
         records = [r for _, d in datasets for r in d.training_records(RECORD_SIDE[side])]
         pc_range = config.range_of(side).pc_range
@@ -46,12 +47,23 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
     return network
 
 
-def _saved_network(folder: Path) -> dict[str, torch.Tensor]:
+def _saved(folder: Path) -> dict[str, torch.Tensor]:
     path = folder / 'checkpoint.pt'
     if not path.is_file():
-        raise UserError(f'{folder} holds no checkpoint.pt to start from')
-    modules = torch.load(path, weights_only=True)['modules']
-    return {k.removeprefix('network.'): v for k, v in modules.items() if k.startswith('network.')}
+        raise UserError(f'{folder} holds no checkpoint.pt or {CARD_NAME} to start from')
+    return torch.load(path, weights_only=True)['modules']
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / CARD_NAME).is_file()
+
+
+def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
+    if _is_model(folder):
+        package = open_model(str(folder))
+        # The cooperative network starts from the vehicle's.
+        return package.network(side if package.has(side) else Side.VEHICLE).state_dict()
+    return {k.removeprefix('network.'): v for k, v in _saved(folder).items() if k.startswith('network.')}
 
 
 def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path]) -> tuple[Stage, Stream]:
@@ -70,7 +82,10 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
     datasets = open_datasets(folders)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, recipe, config.range_of(side).pc_range, messages)
-    return TrackingStage(network, recipe), stream
+    stage = TrackingStage(network, recipe)
+    if init and not _is_model(init):
+        stage.start_heads(_saved(init))
+    return stage, stream
 
 
 def collect_messages(package: ModelPackage, folders: list[Path], cache: Path,

@@ -20,7 +20,7 @@ from ..model.boxes import boxes_from_codes, denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .clips import Sample
-from .dense_heads import BEV_VALUES, DenseHead, bev_targets
+from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
 from .inputs import image_tensor, moment_of, projections, targets_of
 from .losses import association_loss, refined_output, supervised_output
 from .matching import Assignment, Targets, assign, association_labels, match_by_distance
@@ -46,6 +46,8 @@ class TrackingStage:
         self.modules = nn.ModuleDict({'network': network})
         if config.losses.bev_heatmap_weight:
             self.modules['bev_head'] = DenseHead(self.config.embed_dims, len(self.config.class_names), BEV_VALUES)
+        if config.losses.image_heatmap_weight:
+            self.modules['image_head'] = DenseHead(self.config.embed_dims, len(self.config.class_names), IMAGE_VALUES)
         frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
         network.freeze(*frozen)
         self.modules.train()
@@ -55,6 +57,13 @@ class TrackingStage:
                     module.eval()
         self._memory: dict[int, _Memory] = {}
         self._rng = np.random.default_rng([config.seed, 3])
+
+    def start_heads(self, modules: dict[str, Tensor]) -> None:
+        """Take over those training-only heads that an earlier run has."""
+        for name in ('bev_head', 'image_head'):
+            state = {k.removeprefix(f'{name}.'): v for k, v in modules.items() if k.startswith(f'{name}.')}
+            if state and name in self.modules:
+                self.modules[name].load_state_dict(state)
 
     def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
         """Yield the weighted losses of one frame of each slot and advance its memory."""
@@ -74,12 +83,13 @@ class TrackingStage:
         if memory is not None and not continues(
                 inputs.moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
             memory = None
-        bev = self._bev(inputs, memory)
+        features = network.image_features(inputs.images[None])
+        bev = self._bev(features, inputs, memory)
         rows = self._fill(inputs.moment, memory)
         out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, config)
                        for i in range(len(out.logits))]
-        losses = self._dense_losses(bev, targets)
+        losses = self._dense_losses(features, inputs, bev, targets)
         if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
             for i, assignment in enumerate(assignments):
                 losses |= supervised_output(f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, config)
@@ -99,7 +109,7 @@ class TrackingStage:
         self._remember(slot, inputs.moment, bev, rows, assignment, targets)
         return losses
 
-    def _bev(self, inputs: TrackerInput, memory: _Memory | None) -> Tensor:
+    def _bev(self, features: Tensor, inputs: TrackerInput, memory: _Memory | None) -> Tensor:
         network = self.network
         geometry = bev_geometry(self.config, self.side, inputs.img_from_lidar)
         motion = bev_motion(self.config, self.side, inputs.moment, memory.moment if memory else None)
@@ -108,8 +118,8 @@ class TrackingStage:
         else:
             # Training starts from an empty map, whatever the configuration does at test (Q5).
             rows, columns = self.config.bev_size
-            previous = inputs.images.new_zeros(1, rows * columns, self.config.embed_dims)
-        return network.encode_bev(network.image_features(inputs.images[None]), geometry, motion, previous)
+            previous = features.new_zeros(1, rows * columns, self.config.embed_dims)
+        return network.encode_bev(features, geometry, motion, previous)
 
     def _fill(self, moment: Moment, memory: _Memory | None) -> Instances:
         if memory is None or not len(memory.rows):
@@ -153,15 +163,21 @@ class TrackingStage:
         return rows.with_(semantic=semantic, motion=motion), {
             'association': association_loss(logits[sure], label, config)}
 
-    def _dense_losses(self, bev: Tensor, targets: Targets) -> dict[str, Tensor]:
-        if 'bev_head' not in self.modules:
-            return {}
+    def _dense_losses(self, features: Tensor, inputs: TrackerInput, bev: Tensor,
+                      targets: Targets) -> dict[str, Tensor]:
+        """Return the losses of the heads that exist only in training."""
+        weights, classes = self.train_config.losses, len(self.config.class_names)
         boxes = boxes_from_codes(targets.codes, targets.labels, torch.ones(len(targets)), targets.ids)
-        target = bev_targets(boxes, self.config.range_of(self.side).pc_range, self.config.bev_size,
-                             len(self.config.class_names))
-        maps = bev.transpose(1, 2).unflatten(2, self.config.bev_size)
-        return {'bev_heatmap': self.train_config.losses.bev_heatmap_weight
-                * self.modules['bev_head'].loss(maps, [target])}
+        losses = {}
+        if 'bev_head' in self.modules:
+            target = bev_targets(boxes, self.config.range_of(self.side).pc_range, self.config.bev_size, classes)
+            maps = bev.transpose(1, 2).unflatten(2, self.config.bev_size)
+            losses['bev_heatmap'] = weights.bev_heatmap_weight * self.modules['bev_head'].loss(maps, [target])
+        if 'image_head' in self.modules:
+            seen = [image_targets(boxes, p, self.config.input_size, features.shape[-2:], classes)
+                    for p in inputs.img_from_lidar]
+            losses['image_heatmap'] = weights.image_heatmap_weight * self.modules['image_head'].loss(features[0], seen)
+        return losses
 
     def _remember(self, slot: int, moment: Moment, bev: Tensor, rows: Instances, assignment: Assignment,
                   targets: Targets) -> None:
