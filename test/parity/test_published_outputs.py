@@ -15,9 +15,10 @@ from cooptrack_ros.parity.sequences import Recording
 DATA = Path(__file__).parent / 'data'
 GOLDEN_DIR = Path(os.environ.get('COOPTRACK_PARITY_DIR', Path(__file__).parents[3] / 'shared/reference/parity'))
 FILES = ['fill_check_seed1', 'modules_seed1', 'stage_seed1', 'sequence_seed1_pseudo_perm_288x512',
-         'sequence_seed1_asso']
+         'sequence_seed1_asso', 'losses_seed1']
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize('name', FILES)
 def test_every_recorded_array_is_reproduced(name):
     comparison = Comparison()

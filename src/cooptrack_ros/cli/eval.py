@@ -15,8 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', nargs='+', required=True, type=Path,
                         help='data folders, or folders of seed_* folders')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
-    parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, cooperative, zeroed, '
-                        'cooperative_alone, all; vehicle or roadside: one side against its own labels')
+    parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_plugin, '
+                        'cooperative, zeroed, cooperative_alone, all; vehicle or roadside: one side against '
+                        'its own labels')
+    parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
+    parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
+                        help='sequences that count (default: val)')
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
@@ -33,22 +37,23 @@ def run(args: argparse.Namespace) -> int:
     from ..data.folders import open_datasets
     from ..eval import report
     from ..eval.runner import MODES, Evaluation
-    from ..model.store import open_model
+    from ..eval.selection import Selection
     torch.set_num_threads(args.threads)
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     datasets = open_datasets(args.data)
-    evaluation = Evaluation(datasets, open_model(args.weights), args.limit, _serialized_size())
+    selection = Selection(None if args.split == 'all' else args.split, args.limit)
+    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size())
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
             measured[mode] = _measure(evaluation, mode, args, lambda n: progress.advance(task, n))
-        oracles = {} if args.mode in _SIDES else _oracles(datasets)
+        oracles = {} if args.mode in _SIDES else _oracles(datasets, selection)
     for mode, values in measured.items():
-        values['oracle'] = oracles.get('vehicle' if mode == 'none' else 'cooperative')
+        values['oracle'] = oracles.get('vehicle' if mode in ('none', 'cooperative_alone') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
     Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
     if args.json:
@@ -56,6 +61,29 @@ def run(args: argparse.Namespace) -> int:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(content, indent=1), encoding='utf-8')
     return 0
+
+
+def _open_model(args: argparse.Namespace):
+    """Return the model, with the configuration changed as asked for."""
+    from dataclasses import replace
+
+    import yaml
+
+    from ..core.config import PRESETS, apply_overrides
+    from ..core.errors import UserError
+    from ..model.store import open_model
+    package = open_model(args.weights)
+    if args.config is None:
+        return package
+    if args.config in PRESETS:
+        return replace(package, config=PRESETS[args.config])
+    try:
+        overrides = yaml.safe_load(Path(args.config).read_text(encoding='utf-8'))
+        if not isinstance(overrides, dict):
+            raise ValueError(f'expected a mapping of configuration keys, or one of {", ".join(PRESETS)}')
+        return replace(package, config=apply_overrides(package.config, overrides))
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        raise UserError(f"--config '{args.config}': {error}") from error
 
 
 def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
@@ -71,6 +99,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
     rate = result['frame_rate_hz']
     return {
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
+        'split': args.split, 'config': args.config,
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
@@ -80,11 +109,11 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
         'stage_seconds': {k: v / frames for k, v in cost.stage_seconds.items()}}
 
 
-def _oracles(datasets) -> dict[str, dict]:
+def _oracles(datasets, selection) -> dict[str, dict]:
     from ..eval import report
     from ..eval.nuscenes import evaluate
     from ..eval.oracle import ORACLES, oracle_result
-    return {name: report.headline(evaluate(oracle_result(datasets, name))) for name in ORACLES}
+    return {name: report.headline(evaluate(oracle_result(datasets, name, selection))) for name in ORACLES}
 
 
 def _serialized_size():

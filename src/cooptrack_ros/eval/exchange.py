@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from ..core.types import CLASS_NAMES, Boxes
 from ..data.spd import FrameRecord
 
 FORMAT = 'cooptrack-eval-golden/1'
-_KEYS = ('name', 'classes', 'class_range', 'scenes', 'ground_truth', 'predictions')
+_KEYS = {'name': str, 'classes': list, 'class_range': dict, 'scenes': list, 'ground_truth': dict, 'predictions': dict}
+_IDENTITIES = {'ground_truth': ('track_id',), 'predictions': ('tracking_id', 'score'), 'detections': ('score',)}
+"""What each list of boxes needs beside the box itself."""
+_VECTORS = {'translation': 3, 'size': 3, 'rotation': 4}
 
 
 def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, id_name: str | None, with_score: bool) -> list[dict]:
@@ -125,19 +129,85 @@ def read_exchange(path: Path) -> dict[str, Any]:
         raise UserError(f'{path}: {error}') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise UserError(f"{path}: expected an object with format '{FORMAT}'")
-    for key in _KEYS:
-        if key not in content:
-            raise UserError(f"{path}: '{key}' is missing")
-    tokens = [s['token'] for scene in content['scenes'] for s in scene['samples']]
-    for key in ('ground_truth', 'predictions', 'detections'):
-        if content.get(key) is not None:
-            missing = [t for t in tokens if t not in content[key]]
-            if missing:
-                raise UserError(f"{path}: '{key}' lacks {len(missing)} samples, first '{missing[0]}'; "
-                                'a sample without boxes needs an empty list')
-    known = set(content['classes'])
-    for key in ('ground_truth', 'predictions'):
-        odd = {row['name'] for rows in content[key].values() for row in rows} - known
-        if odd:
-            raise UserError(f"{path}: '{key}' holds unknown class '{sorted(odd)[0]}'; known: {sorted(known)}")
+    try:
+        check_exchange(content)
+    except ValueError as error:
+        raise UserError(f'{path}: {error}') from error
     return content
+
+
+def check_exchange(content: dict[str, Any]) -> None:
+    """
+    Check the content of a result.
+
+    :raises ValueError: naming the first thing that is missing or wrong.
+    """
+    for key, kind in _KEYS.items():
+        if key not in content:
+            raise ValueError(f"'{key}' is missing")
+        if not isinstance(content[key], kind):
+            raise ValueError(f"'{key}' must be a {kind.__name__}, not {type(content[key]).__name__}")
+    without = [name for name in content['classes'] if name not in content['class_range']]
+    if without:
+        raise ValueError(f"'class_range' lacks class '{without[0]}'")
+    tokens = []
+    for i, scene in enumerate(content['scenes']):
+        if not isinstance(scene, dict) or 'scene' not in scene or not isinstance(scene.get('samples'), list):
+            raise ValueError(f"'scenes' {i} needs 'scene' and a list 'samples'")
+        for sample in scene['samples']:
+            lacking = [k for k in ('token', 'timestamp_us', 'ego_translation') if k not in sample]
+            if lacking:
+                raise ValueError(f"a sample of scene '{scene['scene']}' lacks '{lacking[0]}'")
+            tokens.append(sample['token'])
+    if len(set(tokens)) != len(tokens):
+        raise ValueError('sample tokens must be different; at least one is there twice')
+    for key, identity in _IDENTITIES.items():
+        if content.get(key) is not None:
+            _check_rows(key, content[key], tokens, set(content['classes']), identity)
+
+
+def _check_rows(key: str, table: Any, tokens: list[str], classes: set[str], identity: tuple[str, ...]) -> None:
+    if not isinstance(table, dict):
+        raise ValueError(f"'{key}' must map tokens to lists of boxes")
+    missing = [t for t in tokens if t not in table]
+    if missing:
+        raise ValueError(f"'{key}' lacks {len(missing)} samples, first '{missing[0]}'; "
+                         'a sample without boxes needs an empty list')
+    for token in tokens:
+        for i, row in enumerate(table[token]):
+            where = f"'{key}' of sample '{token}', box {i}"
+            lacking = [k for k in ('name', *identity) if k not in row]
+            if lacking:
+                raise ValueError(f"{where} lacks '{lacking[0]}'")
+            if row['name'] not in classes:
+                raise ValueError(f"{where}: unknown class '{row['name']}'; known: {', '.join(sorted(classes))}")
+            for name, count in _VECTORS.items():
+                if not _is_vector(row.get(name), count):
+                    raise ValueError(f"{where}: '{name}' must be {count} finite numbers, not {row.get(name)!r}")
+            if row.get('velocity') is not None and not _is_vector(row['velocity'], 2):
+                raise ValueError(f"{where}: 'velocity' must be null or 2 finite numbers, not {row['velocity']!r}")
+            if 'score' in identity and not _is_vector([row['score']], 1):
+                raise ValueError(f"{where}: 'score' must be a finite number, not {row['score']!r}")
+
+
+def _is_vector(value: Any, count: int) -> bool:
+    return (isinstance(value, list) and len(value) == count
+            and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value))
+
+
+def nuscenes_results(content: dict[str, Any], which: str = 'predictions') -> dict[str, Any]:
+    """
+    Return boxes of a result in the layout of ``results_nusc.json`` (evaluation.md section 1).
+
+    :param which: ``predictions`` (tracks) or ``detections``; all attributes are empty, the data has none.
+    """
+    results = {}
+    for token, rows in content[which].items():
+        results[token] = [
+            {'sample_token': token, 'translation': row['translation'], 'size': row['size'],
+             'rotation': row['rotation'], 'velocity': row.get('velocity') or [0.0, 0.0],
+             'detection_name': row['name'], 'detection_score': row['score'], 'attribute_name': '',
+             'tracking_name': row['name'], 'tracking_score': row['score'],
+             'tracking_id': str(row.get('tracking_id', ''))} for row in rows]
+    return {'meta': {'use_camera': True, 'use_lidar': False, 'use_radar': False, 'use_map': False,
+                     'use_external': True}, 'results': results}

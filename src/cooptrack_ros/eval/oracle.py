@@ -11,20 +11,23 @@ import numpy as np
 from ..core.types import Boxes
 from ..data.spd import FrameRecord, SpdDataset
 from .exchange import ExchangeBuilder
+from .selection import Selection, token_prefix
 
 ORACLES = ('vehicle', 'cooperative')
 
 
-def oracle_result(datasets: Sequence[tuple[Path, SpdDataset]], what: str) -> dict[str, Any]:
+def oracle_result(datasets: Sequence[tuple[Path, SpdDataset]], what: str,
+                  selection: Selection | None = None) -> dict[str, Any]:
     """
     Return the exchange result of an oracle.
 
     :param what: ``vehicle`` reports the objects that the vehicle side labels, ``cooperative`` those of either side.
+    :param selection: frames that count; default: split val.
     """
     builder = ExchangeBuilder(f'oracle {what}')
     for folder, dataset in datasets:
-        prefix = f'{folder.name}/' if len(datasets) > 1 else ''
-        for record in dataset.records('cooperative'):
+        prefix = token_prefix(folder, datasets)
+        for record in (selection or Selection()).records(dataset):
             seen = visible_boxes(record, what)
             builder.add(record, prefix, seen, None)
     return builder.finish()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat, tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.ab3dmot import KalmanConfig, initial_state, step
+from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import ModelConfig
 from ..core.geometry import transform_boxes
 from ..core.late import LateConfig, LateTracker, fuse_boxes, without_host
@@ -18,11 +19,16 @@ from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..model.store import ModelPackage
 from .exchange import ExchangeBuilder
+from .selection import Selection, token_prefix
 
-MODES = ('none', 'late', 'late_ab3dmot', 'cooperative', 'zeroed', 'cooperative_alone')
-"""``zeroed``: cooperative with received features set to 0; ``cooperative_alone``: without any message."""
-FLOATS_PER_BOX = 11
-"""What late fusion needs of an instance: nine box numbers, score, label and id (the last two count as one)."""
+MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'cooperative', 'zeroed', 'cooperative_alone')
+"""
+``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``zeroed``: cooperative with received features set to 0;
+``cooperative_alone``: the cooperative weights without any message.
+"""
+_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
+BYTES_PER_BOX = 45
+"""What late fusion needs of an instance: nine float32 of the box, score, label and id (baselines.md section 2)."""
 
 
 @dataclass
@@ -45,28 +51,29 @@ class RunStatistics:
 
 
 class Evaluation:
-    """Runs one model package in several modes over the same data; roadside outputs are computed once."""
+    """
+    Runs one model package in several modes over the same data.
 
-    def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage, limit: int | None = None,
-                 serialized_size: Callable[[InstanceSet], int] | None = None):
+    What does not depend on the mode (roadside outputs, and those of the vehicle that hears nobody) is computed once.
+    """
+
+    def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
+                 selection: Selection | None = None, serialized_size: Callable[[InstanceSet], int] | None = None):
         """
         Take data and model.
 
-        :param limit: at most so many pairs per data set.
+        :param selection: frames that count; default: split val.
         :param serialized_size: bytes of the real message for an instance set, if that can be told.
         """
-        self._datasets, self._package, self._limit = datasets, package, limit
+        self._datasets, self._package = datasets, package
+        self._selection = selection or Selection()
         self._serialized_size = serialized_size
-        self._sent: dict[tuple[Path, str], FrameOutput] = {}
-        self._prefixed = len(datasets) > 1
+        self._known: dict[tuple[Side, Path], list[tuple[FrameOutput, float]]] = {}
 
     @property
     def num_pairs(self) -> int:
         """Frames of one run."""
-        return sum(len(self._records(d)) for _, d in self._datasets)
-
-    def _records(self, dataset: SpdDataset) -> list[FrameRecord]:
-        return dataset.records('cooperative')[:self._limit]
+        return sum(len(self._selection.records(d)) for _, d in self._datasets)
 
     def run(self, mode: str, advance: Callable[[int], None] = lambda n: None) -> tuple[dict[str, Any], RunStatistics]:
         """
@@ -78,26 +85,16 @@ class Evaluation:
         if mode not in MODES:
             raise ValueError(f"unknown mode '{mode}'; known: {', '.join(MODES)}")
         builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}'), RunStatistics()
-        side = Side.VEHICLE if mode in ('none', 'late', 'late_ab3dmot') else Side.COOPERATIVE
-        tracker = self._package.tracker(side)
-        listens = mode not in ('none', 'cooperative_alone')
         for folder, dataset in self._datasets:
-            if listens:
-                self._send(folder, dataset)
-            merge = _Merger(mode)
-            state, sequence = tracker.initial(), None
-            for record in self._records(dataset):
+            sequence = None
+            for record, messages, output, seconds in self._frames(mode, folder, self._selection.records(dataset)):
                 if record.sequence != sequence:
-                    state, sequence, merge = tracker.initial(), record.sequence, _Merger(mode)
-                messages = [self._message(folder, record)] if listens else []
-                frame = record.frame()
+                    sequence, merge = record.sequence, _Merger(mode)
                 started = time.perf_counter()
-                state, output = tracker.step(
-                    state, frame, messages if side is Side.COOPERATIVE else (), zero_features=mode == 'zeroed')
                 tracks, detections = merge(output, messages, record)
-                statistics.add(output, time.perf_counter() - started)
+                statistics.add(output, seconds + time.perf_counter() - started)
                 self._count(statistics, messages, mode)
-                builder.add(record, f'{folder.name}/' if self._prefixed else '', tracks, detections)
+                builder.add(record, token_prefix(folder, self._datasets), tracks, detections)
                 advance(1)
         return builder.finish(), statistics
 
@@ -106,38 +103,61 @@ class Evaluation:
         name = 'vehicle-side' if side is Side.VEHICLE else 'infrastructure-side'
         config: ModelConfig = self._package.config
         builder = ExchangeBuilder(f'{self._package.name} {side.value}', class_range=config.range_of(side).class_range)
-        statistics, tracker = RunStatistics(), self._package.tracker(side)
+        statistics = RunStatistics()
         for folder, dataset in self._datasets:
-            state = tracker.initial()
-            for record in dataset.records(name)[:self._limit]:
-                frame = record.frame()
-                started = time.perf_counter()
-                state, output = tracker.step(state, frame)
-                statistics.add(output, time.perf_counter() - started)
-                builder.add(record, f'{folder.name}/' if self._prefixed else '', output.tracks, output.detections)
+            records = self._selection.records(dataset, name)
+            for record, (output, seconds) in zip(records, self._network(side, records), strict=True):
+                statistics.add(output, seconds)
+                builder.add(record, token_prefix(folder, self._datasets), output.tracks, output.detections)
                 advance(1)
         return builder.finish(), statistics
 
-    def _send(self, folder: Path, dataset: SpdDataset) -> None:
-        records = self._records(dataset)
-        if (folder, records[-1].token) in self._sent:
-            return
-        tracker = self._package.tracker(Side.ROADSIDE)
-        state, sequence = tracker.initial(), None
-        for record in records:
+    def _frames(self, mode: str, folder: Path, records: list[FrameRecord]) -> Iterator[tuple]:
+        """Yield record, messages, output of the ego network and its seconds, frame by frame."""
+        listens = mode not in ('none', 'cooperative_alone')
+        # Consumers in step: the network of this frame and the loop below.
+        heard, shown = tee(self._messages(folder, records) if listens else repeat((), len(records)))
+        if mode in _VEHICLE_MODES:
+            outputs = self._alone(Side.VEHICLE, folder, records)
+        else:
+            outputs = self._network(Side.COOPERATIVE, records, heard, zero_features=mode == 'zeroed')
+        # Strict, so that every generator runs to its end and what it keeps is complete.
+        for record, messages, (output, seconds) in zip(records, shown, outputs, strict=True):
+            yield record, messages, output, seconds
+
+    def _network(self, side: Side, records: list[FrameRecord], heard: Iterable | None = None,
+                 zero_features: bool = False, image: str = 'vehicle') -> Iterator[tuple[FrameOutput, float]]:
+        """Yield output and seconds of a network over records; every sequence starts afresh."""
+        tracker = self._package.tracker(side)
+        sequence = None
+        for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
                 state, sequence = tracker.initial(), record.sequence
-            state, self._sent[folder, record.token] = tracker.step(state, record.frame('infrastructure'))
+            frame = record.frame(image)
+            started = time.perf_counter()
+            state, output = tracker.step(state, frame, messages, zero_features=zero_features)
+            yield output, time.perf_counter() - started
 
-    def _message(self, folder: Path, record: FrameRecord) -> RoadsideMessage:
-        sent = self._sent[folder, record.token]
-        return RoadsideMessage('rsu_1', sent.stamp_ns, sent.instances, record.ego_from_infra)
+    def _alone(self, side: Side, folder: Path, records: list[FrameRecord]) -> Iterator[tuple[FrameOutput, float]]:
+        """Yield what a network that hears nobody says of pairs; computed once per data set."""
+        if (side, folder) in self._known:
+            yield from self._known[side, folder]
+            return
+        outputs = []
+        for result in self._network(side, records, image='infrastructure' if side is Side.ROADSIDE else 'vehicle'):
+            outputs.append(result)
+            yield result
+        self._known[side, folder] = outputs
+
+    def _messages(self, folder: Path, records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
+        for record, (sent, _) in zip(records, self._alone(Side.ROADSIDE, folder, records), strict=True):
+            yield [RoadsideMessage('rsu_1', sent.stamp_ns, sent.instances, record.ego_from_infra)]
 
     def _count(self, statistics: RunStatistics, messages: Sequence[RoadsideMessage], mode: str) -> None:
         for message in messages:
             width = message.instances.semantic.shape[1]
-            floats = FLOATS_PER_BOX if mode.startswith('late') else 3 * width + 3
-            statistics.payload_bytes += 4 * floats * len(message.instances)
+            each = BYTES_PER_BOX if mode.startswith('late') else 4 * (3 * width + 3)
+            statistics.payload_bytes += each * len(message.instances)
             statistics.instances += len(message.instances)
             if self._serialized_size:
                 statistics.serialized_bytes += self._serialized_size(message.instances)
@@ -150,7 +170,7 @@ class _Merger:
         self._mode, self._config = mode, LateConfig()
         self._late = LateTracker(self._config)
         self._late_state = self._late.initial()
-        self._kalman = KalmanConfig()
+        self._kalman = DAIR_PLUGIN if mode == 'late_ab3dmot_plugin' else KalmanConfig()
         self._kalman_state, self._stamp_ns = initial_state(self._kalman), None
 
     def __call__(self, output: FrameOutput, messages: Sequence[RoadsideMessage],

@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.eval.nuscenes import evaluate
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval_golden'
@@ -50,3 +53,57 @@ def test_no_predictions_at_all_give_zero_and_not_an_error():
     headline = evaluate(data)['headline_car']
     assert headline['AP'] == 0 and headline['AMOTA'] == 0
     assert headline['FN'] == headline['GT']
+
+
+def test_a_class_without_ground_truth_has_no_tracking_figures_and_zero_precision():
+    data = load('set_a.input')
+    data['ground_truth'] = {t: [r for r in rows if r['name'] != 'bicycle'] for t, rows in data['ground_truth'].items()}
+    result = evaluate(data)
+    assert result['detection']['mean_dist_aps']['bicycle'] == 0
+    assert result['tracking']['label_metrics']['amota']['bicycle'] is None
+    golden = load('set_a.expected')['headline_car']
+    assert list(differences(result['headline_car'], golden)) == []
+
+
+def test_nothing_in_the_world_and_nothing_found_is_no_error():
+    data = load('set_b.input')
+    for key in ('ground_truth', 'predictions'):
+        data[key] = {token: [] for token in data[key]}
+    headline = evaluate(data)['headline_car']
+    assert headline['AP'] == 0 and headline['AMOTA'] is None
+
+
+def test_detections_serve_precision_and_predictions_serve_tracking():
+    data = load('set_b.input')
+    golden = load('set_b.expected')['headline_car']
+    headline = evaluate({**data, 'detections': {token: [] for token in data['predictions']}})['headline_car']
+    assert headline['AP'] == 0
+    assert headline['AMOTA'] == pytest.approx(golden['AMOTA'], abs=1e-6)
+
+
+def test_what_the_devkit_needs_but_does_not_declare_is_installed():
+    # Without pandas the devkit raises SkipTest on import, which would hide this whole module.
+    import motmetrics
+    import pandas
+    assert motmetrics.__version__ and pandas.__version__
+
+
+@pytest.mark.parametrize('name', ['pandas', 'motmetrics', 'nuscenes'])
+def test_a_missing_package_is_named(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UserError, match=name):
+        evaluate(load('set_b.input'))
+
+
+def test_the_command_measures_a_file_and_writes_the_nuscenes_layout(tmp_path):
+    source, figures, boxes = (tmp_path / 'new' / n for n in ('input.json', 'figures.json', 'results_nusc.json'))
+    source.parent.mkdir()
+    source.write_text(json.dumps(load('set_b.input')))
+    assert main(['eval-json', str(source), '--json', str(figures), '--nuscenes', str(boxes)]) == 0
+    golden = load('set_b.expected')['headline_car']
+    assert list(differences(json.loads(figures.read_text())['headline_car'], golden)) == []
+    written = json.loads(boxes.read_text())
+    assert set(written['results']) == set(load('set_b.input')['predictions'])
+    row = next(rows for rows in written['results'].values() if rows)[0]
+    assert {'sample_token', 'translation', 'size', 'rotation', 'velocity', 'detection_name', 'detection_score',
+            'attribute_name', 'tracking_name', 'tracking_score', 'tracking_id'} == set(row)

@@ -1,19 +1,49 @@
 """Runs over a small synthetic town: exchange format, oracle, statistics."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.core.config import apply_overrides
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
-from cooptrack_ros.eval.runner import Evaluation
+from cooptrack_ros.eval.runner import BYTES_PER_BOX, MODES, Evaluation
+from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.model.store import open_model
+
+
+class Counting:
+    """A model package that notes which networks were asked for."""
+
+    def __init__(self, package):
+        self.sides, self.name, self.config, self._package = [], package.name, package.config, package
+
+    def tracker(self, side):
+        """Return a tracker and note its side."""
+        self.sides.append(side)
+        return self._package.tracker(side)
+
+
+def talkative_model():
+    """Return random weights that track and send everything, so that there is something to fuse and to count."""
+    package = open_model('random:mini')
+    keep = {'score_threshold': 0.0, 'output_threshold': 0.0}
+    return replace(package, config=apply_overrides(package.config, {'tracker_roadside': keep}))
+
+
+def first_box(data):
+    """Return the first predicted box of a result."""
+    return next(rows for rows in data['predictions'].values() if rows)[0]
 
 
 @pytest.fixture(scope='module')
@@ -32,8 +62,8 @@ def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):
 
 
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
-    evaluation = Evaluation(datasets, open_model('random:mini'), limit=3, serialized_size=lambda instances: 100)
-    for mode in ('none', 'late', 'late_ab3dmot', 'cooperative', 'zeroed', 'cooperative_alone'):
+    evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3), lambda instances: 100)
+    for mode in MODES:
         result, cost = evaluation.run(mode)
         again, _ = evaluation.run(mode)
         assert json.dumps(result) == json.dumps(again)
@@ -42,6 +72,66 @@ def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
         assert read_exchange(path)['name'] == f'random:mini {mode}'
         assert cost.frames == 3
         assert (cost.serialized_bytes > 0) == (mode not in ('none', 'cooperative_alone'))
+
+
+def test_what_modes_share_is_computed_once_and_equals_a_fresh_run(datasets):
+    package = Counting(talkative_model())
+    evaluation = Evaluation(datasets, package, Selection(limit=3))
+    shared = {mode: evaluation.run(mode)[0] for mode in ('none', 'late', 'late_ab3dmot', 'cooperative', 'zeroed')}
+    assert package.sides == [Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE, Side.COOPERATIVE]
+    for mode in ('late', 'zeroed'):
+        assert Evaluation(datasets, package, Selection(limit=3)).run(mode)[0] == shared[mode]
+
+
+def test_payload_follows_the_byte_rule(datasets):
+    package = talkative_model()
+    evaluation = Evaluation(datasets, package, Selection(limit=2))
+    for mode, each in (('late', BYTES_PER_BOX), ('cooperative', 4 * (3 * package.config.embed_dims + 3))):
+        _, cost = evaluation.run(mode)
+        assert cost.instances > 0
+        assert cost.payload_bytes == each * cost.instances
+
+
+def test_the_oracle_is_measured_on_the_same_frames_as_the_modes(datasets):
+    selection = Selection(limit=4)
+    result, _ = Evaluation(datasets, open_model('random:mini'), selection).run('none')
+    oracle = oracle_result(datasets, 'vehicle', selection)
+    assert oracle['ground_truth'] == result['ground_truth'] and len(oracle['ground_truth']) == 4
+
+
+def test_only_the_chosen_split_counts(datasets):
+    folder, dataset = datasets[0]
+    assert len(Selection().records(dataset)) == len(Selection(None).records(dataset))
+    with pytest.raises(UserError, match="no cooperative frames in split 'train'"):
+        Selection('train').records(dataset)
+
+
+def test_frames_of_folders_with_equal_names_stay_apart(datasets):
+    _, dataset = datasets[0]
+    result = oracle_result([(Path('a/town'), dataset), (Path('b/town'), dataset)], 'vehicle', Selection(limit=2))
+    assert len(result['ground_truth']) == 4 and len(result['scenes']) == 2
+
+
+@pytest.mark.parametrize('side', [Side.VEHICLE, Side.ROADSIDE])
+def test_one_side_is_measured_against_its_own_labels(datasets, side):
+    result, cost = Evaluation(datasets, open_model('random:mini'), Selection(limit=3)).run_side(side)
+    assert cost.frames == 3 and cost.payload_bytes == 0
+    assert evaluate(result)['headline_car']['AP'] is not None
+
+
+def test_the_command_writes_the_keys_of_the_contract(datasets, tmp_path):
+    out, change = tmp_path / 'new' / 'figures.json', tmp_path / 'change.yaml'
+    change.write_text('tracker_vehicle: {score_threshold: 0.1}\n')
+    arguments = ['eval', '--data', str(datasets[0][0]), '--weights', 'random:mini', '--mode', 'late', '--limit', '2']
+    assert main([*arguments, '--config', str(change), '--json', str(out), '--results', str(tmp_path)]) == 0
+    figures = json.loads(out.read_text())
+    assert {'schema', 'mode', 'weights', 'data', 'vehicle', 'per_class', 'oracle', 'payload_bytes_per_second',
+            'serialized_bytes_per_second', 'seconds_per_frame'} <= set(figures)
+    assert list(figures['vehicle']) == ['mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS',
+                                        'MT', 'ML', 'FP', 'FN']
+    assert read_exchange(tmp_path / 'late.json')['frame_rate_hz'] == 10
+    change.write_text('tracker_vehicle: {no_such_key: 1}\n')
+    assert main([*arguments, '--config', str(change)]) == 2
 
 
 def test_an_unknown_mode_is_named(datasets):
@@ -65,6 +155,16 @@ def test_ground_truth_velocities_fit_the_positions(datasets):
     (lambda d: d.pop('scenes'), "'scenes' is missing"),
     (lambda d: d.update(format='x'), 'expected an object with format'),
     (lambda d: d['predictions'].popitem(), "'predictions' lacks 1 samples"),
+    (lambda d: d.update(scenes={}), "'scenes' must be a list, not dict"),
+    (lambda d: d['class_range'].pop('car'), "'class_range' lacks class 'car'"),
+    (lambda d: d['scenes'][0]['samples'][0].pop('timestamp_us'), "lacks 'timestamp_us'"),
+    (lambda d: d['scenes'][0]['samples'].append(d['scenes'][0]['samples'][0]), 'at least one is there twice'),
+    (lambda d: first_box(d).pop('score'), "box 0 lacks 'score'"),
+    (lambda d: first_box(d).update(name='tram'), "box 0: unknown class 'tram'"),
+    (lambda d: first_box(d).update(size=[1, 2]), "'size' must be 3 finite numbers"),
+    (lambda d: first_box(d).update(translation=[0, float('nan'), 0]), "'translation' must be 3 finite numbers"),
+    (lambda d: first_box(d).update(velocity='fast'), "'velocity' must be null or 2 finite numbers"),
+    (lambda d: d.update(detections={}), "'detections' lacks"),
 ])
 def test_a_damaged_result_file_is_refused_with_its_reason(datasets, tmp_path, change, complaint):
     data = oracle_result(datasets, 'vehicle')

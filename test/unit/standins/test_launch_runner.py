@@ -73,3 +73,17 @@ def test_the_end_of_a_required_node_stops_the_others(prefix):
     lines = []
     assert run_plan(plan, lines.append) == 0
     assert any(line.startswith('[ends] ') and 'bye' in line for line in lines)
+
+
+def test_no_line_is_lost_when_many_come_at_once_and_the_node_is_stopped(prefix):
+    (prefix / 'lib/some_pkg/talker').write_text(
+        f'#!{sys.executable}\nimport signal, sys\nsignal.signal(signal.SIGINT, lambda *a: sys.exit("stopped"))\n'
+        'if "wait" in sys.argv:\n    print("a\\nb\\nc\\nno end of line", end="", flush=True)\n'
+        '    open(sys.argv[2], "w").close()\n    signal.pause()\n'
+        'while not __import__("os").path.exists(sys.argv[1]): __import__("time").sleep(0.01)\n')
+    plan = parse(prefix, f'''<node pkg="some_pkg" exec="talker" name="stays" args="wait {prefix}/ready"/>
+        <node pkg="some_pkg" exec="talker" name="ends" args="{prefix}/ready" on_exit="shutdown"/>''')
+    lines = []
+    assert run_plan(plan, lines.append) == 0
+    assert [line for line in lines if line.startswith('[stays]')] == [
+        '[stays] a\n', '[stays] b\n', '[stays] c\n', '[stays] no end of linestopped\n']

@@ -1,0 +1,42 @@
+"""Which frames are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import UserError
+from ..data.spd import FrameRecord, SpdDataset
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    Frames of a data set that count, the same for every mode and for the oracle.
+
+    ``split`` None takes all sequences; ``limit`` takes so many frames from the start of each data set.
+    """
+
+    split: str | None = 'val'
+    limit: int | None = None
+
+    def records(self, dataset: SpdDataset, side: str = 'cooperative') -> list[FrameRecord]:
+        """
+        Return the records sequence by sequence: recordings may overlap in time, trackers must not mix them.
+
+        :raises UserError: if nothing is selected.
+        """
+        records = [r for s in dataset.sequences(self.split) for r in dataset.records(side, s)][:self.limit]
+        if not records:
+            where = f"split '{self.split}'" if self.split else 'any split'
+            raise UserError(f'{dataset.root}: no {side} frames in {where}')
+        return records
+
+
+def token_prefix(folder: Path, datasets: Sequence[tuple[Path, SpdDataset]]) -> str:
+    """Return what makes tokens and scenes of one of several folders different: its name, or path if names repeat."""
+    if len(datasets) == 1:
+        return ''
+    names = [other.name for other, _ in datasets]
+    return f'{folder.name if names.count(folder.name) == 1 else folder}/'
