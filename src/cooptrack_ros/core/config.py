@@ -127,9 +127,6 @@ class ModelConfig:
 
 R50 = ModelConfig()
 
-_MINI_TRACKER = TrackerConfig(score_threshold=0.25, output_threshold=0.2, max_age=3)
-"""The small network is less sure of what it sees than the published one."""
-
 MINI = ModelConfig(
     name='mini',
     input_size=(288, 512),
@@ -150,9 +147,6 @@ MINI = ModelConfig(
     dropout=0.0,
     published_extras=False,
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
-    tracker_vehicle=_MINI_TRACKER,
-    tracker_roadside=_MINI_TRACKER,
-    tracker_cooperative=_MINI_TRACKER,
     behaviour=BehaviourConfig(
         previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
         max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, cls_prior_bias=True),

@@ -100,7 +100,7 @@ class BagPlayer:
         return not any(topic == f'/infra/{u}/{PICTURE}' for u in self.units if u not in self._live_units)
 
     def _publisher(self, topic: str, kind: str, latched: bool):
-        # Features are kept for a late subscriber, as the roadside node does.
+        # Recorded features are kept for a late subscriber: there is no second chance to send them.
         kept = latched or topic in self._features
         profile = QoSProfile(
             depth=1 if latched else 10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
@@ -140,19 +140,17 @@ class BagPlayer:
             self._spin(left)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield what is to be played, in order of log time."""
+        """Yield every message of the topics that are played, in order of log time."""
         try:
             with AnyReader([self._path], default_typestore=typestore()) as reader:
                 connections = [c for c in reader.connections if c.topic in self._publishers]
-                pictures = 0
                 for connection, log_ns, data in reader.messages(connections):
-                    if connection.topic == EGO.topic(PICTURE):
-                        pictures += 1
-                        if self._options.limit is not None and pictures > self._options.limit:
-                            return
                     yield Entry(connection.topic, log_ns, bytes(data))
         except AnyReaderError as error:
             raise UserError(f'{self._path} cannot be read: {error}') from error
+
+    def _is_beyond_limit(self, pictures: int) -> bool:
+        return self._options.limit is not None and pictures > self._options.limit
 
     def play_lockstep(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """
@@ -166,21 +164,30 @@ class BagPlayer:
         """
         started = time.monotonic()
         held: deque[Entry] = deque()
-        partner: dict[int, tuple[str, int]] = {}
+        partners: dict[int, dict[str, int]] = {}
         done: dict[str, int] = {}
 
         def ready(entry: Entry) -> bool:
-            unit, stamp = partner.get(entry.stamp_ns, ('', 0))
-            return unit not in self._live_units or done.get(unit, -1) >= stamp
+            return all(unit not in self._live_units or done.get(unit, -1) >= stamp
+                       for unit, stamp in partners.get(entry.stamp_ns, {}).items())
 
         def release(everything: bool = False) -> None:
             while held and (everything or ready(held[0])):
                 self._answered(held.popleft(), '')
                 advance(1)
 
+        pictures = 0
         for entry in self.entries():
-            self._tick(entry.log_ns)
             unit = self._unit_of_picture(entry.topic)
+            if unit == '':
+                pictures += 1
+            if self._is_beyond_limit(pictures):
+                if not held:
+                    break
+                if unit == '':
+                    # Only what the last pictures still wait for is played on.
+                    continue
+            self._tick(entry.log_ns)
             if unit == '':
                 held.append(entry)
             elif unit is not None:
@@ -189,8 +196,8 @@ class BagPlayer:
             else:
                 self._publish(entry)
                 if entry.topic.endswith('/pair'):
-                    pair = self._pair(entry)
-                    partner[pair[0]] = pair[1:]
+                    ego_ns, unit, infra_ns = self._pair(entry)
+                    partners.setdefault(ego_ns, {})[unit] = infra_ns
             release()
         release(everything=True)
         self.report.wall_s = time.monotonic() - started
@@ -220,7 +227,11 @@ class BagPlayer:
     def play_rate(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """Publish at the pace of the recording times the rate, whether or not anybody keeps up."""
         started, first = time.monotonic(), None
+        pictures = 0
         for entry in self.entries():
+            pictures += entry.topic == EGO.topic(PICTURE)
+            if self._is_beyond_limit(pictures):
+                break
             first = entry.log_ns if first is None else first
             due = started + (entry.log_ns - first) / 1e9 / self._options.rate
             while (left := due - time.monotonic()) > 0:

@@ -1,0 +1,101 @@
+"""The player in lockstep, with answers made by the test."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from sensor_msgs.msg import CompressedImage
+
+from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
+from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.data.bag_collector import Collector
+from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
+from cooptrack_ros.data.bag_types import LATCHED
+from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.nodes.qos import LOCKSTEP_INPUT
+
+FRAMES = 4
+UNITS = {'rsu_1': -30_000_000, 'rsu_2': 30_000_000}
+"""When the picture of a unit is taken, against the ego picture of the pair."""
+
+
+@pytest.fixture
+def bag(tmp_path) -> Path:
+    """Give a bag of an ego vehicle and two units, one of which takes its pictures later than the vehicle."""
+    entries = [(START_NS, '/ego/camera/calibration', calibration(), LATCHED)]
+    for i in range(FRAMES):
+        now = START_NS + i * STEP_NS
+        entries += [(now, '/ego/odometry', odometry(now)), (now, '/ego/camera/image/compressed', picture(now))]
+        for unit, offset in UNITS.items():
+            exact = pair(now, now + offset)
+            exact.unit_id = unit
+            entries += [(now - 1, f'/infra/{unit}/pair', exact),
+                        (now + offset, f'/infra/{unit}/camera/image/compressed', picture(now + offset))]
+    path = tmp_path / 'bag'
+    with BagWriter(path) as writer:
+        for log_ns, topic, message, *qos in sorted(entries, key=lambda entry: entry[0]):
+            writer.write(topic, message, log_ns, *qos)
+    return path
+
+
+class Responder:
+    """Answers pictures as nodes would and notes who was asked, in order."""
+
+    def __init__(self, world: World, silent: str = ''):
+        """Subscribe to all pictures; the agent ``silent`` never answers."""
+        self.asked: list[tuple[str, int]] = []
+        agents = {'ego': ('/ego/camera', TrackArray, '/ego/ego_node/output/tracks')}
+        agents |= {u: (f'/infra/{u}/camera', InstanceFeatureArray, f'/infra/{u}/features') for u in UNITS}
+        for name, (camera, kind, answers) in agents.items():
+            publisher = world.probe.create_publisher(kind, answers, LOCKSTEP_INPUT)
+            world.probe.create_subscription(
+                CompressedImage, f'{camera}/image/compressed',
+                lambda msg, n=name, p=publisher, k=kind: self._answer(msg, n, p, k, n == silent), LOCKSTEP_INPUT)
+
+    def _answer(self, msg, name, publisher, kind, is_silent) -> None:
+        self.asked.append((name, msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec))
+        if not is_silent:
+            publisher.publish(kind(header=msg.header))
+
+
+def player(world: World, bag: Path, **options) -> BagPlayer:
+    """Return a player that is ready to play."""
+    collector = Collector(world.probe, list(UNITS))
+    result = BagPlayer(world.probe, bag, collector, lambda seconds: world.executor.spin_once(timeout_sec=seconds),
+                       PlayOptions(timeout_s=options.pop('timeout_s', 30.0), **options))
+    result.wait_for_nodes()
+    return result
+
+
+def test_an_ego_picture_follows_the_pictures_of_all_its_units_also_later_ones(world, bag):
+    responder = Responder(world)
+    report = player(world, bag).play_lockstep()
+    expected = [(who, START_NS + i * STEP_NS + UNITS.get(who, 0))
+                for i in range(FRAMES) for who in ('rsu_1', 'rsu_2', 'ego')]
+    assert responder.asked == expected
+    assert (report.ego_pictures, report.unit_pictures) == (FRAMES, {'rsu_1': FRAMES, 'rsu_2': FRAMES})
+
+
+def test_a_limit_still_plays_what_the_last_picture_needs(world, bag):
+    responder = Responder(world)
+    report = player(world, bag, limit=2).play_lockstep()
+    assert report.ego_pictures == 2
+    assert [who for who, _ in responder.asked] == ['rsu_1', 'rsu_2', 'ego'] * 2
+
+
+def test_who_does_not_answer_is_named(world, bag):
+    Responder(world, silent='rsu_2')
+    with pytest.raises(UserError, match=r"roadside node of unit 'rsu_2' did not answer .* /infra/rsu_2/features"):
+        player(world, bag, timeout_s=3.0).play_lockstep()
+
+
+def test_a_missing_node_is_named(world, bag):
+    with pytest.raises(UserError, match='nobody listens to /ego/camera/image/compressed: is the ego node running'):
+        player(world, bag, timeout_s=0.5)
+
+
+def test_stamps_are_read_from_the_serialized_header(world, bag):
+    Responder(world)
+    entries = [e for e in player(world, bag).entries() if e.topic == '/ego/camera/image/compressed']
+    assert np.diff([e.stamp_ns for e in entries]).tolist() == [STEP_NS] * (FRAMES - 1)
