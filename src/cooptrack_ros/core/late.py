@@ -100,7 +100,9 @@ class LateTracker:
         """
         elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
         if elapsed is not None and not 0 <= elapsed <= self.config.max_gap_s:
-            state, elapsed = self.initial(), None
+            # A new object must not take the number of an old one.
+            fresh = replace(initial_state(self.kalman), next_id=state.tracks.next_id)
+            state, elapsed = LateState(fresh, None), None
         infra = without_host(infra, self.config)
         fused, _, _ = fuse_boxes(ego, infra, self.config)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])

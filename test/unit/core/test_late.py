@@ -167,3 +167,11 @@ def test_the_gate_turns_with_the_roadside_box():
     along_its_length = cars((10, 4.0))
     assert len(fuse_boxes(along_its_length, cars((10, 0)))[1]) == 0
     assert len(fuse_boxes(along_its_length, cars((10, 0)).with_(yaw=np.array([np.pi / 2])))[1]) == 1
+
+
+def test_after_a_gap_roadside_objects_get_numbers_that_were_not_used_before():
+    tracker = LateTracker()
+    state, before = tracker.step(tracker.initial(), Boxes.empty(), cars((40, 10)), np.eye(4), 0)
+    _, after = tracker.step(state, Boxes.empty(), cars((40, 25)), np.eye(4), 2_000_000_000)
+    assert before.track_id.tolist() == [ROADSIDE_FIRST_ID]
+    assert after.track_id.tolist() == [ROADSIDE_FIRST_ID + 1]
