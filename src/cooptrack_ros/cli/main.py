@@ -17,6 +17,7 @@ COMMANDS = {
     'eval': 'run a model over data and measure detection and tracking',
     'eval-json': 'measure a result file in the exchange format',
     'render': 'draw a result as pictures and an animation',
+    'weights': 'import, export, list and verify models',
     'demo': 'run the whole demonstration',
 }
 

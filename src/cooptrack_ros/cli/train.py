@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
     parser.add_argument('--init', type=Path, help='run folder or model folder to start from')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stage cooperative)')
+    parser.add_argument('--side', choices=['vehicle', 'roadside'], help='stage image: pictures of this side only')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')
     parser.add_argument('--learning-rate', type=float)
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Train; return 0 when the run is complete."""
     import torch
 
-    from ..core.config import load_config
+    from ..core.config import named_config
     from ..core.errors import UserError
     from ..core.types import Side
     from ..model.store import open_model
@@ -46,10 +47,13 @@ def run(args: argparse.Namespace) -> int:
     recipe = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     if args.minutes is not None and args.steps is None:
         recipe = replace(recipe, steps=10 ** 9)
-    config = load_config(args.config)
+    config = named_config(args.config)
     torch.set_num_threads(args.threads)
+    if args.side and args.stage != 'image':
+        raise UserError('--side belongs to stage image; the other stages name their side')
     if args.stage == 'image':
-        stage, stream = runs.image_run(config, recipe, args.data)
+        sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
+        stage, stream = runs.image_run(config, recipe, args.data, sides)
     else:
         side = Side(args.stage)
         messages = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from .errors import UserError
 from .types import CLASS_NAMES, Side
 
 
@@ -59,6 +60,8 @@ class BehaviourConfig:
     """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (Q1)."""
     aux_losses_stage2: bool = False
     dup_ref_loss: bool = True
+    keep_ids_after_gap: bool = False
+    """Go on counting identities after a gap inside a sequence instead of starting again at 1 (Q16)."""
     cls_prior_bias: bool = False
     """Prior bias on the refinement class head of new trainings (model.md 13.9)."""
 
@@ -149,7 +152,8 @@ MINI = ModelConfig(
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
     behaviour=BehaviourConfig(
         previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
-        max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, cls_prior_bias=True),
+        max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, keep_ids_after_gap=True,
+        cls_prior_bias=True),
 )
 
 PRESETS = {'r50': R50, 'mini': MINI}
@@ -204,6 +208,21 @@ def config_to_dict(config: Any) -> dict[str, Any]:
             return [plain(v) for v in value]
         return value
     return plain(asdict(config))
+
+
+def named_config(source: str) -> ModelConfig:
+    """
+    Return the configuration that a command line names: a preset or a YAML file.
+
+    :raises UserError: if there is no such file, or it is wrong.
+    """
+    try:
+        return load_config(source)
+    except FileNotFoundError as error:
+        raise UserError(f"no configuration '{source}': neither a preset ({', '.join(sorted(PRESETS))}) "
+                        'nor a YAML file') from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"configuration '{source}': {error}") from error
 
 
 def load_config(source: str | dict[str, Any]) -> ModelConfig:

@@ -152,7 +152,7 @@ class AgentTracker:
         reset = not continues(now, state.moment, self._settings.reset_gap_s)
         previous = None if reset else state.moment
         if reset:
-            state = TrackerState(None, self._queries[:0], None, 1, state.step)
+            state = TrackerState(None, self._queries[:0], None, self._first_id(state, now), state.step)
 
         rows = self._fill(self._propagate(state, now, observe), state.step)
         clock.mark('propagate')
@@ -196,6 +196,10 @@ class AgentTracker:
         else:
             matrices = row_vector_pose(moment.global_from_lidar)
         return tuple(torch.from_numpy(m).to(self.device) for m in matrices)
+
+    def _first_id(self, state: TrackerState, now: Moment) -> int:
+        gap = state.moment is not None and state.moment.sequence == now.sequence
+        return state.next_id if gap and self.config.behaviour.keep_ids_after_gap else 1
 
     def _propagate(self, state: TrackerState, now: Moment, observe: Observer) -> Instances:
         if not len(state.tracks):

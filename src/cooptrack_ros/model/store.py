@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..core.config import ModelConfig, config_to_dict, load_config
+from ..core.config import ModelConfig, config_to_dict, load_config, named_config
 from ..core.errors import UserError
 from ..core.types import Side
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..core.tracker import AgentTracker
     from .network import CoopTrackNetwork
 
@@ -55,9 +58,32 @@ class ModelPackage:
                 torch.manual_seed(_RANDOM_SEED[side])
                 network = CoopTrackNetwork(self.config, side)
         else:
+            state = self.state(side)
+            if self.detection_only:
+                raise UserError(f"model '{self.name}' holds detection weights only, which cannot track: "
+                                'use it to start a training (train vehicle|roadside --init)')
             network = CoopTrackNetwork(self.config, side)
-            _load_state(network, self._checked_file(side))
+            _load_state(network, state, self._file(side))
         return network.to(device).eval()
+
+    @property
+    def detection_only(self) -> bool:
+        """Tell whether the weights lack everything that tracking adds to detection."""
+        return bool(self.card.get('detection_only', False))
+
+    def state(self, side: Side) -> dict[str, Tensor]:
+        """
+        Return the stored entries of a side under our names.
+
+        :raises UserError: if the file is missing, damaged, or not the one on the card.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+        path = self._checked_file(side)
+        try:
+            return load_file(str(path))
+        except SafetensorError as error:
+            raise UserError(f'{path} is not a readable safetensors file: {error}') from error
 
     def tracker(self, side: Side, device: str = 'cpu') -> AgentTracker:
         """Return a tracker that runs the network of a side."""
@@ -86,13 +112,7 @@ class ModelPackage:
         return path
 
 
-def _load_state(network, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-    try:
-        state = load_file(str(path))
-    except SafetensorError as error:
-        raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+def _load_state(network, state: Mapping[str, Tensor], path: Path) -> None:
     expected = network.state_dict()
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys())
@@ -114,6 +134,15 @@ def model_folders() -> list[Path]:
     return [f for f in folders if f.is_dir()]
 
 
+def installed_models() -> list[ModelPackage]:
+    """Return the models that are found by name; one that is shadowed by another of its name is left out."""
+    found: dict[str, ModelPackage] = {}
+    for folder in model_folders():
+        for card in sorted(folder.glob(f'*/{CARD_NAME}')):
+            found.setdefault(card.parent.name, open_model(str(card.parent)))
+    return list(found.values())
+
+
 def open_model(weights: str) -> ModelPackage:
     """
     Open a model by NAME, by the path of its folder, or ``random:PRESET`` for seeded random weights.
@@ -121,10 +150,7 @@ def open_model(weights: str) -> ModelPackage:
     :raises UserError: if there is no such model, or its card cannot be read.
     """
     if weights.startswith(RANDOM_PREFIX):
-        try:
-            config = load_config(weights.removeprefix(RANDOM_PREFIX))
-        except (OSError, ValueError) as error:
-            raise UserError(f"model '{weights}': {error}") from error
+        config = named_config(weights.removeprefix(RANDOM_PREFIX))
         return ModelPackage(weights, config, {'name': weights}, None)
     candidates = [Path(weights)] + [folder / weights for folder in model_folders()]
     folder = next((c for c in candidates if (c / CARD_NAME).is_file()), None)
@@ -142,21 +168,32 @@ def open_model(weights: str) -> ModelPackage:
 def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
               training: dict[str, Any]) -> Path:
     """
-    Write one side as float16 safetensors and enter it in the card (made if missing); both atomically.
+    Write a network that was trained here as float16, see ``write_side``.
 
     :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
+    """
+    state = {k: (v.half() if v.is_floating_point() else v) for k, v in network.state_dict().items()}
+    return write_side(folder, config, side, state, {'training': training}, 'Apache-2.0')
+
+
+def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str, Tensor], origin: dict[str, Any],
+               licence: str) -> Path:
+    """
+    Write one side as safetensors and enter it in the card (made if missing); both atomically.
+
+    :param state: entries under our names, stored in their own precision.
+    :param origin: where the weights come from, plain data for the card.
     :returns: the weights file.
     """
     from safetensors.torch import save
     folder.mkdir(parents=True, exist_ok=True)
-    state = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in network.state_dict().items()}
-    data = save(state)
+    data = save({k: v.contiguous() for k, v in state.items()})
     path = folder / f'{side.value}.safetensors'
     _write_atomically(path, data)
     card_path = folder / CARD_NAME
     card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
     card.setdefault('name', folder.name)
-    card.setdefault('licence', 'Apache-2.0')
+    card.setdefault('licence', licence)
     # In full, so that a later change of a preset cannot change what these weights mean.
     card['configuration'] = {'preset': config.name, **config_to_dict(config)}
     card['class_names'] = list(config.class_names)
@@ -165,8 +202,9 @@ def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackN
     card.setdefault('sides', {})[side.value] = {
         'sha256': hashlib.sha256(data).hexdigest(),
         'bytes': len(data),
-        'parameters': sum(p.numel() for p in network.parameters()),
-        'training': training,
+        'entries': len(state),
+        'values': sum(v.numel() for v in state.values()),
+        **origin,
     }
     _write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
     return path

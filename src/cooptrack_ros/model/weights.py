@@ -139,12 +139,17 @@ def published_name(ours: str) -> str:
     return _translate(ours, _TO_PUBLISHED)
 
 
-def expected_entries(config: ModelConfig, side: Side) -> dict[str, tuple[int, ...]]:
+TRACKING_PREFIXES = ('STReasoner.', 'MotionExtractor.', 'crossview_alignment.')
+"""What tracking and cooperation add to the entries of a detection checkpoint (14.2, 14.3)."""
+
+
+def expected_entries(config: ModelConfig, side: Side, detection_only: bool = False) -> dict[str, tuple[int, ...]]:
     """Return published names and shapes of all entries that a checkpoint of a configuration holds."""
     from .network import CoopTrackNetwork
     with torch.device('meta'):
         network = CoopTrackNetwork(config, side)
-    return {published_name(name): tuple(value.shape) for name, value in network.state_dict().items()}
+    entries = {published_name(name): tuple(value.shape) for name, value in network.state_dict().items()}
+    return {n: s for n, s in entries.items() if not (detection_only and n.startswith(TRACKING_PREFIXES))}
 
 
 def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -60,4 +60,7 @@ def association_loss(logits: Tensor, label: Tensor, config: LossConfig) -> Tenso
     probability = logits.sigmoid()
     p_t = torch.where(label > 0, probability, 1 - probability)
     entropy = F.binary_cross_entropy_with_logits(logits, label, reduction='none')
-    return config.association_weight * (entropy * (1 - p_t).pow(config.association_gamma)).mean()
+    loss = entropy * (1 - p_t).pow(config.association_gamma)
+    if config.association_alpha >= 0:
+        loss = loss * torch.where(label > 0, config.association_alpha, 1 - config.association_alpha)
+    return config.association_weight * loss.mean()

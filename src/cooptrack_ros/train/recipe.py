@@ -16,6 +16,8 @@ class LossConfig:
     code_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.2)
     association_weight: float = 10.0
     association_gamma: float = 1.0
+    association_alpha: float = -1.0
+    """Share of the positive pairs in the focal association loss; negative: both count fully, as published (Q14)."""
     association_gate_m: float = 3.0
     """Largest centre distance between a box and the object it is labelled with."""
     rule_gate_m: float = 3.5

@@ -62,17 +62,17 @@ def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
     if _is_model(folder):
         package = open_model(str(folder))
         # The cooperative network starts from the vehicle's.
-        return package.network(side if package.has(side) else Side.VEHICLE).state_dict()
+        return package.state(side if package.has(side) else Side.VEHICLE)
     return {k.removeprefix('network.'): v for k, v in _saved(folder).items() if k.startswith('network.')}
 
 
-def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path]) -> tuple[Stage, Stream]:
-    """Return stage and stream of the picture pretraining on both sides."""
+def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
+              sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE)) -> tuple[Stage, Stream]:
+    """Return stage and stream of the picture pretraining on one side or both."""
     datasets = open_datasets(folders)
     torch.manual_seed(recipe.seed)
-    share = replace(recipe, batch_slots=max(recipe.batch_slots // 2, 1))
-    streams = [ClipStream(datasets, side, share, config.range_of(side).pc_range)
-               for side in (Side.VEHICLE, Side.ROADSIDE)]
+    share = replace(recipe, batch_slots=max(recipe.batch_slots // len(sides), 1))
+    streams = [ClipStream(datasets, side, share, config.range_of(side).pc_range) for side in sides]
     return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe), MixedStream(streams)
 
 
