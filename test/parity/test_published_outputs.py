@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cooptrack_ros.model.ops.deform_attn import PATHS
 from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
 from cooptrack_ros.parity.sequences import Recording
@@ -25,6 +26,12 @@ def test_every_recorded_array_is_reproduced(name):
     assert run_file(DATA / f'{name}.npz', comparison)
     bad = [r for r in comparison.results if r.verdict != 'ok']
     assert comparison.results and not bad, bad[:5]
+
+
+@pytest.mark.parametrize('attention', sorted(PATHS))
+def test_every_implementation_of_attention_reproduces_the_stages(attention, capsys):
+    assert main([str(DATA), '--only', 'stage', '--attention', attention, '--quiet']) == 0
+    assert ' 0 tie, 0 FAIL' in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ INFRA_RANGE = RangeConfig((0.0, -51.2, -5.0, 102.4, 51.2, 3.0), (-10.0, -61.2, -
 
 @dataclass(frozen=True)
 class BackboneConfig:
-    """Image backbone: ``resnet50`` (published names) or ``compact`` with the given widths."""
+    """Image backbone: ``resnet`` (bottlenecks, published names), ``compact`` or ``convnext`` with the given widths."""
 
-    kind: str = 'resnet50'
+    kind: str = 'resnet'
     widths: tuple[int, ...] = (64, 128, 256, 512)
     blocks: tuple[int, ...] = (3, 4, 6, 3)
     out_stride: int = 32
@@ -156,7 +156,17 @@ MINI = ModelConfig(
         cls_prior_bias=True),
 )
 
-PRESETS = {'r50': R50, 'mini': MINI}
+_RESNET_101 = BackboneConfig(blocks=(3, 4, 23, 3))
+_FULL_SIZE = {'input_size': (1088, 1920), 'bev_size': (200, 200)}
+
+R101 = replace(R50, name='r101', backbone=_RESNET_101)
+CONVNEXT_SMALL = replace(
+    R50, name='convnext_s', backbone=BackboneConfig('convnext', widths=(96, 192, 384, 768), blocks=(3, 3, 27, 3)))
+R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
+R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
+"""Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
+
+PRESETS = {c.name: c for c in (R50, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
 
 
 def apply_overrides(config: Any, overrides: dict[str, Any], path: str = '') -> Any:

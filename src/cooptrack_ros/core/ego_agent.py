@@ -8,8 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .geometry import transform_boxes
-from .late import LateTracker, fuse_boxes, match_boxes, without_host
+from .late import LateTracker, fuse_boxes, match_boxes, roadside_boxes, without_host
 from .types import Boxes, Frame, FrameOutput, Match, RoadsideMessage
 
 
@@ -69,7 +68,7 @@ class EgoAgent:
         if output.reset:
             self._late_state = self._late.initial()
         if self._fuses_late:
-            infra = Boxes.concatenate([transform_boxes(m.ego_from_infra, m.instances.boxes) for m in late])
+            infra = roadside_boxes(late, output.stamp_ns)
             matches += _late_matches(tracks, infra, late)
             if late:
                 others = without_host(infra, self._late.config)

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import ModelConfig
 from ..core.geometry import transform_boxes
-from ..core.late import LateConfig, LateTracker, fuse_boxes, without_host
+from ..core.late import LateConfig, LateTracker, fuse_boxes, roadside_boxes, without_host
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..model.store import ModelPackage
@@ -178,7 +178,7 @@ class _Merger:
         """Return tracks and detections of the frame."""
         if not self._mode.startswith('late'):
             return output.tracks, output.detections
-        infra = Boxes.concatenate([transform_boxes(m.ego_from_infra, m.instances.boxes) for m in messages])
+        infra = roadside_boxes(messages, output.stamp_ns)
         detections, _, _ = fuse_boxes(output.detections, without_host(infra, self._config), self._config)
         if self._mode == 'late':
             self._late_state, tracks = self._late.step(

@@ -1,4 +1,4 @@
-"""Image backbones: the published ResNet-50 and a small residual network for CPUs."""
+"""Image backbones: ResNet (the published one has 50 layers), a small residual network for CPUs, ConvNeXt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.config import BackboneConfig
+from .convnext import ConvNeXt
 
 
 class Bottleneck(nn.Module):
@@ -143,7 +144,7 @@ def build_backbone(config: BackboneConfig) -> nn.Module:
 
     :raises ValueError: for an unknown kind.
     """
-    kinds = {'resnet50': ResNet, 'compact': CompactBackbone}
+    kinds = {'resnet': ResNet, 'compact': CompactBackbone, 'convnext': ConvNeXt}
     if config.kind not in kinds:
         raise ValueError(f"unknown backbone '{config.kind}'; known: {', '.join(kinds)}")
     return kinds[config.kind](config)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.config import R50
+from ..model.ops.deform_attn import PATHS, forced_path
 from .compare import Comparison, Result
 from .sequences import Recording
 
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('folder', type=Path, help='folder with recorded .npz files')
     parser.add_argument('--json', type=Path, help='write all results there')
     parser.add_argument('--only', default='', help='run only files whose name contains this')
+    parser.add_argument('--attention', choices=sorted(PATHS), help='force one implementation of deformable attention '
+                        '(default: the one that the nodes use)')
     parser.add_argument('--quiet', action='store_true', help='print only what is not ok')
     options = parser.parse_args(arguments)
     files = [p for p in sorted(options.folder.glob('*.npz')) if options.only in p.name]
@@ -61,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in files:
         before = len(comparison.results)
         try:
-            run_file(path, comparison)
+            with forced_path(options.attention):
+                run_file(path, comparison)
         except (ValueError, KeyError) as error:
             comparison.fail(path.name, f'cannot be compared: {error}')
         _print(comparison.results[before:], not options.quiet)

@@ -1,12 +1,14 @@
 """Late fusion and Kalman tracking: the worked cases and the rules."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cooptrack_ros.core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, predict, step, update
 from cooptrack_ros.core.giou import giou_3d
-from cooptrack_ros.core.late import ROADSIDE_FIRST_ID, LateTracker, fuse_boxes
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.core.late import ROADSIDE_FIRST_ID, LateTracker, fuse_boxes, roadside_boxes
+from cooptrack_ros.core.types import Boxes, InstanceSet, RoadsideMessage
 
 
 def cars(*xy, label=0, score=0.8, first_id=1):
@@ -175,3 +177,15 @@ def test_after_a_gap_roadside_objects_get_numbers_that_were_not_used_before():
     _, after = tracker.step(state, Boxes.empty(), cars((40, 25)), np.eye(4), 2_000_000_000)
     assert before.track_id.tolist() == [ROADSIDE_FIRST_ID]
     assert after.track_id.tolist() == [ROADSIDE_FIRST_ID + 1]
+
+
+def test_roadside_boxes_are_moved_by_their_own_velocity_to_the_time_of_the_ego_frame():
+    boxes = cars((10, 0), (20, 5)).with_(velocity=np.array([[15.0, -5.0], [np.nan, np.nan]]))
+    instances = replace(InstanceSet.empty(4), boxes=boxes)
+    # The unit faces left of the vehicle and stands 2 m before it.
+    ego_from_infra = np.array([[0.0, -1, 0, 2], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    message = RoadsideMessage('rsu_1', 1_000_000_000, instances, ego_from_infra)
+    moved = roadside_boxes([message], 1_200_000_000)
+    np.testing.assert_allclose(moved.centre[:, :2], [[2 + 1.0, 13.0], [2 - 5.0, 20.0]])
+    np.testing.assert_allclose(moved.velocity[0], [5.0, 15.0], atol=1e-12)
+    assert len(roadside_boxes([], 0)) == 0

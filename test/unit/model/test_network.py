@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from cooptrack_ros.core.config import MINI, R50
+from cooptrack_ros.core.config import MINI, PRESETS, R50, BackboneConfig
 from cooptrack_ros.core.timeline import Moment
 from cooptrack_ros.core.types import Boxes, Side
+from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.bev_geometry import BevGeometry, BevMotion, bev_geometry, bev_motion
 from cooptrack_ros.model.boxes import boxes_from_codes, codes_from_boxes
 from cooptrack_ros.model.network import CoopTrackNetwork
-from cooptrack_ros.model.ops.deform_attn import sample_by_grid, sample_by_rows
+from cooptrack_ros.model.ops.deform_attn import forced_path, sample_by_grid, sample_by_rows
 from cooptrack_ros.model.preprocess import MEAN_RGB, STD_RGB, prepare_image, prepare_projection
 from cooptrack_ros.model.weights import expected_entries, our_name, published_name
 from cooptrack_ros.parity.fill import manifest
@@ -167,3 +170,33 @@ def test_training_reaches_every_parameter_of_the_single_agent_stages(side):
     cooperative = ('alignment', 'association', 'aggregation')
     missing = [n for n, p in network.named_parameters() if p.grad is None and not n.startswith(cooperative)]
     assert not missing
+
+
+def test_an_unknown_sampling_path_is_refused():
+    with pytest.raises(ValueError, match='rows, grid'), forced_path('fast'):
+        pass
+
+
+@pytest.mark.parametrize(('preset', 'millions'), [('r50', 25.5 - 2.0), ('r101', 44.5 - 2.0), ('convnext_s', 49.5)])
+def test_backbones_have_the_known_sizes(preset, millions):
+    with torch.device('meta'):
+        backbone = build_backbone(PRESETS[preset].backbone)
+    assert sum(p.numel() for p in backbone.parameters()) / 1e6 == pytest.approx(millions, rel=0.01)
+
+
+@pytest.mark.parametrize('kind', ['resnet', 'compact', 'convnext'])
+def test_every_kind_of_backbone_tracks_and_learns(kind):
+    config = replace(MINI, num_queries=8, bev_size=(8, 8), backbone=BackboneConfig(
+        kind, widths=(8, 8, 16, 16), blocks=(1, 1, 1, 1), out_stride=16 if kind == 'compact' else 32))
+    torch.manual_seed(0)
+    network = CoopTrackNetwork(config, Side.VEHICLE)
+    features = network.image_features(torch.randn(1, 1, 3, 96, 160))
+    stride = config.backbone.out_stride
+    assert features.shape == (1, 1, config.embed_dims, 96 // stride, 160 // stride)
+    features.square().sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.backbone.parameters())
+
+
+def test_an_unknown_backbone_is_refused():
+    with pytest.raises(ValueError, match='compact'):
+        build_backbone(BackboneConfig('vgg'))

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_forced: ContextVar[str | None] = ContextVar('forced sampling path', default=None)
+
+
+@contextmanager
+def forced_path(name: str | None) -> Iterator[None]:
+    """Sample by ``rows`` or by ``grid`` within a ``with`` block, for comparisons; None chooses as always."""
+    if name not in (None, *PATHS):
+        raise ValueError(f"unknown sampling path '{name}'; known: {', '.join(PATHS)}")
+    token = _forced.set(name)
+    try:
+        yield
+    finally:
+        _forced.reset(token)
 
 
 def deformable_sample(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
@@ -20,7 +38,8 @@ def deformable_sample(value: Tensor, map_size: tuple[int, int], locations: Tenso
     :returns: (B, Q, C).
     """
     gather = value.device.type == 'cpu' and value.dtype == torch.float32 and not torch.is_grad_enabled()
-    return (sample_by_rows if gather else sample_by_grid)(value, map_size, locations, weights)
+    path = _forced.get() or ('rows' if gather else 'grid')
+    return PATHS[path](value, map_size, locations, weights)
 
 
 def sample_by_grid(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
@@ -65,3 +84,6 @@ def _neighbours(position: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, T
     cell = low.clamp(-1, count).to(torch.int32)
     # The second clamp keeps the cells of NaN positions inside; their shares stay NaN.
     return cell.clamp(0, count - 1), (cell + 1).clamp(0, count - 1), share_low, share_high
+
+
+PATHS = {'rows': sample_by_rows, 'grid': sample_by_grid}
