@@ -121,7 +121,17 @@ def test_gaps_and_other_sequences_start_anew(frame, reset):
     state, _ = run(tracker, [make_frame(0)])
     _, output = tracker.step(state, frame)
     assert output.reset is reset
-    assert (1 in output.tracks.track_id) or (1 in output.detections.track_id) or not reset
+
+
+@pytest.mark.parametrize(('keep', 'frame', 'restarts'), [
+    (False, make_frame(6), True), (True, make_frame(6), False), (True, make_frame(1, 'b'), True)])
+def test_identities_start_again_or_go_on_after_a_gap(keep, frame, restarts):
+    config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, keep_ids_after_gap=keep))
+    tracker = make_tracker(Side.VEHICLE, MANY, config)
+    state, _ = run(tracker, [make_frame(0)])
+    _, output = tracker.step(state, frame)
+    assert (output.detections.track_id.min() == 1) is restarts
+    assert restarts or output.detections.track_id.min() >= state.next_id
 
 
 def test_time_running_back_starts_anew():
