@@ -83,7 +83,8 @@ def main() -> int:
         cells = [frame.get('seconds'), frame.get('peak_gib'), step.get('seconds'), step.get('peak_gib')]
         text = [f'{c:.2f}' if c is not None else '-' for c in cells]
         print(f'{preset:<12}{frame.get("parameters", 0) / 1e6:>13.1f}',
-              f'{text[0]:>8}{text[1]:>10}{text[2]:>17}{text[3]:>10}', frame.get('failed', ''), step.get('failed', ''), flush=True)
+              f'{text[0]:>8}{text[1]:>10}{text[2]:>17}{text[3]:>10}', frame.get('failed', ''), step.get('failed', ''),
+              flush=True)
     if args.json:
         threads = os.environ.get('OMP_NUM_THREADS', '1')
         args.json.write_text(json.dumps({'machine': platform.processor() or platform.machine(), 'threads': threads,
