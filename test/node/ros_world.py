@@ -83,6 +83,12 @@ class FakePackage:
     def __init__(self):
         """Start without trackers."""
         self.trackers: dict[Side, FakeTracker] = {}
+        self.behaviour: dict[str, str] = {}
+
+    def with_behaviour(self, **changes):
+        """Note the changes."""
+        self.behaviour |= changes
+        return self
 
     def has(self, side):
         """Tell that every side is there."""

@@ -16,11 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='data folders, or folders of seed_* folders')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_plugin, '
-                        'cooperative, zeroed, cooperative_alone, all; vehicle or roadside: one side against '
+                        'rule, cooperative, zeroed, cooperative_alone, all; vehicle or roadside: one side against '
                         'its own labels')
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
+    parser.add_argument('--latency-ms', type=float, default=0.0, help='delay of every roadside message')
+    parser.add_argument('--rotation-noise-deg', type=float, default=0.0,
+                        help='standard deviation of a turn of the relative pose, anew in each frame')
+    parser.add_argument('--drop-rate', type=float, default=0.0, help='share of the messages that are lost, 0 to 1')
+    parser.add_argument('--seed', type=int, default=0, help='of noise and loss')
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
@@ -36,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from ..core.errors import UserError
     from ..data.folders import open_datasets
     from ..eval import report
+    from ..eval.channel import Channel
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
     torch.set_num_threads(args.threads)
@@ -44,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     datasets = open_datasets(args.data)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
-    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size())
+    channel = Channel(args.latency_ms, args.rotation_noise_deg, args.drop_rate, args.seed)
+    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size(), channel)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -100,6 +107,8 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
     return {
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config,
+        'channel': {'latency_ms': args.latency_ms, 'rotation_noise_deg': args.rotation_noise_deg,
+                    'drop_rate': args.drop_rate, 'seed': args.seed},
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,

@@ -52,6 +52,8 @@ class BehaviourConfig:
     """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, Q5)."""
     query_fill: str = 'random'
     """Which learned queries join the live tracks: ``random`` subset (Q9) or ``first_n``."""
+    association: str = 'learned'
+    """How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, 9.3)."""
     min_affinity: float = 0.0
     """Association pairs below this affinity are not fused (Q1); 0 accepts all."""
     max_match_distance_m: float = float('inf')

@@ -14,6 +14,7 @@ from ..model.alignment import AlignedInstances
 from ..model.association import FusedPairs
 from ..model.boxes import codes_from_boxes, denormalize
 from ..model.network import CoopTrackNetwork
+from .config import BehaviourConfig
 from .geometry import transform_points
 from .lifecycle import Instances
 from .types import RoadsideMessage
@@ -21,6 +22,8 @@ from .types import RoadsideMessage
 Observer = Callable[[str, object], None]
 """Called with the name and value of intermediate results."""
 
+RULE_GATE_M = 3.5
+"""Largest distance of a pair that is associated by distance (9.2)."""
 DUPLICATE_DISTANCE_M = 2.0
 _OUT_OF_REACH = 1e5
 """Cost of a pair beyond the distance limit: worse than any affinity."""
@@ -131,6 +134,17 @@ def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
     return rows[good], columns[good]
 
 
+def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres (9.2)."""
+    if not len(points) or not len(others):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    cost = torch.cdist(points.detach().float(), others.detach().float()).cpu().numpy()
+    cost[cost > gate_m] = 1e6
+    rows, columns = linear_sum_assignment(cost)
+    keep = cost[rows, columns] < 1e5
+    return rows[keep], columns[keep]
+
+
 def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstances, rows: Tensor, columns: Tensor,
               affinity: Tensor, unit: int, indices: Tensor) -> Fusion:
     """
@@ -183,6 +197,16 @@ def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int
     return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros)
 
 
+def _match(behaviour: BehaviourConfig, logits: Tensor, own: Tensor, received: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pairs of own (N, 3) and received (M, 3) points, metres, as the configuration wants."""
+    if behaviour.association == 'rule':
+        gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
+        rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(own, received, gate_m))
+        return rows, columns
+    return match_by_affinity(logits, torch.cdist(own, received), behaviour.min_affinity,
+                             behaviour.max_match_distance_m)
+
+
 def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor, received: Sequence[Received],
          observe: Observer) -> Fusion:
     """Fuse all messages one after another, then adapt all rows to the cooperative heads."""
@@ -193,9 +217,8 @@ def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor
         open_rows = torch.nonzero(fusion.unit < 0).flatten()
         rows_now, aligned = fusion.instances[open_rows], unit.aligned
         logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
-        distance = torch.cdist(denormalize(rows_now.ref_points, pc_range), denormalize(aligned.ref_points, pc_range))
-        rows, columns = match_by_affinity(
-            logits, distance, behaviour.min_affinity, behaviour.max_match_distance_m)
+        rows, columns = _match(behaviour, logits, *(denormalize(p, pc_range) for p in (
+            rows_now.ref_points, aligned.ref_points)))
         observe('affinity_logits', logits)
         observe('matches', (rows, columns))
         indices = torch.from_numpy(unit.indices).to(rows.device)

@@ -18,12 +18,14 @@ from ..core.late import LateConfig, LateTracker, fuse_boxes, roadside_boxes, wit
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..model.store import ModelPackage
+from .channel import Channel
 from .exchange import ExchangeBuilder
 from .selection import Selection, token_prefix
 
-MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'cooperative', 'zeroed', 'cooperative_alone')
+MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
 """
-``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``zeroed``: cooperative with received features set to 0;
+``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``rule``: cooperative weights, associated by distance;
+``zeroed``: cooperative with received features set to 0;
 ``cooperative_alone``: the cooperative weights without any message.
 """
 _VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
@@ -58,16 +60,19 @@ class Evaluation:
     """
 
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
-                 selection: Selection | None = None, serialized_size: Callable[[InstanceSet], int] | None = None):
+                 selection: Selection | None = None, serialized_size: Callable[[InstanceSet], int] | None = None,
+                 channel: Channel | None = None):
         """
         Take data and model.
 
         :param selection: frames that count; default: split val.
+        :param channel: what happens to messages; default: nothing.
         :param serialized_size: bytes of the real message for an instance set, if that can be told.
         """
         self._datasets, self._package = datasets, package
         self._selection = selection or Selection()
         self._serialized_size = serialized_size
+        self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path], list[tuple[FrameOutput, float]]] = {}
 
     @property
@@ -120,15 +125,17 @@ class Evaluation:
         if mode in _VEHICLE_MODES:
             outputs = self._alone(Side.VEHICLE, folder, records)
         else:
-            outputs = self._network(Side.COOPERATIVE, records, heard, zero_features=mode == 'zeroed')
+            outputs = self._network(Side.COOPERATIVE, records, heard, zero_features=mode == 'zeroed',
+                                    association='rule' if mode == 'rule' else None)
         # Strict, so that every generator runs to its end and what it keeps is complete.
         for record, messages, (output, seconds) in zip(records, shown, outputs, strict=True):
             yield record, messages, output, seconds
 
     def _network(self, side: Side, records: list[FrameRecord], heard: Iterable | None = None,
-                 zero_features: bool = False, image: str = 'vehicle') -> Iterator[tuple[FrameOutput, float]]:
+                 zero_features: bool = False, image: str = 'vehicle',
+                 association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
         """Yield output and seconds of a network over records; every sequence starts afresh."""
-        tracker = self._package.tracker(side)
+        tracker = self._package.with_behaviour(association=association).tracker(side)
         sequence = None
         for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
@@ -150,8 +157,9 @@ class Evaluation:
         self._known[side, folder] = outputs
 
     def _messages(self, folder: Path, records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
-        for record, (sent, _) in zip(records, self._alone(Side.ROADSIDE, folder, records), strict=True):
-            yield [RoadsideMessage('rsu_1', sent.stamp_ns, sent.instances, record.ego_from_infra)]
+        sent = ((record.sequence, RoadsideMessage('rsu_1', out.stamp_ns, out.instances, record.ego_from_infra))
+                for record, (out, _) in zip(records, self._alone(Side.ROADSIDE, folder, records), strict=True))
+        return self._channel.deliver(folder.name, sent)
 
     def _count(self, statistics: RunStatistics, messages: Sequence[RoadsideMessage], mode: str) -> None:
         for message in messages:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,11 @@ class ModelPackage:
     config: ModelConfig
     card: dict[str, Any]
     folder: Path | None
+
+    def with_behaviour(self, **changes: Any) -> ModelPackage:
+        """Return the same weights with other switches; those that are None stay."""
+        changes = {k: v for k, v in changes.items() if v is not None}
+        return replace(self, config=replace(self.config, behaviour=replace(self.config.behaviour, **changes)))
 
     def has(self, side: Side) -> bool:
         """Tell whether weights of a side are there."""

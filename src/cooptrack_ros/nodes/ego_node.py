@@ -41,9 +41,10 @@ class EgoNode(AgentNode):
     def load(self, package: ModelPackage) -> None:
         """Load the network of the mode: the cooperative one, or that of the vehicle alone."""
         settings: EgoSettings = self.settings
-        self._cooperates = settings.fusion__mode in ('auto', 'cooperative')
+        self._cooperates = settings.fusion__mode in ('auto', 'cooperative', 'rule')
         side = Side.COOPERATIVE if self._cooperates else Side.VEHICLE
-        self._agent = EgoAgent(package.tracker(side, settings.device), settings.fusion__mode in ('auto', 'late'))
+        runs = package.with_behaviour(association='rule') if settings.fusion__mode == 'rule' else package
+        self._agent = EgoAgent(runs.tracker(side, settings.device), settings.fusion__mode in ('auto', 'late'))
         self._agent.warm_up(blank_frame(package.config))
         self._model_id = package.model_id(side)
         pairing = PairingConfig(settings.fusion__max_infra_age_ms / 1e3, settings.fusion__max_clock_skew_ms / 1e3)
@@ -133,7 +134,7 @@ class EgoNode(AgentNode):
                 continue
             if self._cooperates and is_known:
                 fused.append(message)
-            elif self.settings.fusion__mode != 'cooperative':
+            elif self.settings.fusion__mode not in ('cooperative', 'rule'):
                 late.append(message)
         return fused, late
 

@@ -9,6 +9,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ..core.fusion import match_by_distance
 from .recipe import LossConfig
 
 
@@ -81,17 +82,6 @@ def nearest_bev_iou(codes: Tensor, other: Tensor) -> Tensor:
     overlap = (torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp(min=0).prod(1)
     union = (high_a - low_a).prod(1) + (high_b - low_b).prod(1) - overlap
     return overlap / union.clamp(min=1e-6)
-
-
-def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres."""
-    if not len(points) or not len(others):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    cost = torch.cdist(points.detach().float(), others.detach().float()).cpu().numpy()
-    cost[cost > gate_m] = 1e6
-    rows, columns = linear_sum_assignment(cost)
-    keep = cost[rows, columns] < 1e5
-    return rows[keep], columns[keep]
 
 
 def association_labels(veh_codes: Tensor, infra_codes: Tensor, targets: Targets, gate_m: float) -> Tensor:

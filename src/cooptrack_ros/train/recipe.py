@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..core.fusion import RULE_GATE_M
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -20,7 +22,7 @@ class LossConfig:
     """Share of the positive pairs in the focal association loss; negative: both count fully, as published (Q14)."""
     association_gate_m: float = 3.0
     """Largest centre distance between a box and the object it is labelled with."""
-    rule_gate_m: float = 3.5
+    rule_gate_m: float = RULE_GATE_M
     """Largest distance of a pair fused in training (9.2)."""
     association_min_score: float = 0.4
     bev_heatmap_weight: float = 0.0

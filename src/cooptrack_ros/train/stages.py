@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, aggregate, align_message
+from ..core.fusion import Fusion, aggregate, align_message, match_by_distance
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.timeline import Moment, continues
 from ..core.tracker import TrackerInput
@@ -23,7 +23,7 @@ from .clips import Sample
 from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
 from .inputs import image_tensor, moment_of, projections, targets_of
 from .losses import association_loss, refined_output, supervised_output
-from .matching import Assignment, Targets, assign, association_labels, match_by_distance
+from .matching import Assignment, Targets, assign, association_labels
 from .recipe import TrainConfig
 from .rows import new_rows, select_rows
 

@@ -11,6 +11,7 @@ import torch
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Frame, InstanceSet, RoadsideMessage, Side
+from cooptrack_ros.model.boxes import denormalize
 from cooptrack_ros.model.network import CoopTrackNetwork
 
 CONFIG = dataclasses.replace(MINI, num_queries=40, bev_size=(12, 12), behaviour=dataclasses.replace(
@@ -179,6 +180,21 @@ def test_pairs_beyond_the_distance_limit_are_added_instead_of_fused(instances):
     fusion, received = seen['fused'], int(seen['aligned'].kept.sum())
     assert received > 0 and len(fusion.instances) == CONFIG.num_queries
     assert int((fusion.unit >= 0).sum()) == received and int((~fusion.instances.hist_padding).sum()) >= received
+
+
+def test_the_rule_pairs_by_distance_alone(instances):
+    seen = {}
+    for association in ('learned', 'rule'):
+        behaviour = dataclasses.replace(CONFIG.behaviour, association=association)
+        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, behaviour=behaviour))
+        tracker.advance(tracker.initial(), tracker.prepare(make_frame(0)), [make_message(instances)],
+                        observe=lambda name, value, key=association: seen.__setitem__((key, name), value))
+    points = denormalize(seen['rule', 'reasoned'].ref_points, CONFIG.ego_range.pc_range)
+    received = denormalize(seen['rule', 'aligned'].ref_points, CONFIG.ego_range.pc_range)
+    rows, columns = seen['rule', 'matches']
+    assert len(rows) and bool(((points[rows] - received[columns]).norm(dim=-1) <= 3.5).all())
+    # Without a limit the learned association pairs every received instance, however far.
+    assert len(rows) < len(seen['learned', 'matches'][0]) == len(received)
 
 
 def test_zeroed_features_change_the_result(instances):

@@ -28,6 +28,12 @@ class Counting:
     def __init__(self, package):
         self.sides, self.name, self.config, self._package = [], package.name, package.config, package
 
+    def with_behaviour(self, **changes):
+        """Return a package that notes in the same list."""
+        other = Counting(self._package.with_behaviour(**changes))
+        other.sides = self.sides
+        return other
+
     def tracker(self, side):
         """Return a tracker and note its side."""
         self.sides.append(side)
