@@ -15,7 +15,7 @@ from ..model.weights import published_name
 from ..train.matching import Targets
 from ..train.recipe import RECIPES, TrackSelectionConfig
 from ..train.stages import TrackingStage
-from .compare import Comparison
+from .compare import TOLERANCES, Comparison
 from .fill import filled_network
 from .scenes import ego_from_infra, make_motion, make_truth, tracker_input
 
@@ -40,10 +40,15 @@ def check(golden: Any, seed: int, config: ModelConfig, comparison: Comparison) -
             stage.network.zero_grad(set_to_none=True)
             truth = ((arrays['gt_boxes'], arrays['gt_labels'], arrays['gt_ids']) if 'gt_boxes' in arrays
                      else make_truth(seed, frame, side))
+            seen: dict[str, Any] = {}
             losses = stage.frame_losses(0, tracker_input(seed, frame, side, _SIZE), _targets(*truth),
-                                        _message(arrays, seed, frame) if side == 'coop' else None)
+                                        _message(arrays, seed, frame) if side == 'coop' else None,
+                                        observe=seen.__setitem__)
             sum(losses.values()).backward()
-            _compare(losses, stage, arrays, comparison.within(f'{side}/f{frame}'))
+            view = comparison.within(f'{side}/f{frame}')
+            _compare(losses, stage, arrays, view)
+            if side == 'coop':
+                _compare_association(seen, arrays, view)
             frame += 1
 
 
@@ -70,6 +75,15 @@ def _published_name(name: str) -> str:
         return _NAMES[name]
     layer, kind = name.removeprefix('layer').split('_')
     return f'frame_0_loss_{"bbox" if kind == "box" else kind}_{layer}'
+
+
+def _compare_association(seen: dict[str, Any], arrays: dict[str, np.ndarray], view: Comparison) -> None:
+    rows, columns = seen['rule_match']
+    view.exact('rule_match_veh', rows, arrays['rule_match_veh'])
+    view.exact('rule_match_inf', columns, arrays['rule_match_inf'])
+    view.exact('asso_label', seen['association_label'], arrays['asso_label'])
+    view.close('affinity_logits', seen['affinity_logits'], arrays['affinity_logits'], TOLERANCES.affinity,
+               TOLERANCES.relative)
 
 
 def _compare(losses: dict[str, torch.Tensor], stage: TrackingStage, arrays: dict[str, np.ndarray],

@@ -147,6 +147,7 @@ class _Frame:
         final = seen['final']
         self.exact('n_inherited', len(seen['queries']) - int((seen['queries'].ids < 0).sum()))
         self.exact('n_active', (final.scores > 0.4).sum())
+        self.close('score_margin', (final.scores - 0.4).abs().min(), T.scores)
         self.exact('n_next', len(new.tracks))
         self._check_output(output)
         order = torch.arange(len(final))

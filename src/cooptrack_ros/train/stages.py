@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, aggregate, align_message, match_by_distance
+from ..core.fusion import Fusion, Observer, aggregate, align_message, match_by_distance
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.timeline import Moment, continues
 from ..core.tracker import TrackerInput
@@ -76,8 +76,13 @@ class TrackingStage:
         return self.frame_losses(slot, inputs, targets_of(sample.boxes), sample.message)
 
     def frame_losses(self, slot: int, inputs: TrackerInput, targets: Targets,
-                     message: RoadsideMessage | None = None) -> dict[str, Tensor]:
-        """Return the weighted losses of one prepared frame and advance the memory of its slot."""
+                     message: RoadsideMessage | None = None,
+                     observe: Observer = lambda name, value: None) -> dict[str, Tensor]:
+        """
+        Return the weighted losses of one prepared frame and advance the memory of its slot.
+
+        :param observe: is shown intermediate results by name.
+        """
         network, config = self.network, self.train_config.losses
         memory = self._memory.get(slot)
         if memory is not None and not continues(
@@ -97,7 +102,7 @@ class TrackingStage:
         rows = self._reason(rows, out.feats[-1, 0], out.boxes[-1, 0], out.refs[-1, 0], decoder_scores)
         assignment = assignments[-1]
         if message is not None:
-            rows, association = self._cooperate(rows, message, targets)
+            rows, association = self._cooperate(rows, message, targets, observe)
             losses |= association
         logits, codes, points = network.refine(rows.semantic, rows.motion, rows.ref_points)
         if self.side is Side.COOPERATIVE:
@@ -144,8 +149,8 @@ class TrackingStage:
             hist_semantic=replace_newest(hist_semantic, semantic), hist_motion=replace_newest(hist_motion, motion),
             hist_padding=padding)
 
-    def _cooperate(self, rows: Instances, message: RoadsideMessage,
-                   targets: Targets) -> tuple[Instances, dict[str, Tensor]]:
+    def _cooperate(self, rows: Instances, message: RoadsideMessage, targets: Targets,
+                   observe: Observer) -> tuple[Instances, dict[str, Tensor]]:
         """Fuse pairs found by distance, append the other received instances; supervise the affinities (9.2)."""
         network, config, pc_range = self.network, self.train_config.losses, self.config.ego_range.pc_range
         count = len(message.instances)
@@ -156,6 +161,9 @@ class TrackingStage:
         pairs = (torch.from_numpy(i) for i in match_by_distance(
             denormalize(rows.ref_points, pc_range), denormalize(aligned.ref_points, pc_range), config.rule_gate_m))
         row_index, infra_index = pairs
+        observe('association_label', label)
+        observe('affinity_logits', logits[sure])
+        observe('rule_match', (row_index, infra_index))
         fusion = aggregate(network, Fusion.start(rows, rows.scores), aligned, row_index, infra_index,
                            logits.sigmoid()[row_index, infra_index], 0, torch.arange(count)[aligned.kept])
         rows = fusion.instances
