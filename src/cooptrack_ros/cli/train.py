@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')
     parser.add_argument('--learning-rate', type=float)
+    parser.add_argument('--slice-minutes', type=float, help='stop with a checkpoint after so long, to be resumed by '
+                        'the same command (exit status 3)')
+    parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
     parser.add_argument('--export', type=Path, help='model folder that gets the weights at the end')
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     name = args.recipe or _DEFAULT_RECIPE[args.stage]
     if name not in RECIPES:
         raise UserError(f"unknown recipe '{name}'; known: {', '.join(RECIPES)}")
-    changes = {'steps': args.steps, 'learning_rate': args.learning_rate}
+    changes = {'steps': args.steps, 'learning_rate': args.learning_rate, 'checkpoint_every': args.checkpoint_every}
     recipe = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     if args.minutes is not None and args.steps is None:
         recipe = replace(recipe, steps=10 ** 9)
@@ -64,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
         stage, stream = runs.tracking_run(config, recipe, side, args.data, args.init, messages)
     print(f'{stream.num_frames} training frames, recipe {name}, run folder {args.out}')
     loop = _run_with_progress(runs, stage, stream, config, recipe, args)
+    if loop.fraction < 1:
+        print(f'this slice of time is over at step {loop.step}; the same command goes on')
+        return 3
     if args.export and args.stage != 'image':
         print('weights:', runs.export(args.export, stage, recipe, loop, args.data))
     return 0
@@ -78,4 +84,4 @@ def _run_with_progress(runs, stage, stream, config, recipe, args):
         def report(step: int, fraction: float, means: dict[str, float]) -> None:
             losses = sum(v for k, v in means.items() if k != 'grad_norm')
             progress.update(task, completed=fraction, description=f'{args.stage} step {step} loss {losses:.2f}')
-        return runs.train(stage, stream, config, recipe, args.out, args.minutes, report)
+        return runs.train(stage, stream, config, recipe, args.out, args.minutes, report, args.slice_minutes)

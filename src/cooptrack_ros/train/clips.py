@@ -16,6 +16,9 @@ from .recipe import TrainConfig
 
 RECORD_SIDE = {Side.VEHICLE: 'vehicle-side', Side.ROADSIDE: 'infrastructure-side', Side.COOPERATIVE: 'cooperative'}
 
+Position = tuple[int, int]
+"""Where a slot is: number of its clip, frame in that clip."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -37,7 +40,7 @@ class ClipStream:
     Endless, repeatable streams of frames, one per slot.
 
     Slot g of G takes clips g, g + G, ... of an endless row of random permutations of all clips; inside a
-    clip frames keep their order. A stream's position is one number, so that a run can resume.
+    clip frames keep their order. A stream's position is two numbers, so that a run can resume.
     """
 
     def __init__(self, datasets: list[tuple[Path, SpdDataset]], side: Side, config: TrainConfig,
@@ -58,18 +61,19 @@ class ClipStream:
             raise UserError('the training data holds no frame with a labelled object in range')
         self.num_frames = sum(map(len, self._clips))
 
-    def slot(self, index: int, start_clip: int = 0) -> Iterator[tuple[int, Sample]]:
-        """Yield (clip number of this slot, sample) for ever from a clip on."""
+    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
+        """Yield the samples of a slot for ever, from a position on, each with its own position."""
         config = self._config
-        number = start_clip
+        number, first = start
         while True:
             epoch, position = divmod(index + number * config.batch_slots, len(self._clips))
             order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._clips))
             rng = np.random.default_rng([config.seed, 2, index, number])
             mirror = rng.random() < config.augment.mirror_probability
-            for item in self._clips[order[position]]:
-                yield number, self._sample(item, mirror)
-            number += 1
+            for frame, item in enumerate(self._clips[order[position]]):
+                if frame >= first:
+                    yield (number, frame), self._sample(item, mirror)
+            number, first = number + 1, 0
 
     def _sample(self, item: _Item, mirror: bool) -> Sample:
         record = item.record
@@ -95,7 +99,7 @@ class MixedStream:
         self._streams = streams
         self.num_frames = sum(s.num_frames for s in streams)
 
-    def slot(self, index: int, start_clip: int = 0) -> Iterator[tuple[int, Sample]]:
-        """Yield (clip number of this slot, sample) for ever from a clip on."""
+    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
+        """Yield the samples of a slot for ever, from a position on, each with its own position."""
         number, stream = divmod(index, len(self._streams))
-        return self._streams[stream].slot(number, start_clip)
+        return self._streams[stream].slot(number, start)

@@ -14,8 +14,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .clips import Sample
+from .clips import Position, Sample
 from .recipe import TrainConfig
+
+
+LOG_NAME = 'log.jsonl'
 
 
 class Stage(Protocol):
@@ -26,12 +29,18 @@ class Stage(Protocol):
     def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
         """Yield weighted losses that are each differentiated on their own; sample i belongs to slot i."""
 
+    def memory(self) -> dict:
+        """Return all that the next losses depend on besides weights and samples: tensors, numbers and texts."""
+
+    def restore(self, memory: dict) -> None:
+        """Go on with what ``memory`` returned."""
+
 
 class Stream(Protocol):
     """Where the samples of each slot come from."""
 
-    def slot(self, index: int, start_clip: int = 0) -> Iterator[tuple[int, Sample]]:
-        """Yield (clip number, sample) for ever."""
+    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
+        """Yield (position, sample) for ever, from a position on."""
 
 
 def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict]:
@@ -56,7 +65,11 @@ def learning_rate(config: TrainConfig, step: int, fraction: float) -> float:
 
 
 class TrainLoop:
-    """Runs a stage to its number of steps or its time budget; resumes from its last checkpoint."""
+    """
+    Runs a stage to its number of steps or its time budget; resumes from its last checkpoint.
+
+    With a number of steps, a run that was killed and resumed ends with the same bits as one that was not.
+    """
 
     def __init__(self, stage: Stage, stream: Stream, config: TrainConfig, folder: Path,
                  minutes: float | None = None):
@@ -66,10 +79,10 @@ class TrainLoop:
             parameter_groups(stage.modules, config), lr=config.learning_rate, weight_decay=config.weight_decay)
         self.step = 0
         self.elapsed_s = 0.0
-        self._clips = [0] * config.batch_slots
+        self._positions: list[Position] = [(0, -1)] * config.batch_slots
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self._slots = [stream.slot(i, self._clips[i]) for i in range(config.batch_slots)]
+        self._slots = [stream.slot(i, (clip, frame + 1)) for i, (clip, frame) in enumerate(self._positions)]
 
     @property
     def fraction(self) -> float:
@@ -77,12 +90,17 @@ class TrainLoop:
         by_steps = self.step / self.config.steps
         return by_steps if self.minutes is None else max(by_steps, self.elapsed_s / (60 * self.minutes))
 
-    def run(self, report=None) -> None:
-        """Train to the end; ``report(step, fraction, means)`` is called every 20 steps."""
+    def run(self, report=None, slice_minutes: float | None = None) -> bool:
+        """
+        Train to the end, or until a slice of time is over; a checkpoint is left in both cases.
+
+        :param report: ``report(step, fraction, means)`` is called every 20 steps.
+        :returns: whether the run is complete.
+        """
         sums, count = defaultdict(float), 0
-        log = (self.folder / 'log.jsonl').open('a', encoding='utf-8')
-        with log:
-            while self.fraction < 1:
+        ends = math.inf if slice_minutes is None else time.monotonic() + 60 * slice_minutes
+        with (self.folder / LOG_NAME).open('a', encoding='utf-8') as log:
+            while self.fraction < 1 and time.monotonic() < ends:
                 started = time.monotonic()
                 losses = self._one_step()
                 self.elapsed_s += time.monotonic() - started
@@ -102,6 +120,7 @@ class TrainLoop:
                 if self.step % self.config.checkpoint_every == 0:
                     self.save()
         self.save()
+        return self.fraction >= 1
 
     def _one_step(self) -> dict[str, float]:
         rate = learning_rate(self.config, self.step, self.fraction)
@@ -110,7 +129,7 @@ class TrainLoop:
         self._optimiser.zero_grad(set_to_none=True)
         values = defaultdict(float)
         drawn = [next(slot) for slot in self._slots]
-        self._clips = [number for number, _ in drawn]
+        self._positions = [position for position, _ in drawn]
         for losses in self.stage.losses([sample for _, sample in drawn]):
             sum(torch.nan_to_num(v) for v in losses.values()).backward()
             for name, value in losses.items():
@@ -127,8 +146,8 @@ class TrainLoop:
         temporary = path.with_suffix('.part')
         torch.save({
             'modules': self.stage.modules.state_dict(), 'optimiser': self._optimiser.state_dict(), 'step': self.step,
-            'elapsed_s': self.elapsed_s, 'clips': self._clips, 'rng': torch.get_rng_state(),
-            'config': json.dumps(asdict(self.config))}, temporary)
+            'elapsed_s': self.elapsed_s, 'positions': self._positions, 'rng': torch.get_rng_state(),
+            'memory': self.stage.memory(), 'config': json.dumps(asdict(self.config))}, temporary)
         temporary.replace(path)
 
     def _resume(self) -> None:
@@ -139,6 +158,15 @@ class TrainLoop:
         self.stage.modules.load_state_dict(saved['modules'])
         self._optimiser.load_state_dict(saved['optimiser'])
         self.step, self.elapsed_s = saved['step'], saved['elapsed_s']
-        # Memory of a slot is not stored: a clip that was cut short starts anew.
-        self._clips = [c + 1 for c in saved['clips']]
+        self._positions = saved['positions']
+        self.stage.restore(saved['memory'])
         torch.set_rng_state(saved['rng'])
+        self._cut_log()
+
+    def _cut_log(self) -> None:
+        """Drop what was logged after the checkpoint, because those steps are done again."""
+        path = self.folder / LOG_NAME
+        if path.is_file():
+            lines = path.read_text(encoding='utf-8').splitlines()
+            kept = [line for line in lines if line.endswith('}') and json.loads(line)['step'] <= self.step]
+            path.write_text(''.join(f'{line}\n' for line in kept), encoding='utf-8')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -37,3 +38,11 @@ class ImageStage:
         targets = [image_targets(s.boxes, projections(s.frame, self.config)[0], self.config.input_size,
                                  features.shape[-2:], len(self.config.class_names)) for s in samples]
         yield {'image': self.modules['image_head'].loss(features, targets)}
+
+    def memory(self) -> dict:
+        """Return the state of the random colours."""
+        return {'rng': json.dumps(self._rng.bit_generator.state)}
+
+    def restore(self, memory: dict) -> None:
+        """Go on with what ``memory`` returned."""
+        self._rng.bit_generator.state = json.loads(memory['rng'])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
+from .. import __version__
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
 from ..core.types import Boxes, InstanceSet, Side
@@ -105,13 +107,25 @@ def collect_messages(package: ModelPackage, folders: list[Path], cache: Path,
 
 
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
-          minutes: float | None, report: Callable[[int, float, dict], None]) -> TrainLoop:
-    """Run or resume a training in a folder; effective settings are written beside the checkpoint."""
+          minutes: float | None, report: Callable[[int, float, dict], None],
+          slice_minutes: float | None = None) -> TrainLoop:
+    """Run or resume a training in a folder; effective settings and the state of the code are written beside it."""
     loop = TrainLoop(stage, stream, recipe, out, minutes)
-    settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes}
+    settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes, 'code': code_state()}
     (out / 'settings.json').write_text(json.dumps(settings, indent=1), encoding='utf-8')
-    loop.run(report)
+    loop.run(report, slice_minutes)
     return loop
+
+
+def code_state() -> dict[str, str]:
+    """Return version and, in a clone, commit of this package; ``-dirty`` marks changes that are not committed."""
+    state = {'version': __version__, 'torch': torch.__version__}
+    command = ['git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty', '--abbrev=40']
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return state
+    return {**state, 'commit': done.stdout.strip()} if done.returncode == 0 else state
 
 
 def export(folder: Path, stage: TrackingStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:

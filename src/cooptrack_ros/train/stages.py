@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -34,6 +35,19 @@ class _Memory:
     bev: Tensor
     rows: Instances
 
+    def to_plain(self) -> dict:
+        moment = self.moment
+        return {'sequence': moment.sequence, 'stamp_ns': moment.stamp_ns, 'bev': self.bev,
+                'global_from_lidar': torch.from_numpy(moment.global_from_lidar),
+                'can_bus': torch.from_numpy(moment.can_bus),
+                'rows': {f.name: getattr(self.rows, f.name).detach() for f in fields(Instances)}}
+
+    @staticmethod
+    def from_plain(plain: dict) -> _Memory:
+        moment = Moment(plain['sequence'], plain['stamp_ns'], plain['global_from_lidar'].numpy(),
+                        plain['can_bus'].numpy())
+        return _Memory(moment, plain['bev'], Instances(**plain['rows']))
+
 
 class TrackingStage:
     """Stage 1 for a single agent, stage 2 for the cooperative network; remembers one stream per slot."""
@@ -57,6 +71,16 @@ class TrackingStage:
                     module.eval()
         self._memory: dict[int, _Memory] = {}
         self._rng = np.random.default_rng([config.seed, 3])
+
+    def memory(self) -> dict:
+        """Return the state of the random colours and what each slot carries to its next frame."""
+        return {'rng': json.dumps(self._rng.bit_generator.state),
+                'slots': {slot: memory.to_plain() for slot, memory in self._memory.items()}}
+
+    def restore(self, memory: dict) -> None:
+        """Go on with what ``memory`` returned."""
+        self._rng.bit_generator.state = json.loads(memory['rng'])
+        self._memory = {slot: _Memory.from_plain(plain) for slot, plain in memory['slots'].items()}
 
     def start_heads(self, modules: dict[str, Tensor]) -> None:
         """Take over those training-only heads that an earlier run has."""

@@ -1,11 +1,16 @@
 """Training runs: every stage, resume, export."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
-from cooptrack_ros.core.config import MINI
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.core.config import MINI, config_to_dict
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.synth import generate
@@ -89,3 +94,49 @@ def test_a_published_model_can_be_the_start(data, pretrained, tmp_path):
 def test_a_start_that_is_not_there_is_named(data, tmp_path):
     with pytest.raises(UserError, match=r'holds no checkpoint\.pt'):
         run.tracking_run(TINY, recipe('mini', 1), Side.VEHICLE, data, tmp_path)
+
+
+def same_modules(one, other):
+    """Tell whether two run folders hold the same weights and optimiser state, bit by bit."""
+    a, b = (torch.load(folder / 'checkpoint.pt', weights_only=True) for folder in (one, other))
+    moments = [[v for s in x['optimiser']['state'].values() for v in s.values()] for x in (a, b)]
+    return (all(torch.equal(v, b['modules'][k]) for k, v in a['modules'].items())
+            and all(torch.equal(x, y) for x, y in zip(*moments, strict=True)))
+
+
+@pytest.mark.parametrize('stage', ['image', 'vehicle'])
+def test_a_killed_run_ends_with_the_same_bits(stage, data, tmp_path):
+    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
+    command = [sys.executable, '-m', 'cooptrack_ros.cli.main', 'train', stage, '--data', *map(str, data), '--config',
+               str(tmp_path / 'tiny.yaml'), '--threads', '1', '--checkpoint-every', '1']
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    subprocess.run([*command, '--steps', '24', '--out', str(whole)], check=True, stdout=subprocess.DEVNULL)
+    # Cut inside a clip of five frames: what the slots remember has to come back too.
+    process = subprocess.Popen([*command, '--steps', '24', '--out', str(killed)], stdout=subprocess.DEVNULL)
+    try:
+        while not step_of(killed) >= 3:
+            assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    assert 3 <= step_of(killed) < 24
+    assert subprocess.run([*command, '--steps', '24', '--out', str(killed)], check=True,
+                          stdout=subprocess.DEVNULL).returncode == 0
+    assert step_of(killed) == 24 and same_modules(whole, killed)
+
+
+def step_of(folder):
+    """Return the step of the checkpoint in a run folder, 0 without one."""
+    path = folder / 'checkpoint.pt'
+    return torch.load(path, weights_only=True)['step'] if path.is_file() else 0
+
+
+def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
+    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
+    command = ['train', 'image', '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--threads', '1',
+               '--steps', '2', '--out', str(tmp_path / 'run')]
+    assert main([*command, '--slice-minutes', '0']) == 3
+    assert 'the same command goes on' in capsys.readouterr().out
+    assert main(command) == 0 and step_of(tmp_path / 'run') == 2
+    code = json.loads((tmp_path / 'run' / 'settings.json').read_text())['code']
+    assert code['torch'] == torch.__version__ and 'version' in code
