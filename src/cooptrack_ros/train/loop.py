@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from .clips import Position, Sample
 from .recipe import TrainConfig
 
-
 LOG_NAME = 'log.jsonl'
 
 
