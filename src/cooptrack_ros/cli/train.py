@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'the same command (exit status 3)')
     parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
+    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...')
     parser.add_argument('--export', type=Path, help='model folder that gets the weights at the end')
 
 
@@ -56,15 +57,16 @@ def run(args: argparse.Namespace) -> int:
         raise UserError('--side belongs to stage image; the other stages name their side')
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
-        stage, stream = runs.image_run(config, recipe, args.data, sides)
+        stage, stream = runs.image_run(config, recipe, args.data, sides, args.device)
     else:
         side = Side(args.stage)
         messages = None
         if side is Side.COOPERATIVE:
             if args.roadside is None:
                 raise UserError('stage cooperative needs --roadside MODEL, whose network sends the messages')
-            messages = runs.collect_messages(open_model(args.roadside), args.data, args.out / 'messages', print)
-        stage, stream = runs.tracking_run(config, recipe, side, args.data, args.init, messages)
+            messages = runs.collect_messages(open_model(args.roadside), args.data, args.out / 'messages', print,
+                                             args.device)
+        stage, stream = runs.tracking_run(config, recipe, side, args.data, args.init, messages, args.device)
     print(f'{stream.num_frames} training frames, recipe {name}, run folder {args.out}')
     loop = _run_with_progress(runs, stage, stream, config, recipe, args)
     if loop.fraction < 1:

@@ -29,6 +29,10 @@ class DenseTargets:
     cells: Tensor
     values: Tensor
 
+    def to(self, device: torch.device) -> DenseTargets:
+        """Return the same targets on a device."""
+        return DenseTargets(self.heatmap.to(device), self.cells.to(device), self.values.to(device))
+
 
 class DenseHead(nn.Module):
     """Two convolutions from a feature map (B, C, H, W) to class heatmap logits and regression maps."""
@@ -50,7 +54,7 @@ class DenseHead(nn.Module):
         """Return penalty-reduced focal loss plus L1 at the objects, both per object."""
         logits, values = self(features)
         total = logits.new_zeros(())
-        for index, target in enumerate(targets):
+        for index, target in enumerate(t.to(features.device) for t in targets):
             count = max(len(target.cells), 1)
             total = total + heatmap_loss(logits[index], target.heatmap) / count
             if len(target.cells):

@@ -153,7 +153,7 @@ class TrainLoop:
         path = self.folder / 'checkpoint.pt'
         if not path.is_file():
             return
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location='cpu', weights_only=True)
         self.stage.modules.load_state_dict(saved['modules'])
         self._optimiser.load_state_dict(saved['optimiser'])
         self.step, self.elapsed_s = saved['step'], saved['elapsed_s']

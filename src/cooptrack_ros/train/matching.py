@@ -25,6 +25,10 @@ class Targets:
         """Return the number of objects."""
         return len(self.ids)
 
+    def to(self, device: torch.device) -> Targets:
+        """Return the same objects on a device."""
+        return Targets(self.codes.to(device), self.labels.to(device), self.ids.to(device))
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -55,7 +59,7 @@ def assign(logits: Tensor, codes: Tensor, row_ids: Tensor, targets: Targets, con
     if len(targets) and carried.any():
         same = row_ids[:, None] == targets.ids[None]
         gt_index = torch.where(carried & same.any(1), same.float().argmax(1), gt_index)
-    claimed = torch.zeros(len(targets), dtype=torch.bool)
+    claimed = torch.zeros(len(targets), dtype=torch.bool, device=row_ids.device)
     claimed[gt_index[gt_index >= 0]] = True
     free_rows = torch.nonzero(~carried).flatten()
     free_objects = torch.nonzero(~claimed).flatten()
@@ -86,7 +90,7 @@ def nearest_bev_iou(codes: Tensor, other: Tensor) -> Tensor:
 
 def association_labels(veh_codes: Tensor, infra_codes: Tensor, targets: Targets, gate_m: float) -> Tensor:
     """Return (N, M) with 1 where a vehicle row and a roadside instance stand for the same object (13.6)."""
-    label = torch.zeros(len(veh_codes), len(infra_codes))
+    label = veh_codes.new_zeros(len(veh_codes), len(infra_codes))
     veh_rows, veh_objects = match_by_distance(veh_codes[:, :2], targets.codes[:, :2], gate_m)
     inf_rows, inf_objects = match_by_distance(infra_codes[:, :2], targets.codes[:, :2], gate_m)
     row_of_object = dict(zip(inf_objects.tolist(), inf_rows.tolist(), strict=True))

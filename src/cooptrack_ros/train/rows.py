@@ -18,6 +18,8 @@ def new_rows(network: CoopTrackNetwork, count: int) -> Instances:
         order = torch.randperm(config.num_queries)[:count]
     else:
         order = torch.arange(count)
+    # Chance is drawn on the CPU, so that a seed means the same on every device.
+    order = order.to(network.query_points.weight.device)
     points = network.query_points.weight[order]
     return Instances.new(points, network.query_features.weight[order], network.embed_points(points), config.hist_len,
                          len(config.class_names))
@@ -27,7 +29,8 @@ def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: Tra
     """Return the rows that go on to the next training frame (13.5): well placed tracks and some false positives."""
     matched = (gt_index >= 0).nonzero().flatten()
     iou = nearest_bev_iou(rows.codes[matched], targets.codes[gt_index[matched]])
-    kept = matched[(iou > config.min_iou) & (torch.rand(len(matched)) >= config.drop_probability)]
+    stays = torch.rand(len(matched)).to(iou.device) >= config.drop_probability
+    kept = matched[(iou > config.min_iou) & stays]
     false_count = int((torch.rand(len(kept)) < config.false_positive_ratio).sum())
     free = (rows.ids < 0).nonzero().flatten()
     false = free[rows.scores[free].topk(min(false_count, len(free))).indices]

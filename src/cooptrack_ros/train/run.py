@@ -53,7 +53,7 @@ def _saved(folder: Path) -> dict[str, torch.Tensor]:
     path = folder / 'checkpoint.pt'
     if not path.is_file():
         raise UserError(f'{folder} holds no checkpoint.pt or {CARD_NAME} to start from')
-    return torch.load(path, weights_only=True)['modules']
+    return torch.load(path, map_location='cpu', weights_only=True)['modules']
 
 
 def _is_model(folder: Path) -> bool:
@@ -69,34 +69,36 @@ def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
 
 
 def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
-              sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE)) -> tuple[Stage, Stream]:
+              sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE),
+              device: str = 'cpu') -> tuple[Stage, Stream]:
     """Return stage and stream of the picture pretraining on one side or both."""
     datasets = open_datasets(folders)
     torch.manual_seed(recipe.seed)
     share = replace(recipe, batch_slots=max(recipe.batch_slots // len(sides), 1))
     streams = [ClipStream(datasets, side, share, config.range_of(side).pc_range) for side in sides]
-    return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe), MixedStream(streams)
+    return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe, device), MixedStream(streams)
 
 
 def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Path | None,
-                 messages: dict[tuple[str, str], InstanceSet] | None = None) -> tuple[Stage, Stream]:
+                 messages: dict[tuple[str, str], InstanceSet] | None = None,
+                 device: str = 'cpu') -> tuple[Stage, Stream]:
     """Return stage and stream of stage 1 (vehicle, roadside) or stage 2 (cooperative, with messages)."""
     datasets = open_datasets(folders)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, recipe, config.range_of(side).pc_range, messages)
-    stage = TrackingStage(network, recipe)
+    stage = TrackingStage(network, recipe, device)
     if init and not _is_model(init):
         stage.start_heads(_saved(init))
     return stage, stream
 
 
-def collect_messages(package: ModelPackage, folders: list[Path], cache: Path,
-                     report: Report) -> dict[tuple[str, str], InstanceSet]:
+def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, report: Report,
+                     device: str = 'cpu') -> dict[tuple[str, str], InstanceSet]:
     """Return what the roadside model sends on all data, from the cache folder where it is there already."""
     cache = cache / package.model_id(Side.ROADSIDE)
     cache.mkdir(parents=True, exist_ok=True)
     collected = {}
-    tracker = package.tracker(Side.ROADSIDE)
+    tracker = package.tracker(Side.ROADSIDE, device)
     for folder, dataset in open_datasets(folders):
         path = cache / f'{folder.name}.npz'
         if not path.is_file():

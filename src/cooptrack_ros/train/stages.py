@@ -43,17 +43,19 @@ class _Memory:
                 'rows': {f.name: getattr(self.rows, f.name).detach() for f in fields(Instances)}}
 
     @staticmethod
-    def from_plain(plain: dict) -> _Memory:
+    def from_plain(plain: dict, device: torch.device) -> _Memory:
         moment = Moment(plain['sequence'], plain['stamp_ns'], plain['global_from_lidar'].numpy(),
                         plain['can_bus'].numpy())
-        return _Memory(moment, plain['bev'], Instances(**plain['rows']))
+        rows = Instances(**{name: value.to(device) for name, value in plain['rows'].items()})
+        return _Memory(moment, plain['bev'].to(device), rows)
 
 
 class TrackingStage:
     """Stage 1 for a single agent, stage 2 for the cooperative network; remembers one stream per slot."""
 
-    def __init__(self, network: CoopTrackNetwork, config: TrainConfig):
+    def __init__(self, network: CoopTrackNetwork, config: TrainConfig, device: str = 'cpu'):
         """Take a network to train; the dense head on the BEV map is added when its loss has a weight."""
+        self._device = torch.device(device)
         self.network, self.train_config = network, config
         self.config: ModelConfig = network.config
         self.side: Side = network.side
@@ -64,7 +66,7 @@ class TrackingStage:
             self.modules['image_head'] = DenseHead(self.config.embed_dims, len(self.config.class_names), IMAGE_VALUES)
         frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
         network.freeze(*frozen)
-        self.modules.train()
+        self.modules.to(self._device).train()
         if config.freeze_batch_norm:
             for module in network.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -80,7 +82,7 @@ class TrackingStage:
     def restore(self, memory: dict) -> None:
         """Go on with what ``memory`` returned."""
         self._rng.bit_generator.state = json.loads(memory['rng'])
-        self._memory = {slot: _Memory.from_plain(plain) for slot, plain in memory['slots'].items()}
+        self._memory = {slot: _Memory.from_plain(plain, self._device) for slot, plain in memory['slots'].items()}
 
     def start_heads(self, modules: dict[str, Tensor]) -> None:
         """Take over those training-only heads that an earlier run has."""
@@ -112,7 +114,8 @@ class TrackingStage:
         if memory is not None and not continues(
                 inputs.moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
             memory = None
-        features = network.image_features(inputs.images[None])
+        targets = targets.to(self._device)
+        features = network.image_features(inputs.images[None].to(self._device))
         bev = self._bev(features, inputs, memory)
         rows = self._fill(inputs.moment, memory)
         out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
@@ -140,8 +143,8 @@ class TrackingStage:
 
     def _bev(self, features: Tensor, inputs: TrackerInput, memory: _Memory | None) -> Tensor:
         network = self.network
-        geometry = bev_geometry(self.config, self.side, inputs.img_from_lidar)
-        motion = bev_motion(self.config, self.side, inputs.moment, memory.moment if memory else None)
+        geometry = bev_geometry(self.config, self.side, inputs.img_from_lidar, self._device)
+        motion = bev_motion(self.config, self.side, inputs.moment, memory.moment if memory else None, self._device)
         if memory:
             previous = network.align_bev(memory.bev, motion)
         else:
@@ -153,8 +156,8 @@ class TrackingStage:
     def _fill(self, moment: Moment, memory: _Memory | None) -> Instances:
         if memory is None or not len(memory.rows):
             return new_rows(self.network, self.config.num_queries)
-        carried = propagate(memory.rows, moment.seconds_since(memory.moment), _row_pose(memory.moment),
-                            _row_pose(moment), self.config.range_of(self.side).pc_range)
+        carried = propagate(memory.rows, moment.seconds_since(memory.moment), self._row_pose(memory.moment),
+                            self._row_pose(moment), self.config.range_of(self.side).pc_range)
         carried = carried.with_(embedding=self.network.embed_points(carried.ref_points))
         return Instances.concatenate([new_rows(self.network, self.config.num_queries - len(carried)), carried])
 
@@ -182,14 +185,15 @@ class TrackingStage:
         logits = network.association_logits(rows.semantic, rows.motion, rows.ref_points, aligned)
         sure = rows.scores > config.association_min_score
         label = association_labels(rows.codes[sure], aligned.codes, targets, config.association_gate_m)
-        pairs = (torch.from_numpy(i) for i in match_by_distance(
+        pairs = (torch.from_numpy(i).to(self._device) for i in match_by_distance(
             denormalize(rows.ref_points, pc_range), denormalize(aligned.ref_points, pc_range), config.rule_gate_m))
         row_index, infra_index = pairs
         observe('association_label', label)
         observe('affinity_logits', logits[sure])
         observe('rule_match', (row_index, infra_index))
         fusion = aggregate(network, Fusion.start(rows, rows.scores), aligned, row_index, infra_index,
-                           logits.sigmoid()[row_index, infra_index], 0, torch.arange(count)[aligned.kept])
+                           logits.sigmoid()[row_index, infra_index], 0,
+                           torch.arange(count, device=self._device)[aligned.kept])
         rows = fusion.instances
         semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
         return rows.with_(semantic=semantic, motion=motion), {
@@ -221,7 +225,7 @@ class TrackingStage:
         # ``propagate`` detaches them.
         self._memory[slot] = _Memory(moment, bev.detach(), kept)
 
-
-def _row_pose(moment: Moment) -> RowPose:
-    pose = moment.global_from_lidar
-    return torch.from_numpy(np.ascontiguousarray(pose[:3, :3].T)), torch.from_numpy(pose[:3, 3].copy())
+    def _row_pose(self, moment: Moment) -> RowPose:
+        pose = moment.global_from_lidar
+        return (torch.from_numpy(np.ascontiguousarray(pose[:3, :3].T)).to(self._device),
+                torch.from_numpy(pose[:3, 3].copy()).to(self._device))

@@ -140,3 +140,13 @@ def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
     assert main(command) == 0 and step_of(tmp_path / 'run') == 2
     code = json.loads((tmp_path / 'run' / 'settings.json').read_text())['code']
     assert code['torch'] == torch.__version__ and 'version' in code
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('stage', ['image', 'vehicle'])
+def test_training_runs_on_a_gpu(stage, data, tmp_path):
+    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
+    command = ['train', stage, '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--device', 'cuda',
+               '--out', str(tmp_path / 'run')]
+    assert main([*command, '--steps', '2']) == 0
+    assert main([*command, '--steps', '4']) == 0 and step_of(tmp_path / 'run') == 4
