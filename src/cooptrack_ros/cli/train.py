@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')
     parser.add_argument('--learning-rate', type=float)
+    parser.add_argument('--clip-length', type=int, help='frames of a training clip; longer ones teach tracks to end')
     parser.add_argument('--slice-minutes', type=float, help='stop with a checkpoint after so long, to be resumed by '
                         'the same command (exit status 3)')
     parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     name = args.recipe or _DEFAULT_RECIPE[args.stage]
     if name not in RECIPES:
         raise UserError(f"unknown recipe '{name}'; known: {', '.join(RECIPES)}")
-    changes = {'steps': args.steps, 'learning_rate': args.learning_rate, 'checkpoint_every': args.checkpoint_every}
+    changes = {'steps': args.steps, 'learning_rate': args.learning_rate, 'clip_length': args.clip_length,
+               'checkpoint_every': args.checkpoint_every}
     recipe = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
     if args.minutes is not None and args.steps is None:
         recipe = replace(recipe, steps=10 ** 9)

@@ -12,6 +12,10 @@ from ..core.types import Boxes
 from ..model.boxes import CODE_SIZE, POINT_DIMS, codes_from_boxes, normalize
 from ..model.network import CoopTrackNetwork
 
+_EDGE_GAIN = 150.0
+"""Makes a metre about as large as the biases of the edge net, for a range of 100 m."""
+_NODE_GAIN = 0.01
+
 
 @torch.no_grad()
 def start_from_objects(network: CoopTrackNetwork, boxes: Boxes, seed: int) -> None:
@@ -31,6 +35,19 @@ def start_from_objects(network: CoopTrackNetwork, boxes: Boxes, seed: int) -> No
     for head in (*network.decoder.reg, network.reasoner.reg):
         head[-1].weight.mul_(0.1)
         head[-1].bias.copy_(bias)
+
+
+@torch.no_grad()
+def start_association(network: CoopTrackNetwork) -> None:
+    """
+    Let the affinity of a new cooperative network start from distances.
+
+    Points are normalised to the range, so that a few metres make no difference to the edge net, and the unscaled
+    product of the nodes drowns it: with the published start the affinity stays constant for thousands of steps.
+    """
+    association = network.association
+    association.edge[0].weight.mul_(_EDGE_GAIN)
+    association.query.mul_(_NODE_GAIN)
 
 
 def cluster_centres(points: np.ndarray, count: int, seed: int) -> np.ndarray:

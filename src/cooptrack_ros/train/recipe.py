@@ -25,6 +25,7 @@ class LossConfig:
     rule_gate_m: float = RULE_GATE_M
     """Largest distance of a pair fused in training (9.2)."""
     association_min_score: float = 0.4
+    """Rows whose decoder score is lower have no part in the association loss (0: every row has, as at test)."""
     bev_heatmap_weight: float = 0.0
     """Training-only heatmap head on the BEV map; 0 in the published recipe."""
     image_heatmap_weight: float = 0.0
@@ -87,6 +88,7 @@ RECIPES = {
         losses=MINI_LOSSES, selection=TrackSelectionConfig(min_iou=0.1), augment=AugmentConfig(mirror_probability=0.5)),
     'mini-cooperative': TrainConfig(
         batch_slots=2, learning_rate=4e-4, warmup_steps=100, freeze_backbone=True, freeze_neck=True,
-        losses=LossConfig(bev_heatmap_weight=1.0), selection=TrackSelectionConfig(min_iou=0.1)),
+        losses=LossConfig(bev_heatmap_weight=1.0, association_min_score=0.0),
+        selection=TrackSelectionConfig(min_iou=0.1)),
 }
 """Named recipes: the published one, and those of the small model for CPUs (three steps)."""

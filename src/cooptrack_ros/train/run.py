@@ -19,7 +19,7 @@ from ..data.spd import in_range
 from ..model.network import CoopTrackNetwork
 from ..model.store import CARD_NAME, ModelPackage, open_model, save_side
 from .clips import RECORD_SIDE, ClipStream, MixedStream
-from .initialise import start_from_objects
+from .initialise import start_association, start_from_objects
 from .loop import Stage, Stream, TrainLoop
 from .messages import load_messages, roadside_messages, save_messages
 from .pretrain import ImageStage
@@ -43,6 +43,8 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
         records = [r for _, d in datasets for r in d.training_records(RECORD_SIDE[side])]
         pc_range = config.range_of(side).pc_range
         start_from_objects(network, Boxes.concatenate([r.boxes[in_range(r.boxes, pc_range)] for r in records]), seed)
+    if side is Side.COOPERATIVE and 'association.query' not in saved:
+        start_association(network)
     incompatible = network.load_state_dict(saved, strict=False)
     if incompatible.unexpected_keys:
         raise UserError(f'{init} does not fit this configuration: unexpected {incompatible.unexpected_keys[:3]}')
