@@ -39,7 +39,7 @@ REPLAYED = (
 class DemoOptions:
     """The inputs of a demonstration."""
 
-    seed: int = 20001
+    seed: int = 20002
     seconds: float = 10.0
     size: tuple[int, int] = (960, 540)
     weights: str = 'mini'
