@@ -17,11 +17,16 @@ _COUNTS = ('IDS', 'FP', 'FN')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('--seed', type=int, default=20002, help='town (default: %(default)s; tests use 20000 to 29999)')
-    parser.add_argument('--seconds', type=float, default=10.0, help='length of the drive (default: %(default)s)')
-    parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder to write (default: %(default)s)')
-    parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
-    parser.add_argument('--size', default='960x540', metavar='WxH', help='picture size (default: %(default)s)')
+    from ..demo.options import DemoOptions
+    known = DemoOptions
+    parser.add_argument('--seed', type=int, default=known.seed,
+                        help='town (default: %(default)s; tests use 20000 to 29999)')
+    parser.add_argument('--seconds', type=float, default=known.seconds,
+                        help='length of the drive (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=known.out, help='folder to write (default: %(default)s)')
+    parser.add_argument('--weights', default=known.weights, help='model name, folder, or random:PRESET')
+    parser.add_argument('--size', default='x'.join(map(str, known.size)), metavar='WxH',
+                        help='picture size (default: %(default)s)')
 
 
 def run(args: argparse.Namespace) -> int:

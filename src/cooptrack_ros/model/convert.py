@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
@@ -85,9 +82,8 @@ def import_file(path: Path, config: ModelConfig, side: Side | None = None, name:
     origin = {'source': {'file': path.name, 'md5': checked.md5,
                          'published': checked.published.name if checked.published else None,
                          **checked.checkpoint.notes}}
-    write_side(target, config, checked.side, from_published(checked.checkpoint.state), origin, _LICENCE)
-    if checked.detection_only:
-        _note_on_card(target, 'detection_only', True)
+    write_side(target, config, checked.side, from_published(checked.checkpoint.state), origin, _LICENCE,
+               checked.detection_only)
     return open_model(str(target)), checked
 
 
@@ -106,13 +102,6 @@ def _refuse_conflict(target: Path, checked: CheckedFile, config: ModelConfig) ->
     if there and there.get('source', {}).get('md5') != checked.md5:
         raise UserError(f'{target} has {checked.side.value} weights from another source already; '
                         'choose another --name, or remove that folder first')
-
-
-def _note_on_card(target: Path, key: str, value: Any) -> None:
-    path = target / CARD_NAME
-    card = yaml.safe_load(path.read_text(encoding='utf-8'))
-    if card.get(key) != value:
-        path.write_text(yaml.safe_dump({**card, key: value}, sort_keys=False), encoding='utf-8')
 
 
 def export_file(package: ModelPackage, side: Side, path: Path) -> int:

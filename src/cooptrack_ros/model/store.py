@@ -182,12 +182,13 @@ def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackN
 
 
 def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str, Tensor], origin: dict[str, Any],
-               licence: str) -> Path:
+               licence: str, detection_only: bool = False) -> Path:
     """
     Write one side as safetensors and enter it in the card (made if missing); both atomically.
 
     :param state: entries under our names, stored in their own precision.
     :param origin: where the weights come from, plain data for the card.
+    :param detection_only: the weights lack what tracking adds, see ``ModelPackage.detection_only``.
     :returns: the weights file.
     """
     from safetensors.torch import save
@@ -199,6 +200,8 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
     card.setdefault('name', folder.name)
     card.setdefault('licence', licence)
+    if detection_only:
+        card['detection_only'] = True
     # In full, so that a later change of a preset cannot change what these weights mean.
     card['configuration'] = {'preset': config.name, **config_to_dict(config)}
     card['class_names'] = list(config.class_names)
