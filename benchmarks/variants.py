@@ -34,11 +34,11 @@ def measure(preset: str, train: bool, limit_gib: float) -> dict:
     result = {'preset': preset, 'parameters': sum(p.numel() for p in network.parameters())}
     inputs = [tracker_input(1, frame, 'veh', config.input_size) for frame in range(2)]
     if train:
-        stage = TrackingStage(network, RECIPES['published'])
+        stage = TrackingStage(network, RECIPES['paper-vehicle'])
         boxes, labels, ids = (torch.from_numpy(x) for x in make_truth(1, 0, 'veh'))
         started = time.perf_counter()
         losses = stage.frame_losses(0, inputs[0], Targets(encode_boxes(boxes), labels, ids))
-        sum(losses.values()).backward()
+        sum(term.value for term in losses.values()).backward()
         norms = [p.grad.norm() for p in network.parameters() if p.grad is not None]
         if not torch.stack(norms).isfinite().all():
             raise RuntimeError('a gradient is not finite')

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from ..core.errors import UserError
@@ -32,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar}
     if args.seeds is None:
         return _run_one(args.out, args.seed, options)
-    return _run_many(args.out, parse_seeds(args.seeds), options, max(args.jobs, 1))
+    return _run_many(args.out, args.seeds, options, max(args.jobs, 1))
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -44,34 +42,6 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
-def parse_seeds(text: str) -> range:
-    """Return the seeds of ``A-B``, both included."""
-    try:
-        first, last = (int(part) for part in text.split('-'))
-    except ValueError:
-        raise UserError(f"--seeds must look like 1-40, not '{text}'") from None
-    if last < first:
-        raise UserError(f"--seeds must rise, not '{text}'")
-    return range(first, last + 1)
-
-
-def is_complete(folder: Path, seed: int, options: dict) -> bool:
-    """
-    Return whether ``folder`` already holds this very town.
-
-    :raises UserError: if it holds something else.
-    """
-    from ..data.synth import PROVENANCE, provenance
-    path = folder / PROVENANCE
-    if not path.is_file():
-        return False
-    found = json.loads(path.read_text(encoding='utf-8'))
-    wanted = provenance(seed, **options)
-    if {key: found.get(key) for key in wanted} != wanted:
-        raise UserError(f'{folder} holds another town ({found}); wanted {wanted}')
-    return True
-
-
 def _progress():
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -79,6 +49,7 @@ def _progress():
 
 def _run_one(out: Path, seed: int, options: dict) -> int:
     from ..data.synth import generate
+    from ..data.synth.many import is_complete
     if is_complete(out, seed, options):
         print(f'{out} is complete already')
         return 0
@@ -88,24 +59,10 @@ def _run_one(out: Path, seed: int, options: dict) -> int:
     return 0
 
 
-def _generate_quietly(folder: Path, seed: int, options: dict) -> int:
-    from ..data.synth import generate
-    generate(folder, seed, **options)
-    return seed
-
-
-def _run_many(out: Path, seeds: range, options: dict, jobs: int) -> int:
-    folders = {seed: out / f'seed_{seed:06d}' for seed in seeds}
-    missing = [seed for seed, folder in folders.items() if not is_complete(folder, seed, options)]
+def _run_many(out: Path, seeds: str, options: dict, jobs: int) -> int:
+    from ..data.synth.many import generate_many, parse_seeds
     with _progress() as progress:
-        task = progress.add_task('towns', total=len(seeds), completed=len(seeds) - len(missing))
-        with ProcessPoolExecutor(jobs) as pool:
-            waiting = [pool.submit(_generate_quietly, folders[seed], seed, options) for seed in missing]
-            try:
-                for future in as_completed(waiting):
-                    future.result()
-                    progress.advance(task)
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        task = progress.add_task('towns', total=None)
+        generate_many(out, parse_seeds(seeds), options, jobs,
+                      lambda done, total: progress.update(task, completed=done, total=total))
     return 0

@@ -1,37 +1,53 @@
-"""Train a network: pictures first, then each side, then cooperation."""
+"""Train a network: pictures or detection first, then each side, then cooperation."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
-_DEFAULT_RECIPE = {'image': 'mini-image', 'vehicle': 'mini', 'roadside': 'mini', 'cooperative': 'mini-cooperative'}
+SLICE_OVER = 3
+"""Exit status when the slice of time is over before the training is."""
+_STAGES = {
+    'image': 'backbone on single pictures', 'detection': 'one side without tracks',
+    'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('stage', choices=list(_DEFAULT_RECIPE),
-                        help='image: backbone on single pictures; then stage 1 per side; then stage 2')
+    parser.add_argument('stage', choices=list(_STAGES), help='; '.join(f'{k}: {v}' for k, v in _STAGES.items()))
     parser.add_argument('--data', nargs='+', required=True, type=Path,
                         help='data folders, or folders of seed_* folders')
+    parser.add_argument('--towns', metavar='A-B', help='synthetic towns to generate first in the (first) data folder; '
+                        'those that are there stay')
+    parser.add_argument('--town-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
     parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
-    parser.add_argument('--recipe', help='training recipe (default: that of the stage)')
+    parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
+                        '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
-    parser.add_argument('--init', type=Path, help='run folder or model folder to start from')
+    parser.add_argument('--init', type=Path,
+                        help='run folder, model folder or file with backbone weights to start from')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stage cooperative)')
-    parser.add_argument('--side', choices=['vehicle', 'roadside'], help='stage image: pictures of this side only')
+    parser.add_argument('--side', choices=['vehicle', 'roadside'],
+                        help='stage detection: which side; stage image: pictures of this side only')
     parser.add_argument('--steps', type=int, help='optimiser steps')
+    parser.add_argument('--epochs', type=float, help='passes over the training frames')
     parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')
+    parser.add_argument('--batch-slots', type=int, help='streams that make one step, all processes together')
+    parser.add_argument('--accumulate', type=int, help='parts into which a process cuts its streams, to save memory')
+    parser.add_argument('--precision', help='float32, bfloat16 or float16 for backbone, neck and BEV encoder')
     parser.add_argument('--learning-rate', type=float)
     parser.add_argument('--clip-length', type=int, help='frames of a training clip; longer ones teach tracks to end')
     parser.add_argument('--slice-minutes', type=float, help='stop with a checkpoint after so long, to be resumed by '
-                        'the same command (exit status 3)')
+                        f'the same command (exit status {SLICE_OVER})')
     parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
+    parser.add_argument('--workers', type=int, default=0, help='processes that prepare frames (default: %(default)s)')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
-    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1, ...')
+    parser.add_argument('--device', default='cpu', help='cpu, or cuda; under torchrun each process takes its own GPU')
     parser.add_argument('--export', type=Path, help='model folder that gets the weights at the end')
 
 
@@ -39,53 +55,111 @@ def run(args: argparse.Namespace) -> int:
     """Train; return 0 when the run is complete."""
     import torch
 
-    from ..core.config import named_config
-    from ..core.errors import UserError
-    from ..core.types import Side
-    from ..model.store import open_model
-    from ..train import run as runs
-    from ..train.recipe import RECIPES
-    name = args.recipe or _DEFAULT_RECIPE[args.stage]
-    if name not in RECIPES:
-        raise UserError(f"unknown recipe '{name}'; known: {', '.join(RECIPES)}")
-    changes = {'steps': args.steps, 'learning_rate': args.learning_rate, 'clip_length': args.clip_length,
-               'checkpoint_every': args.checkpoint_every}
-    recipe = replace(RECIPES[name], **{k: v for k, v in changes.items() if v is not None})
-    if args.minutes is not None and args.steps is None:
-        recipe = replace(recipe, steps=10 ** 9)
-    config = named_config(args.config)
+    from ..train.ranks import Ranks
+    _check(args)
+    started = time.monotonic()
     torch.set_num_threads(args.threads)
-    if args.side and args.stage != 'image':
-        raise UserError('--side belongs to stage image; the other stages name their side')
-    if args.stage == 'image':
-        sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
-        stage, stream = runs.image_run(config, recipe, args.data, sides, args.device)
-    else:
-        side = Side(args.stage)
-        messages = None
-        if side is Side.COOPERATIVE:
-            if args.roadside is None:
-                raise UserError('stage cooperative needs --roadside MODEL, whose network sends the messages')
-            messages = runs.collect_messages(open_model(args.roadside), args.data, args.out / 'messages', print,
-                                             args.device)
-        stage, stream = runs.tracking_run(config, recipe, side, args.data, args.init, messages, args.device)
-    print(f'{stream.num_frames} training frames, recipe {name}, run folder {args.out}')
-    loop = _run_with_progress(runs, stage, stream, config, recipe, args)
+    ranks = Ranks.join(args.device)
+    try:
+        return _run(args, ranks, started)
+    finally:
+        ranks.leave()
+
+
+def _check(args: argparse.Namespace) -> None:
+    from ..core.errors import UserError
+    if args.side and args.stage not in ('image', 'detection'):
+        raise UserError('--side belongs to the stages image and detection; the other stages name their side')
+    if args.stage == 'detection' and args.side is None:
+        raise UserError('stage detection needs --side vehicle or --side roadside')
+    if args.stage == 'cooperative' and args.roadside is None:
+        raise UserError('stage cooperative needs --roadside MODEL, whose network sends the messages')
+
+
+def _run(args: argparse.Namespace, ranks, started: float) -> int:
+    from ..core.config import named_config
+    from ..train import run as runs
+    from ..train.recipe import with_steps
+    config = named_config(args.config)
+    recipe = _recipe(args, config)
+    if args.towns and not ranks.agree(ranks.rank or _generate(args, started)):
+        print('this slice of time is over while towns are generated; the same command goes on')
+        return SLICE_OVER
+    stage, stream = _prepare(args, config, recipe, ranks)
+    recipe = with_steps(recipe, stream.num_frames)
+    if ranks.rank == 0:
+        print(f'{stream.num_frames} training frames, {recipe.batch_slots} a step, run folder {args.out}')
+    slice_minutes = None
+    if args.slice_minutes is not None:
+        slice_minutes = args.slice_minutes - (time.monotonic() - started) / 60
+    with _progress(args.stage, ranks.rank == 0) as report:
+        loop = runs.train(stage, stream, config, recipe, args.out, args.minutes, report, slice_minutes, ranks,
+                          args.workers)
     if loop.fraction < 1:
         print(f'this slice of time is over at step {loop.step}; the same command goes on')
-        return 3
-    if args.export and args.stage != 'image':
+        return SLICE_OVER
+    if args.export and args.stage != 'image' and ranks.rank == 0:
         print('weights:', runs.export(args.export, stage, recipe, loop, args.data))
     return 0
 
 
-def _run_with_progress(runs, stage, stream, config, recipe, args):
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        task = progress.add_task(args.stage, total=1.0)
+def _recipe(args: argparse.Namespace, config):
+    from ..train.recipe import load_recipe, recipe_family
+    stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
+    recipe = load_recipe(args.recipe or f'{recipe_family(config)}-{stage}')
+    names = ('batch_slots', 'accumulate', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every', 'epochs')
+    changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.steps is not None or args.minutes is not None:
+        changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
+    return replace(recipe, **changes)
 
-        def report(step: int, fraction: float, means: dict[str, float]) -> None:
-            losses = sum(v for k, v in means.items() if k != 'grad_norm')
-            progress.update(task, completed=fraction, description=f'{args.stage} step {step} loss {losses:.2f}')
-        return runs.train(stage, stream, config, recipe, args.out, args.minutes, report, args.slice_minutes)
+
+def _prepare(args: argparse.Namespace, config, recipe, ranks):
+    """Return stage and stream."""
+    from ..core.types import Side
+    from ..model.store import open_model
+    from ..train import run as runs
+    if args.stage == 'image':
+        sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
+        return runs.image_run(config, recipe, args.data, sides, ranks.device)
+    side = Side(args.side or args.stage)
+    messages = None
+    if side is Side.COOPERATIVE:
+        package, cache = open_model(args.roadside), args.out / 'messages'
+        if ranks.rank == 0:
+            messages = runs.collect_messages(package, args.data, cache, print, ranks.device)
+        ranks.agree(1)
+        messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device)
+    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device)
+
+
+def _generate(args: argparse.Namespace, started: float) -> bool:
+    """Generate the towns that are missing; return whether all are there."""
+    import math
+
+    from ..data.synth.many import generate_many, parse_seeds
+    until = math.inf if args.slice_minutes is None else started + 60 * args.slice_minutes
+    options = {'seconds': args.town_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
+    jobs = len(os.sched_getaffinity(0))
+    print(f'towns {args.towns} of {args.town_seconds} s in {args.data[0]}, {jobs} at a time')
+    return generate_many(args.data[0], parse_seeds(args.towns), options, jobs, until=until)
+
+
+def _progress(name: str, shown: bool):
+    """Return a context that gives a function which shows losses, learning rate and the time left."""
+    from contextlib import contextmanager
+
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    @contextmanager
+    def bar():
+        columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, disable=not shown) as progress:
+            task = progress.add_task(name, total=1.0)
+
+            def report(step: int, fraction: float, means: dict[str, float]) -> None:
+                losses = sum(v for k, v in means.items() if k not in ('grad_norm', 'lr'))
+                progress.update(task, completed=fraction,
+                                description=f'{name} step {step} loss {losses:.2f} lr {means["lr"]:.1e}')
+            yield report
+    return bar()

@@ -132,6 +132,14 @@ class ModelConfig:
 
 R50 = ModelConfig()
 
+_OWN_BEHAVIOUR = BehaviourConfig(
+    previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
+    max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
+"""What new trainings should use: the better choice of every switch."""
+
+R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)
+"""The published size for new trainings."""
+
 MINI = ModelConfig(
     name='mini',
     input_size=(288, 512),
@@ -152,10 +160,7 @@ MINI = ModelConfig(
     dropout=0.0,
     published_extras=False,
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
-    behaviour=BehaviourConfig(
-        previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
-        max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, keep_ids_after_gap=True,
-        cls_prior_bias=True),
+    behaviour=_OWN_BEHAVIOUR,
 )
 
 _RESNET_101 = BackboneConfig(blocks=(3, 4, 23, 3))
@@ -168,7 +173,7 @@ R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
 R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
 """Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
 
-PRESETS = {c.name: c for c in (R50, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
+PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
 
 
 def apply_overrides(config: Any, overrides: dict[str, Any], path: str = '') -> Any:

@@ -197,7 +197,8 @@ def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int
     return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros)
 
 
-def _match(behaviour: BehaviourConfig, logits: Tensor, own: Tensor, received: Tensor) -> tuple[Tensor, Tensor]:
+def match_instances(behaviour: BehaviourConfig, logits: Tensor, own: Tensor,
+                    received: Tensor) -> tuple[Tensor, Tensor]:
     """Return pairs of own (N, 3) and received (M, 3) points, metres, as the configuration wants."""
     if behaviour.association == 'rule':
         gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
@@ -217,7 +218,7 @@ def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor
         open_rows = torch.nonzero(fusion.unit < 0).flatten()
         rows_now, aligned = fusion.instances[open_rows], unit.aligned
         logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
-        rows, columns = _match(behaviour, logits, *(denormalize(p, pc_range) for p in (
+        rows, columns = match_instances(behaviour, logits, *(denormalize(p, pc_range) for p in (
             rows_now.ref_points, aligned.ref_points)))
         observe('affinity_logits', logits)
         observe('matches', (rows, columns))

@@ -29,7 +29,7 @@ _SIZE = (544, 960)
 def check(golden: Any, seed: int, config: ModelConfig, comparison: Comparison) -> None:
     """Run the recorded training frames of each side and compare every loss and gradient norm."""
     config = replace(config, dropout=0.0)
-    recipe = replace(RECIPES['published'], selection=TrackSelectionConfig(
+    recipe = replace(RECIPES['paper-vehicle'], selection=TrackSelectionConfig(
         drop_probability=0.0, false_positive_ratio=0.0))
     for side in [s for s in ('veh', 'inf', 'coop') if f'{s}/f0/total' in golden]:
         stage = TrackingStage(filled_network(config, side, seed), recipe)
@@ -41,9 +41,10 @@ def check(golden: Any, seed: int, config: ModelConfig, comparison: Comparison) -
             truth = ((arrays['gt_boxes'], arrays['gt_labels'], arrays['gt_ids']) if 'gt_boxes' in arrays
                      else make_truth(seed, frame, side))
             seen: dict[str, Any] = {}
-            losses = stage.frame_losses(0, tracker_input(seed, frame, side, _SIZE), _targets(*truth),
-                                        _message(arrays, seed, frame) if side == 'coop' else None,
-                                        observe=seen.__setitem__)
+            terms = stage.frame_losses(0, tracker_input(seed, frame, side, _SIZE), _targets(*truth),
+                                       _message(arrays, seed, frame) if side == 'coop' else None,
+                                       observe=seen.__setitem__)
+            losses = {name: term.value for name, term in terms.items()}
             sum(losses.values()).backward()
             view = comparison.within(f'{side}/f{frame}')
             _compare(losses, stage, arrays, view)

@@ -1,4 +1,4 @@
-"""Changes of training frames: colour, and mirroring of the whole scene."""
+"""Changes of training frames: colour, masks, and mirroring of the whole scene."""
 
 from __future__ import annotations
 
@@ -36,6 +36,24 @@ def photometric(image: np.ndarray, rng: np.random.Generator, probability: float)
     if coin():
         out = out[..., rng.permutation(3)]
     return np.ascontiguousarray(out, dtype=np.float32)
+
+
+def grid_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """
+    Return a mask (height, width) float32 of 1 on horizontal and vertical stripes and 0 in the cells between (13.8).
+
+    Period, stripe and phases are drawn for a canvas 1.5 times as large, of which the middle is taken.
+    """
+    period = int(rng.integers(2, height))
+    stripe = min(max(round(period / 2), 1), period - 1)
+
+    def stripes(size: int) -> np.ndarray:
+        canvas = int(1.5 * size)
+        along = np.arange(canvas) - int(rng.integers(period))
+        on = (along >= 0) & (along % period < stripe) & (along // period < canvas // period)
+        first = (canvas - size) // 2
+        return on[first:first + size]
+    return (stripes(height)[:, None] | stripes(width)[None]).astype(np.float32)
 
 
 def mirror_frame(frame: Frame) -> Frame:

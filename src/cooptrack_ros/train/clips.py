@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from ..core.config import ModelConfig
 from ..core.errors import UserError
-from ..core.types import Boxes, Frame, InstanceSet, RoadsideMessage, Side
+from ..core.tracker import TrackerInput
+from ..core.types import InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset, in_range
 from .augment import mirror_boxes, mirror_frame
+from .inputs import targets_of, tracker_input
+from .matching import Targets
 from .recipe import TrainConfig
 
 RECORD_SIDE = {Side.VEHICLE: 'vehicle-side', Side.ROADSIDE: 'infrastructure-side', Side.COOPERATIVE: 'cooperative'}
@@ -22,10 +27,10 @@ Position = tuple[int, int]
 
 @dataclass(frozen=True)
 class Sample:
-    """One training frame: input, objects in range in the agent's lidar frame, and a received message or None."""
+    """One prepared training frame: network input, objects in range in the agent's lidar frame, a received message."""
 
-    frame: Frame
-    boxes: Boxes
+    inputs: TrackerInput
+    targets: Targets
     message: RoadsideMessage | None = None
 
 
@@ -40,14 +45,15 @@ class ClipStream:
     Endless, repeatable streams of frames, one per slot.
 
     Slot g of G takes clips g, g + G, ... of an endless row of random permutations of all clips; inside a
-    clip frames keep their order. A stream's position is two numbers, so that a run can resume.
+    clip frames keep their order. A stream's position is two numbers, so that a run can resume; every frame can be
+    prepared on its own, so that several processes can.
     """
 
-    def __init__(self, datasets: list[tuple[Path, SpdDataset]], side: Side, config: TrainConfig,
-                 pc_range: tuple[float, ...], messages: dict[tuple[str, str], InstanceSet] | None = None):
+    def __init__(self, datasets: list[tuple[Path, SpdDataset]], side: Side, model: ModelConfig, config: TrainConfig,
+                 messages: dict[tuple[str, str], InstanceSet] | None = None):
         """Index the frames; ``messages`` maps (folder name, roadside token) to what the unit sent."""
-        self._config = config
-        self._pc_range = pc_range
+        self._model, self._config = model, config
+        self._pc_range = pc_range = model.range_of(side).pc_range
         self._messages = messages
         items = []
         for folder, dataset in datasets:
@@ -61,21 +67,26 @@ class ClipStream:
             raise UserError('the training data holds no frame with a labelled object in range')
         self.num_frames = sum(map(len, self._clips))
 
-    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
-        """Yield the samples of a slot for ever, from a position on, each with its own position."""
-        config = self._config
+    def positions(self, slot: int, start: Position = (0, 0)) -> Iterator[Position]:
+        """Yield where a slot goes, for ever, from a position on."""
         number, first = start
         while True:
-            epoch, position = divmod(index + number * config.batch_slots, len(self._clips))
-            order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(self._clips))
-            rng = np.random.default_rng([config.seed, 2, index, number])
-            mirror = rng.random() < config.augment.mirror_probability
-            for frame, item in enumerate(self._clips[order[position]]):
-                if frame >= first:
-                    yield (number, frame), self._sample(item, mirror)
+            yield from ((number, frame) for frame in range(first, len(self._clip(slot, number))))
             number, first = number + 1, 0
 
-    def _sample(self, item: _Item, mirror: bool) -> Sample:
+    def sample(self, slot: int, position: Position) -> Sample:
+        """Return the frame at a position of a slot; chance in it depends on nothing else."""
+        number, frame = position
+        config, seed = self._config, self._config.seed
+        mirror = np.random.default_rng([seed, 2, slot, number]).random() < config.augment.mirror_probability
+        rng = np.random.default_rng([seed, 3, slot, number, frame])
+        return self._sample(self._clip(slot, number)[frame], mirror, rng)
+
+    def _clip(self, slot: int, number: int) -> list[_Item]:
+        epoch, place = divmod(slot + number * self._config.batch_slots, len(self._clips))
+        return self._clips[_permutation(self._config.seed, epoch, len(self._clips))[place]]
+
+    def _sample(self, item: _Item, mirror: bool, rng: np.random.Generator) -> Sample:
         record = item.record
         frame = record.frame()
         frame = replace(frame, sequence=f'{item.folder.name}/{record.sequence}')
@@ -88,7 +99,12 @@ class ClipStream:
             message = RoadsideMessage('rsu_1', record.infra_stamp_us * 1000, instances, record.ego_from_infra)
         if mirror:
             frame, boxes = mirror_frame(frame), mirror_boxes(boxes)
-        return Sample(frame, boxes, message)
+        return Sample(tracker_input(frame, self._model, self._config.augment, rng), targets_of(boxes), message)
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
+    return np.random.default_rng([seed, 1, epoch]).permutation(count)
 
 
 class MixedStream:
@@ -99,7 +115,12 @@ class MixedStream:
         self._streams = streams
         self.num_frames = sum(s.num_frames for s in streams)
 
-    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
-        """Yield the samples of a slot for ever, from a position on, each with its own position."""
-        number, stream = divmod(index, len(self._streams))
-        return self._streams[stream].slot(number, start)
+    def positions(self, slot: int, start: Position = (0, 0)) -> Iterator[Position]:
+        """Yield where a slot goes, for ever, from a position on."""
+        number, stream = divmod(slot, len(self._streams))
+        return self._streams[stream].positions(number, start)
+
+    def sample(self, slot: int, position: Position) -> Sample:
+        """Return the frame at a position of a slot."""
+        number, stream = divmod(slot, len(self._streams))
+        return self._streams[stream].sample(number, position)

@@ -6,40 +6,40 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ..core.errors import UserError
 from .clips import Position, Sample
+from .feed import Stream, feed
+from .journal import Journal
+from .losses import Terms, combine, divisors
+from .ranks import Ranks
 from .recipe import TrainConfig
 
-LOG_NAME = 'log.jsonl'
+CHECKPOINT_NAME = 'checkpoint.pt'
+REPORT_EVERY = 20
+"""Steps between two lines of the log."""
 
 
 class Stage(Protocol):
-    """What the loop trains: modules, and the losses of the next frame of one slot."""
+    """What the loop trains: modules, and the losses of the next frame of each slot."""
 
     modules: nn.ModuleDict
 
-    def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
-        """Yield weighted losses that are each differentiated on their own; sample i belongs to slot i."""
+    def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[Terms]:
+        """Return the losses of one frame each of some slots."""
 
-    def memory(self) -> dict:
-        """Return all that the next losses depend on besides weights and samples: tensors, numbers and texts."""
+    def memory(self) -> dict[int, dict]:
+        """Return by slot all that the next losses depend on besides weights and samples: tensors, numbers, texts."""
 
-    def restore(self, memory: dict) -> None:
+    def restore(self, memory: dict[int, dict]) -> None:
         """Go on with what ``memory`` returned."""
-
-
-class Stream(Protocol):
-    """Where the samples of each slot come from."""
-
-    def slot(self, index: int, start: Position = (0, 0)) -> Iterator[tuple[Position, Sample]]:
-        """Yield (position, sample) for ever, from a position on."""
 
 
 def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict]:
@@ -67,21 +67,35 @@ class TrainLoop:
     """
     Runs a stage to its number of steps or its time budget; resumes from its last checkpoint.
 
-    With a number of steps, a run that was killed and resumed ends with the same bits as one that was not.
+    With a number of steps, a run that was killed and resumed ends with the same bits as one that was not. Several
+    processes (``Ranks``) share the slots of a batch; the first one writes checkpoint and log.
     """
 
     def __init__(self, stage: Stage, stream: Stream, config: TrainConfig, folder: Path,
-                 minutes: float | None = None):
-        """Prepare the optimiser; with ``minutes`` the schedule follows the clock and ends there."""
+                 minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0):
+        """
+        Prepare the optimiser; with ``minutes`` the schedule follows the clock and ends there.
+
+        :param workers: processes that prepare frames.
+        :raises UserError: if the processes cannot share the batch, or a process its part, evenly.
+        """
         self.stage, self.config, self.folder, self.minutes = stage, config, folder, minutes
-        self._optimiser = torch.optim.AdamW(
-            parameter_groups(stage.modules, config), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._ranks = ranks or Ranks()
+        if config.batch_slots % (self._ranks.count * config.accumulate):
+            raise UserError(f'batch_slots ({config.batch_slots}) must be a multiple of processes '
+                            f'({self._ranks.count}) x accumulate ({config.accumulate})')
+        self._groups = parameter_groups(stage.modules, config)
+        self._parameters = [p for g in self._groups for p in g['params']]
+        self._optimiser = torch.optim.AdamW(self._groups, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._scaler = torch.amp.GradScaler(self._ranks.device.split(':')[0], enabled=config.precision == 'float16')
         self.step = 0
         self.elapsed_s = 0.0
-        self._positions: list[Position] = [(0, -1)] * config.batch_slots
+        slots = self._ranks.slots(config.batch_slots)
+        self._positions: dict[int, Position] = dict.fromkeys(slots, (0, -1))
+        torch.manual_seed(config.seed + self._ranks.rank)
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
-        self._slots = [stream.slot(i, (clip, frame + 1)) for i, (clip, frame) in enumerate(self._positions)]
+        self._feed = feed(stream, self._positions, workers)
 
     @property
     def fraction(self) -> float:
@@ -93,32 +107,32 @@ class TrainLoop:
         """
         Train to the end, or until a slice of time is over; a checkpoint is left in both cases.
 
-        :param report: ``report(step, fraction, means)`` is called every 20 steps.
+        :param report: ``report(step, fraction, means)`` is called every 20 steps with losses, ``grad_norm`` and ``lr``.
         :returns: whether the run is complete.
         """
         sums, count = defaultdict(float), 0
         ends = math.inf if slice_minutes is None else time.monotonic() + 60 * slice_minutes
-        with (self.folder / LOG_NAME).open('a', encoding='utf-8') as log:
-            while self.fraction < 1 and time.monotonic() < ends:
-                started = time.monotonic()
-                losses = self._one_step()
-                self.elapsed_s += time.monotonic() - started
-                self.step += 1
-                for name, value in losses.items():
-                    sums[name] += value
-                count += 1
-                if self.step % 20 == 0:
-                    means = {k: v / count for k, v in sums.items()}
-                    row = {'step': self.step, 'elapsed_s': round(self.elapsed_s, 1), **{
-                        k: round(v, 4) for k, v in means.items()}}
-                    log.write(json.dumps(row) + '\n')
-                    log.flush()
-                    if report:
-                        report(self.step, self.fraction, means)
-                    sums, count = defaultdict(float), 0
-                if self.step % self.config.checkpoint_every == 0:
-                    self.save()
+        journal = Journal(self.folder, self.step) if self._ranks.rank == 0 else None
+        while self.fraction < 1 and self._ranks.agree(time.monotonic() < ends):
+            started = time.monotonic()
+            values = self._one_step()
+            self.elapsed_s = self._ranks.agree(self.elapsed_s + time.monotonic() - started)
+            self.step += 1
+            count += 1
+            for name, value in values.items():
+                sums[name] += value
+            if self.step % REPORT_EVERY == 0:
+                means = {k: v / count for k, v in sums.items()}
+                if journal:
+                    journal.write(self.step, self.elapsed_s, means)
+                if report:
+                    report(self.step, self.fraction, means)
+                sums, count = defaultdict(float), 0
+            if self.step % self.config.checkpoint_every == 0:
+                self.save()
         self.save()
+        if journal:
+            journal.close()
         return self.fraction >= 1
 
     def _one_step(self) -> dict[str, float]:
@@ -126,46 +140,53 @@ class TrainLoop:
         for group in self._optimiser.param_groups:
             group['lr'] = rate * group['factor']
         self._optimiser.zero_grad(set_to_none=True)
+        drawn = next(self._feed)
+        self._positions = {slot: (number, frame) for (slot, number, frame), _ in drawn}
+        parts = self.config.accumulate
+        share = len(drawn) // parts
         values = defaultdict(float)
-        drawn = [next(slot) for slot in self._slots]
-        self._positions = [position for position, _ in drawn]
-        for losses in self.stage.losses([sample for _, sample in drawn]):
-            sum(torch.nan_to_num(v) for v in losses.values()).backward()
+        for i in range(parts):
+            part = drawn[i * share:(i + 1) * share]
+            terms = self.stage.losses([slot for (slot, _, _), _ in part], [sample for _, sample in part])
+            losses = combine(terms, self._ranks.sum(divisors(terms)))
+            self._scaler.scale(sum(losses.values()) / parts).backward()
             for name, value in losses.items():
-                values[name] += float(value.detach())
-        values['grad_norm'] = float(nn.utils.clip_grad_norm_(
-            [p for g in self._optimiser.param_groups for p in g['params']], self.config.clip_norm))
-        if math.isfinite(values['grad_norm']):
-            self._optimiser.step()
-        return values
+                values[name] += float(value.detach()) / parts
+        self._ranks.sum_gradients(self._parameters)
+        self._scaler.unscale_(self._optimiser)
+        norm = float(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
+        if self._scaler.is_enabled() or math.isfinite(norm):
+            # The scaler leaves out steps that are not finite by itself.
+            self._scaler.step(self._optimiser)
+        self._scaler.update()
+        return {**self._ranks.sum(values), 'grad_norm': norm, 'lr': rate}
 
     def save(self) -> None:
         """Write the checkpoint atomically."""
-        path = self.folder / 'checkpoint.pt'
+        own = {'positions': self._positions, 'memory': self.stage.memory(), 'rng': torch.get_rng_state()}
+        parts = self._ranks.gather(own)
+        if not parts:
+            return
+        path = self.folder / CHECKPOINT_NAME
         temporary = path.with_suffix('.part')
         torch.save({
-            'modules': self.stage.modules.state_dict(), 'optimiser': self._optimiser.state_dict(), 'step': self.step,
-            'elapsed_s': self.elapsed_s, 'positions': self._positions, 'rng': torch.get_rng_state(),
-            'memory': self.stage.memory(), 'config': json.dumps(asdict(self.config))}, temporary)
+            'modules': self.stage.modules.state_dict(), 'optimiser': self._optimiser.state_dict(),
+            'scaler': self._scaler.state_dict(), 'step': self.step, 'elapsed_s': self.elapsed_s,
+            'positions': {k: v for part in parts for k, v in part['positions'].items()},
+            'memory': {k: v for part in parts for k, v in part['memory'].items()},
+            'rng': [part['rng'] for part in parts], 'config': json.dumps(asdict(self.config))}, temporary)
         temporary.replace(path)
 
     def _resume(self) -> None:
-        path = self.folder / 'checkpoint.pt'
+        path = self.folder / CHECKPOINT_NAME
         if not path.is_file():
             return
         saved = torch.load(path, map_location='cpu', weights_only=True)
         self.stage.modules.load_state_dict(saved['modules'])
         self._optimiser.load_state_dict(saved['optimiser'])
+        self._scaler.load_state_dict(saved['scaler'])
         self.step, self.elapsed_s = saved['step'], saved['elapsed_s']
-        self._positions = saved['positions']
-        self.stage.restore(saved['memory'])
-        torch.set_rng_state(saved['rng'])
-        self._cut_log()
-
-    def _cut_log(self) -> None:
-        """Drop what was logged after the checkpoint, because those steps are done again."""
-        path = self.folder / LOG_NAME
-        if path.is_file():
-            lines = path.read_text(encoding='utf-8').splitlines()
-            kept = [line for line in lines if line.endswith('}') and json.loads(line)['step'] <= self.step]
-            path.write_text(''.join(f'{line}\n' for line in kept), encoding='utf-8')
+        self._positions = {slot: saved['positions'][slot] for slot in self._positions}
+        self.stage.restore({slot: saved['memory'][slot] for slot in self._positions if slot in saved['memory']})
+        if len(saved['rng']) == self._ranks.count:
+            torch.set_rng_state(saved['rng'][self._ranks.rank])

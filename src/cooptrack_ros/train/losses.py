@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .matching import Assignment, Targets
 from .recipe import LossConfig
+
+
+class Term(NamedTuple):
+    """One loss of one frame as a weighted sum and what divides it; a batch divides sum by sum (13.4)."""
+
+    total: Tensor
+    divisor: float
+
+    @property
+    def value(self) -> Tensor:
+        """Loss of this frame alone."""
+        return self.total / max(self.divisor, 1.0)
+
+
+Terms = Mapping[str, Term]
+
+
+def divisors(frames: Sequence[Terms]) -> dict[str, float]:
+    """Return the summed divisor of every loss of several frames, by name in alphabetical order."""
+    names = sorted({name for frame in frames for name in frame})
+    return {name: sum(frame[name].divisor for frame in frames if name in frame) for name in names}
+
+
+def combine(frames: Sequence[Terms], divided_by: Mapping[str, float]) -> dict[str, Tensor]:
+    """Return every loss of several frames; one that is not a number counts as 0."""
+    return {name: torch.nan_to_num(sum(frame[name].total for frame in frames if name in frame)) / max(divisor, 1.0)
+            for name, divisor in divided_by.items()}
 
 
 def focal_loss(logits: Tensor, gt_index: Tensor, targets: Targets, config: LossConfig) -> Tensor:
@@ -33,23 +63,23 @@ def box_loss(codes: Tensor, gt_index: Tensor, targets: Targets, config: LossConf
 
 
 def supervised_output(name: str, logits: Tensor, codes: Tensor, assignment: Assignment, targets: Targets,
-                      config: LossConfig) -> dict[str, Tensor]:
+                      config: LossConfig) -> dict[str, Term]:
     """Return class and box loss of one supervised output with the divisors of the matching (a_c, a_b)."""
-    num_class = max(assignment.num_new + assignment.num_carried, 1)
-    num_box = max(int((assignment.gt_index >= 0).sum()), 1)
+    index = assignment.gt_index
     return {
-        f'{name}_cls': config.cls_weight * focal_loss(logits, assignment.gt_index, targets, config) / num_class,
-        f'{name}_box': config.box_weight * box_loss(codes, assignment.gt_index, targets, config) / num_box,
+        f'{name}_cls': Term(config.cls_weight * focal_loss(logits, index, targets, config),
+                            assignment.num_new + assignment.num_carried),
+        f'{name}_box': Term(config.box_weight * box_loss(codes, index, targets, config), int((index >= 0).sum())),
     }
 
 
 def refined_output(logits: Tensor, codes: Tensor, gt_index: Tensor, targets: Targets,
-                   config: LossConfig) -> dict[str, Tensor]:
+                   config: LossConfig) -> dict[str, Term]:
     """Return the refinement losses: the same terms divided by the number of positives."""
-    positives = max(int((gt_index >= 0).sum()), 1)
+    positives = int((gt_index >= 0).sum())
     return {
-        'ref_cls': config.cls_weight * focal_loss(logits, gt_index, targets, config) / positives,
-        'ref_box': config.box_weight * box_loss(codes, gt_index, targets, config) / positives,
+        'ref_cls': Term(config.cls_weight * focal_loss(logits, gt_index, targets, config), positives),
+        'ref_box': Term(config.box_weight * box_loss(codes, gt_index, targets, config), positives),
     }
 
 

@@ -10,6 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..core.fusion import match_by_distance
+from ..core.types import Boxes
+from ..model.boxes import boxes_from_codes
 from .recipe import LossConfig
 
 
@@ -24,6 +26,10 @@ class Targets:
     def __len__(self) -> int:
         """Return the number of objects."""
         return len(self.ids)
+
+    def boxes(self) -> Boxes:
+        """Return the objects as boxes."""
+        return boxes_from_codes(self.codes, self.labels, torch.ones(len(self)), self.ids)
 
     def to(self, device: torch.device) -> Targets:
         """Return the same objects on a device."""

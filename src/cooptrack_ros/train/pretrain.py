@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..core.config import ModelConfig
 from ..model.network import CoopTrackNetwork
 from .clips import Sample
 from .dense_heads import IMAGE_VALUES, DenseHead, image_targets
-from .inputs import image_tensor, projections
-from .recipe import TrainConfig
+from .losses import Term
+from .recipe import TrainConfig, precision_of
 
 
 class ImageStage:
@@ -24,27 +22,26 @@ class ImageStage:
         """Take backbone and neck from a network; batch norms learn their statistics here."""
         self._device = torch.device(device)
         self.config: ModelConfig = network.config
-        self._probability = config.augment.photometric_probability
-        self._rng = np.random.default_rng([config.seed, 3])
+        self._precision = precision_of(config)
         self.modules = nn.ModuleDict({
             'network': nn.ModuleDict({'backbone': network.backbone, 'neck': network.neck}),
             'image_head': DenseHead(self.config.embed_dims, len(self.config.class_names), IMAGE_VALUES)}).to(device)
         self.modules.train()
 
-    def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
-        """Yield the loss of one batch with a picture of each slot."""
-        images = torch.cat([image_tensor(s.frame, self.config, self._rng, self._probability) for s in samples])
-        images = images.to(self._device)
+    def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[dict[str, Term]]:
+        """Return the loss of one batch with a picture of each slot."""
+        images = torch.cat([s.inputs.images for s in samples]).to(self._device)
         network = self.modules['network']
-        features = network['neck'](network['backbone'](images.contiguous(memory_format=torch.channels_last)))
-        targets = [image_targets(s.boxes, projections(s.frame, self.config)[0], self.config.input_size,
+        with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
+            features = network['neck'](network['backbone'](images.contiguous(memory_format=torch.channels_last)))
+        targets = [image_targets(s.targets.boxes(), s.inputs.img_from_lidar[0], self.config.input_size,
                                  features.shape[-2:], len(self.config.class_names)) for s in samples]
-        yield {'image': self.modules['image_head'].loss(features, targets)}
+        loss = self.modules['image_head'].loss(features.float(), targets)
+        return [{'image': Term(loss * len(samples), len(samples))}]
 
-    def memory(self) -> dict:
-        """Return the state of the random colours."""
-        return {'rng': json.dumps(self._rng.bit_generator.state)}
+    def memory(self) -> dict[int, dict]:
+        """Return nothing: pictures have no past."""
+        return {}
 
-    def restore(self, memory: dict) -> None:
-        """Go on with what ``memory`` returned."""
-        self._rng.bit_generator.state = json.loads(memory['rng'])
+    def restore(self, memory: dict[int, dict]) -> None:
+        """Do nothing."""

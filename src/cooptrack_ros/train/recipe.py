@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
+
+from ..core.config import BehaviourConfig, ModelConfig, apply_overrides
+from ..core.errors import UserError
 from ..core.fusion import RULE_GATE_M
 
 
@@ -39,6 +43,9 @@ class TrackSelectionConfig:
     min_iou: float = 0.5
     drop_probability: float = 0.1
     false_positive_ratio: float = 0.3
+    carry_score: float = 2.0
+    """Score from which a row is carried in any case, as the tracker does it at test; above 1 in the published recipe:
+    never. Else a network that places objects badly learns nothing about its own tracks and false tracks."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +53,34 @@ class AugmentConfig:
     """Changes of the training pictures (13.8)."""
 
     photometric_probability: float = 0.5
+    grid_mask_probability: float = 0.7
     mirror_probability: float = 0.0
     """Mirror the whole scene left to right, per clip; not in the published recipe."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run."""
+    """One training run; the defaults are what all published stages share (13.7)."""
 
     steps: int = 1000
-    """Optimiser steps."""
-    batch_slots: int = 2
-    """Streams whose gradients are added up for one step."""
+    """Optimiser steps, where ``epochs`` is 0."""
+    epochs: float = 0.0
+    """Passes over the training frames; 0: ``steps`` counts."""
+    batch_slots: int = 8
+    """Streams whose gradients make one step, all processes together."""
+    accumulate: int = 1
+    """Parts into which a process cuts its streams; one part at a time is in memory."""
     clip_length: int = 5
+    tracking: bool = True
+    """False: detection pretraining. No track is carried over and only the decoder layers are supervised."""
     learning_rate: float = 2e-4
     backbone_lr_factor: float = 0.1
     weight_decay: float = 0.01
     clip_norm: float = 35.0
     warmup_steps: int = 500
     final_lr_factor: float = 1e-3
+    precision: str = 'float32'
+    """Of backbone, neck and BEV encoder: ``float32``, ``bfloat16`` or ``float16``; the rest is always float32."""
     freeze_backbone: bool = False
     freeze_neck: bool = False
     freeze_batch_norm: bool = False
@@ -76,19 +92,89 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
-MINI_LOSSES = LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0)
-
-RECIPES = {
-    'published': TrainConfig(),
-    'mini-image': TrainConfig(
-        batch_slots=8, clip_length=1, learning_rate=2e-3, backbone_lr_factor=1.0, warmup_steps=50,
-        losses=MINI_LOSSES, augment=AugmentConfig(mirror_probability=0.5)),
-    'mini': TrainConfig(
-        batch_slots=2, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
-        losses=MINI_LOSSES, selection=TrackSelectionConfig(min_iou=0.1), augment=AugmentConfig(mirror_probability=0.5)),
-    'mini-cooperative': TrainConfig(
-        batch_slots=2, learning_rate=4e-4, warmup_steps=100, freeze_backbone=True, freeze_neck=True,
-        losses=LossConfig(bev_heatmap_weight=1.0, association_min_score=0.0),
-        selection=TrackSelectionConfig(min_iou=0.1)),
+_PAPER = {
+    'detection-vehicle': TrainConfig(epochs=24, clip_length=20, tracking=False),
+    'detection-roadside': TrainConfig(epochs=24, tracking=False),
+    'vehicle': TrainConfig(epochs=48, freeze_backbone=True),
+    'roadside': TrainConfig(epochs=24, freeze_backbone=True),
+    'cooperative': TrainConfig(epochs=48, batch_slots=16, freeze_backbone=True, freeze_neck=True),
 }
-"""Named recipes: the published one, and those of the small model for CPUs (three steps)."""
+
+_CARRIED = TrackSelectionConfig(min_iou=0.1, carry_score=0.4)
+_FUSION_LOSSES = LossConfig(association_min_score=0.0)
+_BETTER = {name: replace(recipe, selection=_CARRIED) for name, recipe in _PAPER.items()} | {
+    'cooperative': replace(_PAPER['cooperative'], selection=_CARRIED, losses=_FUSION_LOSSES)}
+
+_MINI_SIDE = TrainConfig(
+    batch_slots=2, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
+    selection=_CARRIED, losses=LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0),
+    augment=AugmentConfig(grid_mask_probability=0.0, mirror_probability=0.5))
+_MINI = {
+    'image': replace(_MINI_SIDE, batch_slots=8, clip_length=1, learning_rate=2e-3, backbone_lr_factor=1.0,
+                     warmup_steps=50, freeze_batch_norm=False),
+    'detection-vehicle': replace(_MINI_SIDE, tracking=False),
+    'detection-roadside': replace(_MINI_SIDE, tracking=False),
+    'vehicle': _MINI_SIDE,
+    'roadside': _MINI_SIDE,
+    # Messages cannot be mirrored.
+    'cooperative': replace(
+        _MINI_SIDE, learning_rate=4e-4, backbone_lr_factor=0.1, freeze_batch_norm=False, freeze_backbone=True,
+        freeze_neck=True, losses=replace(_FUSION_LOSSES, bev_heatmap_weight=1.0),
+        augment=AugmentConfig(grid_mask_probability=0.0)),
+}
+
+RECIPES = {f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
+           for stage, recipe in stages.items()}
+"""
+Recipes by name, family and stage: ``paper`` (13.7); ``better``, the same with the switches of section 16 at the
+better choice, for new trainings of that size; ``mini`` for the small model on CPUs.
+"""
+
+
+_PRECISIONS = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+def precision_of(recipe: TrainConfig) -> torch.dtype:
+    """
+    Return the number type of the big parts.
+
+    :raises UserError: for an unknown name.
+    """
+    if recipe.precision not in _PRECISIONS:
+        raise UserError(f"unknown precision '{recipe.precision}'; known: {', '.join(_PRECISIONS)}")
+    return _PRECISIONS[recipe.precision]
+
+
+def recipe_family(config: ModelConfig) -> str:
+    """Return which family a configuration is trained with unless told otherwise."""
+    if config.backbone.kind == 'compact':
+        return 'mini'
+    return 'paper' if config.behaviour == BehaviourConfig() else 'better'
+
+
+def load_recipe(source: str) -> TrainConfig:
+    """
+    Return a recipe by its name, or from a YAML file that names a ``recipe`` and overrides some of its keys.
+
+    :raises UserError: if there is no such recipe or file, or it is wrong.
+    """
+    if source in RECIPES:
+        return RECIPES[source]
+    import yaml
+    try:
+        with open(source, encoding='utf-8') as stream:
+            content = yaml.safe_load(stream)
+        if not isinstance(content, dict) or content.get('recipe') not in RECIPES:
+            raise ValueError(f"expected a mapping whose 'recipe' is one of {', '.join(RECIPES)}")
+        return apply_overrides(RECIPES[content.pop('recipe')], content)
+    except FileNotFoundError as error:
+        raise UserError(f"no recipe '{source}': neither a YAML file nor one of {', '.join(RECIPES)}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"recipe '{source}': {error}") from error
+
+
+def with_steps(recipe: TrainConfig, num_frames: int) -> TrainConfig:
+    """Return the recipe with its epochs expressed in steps: whole batches only (13.1)."""
+    if not recipe.epochs:
+        return recipe
+    return replace(recipe, steps=round(recipe.epochs * max(num_frames // recipe.batch_slots, 1)), epochs=0.0)

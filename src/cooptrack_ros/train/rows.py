@@ -26,12 +26,18 @@ def new_rows(network: CoopTrackNetwork, count: int) -> Instances:
 
 
 def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:
-    """Return the rows that go on to the next training frame (13.5): well placed tracks and some false positives."""
+    """
+    Return the rows that go on to the next training frame (13.5): well placed tracks and some false positives.
+
+    Where ``carry_score`` is reached, also what the tracker itself would carry: badly placed tracks, and every false
+    positive that it believes in.
+    """
     matched = (gt_index >= 0).nonzero().flatten()
     iou = nearest_bev_iou(rows.codes[matched], targets.codes[gt_index[matched]])
     stays = torch.rand(len(matched)).to(iou.device) >= config.drop_probability
-    kept = matched[(iou > config.min_iou) & stays]
+    kept = matched[((iou > config.min_iou) | (rows.scores[matched] >= config.carry_score)) & stays]
     false_count = int((torch.rand(len(kept)) < config.false_positive_ratio).sum())
     free = (rows.ids < 0).nonzero().flatten()
-    false = free[rows.scores[free].topk(min(false_count, len(free))).indices]
+    believed = int((rows.scores[free] >= config.carry_score).sum())
+    false = free[rows.scores[free].topk(min(max(false_count, believed), len(free))).indices]
     return rows[torch.cat([kept, false])]

@@ -16,14 +16,17 @@ from ..core.errors import UserError
 from ..core.types import Boxes, InstanceSet, Side
 from ..data.folders import open_datasets
 from ..data.spd import in_range
+from ..model.checkpoint import read_checkpoint
 from ..model.network import CoopTrackNetwork
 from ..model.store import CARD_NAME, ModelPackage, open_model, save_side
 from .clips import RECORD_SIDE, ClipStream, MixedStream
+from .feed import Stream
 from .initialise import start_association, start_from_objects
-from .loop import Stage, Stream, TrainLoop
+from .loop import CHECKPOINT_NAME, Stage, TrainLoop
 from .messages import load_messages, roadside_messages, save_messages
 from .pretrain import ImageStage
-from .recipe import TrainConfig
+from .ranks import Ranks
+from .recipe import TrainConfig, recipe_family
 from .stages import TrackingStage
 
 Report = Callable[[str], None]
@@ -33,17 +36,18 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
     """
     Return a network to train: from scratch with queries placed on the training objects, or from earlier weights.
 
-    :param init: a run folder or a model folder; what it lacks keeps its initial value, so that a later stage can
-        start from an earlier one.
+    :param init: a run folder, a model folder, or a file with backbone weights (torchvision's names); what it lacks
+        keeps its initial value, so that a later stage can start from an earlier one.
     """
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side)
     saved = _saved_network(init, side) if init else {}
-    if 'query_points.weight' not in saved:
+    own_start = recipe_family(config) != 'paper'
+    if own_start and 'query_points.weight' not in saved:
         records = [r for _, d in datasets for r in d.training_records(RECORD_SIDE[side])]
         pc_range = config.range_of(side).pc_range
         start_from_objects(network, Boxes.concatenate([r.boxes[in_range(r.boxes, pc_range)] for r in records]), seed)
-    if side is Side.COOPERATIVE and 'association.query' not in saved:
+    if own_start and side is Side.COOPERATIVE and 'association.query' not in saved:
         start_association(network)
     incompatible = network.load_state_dict(saved, strict=False)
     if incompatible.unexpected_keys:
@@ -52,9 +56,9 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
 
 
 def _saved(folder: Path) -> dict[str, torch.Tensor]:
-    path = folder / 'checkpoint.pt'
+    path = folder / CHECKPOINT_NAME
     if not path.is_file():
-        raise UserError(f'{folder} holds no checkpoint.pt or {CARD_NAME} to start from')
+        raise UserError(f'{folder} holds no {CHECKPOINT_NAME} or {CARD_NAME} to start from')
     return torch.load(path, map_location='cpu', weights_only=True)['modules']
 
 
@@ -67,6 +71,10 @@ def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
         package = open_model(str(folder))
         # The cooperative network starts from the vehicle's.
         return package.state(side if package.has(side) else Side.VEHICLE)
+    if folder.is_file():
+        weights = read_checkpoint(folder).state
+        # The classifier of ImageNet is of no use here.
+        return {f'backbone.{k}': v for k, v in weights.items() if not k.startswith('fc.')}
     return {k.removeprefix('network.'): v for k, v in _saved(folder).items() if k.startswith('network.')}
 
 
@@ -77,19 +85,19 @@ def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
     datasets = open_datasets(folders)
     torch.manual_seed(recipe.seed)
     share = replace(recipe, batch_slots=max(recipe.batch_slots // len(sides), 1))
-    streams = [ClipStream(datasets, side, share, config.range_of(side).pc_range) for side in sides]
+    streams = [ClipStream(datasets, side, config, share) for side in sides]
     return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe, device), MixedStream(streams)
 
 
 def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Path | None,
                  messages: dict[tuple[str, str], InstanceSet] | None = None,
                  device: str = 'cpu') -> tuple[Stage, Stream]:
-    """Return stage and stream of stage 1 (vehicle, roadside) or stage 2 (cooperative, with messages)."""
+    """Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages)."""
     datasets = open_datasets(folders)
     network = build_network(config, side, recipe.seed, init, datasets)
-    stream = ClipStream(datasets, side, recipe, config.range_of(side).pc_range, messages)
+    stream = ClipStream(datasets, side, config, recipe, messages)
     stage = TrackingStage(network, recipe, device)
-    if init and not _is_model(init):
+    if init and init.is_dir() and not _is_model(init):
         stage.start_heads(_saved(init))
     return stage, stream
 
@@ -111,12 +119,15 @@ def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, re
 
 
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
-          minutes: float | None, report: Callable[[int, float, dict], None],
-          slice_minutes: float | None = None) -> TrainLoop:
+          minutes: float | None, report: Callable[[int, float, dict], None] | None = None,
+          slice_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0) -> TrainLoop:
     """Run or resume a training in a folder; effective settings and the state of the code are written beside it."""
-    loop = TrainLoop(stage, stream, recipe, out, minutes)
-    settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes, 'code': code_state()}
-    (out / 'settings.json').write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    ranks = ranks or Ranks()
+    loop = TrainLoop(stage, stream, recipe, out, minutes, ranks, workers)
+    if ranks.rank == 0:
+        settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes,
+                    'processes': ranks.count, 'code': code_state()}
+        (out / 'settings.json').write_text(json.dumps(settings, indent=1), encoding='utf-8')
     loop.run(report, slice_minutes)
     return loop
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, Observer, aggregate, align_message, match_by_distance
+from ..core.fusion import Fusion, Observer, aggregate, align_message, match_instances
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.timeline import Moment, continues
 from ..core.tracker import TrackerInput
 from ..core.types import RoadsideMessage, Side
 from ..model.bev_geometry import bev_geometry, bev_motion
-from ..model.boxes import boxes_from_codes, denormalize
+from ..model.boxes import denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .clips import Sample
 from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
-from .inputs import image_tensor, moment_of, projections, targets_of
-from .losses import association_loss, refined_output, supervised_output
+from .losses import Term, association_loss, refined_output, supervised_output
 from .matching import Assignment, Targets, assign, association_labels
-from .recipe import TrainConfig
+from .recipe import TrainConfig, precision_of
 from .rows import new_rows, select_rows
 
 
@@ -56,6 +54,7 @@ class TrackingStage:
     def __init__(self, network: CoopTrackNetwork, config: TrainConfig, device: str = 'cpu'):
         """Take a network to train; the dense head on the BEV map is added when its loss has a weight."""
         self._device = torch.device(device)
+        self._precision = precision_of(config)
         self.network, self.train_config = network, config
         self.config: ModelConfig = network.config
         self.side: Side = network.side
@@ -72,17 +71,14 @@ class TrackingStage:
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         self._memory: dict[int, _Memory] = {}
-        self._rng = np.random.default_rng([config.seed, 3])
 
-    def memory(self) -> dict:
-        """Return the state of the random colours and what each slot carries to its next frame."""
-        return {'rng': json.dumps(self._rng.bit_generator.state),
-                'slots': {slot: memory.to_plain() for slot, memory in self._memory.items()}}
+    def memory(self) -> dict[int, dict]:
+        """Return what each slot carries to its next frame."""
+        return {slot: memory.to_plain() for slot, memory in self._memory.items()}
 
-    def restore(self, memory: dict) -> None:
+    def restore(self, memory: dict[int, dict]) -> None:
         """Go on with what ``memory`` returned."""
-        self._rng.bit_generator.state = json.loads(memory['rng'])
-        self._memory = {slot: _Memory.from_plain(plain, self._device) for slot, plain in memory['slots'].items()}
+        self._memory = {slot: _Memory.from_plain(plain, self._device) for slot, plain in memory.items()}
 
     def start_heads(self, modules: dict[str, Tensor]) -> None:
         """Take over those training-only heads that an earlier run has."""
@@ -91,21 +87,16 @@ class TrackingStage:
             if state and name in self.modules:
                 self.modules[name].load_state_dict(state)
 
-    def losses(self, samples: Sequence[Sample]) -> Iterator[dict[str, Tensor]]:
-        """Yield the weighted losses of one frame of each slot and advance its memory."""
-        for slot, sample in enumerate(samples):
-            yield {name: value / len(samples) for name, value in self._frame_losses(slot, sample).items()}
-
-    def _frame_losses(self, slot: int, sample: Sample) -> dict[str, Tensor]:
-        images = image_tensor(sample.frame, self.config, self._rng, self.train_config.augment.photometric_probability)
-        inputs = TrackerInput(moment_of(sample.frame), images, projections(sample.frame, self.config))
-        return self.frame_losses(slot, inputs, targets_of(sample.boxes), sample.message)
+    def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[dict[str, Term]]:
+        """Return the losses of one frame of each of some slots and advance their memory."""
+        return [self.frame_losses(slot, s.inputs, s.targets, s.message)
+                for slot, s in zip(slots, samples, strict=True)]
 
     def frame_losses(self, slot: int, inputs: TrackerInput, targets: Targets,
                      message: RoadsideMessage | None = None,
-                     observe: Observer = lambda name, value: None) -> dict[str, Tensor]:
+                     observe: Observer = lambda name, value: None) -> dict[str, Term]:
         """
-        Return the weighted losses of one prepared frame and advance the memory of its slot.
+        Return the losses of one prepared frame and advance the memory of its slot.
 
         :param observe: is shown intermediate results by name.
         """
@@ -115,8 +106,11 @@ class TrackingStage:
                 inputs.moment, memory.moment, self.config.tracker_of(self.side).reset_gap_s):
             memory = None
         targets = targets.to(self._device)
-        features = network.image_features(inputs.images[None].to(self._device))
-        bev = self._bev(features, inputs, memory)
+        # Geometry, queries and heads stay in float32: a centre in half precision is off by decimetres.
+        with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
+            features = network.image_features(inputs.images[None].to(self._device))
+            bev = self._bev(features, inputs, memory)
+        features, bev = features.float(), bev.float()
         rows = self._fill(inputs.moment, memory)
         out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, config)
@@ -125,6 +119,9 @@ class TrackingStage:
         if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
             for i, assignment in enumerate(assignments):
                 losses |= supervised_output(f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, config)
+        if not self.train_config.tracking:
+            self._memory[slot] = _Memory(inputs.moment, bev.detach(), rows[:0])
+            return losses
         decoder_scores = out.logits[-1, 0].sigmoid().amax(-1)
         rows = self._reason(rows, out.feats[-1, 0], out.boxes[-1, 0], out.refs[-1, 0], decoder_scores)
         assignment = assignments[-1]
@@ -177,17 +174,19 @@ class TrackingStage:
             hist_padding=padding)
 
     def _cooperate(self, rows: Instances, message: RoadsideMessage, targets: Targets,
-                   observe: Observer) -> tuple[Instances, dict[str, Tensor]]:
-        """Fuse pairs found by distance, append the other received instances; supervise the affinities (9.2)."""
+                   observe: Observer) -> tuple[Instances, dict[str, Term]]:
+        """Fuse pairs, found by distance as published, append the other received instances; supervise affinities."""
         network, config, pc_range = self.network, self.train_config.losses, self.config.ego_range.pc_range
         count = len(message.instances)
         aligned = align_message(network, message, np.arange(count))
         logits = network.association_logits(rows.semantic, rows.motion, rows.ref_points, aligned)
         sure = rows.scores > config.association_min_score
         label = association_labels(rows.codes[sure], aligned.codes, targets, config.association_gate_m)
-        pairs = (torch.from_numpy(i).to(self._device) for i in match_by_distance(
-            denormalize(rows.ref_points, pc_range), denormalize(aligned.ref_points, pc_range), config.rule_gate_m))
-        row_index, infra_index = pairs
+        behaviour = self.config.behaviour
+        rule = replace(behaviour, association='rule', max_match_distance_m=config.rule_gate_m)
+        row_index, infra_index = match_instances(
+            behaviour if behaviour.training_match == 'learned' else rule, logits,
+            *(denormalize(p, pc_range) for p in (rows.ref_points, aligned.ref_points)))
         observe('association_label', label)
         observe('affinity_logits', logits[sure])
         observe('rule_match', (row_index, infra_index))
@@ -197,22 +196,23 @@ class TrackingStage:
         rows = fusion.instances
         semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
         return rows.with_(semantic=semantic, motion=motion), {
-            'association': association_loss(logits[sure], label, config)}
+            'association': Term(association_loss(logits[sure], label, config), 1)}
 
     def _dense_losses(self, features: Tensor, inputs: TrackerInput, bev: Tensor,
-                      targets: Targets) -> dict[str, Tensor]:
+                      targets: Targets) -> dict[str, Term]:
         """Return the losses of the heads that exist only in training."""
         weights, classes = self.train_config.losses, len(self.config.class_names)
-        boxes = boxes_from_codes(targets.codes, targets.labels, torch.ones(len(targets)), targets.ids)
+        boxes = targets.boxes()
         losses = {}
         if 'bev_head' in self.modules:
             target = bev_targets(boxes, self.config.range_of(self.side).pc_range, self.config.bev_size, classes)
             maps = bev.transpose(1, 2).unflatten(2, self.config.bev_size)
-            losses['bev_heatmap'] = weights.bev_heatmap_weight * self.modules['bev_head'].loss(maps, [target])
+            losses['bev_heatmap'] = Term(weights.bev_heatmap_weight * self.modules['bev_head'].loss(maps, [target]), 1)
         if 'image_head' in self.modules:
             seen = [image_targets(boxes, p, self.config.input_size, features.shape[-2:], classes)
                     for p in inputs.img_from_lidar]
-            losses['image_heatmap'] = weights.image_heatmap_weight * self.modules['image_head'].loss(features[0], seen)
+            losses['image_heatmap'] = Term(
+                weights.image_heatmap_weight * self.modules['image_head'].loss(features[0], seen), 1)
         return losses
 
     def _remember(self, slot: int, moment: Moment, bev: Tensor, rows: Instances, assignment: Assignment,

@@ -3,8 +3,9 @@
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.cli.synth import parse_seeds, parse_size
+from cooptrack_ros.cli.synth import parse_size
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.data.synth.many import parse_seeds
 
 ARGUMENTS = ['--seconds', '0.5', '--size', '64x36']
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from cooptrack_ros.core.geometry import make_pose, project_points, rotation_z, transform_points
 from cooptrack_ros.core.types import Boxes, Frame
-from cooptrack_ros.train.augment import mirror_boxes, mirror_frame, photometric
+from cooptrack_ros.train.augment import grid_mask, mirror_boxes, mirror_frame, photometric
 
 
 def scene():
@@ -45,3 +45,13 @@ def test_photometric_change_repeats_with_its_seed():
     second = photometric(frame.images[0], np.random.default_rng(3), 0.5)
     assert np.array_equal(first, second)
     assert np.array_equal(photometric(frame.images[0], np.random.default_rng(3), 0.0), frame.images[0])
+
+
+def test_a_grid_mask_keeps_stripes_and_hides_cells():
+    for seed in range(20):
+        mask = grid_mask(48, 80, np.random.default_rng(seed))
+        assert mask.shape == (48, 80) and set(np.unique(mask)) <= {0.0, 1.0}
+        rows, columns = mask.all(1), mask.all(0)
+        assert np.array_equal(mask.astype(bool), rows[:, None] | columns[None])
+    shares = [grid_mask(48, 80, np.random.default_rng(seed)).mean() for seed in range(200)]
+    assert 0.6 < np.mean(shares) < 0.85 and min(shares) < 0.6

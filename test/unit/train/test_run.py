@@ -10,10 +10,12 @@ import torch
 import yaml
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, config_to_dict
+from cooptrack_ros.core.config import MINI, R50_BETTER, config_to_dict
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
+from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.train import run
 from cooptrack_ros.train.recipe import RECIPES
@@ -41,7 +43,7 @@ def pretrained(data, tmp_path_factory):
     """Return the run folder of two steps on pictures."""
     out = tmp_path_factory.mktemp('runs') / 'image'
     settings = recipe('mini-image', 2)
-    run.train(*run.image_run(TINY, settings, data), TINY, settings, out, None, None)
+    run.train(*run.image_run(TINY, settings, data), TINY, settings, out, None)
     return out
 
 
@@ -49,13 +51,13 @@ def trained(side, name, data, out, steps, init, messages=None):
     """Train one side; return stage and loop."""
     settings = recipe(name, steps)
     stage, stream = run.tracking_run(TINY, settings, side, data, init, messages)
-    return stage, run.train(stage, stream, TINY, settings, out, None, None), settings
+    return stage, run.train(stage, stream, TINY, settings, out, None), settings
 
 
 def test_both_stages_run_and_their_weights_open_as_a_model(data, pretrained, tmp_path):
     model = tmp_path / 'model'
     for side in (Side.VEHICLE, Side.ROADSIDE):
-        stage, loop, settings = trained(side, 'mini', data, tmp_path / side.value, 2, pretrained)
+        stage, loop, settings = trained(side, f'mini-{side.value}', data, tmp_path / side.value, 2, pretrained)
         run.export(model, stage, settings, loop, data)
     messages = run.collect_messages(open_model(str(model)), data, tmp_path / 'messages', lambda text: None)
     stage, loop, settings = trained(Side.COOPERATIVE, 'mini-cooperative', data, tmp_path / 'coop', 2,
@@ -70,21 +72,21 @@ def test_both_stages_run_and_their_weights_open_as_a_model(data, pretrained, tmp
 
 
 def test_pretrained_pictures_are_the_start_of_stage_one(data, pretrained, tmp_path):
-    stage, _ = run.tracking_run(TINY, recipe('mini', 1), Side.VEHICLE, data, pretrained)
+    stage, _ = run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, pretrained)
     saved = torch.load(pretrained / 'checkpoint.pt', weights_only=True)['modules']
     name = 'backbone.stem.0.weight'
     assert torch.equal(stage.network.state_dict()[name], saved[f'network.{name}'])
 
 
 def test_an_interrupted_run_goes_on_where_it_was(data, pretrained, tmp_path):
-    _, first, _ = trained(Side.VEHICLE, 'mini', data, tmp_path / 'run', 2, pretrained)
-    _, second, _ = trained(Side.VEHICLE, 'mini', data, tmp_path / 'run', 3, pretrained)
+    _, first, _ = trained(Side.VEHICLE, 'mini-vehicle', data, tmp_path / 'run', 2, pretrained)
+    _, second, _ = trained(Side.VEHICLE, 'mini-vehicle', data, tmp_path / 'run', 3, pretrained)
     assert (first.step, second.step) == (2, 3)
     assert len((tmp_path / 'run' / 'settings.json').read_text()) > 100
 
 
 def test_a_published_model_can_be_the_start(data, pretrained, tmp_path):
-    stage, loop, settings = trained(Side.VEHICLE, 'mini', data, tmp_path / 'run', 1, pretrained)
+    stage, loop, settings = trained(Side.VEHICLE, 'mini-vehicle', data, tmp_path / 'run', 1, pretrained)
     run.export(tmp_path / 'model', stage, settings, loop, data)
     for side in (Side.VEHICLE, Side.COOPERATIVE):
         network = run.build_network(TINY, side, 0, tmp_path / 'model', [])
@@ -93,7 +95,7 @@ def test_a_published_model_can_be_the_start(data, pretrained, tmp_path):
 
 def test_a_start_that_is_not_there_is_named(data, tmp_path):
     with pytest.raises(UserError, match=r'holds no checkpoint\.pt'):
-        run.tracking_run(TINY, recipe('mini', 1), Side.VEHICLE, data, tmp_path)
+        run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, tmp_path)
 
 
 def same_modules(one, other):
@@ -140,6 +142,121 @@ def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
     assert main(command) == 0 and step_of(tmp_path / 'run') == 2
     code = json.loads((tmp_path / 'run' / 'settings.json').read_text())['code']
     assert code['torch'] == torch.__version__ and 'version' in code
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    """Return a configuration file of the smallest network."""
+    path = tmp_path_factory.mktemp('config') / 'tiny.yaml'
+    path.write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
+    return path
+
+
+@pytest.fixture(scope='module')
+def calm(tmp_path_factory):
+    """Return a recipe without chance after the data: equal batches give equal steps."""
+    path = tmp_path_factory.mktemp('recipe') / 'calm.yaml'
+    path.write_text(yaml.safe_dump({'recipe': 'mini-vehicle', 'warmup_steps': 1, 'selection': {
+        'drop_probability': 0.0, 'false_positive_ratio': 0.0}}))
+    return path
+
+
+def train_command(stage, data, tiny, out, *options):
+    """Return the arguments of a training."""
+    return ['train', stage, '--data', *map(str, data), '--config', str(tiny), '--threads', '1', '--out', str(out),
+            *map(str, options)]
+
+
+def weights_of(folder):
+    """Return the weights of a run."""
+    return torch.load(folder / 'checkpoint.pt', weights_only=True)['modules']
+
+
+def test_frames_prepared_by_other_processes_give_the_same_bits(data, tiny, tmp_path):
+    for workers in (0, 2):
+        assert main(train_command('vehicle', data, tiny, tmp_path / str(workers), '--steps', 4, '--workers',
+                                  workers)) == 0
+    assert same_modules(tmp_path / '0', tmp_path / '2')
+
+
+def test_two_processes_make_the_steps_of_one(data, tiny, calm, tmp_path):
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m',
+               'cooptrack_ros.cli.main']
+    for steps in (3, 6):
+        options = ('--recipe', calm, '--steps', steps)
+        assert main(train_command('vehicle', data, tiny, tmp_path / 'one', *options)) == 0
+        subprocess.run([*command, *train_command('vehicle', data, tiny, tmp_path / 'two', *options)],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    one, two = weights_of(tmp_path / 'one'), weights_of(tmp_path / 'two')
+    # The order of sums differs, and Adam's first steps enlarge that.
+    assert max(float((one[k] - two[k]).abs().max()) for k in one if one[k].is_floating_point()) < 2e-4
+    assert json.loads((tmp_path / 'two' / 'settings.json').read_text())['processes'] == 2
+    steps = [json.loads(line)['step'] for line in (tmp_path / 'two' / 'log.jsonl').read_text().splitlines()]
+    assert steps == sorted(set(steps))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(data, tiny, tmp_path, capsys):
+    assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', 1, '--batch-slots', 3,
+                              '--accumulate', 2)) == 2
+    assert 'must be a multiple of processes (1) x accumulate (2)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
+def test_half_precision_trains_and_resumes(precision, data, tiny, tmp_path):
+    options = ('--precision', precision, '--accumulate', 2)
+    for steps in (2, 4):
+        assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', steps, *options)) == 0
+    assert step_of(tmp_path / 'run') == 4
+    assert all(torch.isfinite(v).all() for v in weights_of(tmp_path / 'run').values())
+
+
+def test_an_unknown_precision_is_named(data, tiny, tmp_path, capsys):
+    assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--precision', 'float8')) == 2
+    assert "unknown precision 'float8'" in capsys.readouterr().err
+
+
+def test_detection_is_a_start_for_stage_one(data, tiny, tmp_path):
+    assert main(train_command('detection', data, tiny, tmp_path / 'det', '--side', 'roadside', '--steps', 3)) == 0
+    before, after = (weights_of(tmp_path / 'det')[f'network.{n}'] for n in (
+        'reasoner.reg.0.weight', 'decoder.reg.0.0.weight'))
+    assert main(train_command('roadside', data, tiny, tmp_path / 'side', '--init', tmp_path / 'det', '--steps', 1)) == 0
+    assert torch.isfinite(before).all() and torch.isfinite(after).all()
+
+
+def test_a_side_belongs_to_detection(data, tiny, tmp_path, capsys):
+    assert main(train_command('detection', data, tiny, tmp_path, '--steps', 1)) == 2
+    assert 'needs --side vehicle or --side roadside' in capsys.readouterr().err
+
+
+def test_weights_of_torchvision_are_a_start_for_the_backbone(tmp_path):
+    config = replace(R50_BETTER, input_size=(96, 160), num_queries=40, bev_size=(10, 10), encoder_layers=1,
+                     decoder_layers=1)
+    torch.manual_seed(5)
+    backbone = build_backbone(config.backbone)
+    torch.save({**backbone.state_dict(), 'fc.weight': torch.zeros(3, 2048)}, tmp_path / 'resnet50.pth')
+    generate(tmp_path / 'town', 702, 0.6, size=(64, 48))
+    network = run.build_network(config, Side.VEHICLE, 0, tmp_path / 'resnet50.pth',
+                                open_datasets([tmp_path / 'town']))
+    assert torch.equal(network.backbone.layer4[0].conv2.weight, backbone.layer4[0].conv2.weight)
+
+
+def test_towns_are_generated_on_the_spot(tiny, tmp_path, capsys):
+    command = train_command('vehicle', [tmp_path / 'towns'], tiny, tmp_path / 'run', '--steps', 1, '--towns', '703-704',
+                            '--town-seconds', 0.5)
+    assert main([*command, '--slice-minutes', '0']) == 3
+    assert 'while towns are generated' in capsys.readouterr().out and not (tmp_path / 'run').exists()
+    assert main(command) == 0
+    assert sorted(p.name for p in (tmp_path / 'towns').iterdir()) == ['seed_000703', 'seed_000704']
+
+
+def test_curves_go_to_tensorboard(data, tiny, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    assert main(train_command('image', data, tiny, tmp_path / 'run', '--steps', 20)) == 0
+    events = EventAccumulator(str(tmp_path / 'run' / 'tensorboard'))
+    events.Reload()
+    assert {'loss/image', 'lr', 'grad_norm'} <= set(events.Tags()['scalars'])
+    logged = json.loads((tmp_path / 'run' / 'log.jsonl').read_text().splitlines()[0])
+    assert events.Scalars('loss/image')[0].value == pytest.approx(logged['image'], rel=1e-4)
 
 
 @pytest.mark.gpu

@@ -1,0 +1,71 @@
+"""Many towns at once, each in a process; a set that was begun is completed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from ...core.errors import UserError
+from . import PROVENANCE, generate, provenance
+
+
+def parse_seeds(text: str) -> range:
+    """
+    Return the seeds of ``A-B``, both included.
+
+    :raises UserError: if the text is anything else.
+    """
+    try:
+        first, last = (int(part) for part in text.split('-'))
+    except ValueError:
+        raise UserError(f"seeds must look like 1-40, not '{text}'") from None
+    if last < first:
+        raise UserError(f"seeds must rise, not '{text}'")
+    return range(first, last + 1)
+
+
+def is_complete(folder: Path, seed: int, options: dict) -> bool:
+    """
+    Return whether ``folder`` already holds this very town.
+
+    :raises UserError: if it holds something else.
+    """
+    path = folder / PROVENANCE
+    if not path.is_file():
+        return False
+    found = json.loads(path.read_text(encoding='utf-8'))
+    wanted = provenance(seed, **options)
+    if {key: found.get(key) for key in wanted} != wanted:
+        raise UserError(f'{folder} holds another town ({found}); wanted {wanted}')
+    return True
+
+
+def generate_many(out: Path, seeds: range, options: dict, jobs: int,
+                  advance: Callable[[int, int], None] = lambda done, total: None, until: float = math.inf) -> bool:
+    """
+    Write the towns that are missing as ``out/seed_000001`` ...; return whether all are there.
+
+    :param options: further arguments of ``generate``; :param jobs: processes;
+    :param advance: is called with (towns done, towns in all);
+    :param until: time of ``time.monotonic`` after which no further town is begun.
+    """
+    folders = {seed: out / f'seed_{seed:06d}' for seed in seeds}
+    missing = [seed for seed, folder in folders.items() if not is_complete(folder, seed, options)]
+    done = len(seeds) - len(missing)
+    advance(done, len(seeds))
+    running = set()
+    with ProcessPoolExecutor(jobs) as pool:
+        while running or (missing and time.monotonic() < until):
+            while missing and len(running) < jobs and time.monotonic() < until:
+                seed = missing.pop(0)
+                running.add(pool.submit(generate, folders[seed], seed, **options))
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+            done += len(finished)
+            advance(done, len(seeds))
+    return not missing
