@@ -1,20 +1,27 @@
-"""Sub-command ``cooptrack render``: pictures and an animation of a result file."""
+"""Sub-command ``cooptrack render``: curves, losses, a report, and pictures and videos of result files."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-SUMMARY = 'draw a result as pictures and an animation'
+SUMMARY = 'draw results: curves, where the loss is, an HTML report, pictures and a video'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('result', metavar='RESULT.json', type=Path, help='result file (cooptrack-eval-golden/1)')
-    parser.add_argument('--data', required=True, type=Path, metavar='DIR', help='data set that the result belongs to')
-    parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for the pictures')
-    parser.add_argument('--sequence', metavar='ID', help='sequence; may be left out if there is only one')
+    parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
+                        help='result files (cooptrack-eval-golden/1) of the same frames, to be compared')
+    parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
+                        help='data set, or several, of the results: draws the first result into the camera pictures')
+    parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for what is drawn')
+    parser.add_argument('--sequence', metavar='ID', help='sequence for pictures; may be left out if there is only one')
     parser.add_argument('--pictures', type=int, default=5, metavar='N', help='pictures to write (default: %(default)s)')
+    parser.add_argument('--no-video', action='store_true', help='no tracks.mp4')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,25 +29,90 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..core.errors import UserError
-    from ..data.spd import SpdDataset
-    from ..eval.exchange import read_exchange
-    from ..viz.album import write_album
-    from ..viz.result import tracked_frames
-    result = read_exchange(args.result)
-    dataset = SpdDataset(args.data)
-    sequences = dataset.sequences()
-    if args.sequence is None and len(sequences) != 1:
-        raise UserError(f"{args.data} has the sequences {', '.join(sequences)}: choose one with --sequence")
+    from ..eval.exchange import read_exchange, same_frames
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
-    records = dataset.records('cooperative', args.sequence or sequences[0])
-    frames = tracked_frames(result, records, args.data.name)
-    if not frames:
-        raise UserError(f'{args.result} has no frame of {args.data}, sequence {args.sequence or sequences[0]}')
-    records = [r for r in records if r.token in frames]
+    contents = [read_exchange(path) for path in args.results]
+    for path, content in zip(args.results[1:], contents[1:]):
+        if not same_frames(contents[0], content):
+            raise UserError(f'{args.results[0]} and {path} differ in their frames or ground truth: '
+                            'only results of the same frames can be compared')
+    chosen = _choose(args, contents[0]) if args.data else None
+    if not any(scene['samples'] for scene in contents[0]['scenes']):
+        raise UserError(f'{args.results[0]} has no frames')
+    args.output.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
-        task = progress.add_task('drawing', total=None)
-        files = write_album(args.output, records, frames, result['name'], args.pictures,
-                            advance=lambda done, total: progress.update(task, completed=done, total=total))
-    print(f'{args.output}: {len(files) - 1} pictures and {files[-1].name}')
+        task = progress.add_task('measuring', total=None)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+        files = _write_figures(args.output, _labelled(args.results, contents), advance)
+        if chosen:
+            progress.update(task, description='drawing')
+            files += _draw(args, chosen, contents[0]['name'], advance)
+    print(f'{args.output}: {", ".join(f.name for f in files)}')
     return 0
+
+
+def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, dict]:
+    """Return the records of the sequence to draw and their tracks."""
+    from ..core.errors import UserError
+    from ..data.folders import open_datasets
+    from ..eval.selection import token_prefix
+    from ..viz.result import tracked_frames
+    datasets = open_datasets(args.data)
+    sequences = {token_prefix(folder, datasets) + sequence: (folder, dataset, sequence)
+                 for folder, dataset in datasets for sequence in dataset.sequences()}
+    names = [n for n in sequences if args.sequence in (None, n, sequences[n][2])]
+    if len(names) != 1:
+        where = ', '.join(str(path) for path in args.data)
+        raise UserError(f"{where} has the sequences {', '.join(sequences)}: choose one with --sequence")
+    folder, dataset, sequence = sequences[names[0]]
+    records = dataset.records('cooperative', sequence)
+    frames = tracked_frames(result, records, token_prefix(folder, datasets)[:-1] or folder.name)
+    if not frames:
+        raise UserError(f'{args.results[0]} has no frame of {folder}, sequence {sequence}')
+    return [r for r in records if r.token in frames], frames
+
+
+def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
+    """Return results by name; where names repeat, by name and file."""
+    names = [content['name'] for content in contents]
+    return {name if names.count(name) == 1 else f'{name} ({path})': content
+            for path, name, content in zip(paths, names, contents)}
+
+
+def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
+    """Write curves, analyses and the report; return the files."""
+    from ..eval import report
+    from ..eval.analysis import analyse
+    from ..eval.nuscenes import evaluate_with_curves
+    from ..viz.analysis_plot import draw_analysis
+    from ..viz.curves import Measured, draw_curves
+    from ..viz.html_report import ReportedResult, write_report
+    measured, reported, analyses = [], [], {}
+    for done, (label, content) in enumerate(results.items(), 1):
+        figures, curves = evaluate_with_curves(content)
+        measured.append(Measured(label, figures, curves))
+        analyses[label] = analyse(content)
+        name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
+        draw_analysis(folder / name, analyses[label], label)
+        reported.append(ReportedResult(
+            label, content, report.headline(figures), report.per_class(figures), folder / name))
+        advance(done, len(results))
+    draw_curves(folder / 'curves.png', measured)
+    (folder / 'analysis.json').write_text(json.dumps(analyses, indent=1) + '\n', encoding='utf-8')
+    write_report(folder / 'report.html', reported, folder / 'curves.png')
+    return [folder / 'curves.png', *(r.analysis_picture for r in reported), folder / 'analysis.json',
+            folder / 'report.html']
+
+
+def _draw(args: argparse.Namespace, chosen: tuple[list, dict], title: str,
+          advance: Callable[[int, int], None]) -> list[Path]:
+    """Write pictures, animation and video; return the files."""
+    from ..viz.album import write_album
+    records, frames = chosen
+    files = write_album(args.output, records, frames, title, args.pictures, advance=advance, video=not args.no_video)
+    if not args.no_video and not any(f.suffix == '.mp4' for f in files):
+        print('no tracks.mp4: OpenCV here cannot write MPEG-4')
+    return files

@@ -52,6 +52,16 @@ class BehaviourConfig:
     """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, Q5)."""
     query_fill: str = 'random'
     """Which learned queries join the live tracks: ``random`` subset (Q9) or ``first_n``."""
+    fusion_stage: str = 'after_decoder'
+    """Where received instances join: ``after_decoder`` (the paper's pipeline) or ``before_decoder``, as queries."""
+    motion_features: str = 'extracted'
+    """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
+    alignment: str = 'latent'
+    """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
+    drop_host: bool = False
+    """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
+    report_only_live: bool = False
+    """Report tracks that live on only (Q15), not those above ``output_threshold`` that nobody keeps."""
     association: str = 'learned'
     """How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, 9.3)."""
     min_affinity: float = 0.0
@@ -100,6 +110,7 @@ class ModelConfig:
     reasoning_layers: int = 2
     reasoning_ffn_dims: int = 2048
     hist_len: int = 4
+    """Frames of history, the current one included; 0: no reasoning over time."""
     temporal_points: int = 4
     spatial_points: int = 8
     pillar_heights: int = 4
@@ -134,7 +145,8 @@ R50 = ModelConfig()
 
 _OWN_BEHAVIOUR = BehaviourConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
-    max_match_distance_m=3.5, aux_losses_stage2=True, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
+    max_match_distance_m=3.5, drop_host=True, report_only_live=True, aux_losses_stage2=True, dup_ref_loss=False,
+    keep_ids_after_gap=True, cls_prior_bias=True)
 """What new trainings should use: the better choice of every switch."""
 
 R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)

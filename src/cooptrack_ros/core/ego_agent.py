@@ -71,7 +71,7 @@ class EgoAgent:
             infra = roadside_boxes(late, output.stamp_ns)
             matches += _late_matches(tracks, infra, late)
             if late:
-                others = without_host(infra, self._late.config)
+                others = without_host(infra)
                 detections, _, _ = fuse_boxes(detections, others, self._late.config)
             self._late_state, tracks = self._late.step(
                 self._late_state, tracks, infra, frame.global_from_lidar, output.stamp_ns)

@@ -14,8 +14,10 @@ from ..model.alignment import AlignedInstances
 from ..model.association import FusedPairs
 from ..model.boxes import codes_from_boxes, denormalize
 from ..model.network import CoopTrackNetwork
+from ..model.reasoning import replace_newest, shift_padding
 from .config import BehaviourConfig
 from .geometry import transform_points
+from .host import is_host
 from .lifecycle import Instances
 from .types import RoadsideMessage
 
@@ -66,7 +68,7 @@ class Fusion:
 def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero_features: bool,
             observe: Observer) -> list[Received]:
     """
-    Align messages in ascending unit id, without instances that two units contribute.
+    Align messages in ascending unit id, without the host vehicle and instances that two units contribute.
 
     :param zero_features: replace the received features by zeros before alignment, as if they had been lost on the
         way; points and poses stay. Shows what the feature content is worth.
@@ -74,7 +76,7 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero
     ordered = sorted(messages, key=lambda m: m.unit_id)
     received = []
     for message, keep in zip(ordered, _without_duplicates(ordered), strict=True):
-        indices = np.flatnonzero(keep)
+        indices = np.flatnonzero(keep & usable(network, message))
         if len(indices):
             aligned = align_message(network, message, indices, zero_features)
             observe('aligned', aligned)
@@ -82,6 +84,13 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero
             if len(indices):
                 received.append(Received(message, aligned, indices))
     return received
+
+
+def usable(network: CoopTrackNetwork, message: RoadsideMessage) -> np.ndarray:
+    """Tell (M,) which instances of a message the configuration lets in."""
+    if not network.config.behaviour.drop_host:
+        return np.ones(len(message.instances), bool)
+    return ~is_host(transform_points(message.ego_from_infra, message.instances.boxes.centre))
 
 
 def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray,
@@ -185,14 +194,9 @@ def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int
     new = Instances.new(aligned.ref_points[chosen], aligned.semantic[chosen], aligned.embedding[chosen], slots,
                         fusion.instances.logits.shape[1])
     motion = aligned.motion[chosen]
-
-    def newest(history: Tensor, current: Tensor) -> Tensor:
-        return torch.cat([history[:, :-1], current.detach()[:, None]], dim=1)
-    padding = new.hist_padding.clone()
-    padding[:, -1] = False
-    new = new.with_(motion=motion, codes=aligned.codes[chosen], hist_padding=padding,
-                    hist_semantic=newest(new.hist_semantic, new.semantic),
-                    hist_motion=newest(new.hist_motion, motion))
+    new = new.with_(motion=motion, codes=aligned.codes[chosen], hist_padding=shift_padding(new.hist_padding),
+                    hist_semantic=replace_newest(new.hist_semantic, new.semantic),
+                    hist_motion=replace_newest(new.hist_motion, motion))
     zeros = torch.zeros_like(new.scores)
     return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros)
 
@@ -208,11 +212,9 @@ def match_instances(behaviour: BehaviourConfig, logits: Tensor, own: Tensor,
                              behaviour.max_match_distance_m)
 
 
-def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor, received: Sequence[Received],
-         observe: Observer) -> Fusion:
-    """Fuse all messages one after another, then adapt all rows to the cooperative heads."""
+def fuse(network: CoopTrackNetwork, fusion: Fusion, received: Sequence[Received], observe: Observer) -> Fusion:
+    """Fuse all messages one after another into the decoded rows."""
     behaviour, pc_range = network.config.behaviour, network.config.ego_range.pc_range
-    fusion = Fusion.start(instances, decoder_scores)
     for number, unit in enumerate(received):
         # Units never share an object here (duplicates were dropped), so a row takes one instance per frame.
         open_rows = torch.nonzero(fusion.unit < 0).flatten()
@@ -225,6 +227,10 @@ def fuse(network: CoopTrackNetwork, instances: Instances, decoder_scores: Tensor
         indices = torch.from_numpy(unit.indices).to(rows.device)
         fusion = aggregate(network, fusion, aligned, open_rows[rows], columns, logits.sigmoid()[rows, columns], number,
                            indices)
-    rows_now = fusion.instances
-    semantic, motion = network.aggregation.adapt(rows_now.semantic, rows_now.motion, rows_now.embedding)
-    return replace(fusion, instances=rows_now.with_(semantic=semantic, motion=motion))
+    return fusion
+
+
+def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:
+    """Bring the features of all rows into the domain of the cooperative heads, with or without received ones (10)."""
+    semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
+    return rows.with_(semantic=semantic, motion=motion)

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
 from .geometry import transform_boxes
+from .host import is_host
 from .types import Boxes, RoadsideMessage
 
 _OUT_OF_REACH = 1e6
@@ -25,9 +26,6 @@ class LateConfig:
     """A pair may be this far apart along each axis of the roadside box even if the box is smaller."""
     roadside_weight: float = 0.4
     """Factor on the score of boxes that only the roadside sees."""
-    ego_length_m: float = 5.0
-    ego_width_m: float = 2.2
-    """Footprint of the host vehicle: roadside boxes centred inside are the vehicle itself."""
     max_gap_s: float = 0.5
 
 
@@ -80,11 +78,9 @@ def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None) -> tu
     return Boxes.concatenate([ego, rest]), rows, columns
 
 
-def without_host(infra: Boxes, config: LateConfig) -> Boxes:
+def without_host(infra: Boxes) -> Boxes:
     """Return roadside boxes in the ego frame without the host vehicle itself."""
-    inside = ((np.abs(infra.centre[:, 0]) <= config.ego_length_m / 2)
-              & (np.abs(infra.centre[:, 1]) <= config.ego_width_m / 2))
-    return infra[~inside]
+    return infra[~is_host(infra.centre)]
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,7 @@ class LateTracker:
             # A new object must not take the number of an old one.
             fresh = replace(initial_state(self.kalman), next_id=state.tracks.next_id)
             state, elapsed = LateState(fresh, None), None
-        infra = without_host(infra, self.config)
+        infra = without_host(infra)
         fused, _, _ = fuse_boxes(ego, infra, self.config)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])
         tracks, reported = step(state.tracks, alone, self.kalman, elapsed)

@@ -12,16 +12,11 @@ from .lifecycle import Instances
 from .types import Boxes, InstanceSet, Side
 
 
-def report(instances: Instances, config: ModelConfig, side: Side,
-           min_score: float | None = None) -> tuple[Boxes, Tensor]:
+def report(instances: Instances, config: ModelConfig, side: Side, chosen: Tensor) -> tuple[Boxes, Tensor]:
     """
-    Return the best instances inside the reported range, highest score first, and their rows.
-
-    :param min_score: smallest reported score; None reports whatever is among the best.
+    Return the best of the chosen instances (N,) inside the reported range, highest score first, and their rows.
     """
-    rows = torch.arange(len(instances), device=instances.scores.device)
-    if min_score is not None:
-        rows = rows[instances.scores >= min_score]
+    rows = torch.nonzero(chosen).flatten()
     order = torch.argsort(instances.scores[rows], descending=True, stable=True)
     rows = rows[order[:config.tracker_of(side).max_detections]]
     x0, y0, z0, x1, y1, z1 = config.range_of(side).post_center_range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from ..model.preprocess import prepare_image, prepare_projection
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .config import ModelConfig, TrackerConfig
 from .ego_motion import can_bus, row_vector_pose
-from .fusion import Fusion, Observer, fuse, receive
+from .fusion import Fusion, Observer, adapt, fuse, receive
 from .lifecycle import Instances, RowPose, assign_ids, propagate, survive
+from .query_fusion import fuse_queries
 from .readout import message_of, report
 from .timeline import Moment, continues
 from .types import Frame, FrameOutput, Match, RoadsideMessage, Side
@@ -161,16 +162,20 @@ class AgentTracker:
         clock.mark('image_features')
         bev = self._encode(features, inputs, previous, state.bev, observe)
         clock.mark('bev_encoder')
-        rows, decoder_scores = self._decode(rows, bev, observe)
-        clock.mark('decoder')
-        rows = self._reason(rows, observe)
-        clock.mark('reasoning')
-        fusion = Fusion.start(rows, decoder_scores)
         received = []
         if self.side is Side.COOPERATIVE:
             received = receive(self.network, messages, zero_features, observe)
             clock.mark('alignment')
-            fusion = fuse(self.network, rows, decoder_scores, received, observe)
+        joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
+        queries = fuse_queries(self.network, rows, received if joins_queries else [])
+        rows, decoder_scores = self._decode(queries.instances, bev, observe)
+        clock.mark('decoder')
+        rows = self._reason(rows, observe)
+        clock.mark('reasoning')
+        fusion = replace(queries, instances=rows, decoder_scores=decoder_scores)
+        if self.side is Side.COOPERATIVE:
+            fusion = fuse(self.network, fusion, [] if joins_queries else received, observe)
+            fusion = replace(fusion, instances=adapt(self.network, fusion.instances))
             observe('fused', fusion)
             clock.mark('fusion')
 
@@ -245,7 +250,7 @@ class AgentTracker:
         return rows, decoded.logits[-1, 0].sigmoid().amax(-1)
 
     def _reason(self, rows: Instances, observe: Observer) -> Instances:
-        rows = rows.with_(motion=self.network.motion_features(rows.codes))
+        rows = rows.with_(motion=self.network.motion_features(rows.codes, rows.semantic))
         observe('coarse', rows)
         hist_semantic = shift_history(rows.hist_semantic, rows.semantic)
         hist_motion = shift_history(rows.hist_motion, rows.motion)
@@ -266,8 +271,9 @@ class AgentTracker:
 
     def _output(self, now: Moment, rows: Instances, live: Tensor, matches: tuple[Match, ...],
                 reset: bool) -> FrameOutput:
-        tracks, reported = report(rows, self.config, self.side, self._settings.output_threshold)
-        detections, _ = report(rows, self.config, self.side)
+        kept = live if self.config.behaviour.report_only_live else torch.ones_like(live)
+        tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
+        detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
         return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections, message_of(rows[live]),
                            matches, reset)
 

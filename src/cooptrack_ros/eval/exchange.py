@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ from ..core.errors import UserError
 from ..core.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
 from ..core.types import CLASS_NAMES, Boxes
 from ..data.spd import FrameRecord
+from .links import Link, link_rows, provenance_rows
 
 FORMAT = 'cooptrack-eval-golden/1'
 _KEYS = {'name': str, 'classes': list, 'class_range': dict, 'scenes': list, 'ground_truth': dict, 'predictions': dict}
 _IDENTITIES = {'ground_truth': ('track_id',), 'predictions': ('tracking_id', 'score'), 'detections': ('score',)}
 """What each list of boxes needs beside the box itself."""
 _VECTORS = {'translation': 3, 'size': 3, 'rotation': 4}
+_SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}
+"""Names in the result for the sides of cooperative labels."""
+_PROVENANCES = ('ego', 'roadside', 'fused')
 
 
 def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, id_name: str | None, with_score: bool) -> list[dict]:
@@ -60,14 +64,16 @@ class ExchangeBuilder:
             'frame': 'world; boxes centred; size=[w,l,h] metres; rotation=[w,x,y,z]; velocity m/s, null = unknown',
             'classes': list(CLASS_NAMES),
             'class_range': dict(zip(CLASS_NAMES, map(float, class_range), strict=True)),
-            'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}}
+            'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {}}
 
-    def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None) -> None:
+    def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
+            links: Sequence[Link] | None = None, ego_score_limit: float = 0.0) -> None:
         """
         Add one frame.
 
         :param tracks: reported tracks, ``detections``: all boxes for mAP (None: the tracks), lidar frame.
         :param prefix: makes tokens and scenes of several folders different; may be empty.
+        :param links: what was fused; None if that cannot be told. :param ego_score_limit: see ``provenance_rows``.
         """
         token, scene = prefix + record.token, prefix + record.sequence
         if scene not in self._scenes:
@@ -82,10 +88,19 @@ class ExchangeBuilder:
         for row in truth:
             # The metric takes velocities of the ground truth from its own neighbouring positions.
             row['velocity'] = None
+        # Labels of one side do not say who sees the object.
+        for row, side in zip(truth, record.from_side.tolist()):
+            if side in _SEEN_BY:
+                row['seen_by'] = _SEEN_BY[side]
         self.content['ground_truth'][token] = truth
         self.content['predictions'][token] = self._predicted(record, tracks)
         if detections is not None:
             self.content['detections'][token] = self._predicted(record, detections)
+        if links is not None:
+            reported = {int(r['tracking_id']) for r in self.content['predictions'][token]}
+            shown = [link for link in links if link.track_id in reported]
+            self.content['links'][token] = link_rows(shown, pose)
+            self.content['provenance'][token] = provenance_rows(sorted(reported), shown, ego_score_limit)
 
     def _predicted(self, record: FrameRecord, boxes: Boxes) -> list[dict]:
         near = in_class_range(boxes, record.ego_from_lidar, self._class_range)
@@ -96,8 +111,9 @@ class ExchangeBuilder:
         for scene in self.content['scenes']:
             scene['samples'].sort(key=lambda s: s['timestamp_us'])
             _set_velocities(scene['samples'], self.content['ground_truth'])
-        if not self.content['detections']:
-            del self.content['detections']
+        for optional in ('detections', 'links', 'provenance'):
+            if not self.content[optional]:
+                del self.content[optional]
         return self.content
 
 
@@ -164,6 +180,8 @@ def check_exchange(content: dict[str, Any]) -> None:
     for key, identity in _IDENTITIES.items():
         if content.get(key) is not None:
             _check_rows(key, content[key], tokens, set(content['classes']), identity)
+    for key, check in (('links', _link_complaint), ('provenance', _provenance_complaint)):
+        _check_notes(key, content.get(key) or {}, content['predictions'], check)
 
 
 def _check_rows(key: str, table: Any, tokens: list[str], classes: set[str], identity: tuple[str, ...]) -> None:
@@ -190,6 +208,35 @@ def _check_rows(key: str, table: Any, tokens: list[str], classes: set[str], iden
                 raise ValueError(f"{where}: 'score' must be a finite number, not {row['score']!r}")
 
 
+def _check_notes(key: str, table: Any, predictions: dict[str, list[dict]],
+                 complaint: Callable[[dict, set[str]], str]) -> None:
+    """Check an optional table of rows that go with tracks; samples without rows may be left out."""
+    if not isinstance(table, dict):
+        raise ValueError(f"'{key}' must map tokens to lists")
+    for token, rows in table.items():
+        if token not in predictions:
+            raise ValueError(f"'{key}' has sample '{token}', which is not in 'predictions'")
+        tracks = {row['tracking_id'] for row in predictions[token]}
+        for i, row in enumerate(rows):
+            wrong = complaint(row, tracks) if 'tracking_id' in row else "'tracking_id' is missing"
+            if wrong:
+                raise ValueError(f"'{key}' of sample '{token}', row {i}: {wrong}")
+
+
+def _link_complaint(row: dict, tracks: set[str]) -> str:
+    if row['tracking_id'] not in tracks:
+        return f"the sample has no track '{row['tracking_id']}'"
+    if not _is_vector(row.get('translation'), 3):
+        return f"'translation' must be 3 finite numbers, not {row.get('translation')!r}"
+    return '' if _is_vector([row.get('affinity')], 1) else f"'affinity' must be a number, not {row.get('affinity')!r}"
+
+
+def _provenance_complaint(row: dict, tracks: set[str]) -> str:
+    # Tracks beyond the range of the predictions may be among them.
+    known = row.get('provenance') in _PROVENANCES
+    return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {row.get('provenance')!r}"
+
+
 def _is_vector(value: Any, count: int) -> bool:
     return (isinstance(value, list) and len(value) == count
             and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value))
@@ -211,3 +258,12 @@ def nuscenes_results(content: dict[str, Any], which: str = 'predictions') -> dic
              'tracking_id': str(row.get('tracking_id', ''))} for row in rows]
     return {'meta': {'use_camera': True, 'use_lidar': False, 'use_radar': False, 'use_map': False,
                      'use_external': True}, 'results': results}
+
+
+def same_frames(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Tell whether two results have the same frames with the same labelled objects."""
+    def frames(content: dict[str, Any]) -> list:
+        return [(scene['scene'], [
+            (s['token'], s['timestamp_us'], sorted(r['track_id'] for r in content['ground_truth'][s['token']]))
+            for s in scene['samples']]) for scene in content['scenes']]
+    return frames(one) == frames(other)

@@ -34,12 +34,22 @@ def evaluate(exchange: dict[str, Any]) -> dict[str, Any]:
     :returns: ``detection``, ``tracking`` and ``headline_car`` in the layout of ``cooptrack-eval-golden-expected/1``;
         undefined numbers are None.
     """
+    return evaluate_with_curves(exchange)[0]
+
+
+def evaluate_with_curves(exchange: dict[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, dict]]]:
+    """
+    Measure a result and keep what its average precisions were computed from.
+
+    :returns: what ``evaluate`` returns; and, by class and distance threshold in metres (as text), ``recall`` and
+        ``precision``, 101 values each. The curves over recall of tracking are in the first already.
+    """
     _devkit()
-    detection = _detection(exchange)
+    detection, curves = _detection(exchange)
     tracking = _tracking(exchange)
     result = {'format': 'cooptrack-eval-golden-expected/1', 'name': exchange['name'],
               'detection': detection, 'tracking': tracking, 'headline_car': _headline(detection, tracking)}
-    return _clean(result)
+    return _clean(result), _clean(curves)
 
 
 def _headline(detection: dict, tracking: dict) -> dict[str, float]:
@@ -79,7 +89,8 @@ def _samples(exchange: dict) -> list[dict]:
     return [s for scene in exchange['scenes'] for s in scene['samples']]
 
 
-def _detection(exchange: dict) -> dict[str, Any]:
+def _detection(exchange: dict) -> tuple[dict[str, Any], dict[str, dict]]:
+    """Return the figures, and precision over recall by class and distance threshold."""
     from nuscenes.eval.common.config import config_factory
     from nuscenes.eval.common.data_classes import EvalBoxes
     from nuscenes.eval.detection.data_classes import DetectionBox
@@ -111,7 +122,8 @@ def _detection(exchange: dict) -> dict[str, Any]:
         'n_gt_after_filter': len(truth.all), 'n_pred_after_filter': len(predicted.all),
         'n_gt_after_filter_per_class': counts[0], 'n_pred_after_filter_per_class': counts[1],
         'label_max_recall': {c: {str(d): curves[c, d].max_recall for d in config.dist_ths} for c in classes},
-    }
+    }, {c: {str(d): {'recall': curves[c, d].recall, 'precision': curves[c, d].precision} for d in config.dist_ths}
+        for c in classes}
 
 
 def _tracking(exchange: dict) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ..data.spd import FrameRecord, SpdDataset
 from ..model.store import ModelPackage
 from .channel import Channel
 from .exchange import ExchangeBuilder
+from .links import Link, late_links, network_links
 from .selection import Selection, token_prefix
 
 MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
@@ -90,16 +91,18 @@ class Evaluation:
         if mode not in MODES:
             raise ValueError(f"unknown mode '{mode}'; known: {', '.join(MODES)}")
         builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}'), RunStatistics()
+        side = Side.VEHICLE if mode in _VEHICLE_MODES else Side.COOPERATIVE
+        limit = self._package.config.tracker_of(side).output_threshold
         for folder, dataset in self._datasets:
             sequence = None
             for record, messages, output, seconds in self._frames(mode, folder, self._selection.records(dataset)):
                 if record.sequence != sequence:
                     sequence, merge = record.sequence, _Merger(mode)
                 started = time.perf_counter()
-                tracks, detections = merge(output, messages, record)
+                tracks, detections, links = merge(output, messages, record)
                 statistics.add(output, seconds + time.perf_counter() - started)
                 self._count(statistics, messages, mode)
-                builder.add(record, token_prefix(folder, self._datasets), tracks, detections)
+                builder.add(record, token_prefix(folder, self._datasets), tracks, detections, links, limit)
                 advance(1)
         return builder.finish(), statistics
 
@@ -182,19 +185,20 @@ class _Merger:
         self._kalman_state, self._stamp_ns = initial_state(self._kalman), None
 
     def __call__(self, output: FrameOutput, messages: Sequence[RoadsideMessage],
-                 record: FrameRecord) -> tuple[Boxes, Boxes]:
-        """Return tracks and detections of the frame."""
+                 record: FrameRecord) -> tuple[Boxes, Boxes, tuple[Link, ...] | None]:
+        """Return tracks, detections and links of the frame; None for links: identities are not those of the vehicle."""
         if not self._mode.startswith('late'):
-            return output.tracks, output.detections
+            return output.tracks, output.detections, network_links(output, messages)
         infra = roadside_boxes(messages, output.stamp_ns)
-        detections, _, _ = fuse_boxes(output.detections, without_host(infra, self._config), self._config)
+        others = without_host(infra)
+        detections, _, _ = fuse_boxes(output.detections, others, self._config)
         if self._mode == 'late':
             self._late_state, tracks = self._late.step(
                 self._late_state, output.tracks, infra, record.global_from_lidar, output.stamp_ns)
-            return tracks, detections
-        boxes, _, _ = fuse_boxes(output.tracks, without_host(infra, self._config), self._config)
+            return tracks, detections, late_links(output.tracks, others, self._config.min_gate_m)
+        boxes, _, _ = fuse_boxes(output.tracks, others, self._config)
         elapsed = None if self._stamp_ns is None else (output.stamp_ns - self._stamp_ns) / 1e9
         self._stamp_ns = output.stamp_ns
         self._kalman_state, tracks = step(
             self._kalman_state, transform_boxes(record.global_from_lidar, boxes), self._kalman, elapsed)
-        return transform_boxes(np.linalg.inv(record.global_from_lidar), tracks), detections
+        return transform_boxes(np.linalg.inv(record.global_from_lidar), tracks), detections, None

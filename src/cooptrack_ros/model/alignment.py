@@ -48,6 +48,7 @@ class Alignment(nn.Module):
         super().__init__()
         dims, blocks = config.embed_dims, config.alignment_blocks
         self.blocks, self.block_size = blocks, dims // blocks
+        self.is_latent = config.behaviour.alignment == 'latent'
         self.ego_range, self.infra_range = config.ego_range.pc_range, config.infra_range.pc_range
         self.rotation = normed_stack(6, dims, dims, blocks * self.block_size ** 2)
         self.translation = normed_stack(3, dims, dims, dims)
@@ -73,11 +74,13 @@ class Alignment(nn.Module):
         points = denormalize(ref_points, self.infra_range) @ rotation.T + offset
         low, high = points.new_tensor(self.ego_range[:2]), points.new_tensor(self.ego_range[3:5])
         kept = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(-1)
-        latent = self.latent_pose(ego_from_infra)
-        return AlignedInstances(
-            self.semantic(semantic[kept], *latent), self.motion(motion[kept], *latent),
-            self.embedding(embedding[kept], *latent), normalize(points[kept], self.ego_range),
-            _transform_codes(codes[kept], rotation, offset), kept)
+        features = [x[kept] for x in (semantic, motion, embedding)]
+        if self.is_latent:
+            latent = self.latent_pose(ego_from_infra)
+            projections = (self.semantic, self.motion, self.embedding)
+            features = [project(x, *latent) for project, x in zip(projections, features, strict=True)]
+        return AlignedInstances(*features, normalize(points[kept], self.ego_range),
+                                _transform_codes(codes[kept], rotation, offset), kept)
 
 
 def _transform_codes(codes: Tensor, rotation: Tensor, offset: Tensor) -> Tensor:

@@ -64,6 +64,8 @@ class CoopTrackNetwork(nn.Module):
             self.alignment = Alignment(config)
             self.association = Association(config)
             self.aggregation = Aggregation(config)
+            if config.behaviour.fusion_stage == 'before_decoder':
+                self.query_fusion = nn.Linear(dims, dims)
         if config.published_extras:
             self.extras = PublishedExtras(dims, cooperative)
         initialize(self)
@@ -91,9 +93,9 @@ class CoopTrackNetwork(nn.Module):
         """Return the results of all decoder layers for queries (B, N, ...)."""
         return self.decoder(bev, query_feats, query_embeds, ref_points)
 
-    def motion_features(self, codes: Tensor) -> Tensor:
-        """Return motion features (..., C) of box codes (..., 10)."""
-        return self.motion_extractor(codes)
+    def motion_features(self, codes: Tensor, semantic: Tensor) -> Tensor:
+        """Return motion features (..., C) of instances with box codes (..., 10) and semantic features (..., C)."""
+        return self.motion_extractor(codes) if self.config.behaviour.motion_features == 'extracted' else semantic
 
     def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
                hist_padding: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:

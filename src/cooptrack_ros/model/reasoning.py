@@ -82,11 +82,11 @@ class Reasoner(nn.Module):
         :param hist_semantic: (B, N, slots, C), the newest slot holding the current feature; same for motion.
         :param hist_padding: (B, N, slots) True where empty; :param position: (B, N, C) positional embeddings.
         """
-        slots = self.slot_positions()
-        semantic = _per_instance(self.temporal, semantic, hist_semantic, hist_padding, slots)
-        semantic = self.spatial(semantic, position, semantic, position)
-        motion = _per_instance(self.motion, motion, hist_motion, hist_padding, slots)
-        return semantic, motion
+        if self.slots:
+            slots = self.slot_positions()
+            semantic = _per_instance(self.temporal, semantic, hist_semantic, hist_padding, slots)
+            motion = _per_instance(self.motion, motion, hist_motion, hist_padding, slots)
+        return self.spatial(semantic, position, semantic, position), motion
 
     def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (..., K), codes (..., 10) in metres and refined points (..., 3) in 0..1."""
@@ -102,14 +102,15 @@ def _per_instance(block: ReasoningBlock, feature: Tensor, history: Tensor, paddi
 
 def shift_history(history: Tensor, current: Tensor) -> Tensor:
     """Return histories (..., slots, C) moved one slot on, with the features (..., C) of now in the newest slot."""
-    return torch.cat([history[..., 1:, :], current.unsqueeze(-2)], dim=-2)
+    return torch.cat([history, current.unsqueeze(-2)], dim=-2)[..., 1:, :]
 
 
 def shift_padding(padding: Tensor) -> Tensor:
     """Return padding masks (..., slots) moved one slot on; the newest slot is filled."""
-    return torch.cat([padding[..., 1:], torch.zeros_like(padding[..., :1])], dim=-1)
+    return torch.cat([padding, padding.new_zeros(*padding.shape[:-1], 1)], dim=-1)[..., 1:]
 
 
 def replace_newest(history: Tensor, current: Tensor) -> Tensor:
     """Return histories (..., slots, C) with detached features (..., C) in the newest slot (6.3)."""
-    return torch.cat([history[..., :-1, :], current.detach().unsqueeze(-2)], dim=-2)
+    slots = history.shape[-2]
+    return torch.cat([history[..., :-1, :], current.detach().unsqueeze(-2)], dim=-2) if slots else history

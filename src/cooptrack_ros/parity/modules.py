@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.config import ModelConfig
-from ..core.fusion import Received, fuse
+from ..core.fusion import Fusion, Received, adapt, fuse
 from ..core.lifecycle import Instances, move_by_velocity, move_to_frame
 from ..core.types import InstanceSet, RoadsideMessage
 from ..model.alignment import AlignedInstances
@@ -130,7 +130,7 @@ def _check_motion(network: CoopTrackNetwork, a: Arrays) -> None:
     a.close('denormalized', decoded, T.boxes)
     a.close('gravity_center', centre, T.boxes)
     a.close('corners', corner_offsets(decoded) + centre[:, None], T.boxes)
-    a.close('cache_motion_feats', network.motion_features(a['cache_bboxes']), T.features)
+    a.close('cache_motion_feats', network.motion_extractor(a['cache_bboxes']), T.features)
 
 
 def _check_history(network: CoopTrackNetwork, a: Arrays) -> None:
@@ -177,12 +177,13 @@ def _check_association(network: CoopTrackNetwork, a: Arrays) -> None:
         motion=a['veh_motion_feats'], ids=torch.arange(100, 112))
     message = RoadsideMessage('unit', 0, InstanceSet.empty(256), np.eye(4))
     seen: dict[str, Any] = {}
-    fusion = fuse(network, rows, a['veh_cache_scores'], [Received(message, infra, np.arange(7))], seen.__setitem__)
+    fusion = fuse(network, Fusion.start(rows, a['veh_cache_scores']), [Received(message, infra, np.arange(7))],
+                  seen.__setitem__)
     a.close('affinity_logits', seen['affinity_logits'], T.affinity)
     a.close('affinity', seen['affinity_logits'].sigmoid(), T.scores)
     a.exact('match_veh', seen['matches'][0])
     a.exact('match_inf', seen['matches'][1])
-    result = fusion.instances
+    result = adapt(network, fusion.instances)
     a.exact('res_obj_idxes', result.ids)
     a.close('res_cache_query_feats', result.semantic, T.features)
     a.close('res_cache_motion_feats', result.motion, T.features)

@@ -30,7 +30,7 @@ def check_coder(a: Arrays, config: ModelConfig) -> None:
     scores, labels = logits.sigmoid().max(-1)
     count = len(logits)
     rows = _rows(count, config).with_(codes=a['boxes'], scores=scores, labels=labels, ids=torch.arange(count))
-    boxes, reported = report(rows, config, Side.VEHICLE)
+    boxes, reported = report(rows, config, Side.VEHICLE, torch.ones_like(rows.ids, dtype=torch.bool))
     a.comparison.exact('out_bbox_index[out_mask]', reported, a['out_bbox_index'][a['out_mask']])
     a.exact('out_obj_idxes', boxes.track_id)
     a.exact('out_labels', boxes.label)

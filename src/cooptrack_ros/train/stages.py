@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, Observer, aggregate, align_message, match_instances
+from ..core.fusion import Fusion, Observer, adapt, aggregate, align_message, match_instances, usable
 from ..core.lifecycle import Instances, RowPose, propagate
+from ..core.query_fusion import join_queries
 from ..core.timeline import Moment, continues
 from ..core.tracker import TrackerInput
 from ..core.types import RoadsideMessage, Side
@@ -112,6 +113,9 @@ class TrackingStage:
             bev = self._bev(features, inputs, memory)
         features, bev = features.float(), bev.float()
         rows = self._fill(inputs.moment, memory)
+        joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
+        if message is not None and joins_queries:
+            rows = self._join_queries(rows, message)
         out = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], rows.ids, targets, config)
                        for i in range(len(out.logits))]
@@ -125,9 +129,11 @@ class TrackingStage:
         decoder_scores = out.logits[-1, 0].sigmoid().amax(-1)
         rows = self._reason(rows, out.feats[-1, 0], out.boxes[-1, 0], out.refs[-1, 0], decoder_scores)
         assignment = assignments[-1]
-        if message is not None:
+        if message is not None and not joins_queries:
             rows, association = self._cooperate(rows, message, targets, observe)
             losses |= association
+        if self.side is Side.COOPERATIVE:
+            rows = adapt(network, rows)
         logits, codes, points = network.refine(rows.semantic, rows.motion, rows.ref_points)
         if self.side is Side.COOPERATIVE:
             assignment = assign(logits, codes, rows.ids, targets, config)
@@ -161,7 +167,7 @@ class TrackingStage:
     def _reason(self, rows: Instances, feats: Tensor, codes: Tensor, points: Tensor, scores: Tensor) -> Instances:
         """Return the rows at the decoder's points with enhanced features and the histories moved on."""
         network = self.network
-        motion = network.motion_features(codes)
+        motion = network.motion_features(codes, feats)
         hist_semantic = shift_history(rows.hist_semantic, feats)
         hist_motion = shift_history(rows.hist_motion, motion)
         padding = shift_padding(rows.hist_padding)
@@ -177,8 +183,8 @@ class TrackingStage:
                    observe: Observer) -> tuple[Instances, dict[str, Term]]:
         """Fuse pairs, found by distance as published, append the other received instances; supervise affinities."""
         network, config, pc_range = self.network, self.train_config.losses, self.config.ego_range.pc_range
-        count = len(message.instances)
-        aligned = align_message(network, message, np.arange(count))
+        indices = np.flatnonzero(usable(network, message))
+        aligned = align_message(network, message, indices)
         logits = network.association_logits(rows.semantic, rows.motion, rows.ref_points, aligned)
         sure = rows.scores > config.association_min_score
         label = association_labels(rows.codes[sure], aligned.codes, targets, config.association_gate_m)
@@ -192,11 +198,14 @@ class TrackingStage:
         observe('rule_match', (row_index, infra_index))
         fusion = aggregate(network, Fusion.start(rows, rows.scores), aligned, row_index, infra_index,
                            logits.sigmoid()[row_index, infra_index], 0,
-                           torch.arange(count, device=self._device)[aligned.kept])
-        rows = fusion.instances
-        semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
-        return rows.with_(semantic=semantic, motion=motion), {
-            'association': Term(association_loss(logits[sure], label, config), 1)}
+                           torch.from_numpy(indices).to(self._device)[aligned.kept])
+        return fusion.instances, {'association': Term(association_loss(logits[sure], label, config), 1)}
+
+    def _join_queries(self, rows: Instances, message: RoadsideMessage) -> Instances:
+        indices = np.flatnonzero(usable(self.network, message))
+        aligned = align_message(self.network, message, indices)
+        places = torch.from_numpy(indices).to(self._device)[aligned.kept]
+        return join_queries(self.network, Fusion.start(rows, rows.scores), aligned, 0, places).instances
 
     def _dense_losses(self, features: Tensor, inputs: TrackerInput, bev: Tensor,
                       targets: Targets) -> dict[str, Term]:

@@ -1,8 +1,7 @@
-"""Pictures and animation of a recording in a folder."""
+"""Pictures, animation and video of a recording in a folder."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from ..data.spd import FrameRecord
 from .frames import compose, write_gif
 from .story import TrackedFrame, scenes
+from .video import VideoFile
 
 GIF_LIMIT_BYTES = 6_000_000
 _GIF_WIDTHS = (1000, 860, 720, 600, 480)
@@ -19,29 +19,36 @@ _GIF_WIDTHS = (1000, 860, 720, 600, 480)
 
 def write_album(folder: Path, records: Sequence[FrameRecord], frames: Mapping[str, TrackedFrame], title: str,
                 pictures: int = 5, gif_step: int = 2, advance: Callable[[int, int], None] = lambda done, total: None,
-                ) -> list[Path]:
+                video: bool = False) -> list[Path]:
     """
     Write ``frame_*.png`` spread over the recording and ``tracks.gif``; replaces an earlier album.
 
     :param pictures: number of pictures; :param gif_step: every so many frames go into the animation.
     :param advance: called with frames done and in all.
+    :param video: write every frame at full width into ``tracks.mp4`` too, if OpenCV here can.
     :returns: the files, the animation last.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob('frame_*.png'), folder / 'tracks.gif', folder / 'tracks.mp4'):
+        old.unlink(missing_ok=True)
     chosen = {records[i].token for i in _spread(len(records), pictures)}
     moving = {r.token for r in records[::gif_step]}
-    ordered = [r for r in records if r.token in chosen | moving]
+    wanted = {r.token for r in records} if video else chosen | moving
+    ordered = [r for r in records if r.token in wanted]
     files, small = [], []
-    for done, (record, scene) in enumerate(
-            zip(ordered, scenes(records, frames, title, frozenset(chosen | moving))), 1):
+    writer = VideoFile(folder / 'tracks.mp4', _frame_rate(records)) if video else None
+    for done, (record, scene) in enumerate(zip(ordered, scenes(records, frames, title, frozenset(wanted))), 1):
         picture = compose(scene)
+        if writer:
+            writer.add(picture)
         if record.token in chosen:
             files.append(folder / f'frame_{records.index(record):04d}.png')
             cv2.imwrite(str(files[-1]), picture)
         if record.token in moving:
             small.append(_narrowed(picture, _GIF_WIDTHS[0]))
         advance(done, len(ordered))
+    if writer and writer.close():
+        files.append(writer.path)
     files.append(folder / 'tracks.gif')
     write_small_gif(files[-1], small, _frame_rate(records) / gif_step)
     return files

@@ -7,35 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from small_tracker import CONFIG, MANY, NONE, make_frame, make_message, make_tracker
 
-from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Frame, InstanceSet, RoadsideMessage, Side
+from cooptrack_ros.core.types import InstanceSet, Side
 from cooptrack_ros.model.boxes import denormalize
-from cooptrack_ros.model.network import CoopTrackNetwork
-
-CONFIG = dataclasses.replace(MINI, num_queries=40, bev_size=(12, 12), behaviour=dataclasses.replace(
-    MINI.behaviour, max_match_distance_m=float('inf')))
-MANY, NONE = 3.0, -20.0
-"""Class biases that let all and no queries live."""
-
-
-def make_tracker(side: Side, bias: float, config=CONFIG) -> AgentTracker:
-    torch.manual_seed(0)
-    network = CoopTrackNetwork(config, side)
-    torch.nn.init.normal_(network.query_features.weight)
-    torch.nn.init.constant_(network.reasoner.cls[-1].bias, bias)
-    return AgentTracker(network, config, side)
-
-
-def make_frame(index: int, sequence: str = 'a') -> Frame:
-    image = np.random.default_rng(index).integers(0, 255, (90, 160, 3), dtype=np.uint8)
-    intrinsic = np.array([[80.0, 0, 80, 0], [0, 80, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-    camera = np.eye(4)
-    camera[:3, :3] = [[0, -1, 0], [0, 0, -1], [1, 0, 0]]
-    pose = np.eye(4)
-    pose[0, 3] = 0.8 * index
-    return Frame(sequence, index * 100_000_000, (image,), (intrinsic @ camera)[None], np.eye(4), pose)
 
 
 @pytest.fixture(scope='module')
@@ -44,12 +20,6 @@ def instances() -> InstanceSet:
     _, output = tracker.step(tracker.initial(), make_frame(0))
     assert len(output.instances) == CONFIG.num_queries
     return output.instances
-
-
-def make_message(instances: InstanceSet, unit: str = 'u', shift_x: float = -40.0) -> RoadsideMessage:
-    pose = np.eye(4)
-    pose[0, 3] = shift_x
-    return RoadsideMessage(unit, 0, instances, pose)
 
 
 def run(tracker: AgentTracker, frames, messages=()):
@@ -231,3 +201,28 @@ def test_two_cameras_work_when_the_model_knows_two():
     assert len(output.instances) == config.num_queries
     with pytest.raises(ValueError, match='2 cameras'):
         make_tracker(Side.VEHICLE, MANY).step(make_tracker(Side.VEHICLE, MANY).initial(), two)
+
+
+def test_the_vehicle_itself_is_no_received_object(instances):
+    message = make_message(instances)
+    moved = np.eye(4)
+    moved[:3, 3] = -instances.boxes.centre[0]
+    message = dataclasses.replace(message, ego_from_infra=moved)
+    kept = {}
+    for drop in (False, True):
+        behaviour = dataclasses.replace(CONFIG.behaviour, drop_host=drop)
+        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, behaviour=behaviour))
+        _, output = tracker.step(tracker.initial(), make_frame(0), [message])
+        kept[drop] = {m.infra_index for m in output.matches}
+    assert 0 in kept[False] and 0 not in kept[True]
+
+
+def test_only_tracks_that_live_on_are_reported_if_wanted():
+    reported = {}
+    for only_live in (False, True):
+        config = dataclasses.replace(
+            CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, report_only_live=only_live),
+            tracker_vehicle=dataclasses.replace(CONFIG.tracker_vehicle, score_threshold=1.0))
+        reported[only_live] = run(make_tracker(Side.VEHICLE, MANY, config), [make_frame(0)])[1][0]
+    assert len(reported[False].tracks) > 0 and not reported[False].live.any()
+    assert len(reported[True].tracks) == 0 and len(reported[True].detections) == len(reported[False].detections)

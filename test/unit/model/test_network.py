@@ -160,7 +160,7 @@ def test_training_reaches_every_parameter_of_the_single_agent_stages(side):
                              torch.randn(1, cells, config.embed_dims))
     points = network.query_points.weight[None]
     decoded = network.decode(bev, network.query_features.weight[None], network.embed_points(points), points)
-    feature = network.motion_features(decoded.boxes[-1])
+    feature = network.motion_features(decoded.boxes[-1], decoded.feats[-1])
     history = torch.randn(1, config.num_queries, config.hist_len, config.embed_dims)
     padding = torch.zeros(1, config.num_queries, config.hist_len, dtype=torch.bool)
     semantic, feature = network.reason(decoded.feats[-1], feature, history, history, padding,

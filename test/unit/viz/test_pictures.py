@@ -13,11 +13,12 @@ from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
+from cooptrack_ros.eval.links import Link
 from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
-from cooptrack_ros.viz.bev import BevView, draw_bev
+from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
-from cooptrack_ros.viz.result import tracked_frames
+from cooptrack_ros.viz.result import identity_number, tracked_frames
 from cooptrack_ros.viz.scene import Provenance
 from cooptrack_ros.viz.story import TrackedFrame, scenes
 
@@ -97,11 +98,27 @@ def test_the_caption_tells_the_time_and_trails_grow(records):
 def test_an_album_has_pictures_and_an_animation_and_replaces_an_older_one(records, tmp_path):
     frames = {r.token: TrackedFrame(_box(10, 0), np.array([Provenance.ROADSIDE])) for r in records}
     (tmp_path / 'album').mkdir()
-    (tmp_path / 'album' / 'old.png').touch()
+    (tmp_path / 'album' / 'frame_9999.png').touch()
+    (tmp_path / 'album' / 'result.json').touch()
     files = write_album(tmp_path / 'album', records, frames, 'x', pictures=2)
-    assert sorted(p.name for p in (tmp_path / 'album').iterdir()) == sorted(f.name for f in files)
+    assert sorted(p.name for p in (tmp_path / 'album').iterdir()) == sorted([*(f.name for f in files), 'result.json'])
     assert cv2.imread(str(files[0])).shape[0] > 500
     assert Image.open(files[-1]).n_frames == len(records[::2])
+
+
+def test_a_video_has_every_frame_at_full_width(records, tmp_path):
+    files = write_album(tmp_path, records, {}, 'x', pictures=1, video=True)
+    assert [f.name for f in files[1:]] == ['tracks.mp4', 'tracks.gif']
+    video = cv2.VideoCapture(str(tmp_path / 'tracks.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(records)
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == cv2.imread(str(files[0])).shape[1]
+    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(10, abs=0.2)
+
+
+def test_an_album_without_a_codec_has_no_video(records, tmp_path, monkeypatch):
+    monkeypatch.setattr(cv2.VideoWriter, 'isOpened', lambda self: False)
+    files = write_album(tmp_path, records[:2], {}, 'x', pictures=1, video=True)
+    assert [f.suffix for f in files] == ['.png', '.gif']
 
 
 def test_noisy_animations_get_narrower_instead_of_too_big(tmp_path):
@@ -123,6 +140,22 @@ def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
     assert np.allclose(np.exp(1j * tracks.yaw), np.exp(1j * expected.yaw), atol=1e-6)
 
 
+def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(records):
+    record, builder = records[0], ExchangeBuilder('x')
+    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8, 0.1)], 0.3)
+    frames = tracked_frames(builder.finish(), [record], 'town')
+    scene = next(scenes([record], frames, 'x'))
+    assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)
+    assert scene.provenance.tolist() == [Provenance.ROADSIDE]
+    drawn = draw_bev(scene, 400, 50.0)[200 - 20 * 4, 200 + 5 * 4].astype(int)
+    assert np.abs(drawn - UNIT_COLOUR).max() < 80
+
+
+def test_identities_need_not_be_numbers():
+    assert identity_number('12') == 12
+    assert identity_number('t0_9') == identity_number('t0_9') != identity_number('t0_8')
+
+
 def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
     builder = ExchangeBuilder('x')
     for record in records:
@@ -130,7 +163,8 @@ def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
     (tmp_path / 'result.json').write_text(json.dumps(builder.finish()))
     assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(town), '-o', str(tmp_path / 'o'),
                      '--pictures', '1']) == 0
-    assert (tmp_path / 'o' / 'tracks.gif').is_file()
+    assert {p.name for p in (tmp_path / 'o').iterdir()} == {
+        'tracks.gif', 'tracks.mp4', 'frame_0002.png', 'curves.png', 'analysis.png', 'analysis.json', 'report.html'}
 
 
 def test_a_result_of_other_data_is_refused(town, tmp_path, capsys):
