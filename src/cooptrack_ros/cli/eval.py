@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--data', nargs='+', required=True, type=Path,
                         help='data folders, or folders of seed_* folders')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
+    parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_plugin, '
                         'rule, cooperative, zeroed, cooperative_alone, all; vehicle or roadside: one side against '
                         'its own labels')
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from ..eval.channel import Channel
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
+    from ..model.store import open_model
     torch.set_num_threads(args.threads)
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
@@ -51,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     datasets = open_datasets(args.data)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = Channel(args.latency_ms, args.rotation_noise_deg, args.drop_rate, args.seed)
-    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size(), channel)
+    roadside = open_model(args.roadside) if args.roadside else None
+    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size(), channel, roadside)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)

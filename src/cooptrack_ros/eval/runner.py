@@ -62,15 +62,16 @@ class Evaluation:
 
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
                  selection: Selection | None = None, serialized_size: Callable[[InstanceSet], int] | None = None,
-                 channel: Channel | None = None):
+                 channel: Channel | None = None, roadside: ModelPackage | None = None):
         """
         Take data and model.
 
+        :param roadside: model of the unit; default: the same package.
         :param selection: frames that count; default: split val.
         :param channel: what happens to messages; default: nothing.
         :param serialized_size: bytes of the real message for an instance set, if that can be told.
         """
-        self._datasets, self._package = datasets, package
+        self._datasets, self._package, self._roadside = datasets, package, roadside or package
         self._selection = selection or Selection()
         self._serialized_size = serialized_size
         self._channel = channel or Channel()
@@ -138,7 +139,8 @@ class Evaluation:
                  zero_features: bool = False, image: str = 'vehicle',
                  association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
         """Yield output and seconds of a network over records; every sequence starts afresh."""
-        tracker = self._package.with_behaviour(association=association).tracker(side)
+        package = self._roadside if side is Side.ROADSIDE else self._package
+        tracker = package.with_behaviour(association=association).tracker(side)
         sequence = None
         for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
