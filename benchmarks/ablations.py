@@ -33,7 +33,8 @@ def measure(name: str, args: argparse.Namespace) -> dict:
             (run / 'messages').symlink_to(args.messages.resolve())
         for command in (
                 ['train', 'cooperative', '--config', CONFIGS / f'{name}.yaml', '--data', *args.data,
-                 '--init', args.init, '--roadside', args.roadside, '--steps', args.steps, '--out', run, '--export', model],
+                 '--init', args.init, '--roadside', args.roadside, '--steps', args.steps, '--out', run,
+                 '--export', model],
                 ['eval', '--data', args.test, '--weights', model, '--roadside', args.roadside, '--mode', 'cooperative',
                  '--json', figures]):
             subprocess.run([*COMMAND, *map(str, command), '--threads', '1'], check=True, env=environment,
