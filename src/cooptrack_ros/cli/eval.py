@@ -25,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--latency-ms', type=float, default=0.0, help='delay of every roadside message')
     parser.add_argument('--rotation-noise-deg', type=float, default=0.0,
                         help='standard deviation of a turn of the relative pose, anew in each frame')
+    parser.add_argument('--compensation', choices=['none', 'geometry'],
+                        help='what is done about the age of messages (default: that of the model)')
     parser.add_argument('--drop-rate', type=float, default=0.0, help='share of the messages that are lost, 0 to 1')
     parser.add_argument('--seed', type=int, default=0, help='of noise and loss')
     parser.add_argument('--json', type=Path, help='write the figures there')
@@ -54,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = Channel(args.latency_ms, args.rotation_noise_deg, args.drop_rate, args.seed)
     roadside = open_model(args.roadside) if args.roadside else None
-    evaluation = Evaluation(datasets, _open_model(args), selection, _serialized_size(), channel, roadside)
+    package = _open_model(args).with_behaviour(compensation=args.compensation)
+    evaluation = Evaluation(datasets, package, selection, _serialized_size(), channel, roadside)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -111,7 +114,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config,
         'channel': {'latency_ms': args.latency_ms, 'rotation_noise_deg': args.rotation_noise_deg,
-                    'drop_rate': args.drop_rate, 'seed': args.seed},
+                    'drop_rate': args.drop_rate, 'seed': args.seed, 'compensation': args.compensation},
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,

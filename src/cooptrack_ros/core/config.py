@@ -58,6 +58,8 @@ class BehaviourConfig:
     """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
+    compensation: str = 'none'
+    """What is done about the age of received instances: ``none``, or ``geometry``: they are moved by their velocity."""
     drop_host: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False
@@ -145,8 +147,8 @@ R50 = ModelConfig()
 
 _OWN_BEHAVIOUR = BehaviourConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
-    max_match_distance_m=3.5, drop_host=True, report_only_live=True, aux_losses_stage2=True, dup_ref_loss=False,
-    keep_ids_after_gap=True, cls_prior_bias=True)
+    max_match_distance_m=3.5, compensation='geometry', drop_host=True, report_only_live=True, aux_losses_stage2=True,
+    dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
 """What new trainings should use: the better choice of every switch."""
 
 R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)

@@ -15,6 +15,7 @@ from ..model.association import FusedPairs
 from ..model.boxes import codes_from_boxes, denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_padding
+from .compensation import compensate
 from .config import BehaviourConfig
 from .geometry import transform_points
 from .host import is_host
@@ -84,6 +85,13 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero
             if len(indices):
                 received.append(Received(message, aligned, indices))
     return received
+
+
+def up_to_date(network: CoopTrackNetwork, message: RoadsideMessage, stamp_ns: int) -> RoadsideMessage:
+    """Return a message as it would be now, as far as the configuration wants that."""
+    if network.config.behaviour.compensation == 'none':
+        return message
+    return compensate(message, stamp_ns, network.config.infra_range.pc_range)
 
 
 def usable(network: CoopTrackNetwork, message: RoadsideMessage) -> np.ndarray:

@@ -16,7 +16,7 @@ from ..model.preprocess import prepare_image, prepare_projection
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .config import ModelConfig, TrackerConfig
 from .ego_motion import can_bus, row_vector_pose
-from .fusion import Fusion, Observer, adapt, fuse, receive
+from .fusion import Fusion, Observer, adapt, fuse, receive, up_to_date
 from .lifecycle import Instances, RowPose, assign_ids, propagate, survive
 from .query_fusion import fuse_queries
 from .readout import message_of, report
@@ -164,7 +164,8 @@ class AgentTracker:
         clock.mark('bev_encoder')
         received = []
         if self.side is Side.COOPERATIVE:
-            received = receive(self.network, messages, zero_features, observe)
+            current = [up_to_date(self.network, m, now.stamp_ns) for m in messages]
+            received = receive(self.network, current, zero_features, observe)
             clock.mark('alignment')
         joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
         queries = fuse_queries(self.network, rows, received if joins_queries else [])

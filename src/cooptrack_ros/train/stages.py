@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, Observer, adapt, aggregate, align_message, match_instances, usable
+from ..core.fusion import Fusion, Observer, adapt, aggregate, align_message, match_instances, up_to_date, usable
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.query_fusion import join_queries
 from ..core.timeline import Moment, continues
@@ -113,6 +113,8 @@ class TrackingStage:
             bev = self._bev(features, inputs, memory)
         features, bev = features.float(), bev.float()
         rows = self._fill(inputs.moment, memory)
+        if message is not None:
+            message = up_to_date(network, message, inputs.moment.stamp_ns)
         joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
         if message is not None and joins_queries:
             rows = self._join_queries(rows, message)
