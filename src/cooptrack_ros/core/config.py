@@ -256,6 +256,18 @@ def named_config(source: str) -> ModelConfig:
         raise UserError(f"configuration '{source}': {error}") from error
 
 
+def stored_config(stored: dict[str, Any]) -> ModelConfig:
+    """
+    Return the configuration that was stored with weights.
+
+    A switch that it does not name is younger than the weights, so it has its default, whatever the preset says now.
+
+    :raises ValueError: for unknown presets or keys.
+    """
+    switches = {**asdict(BehaviourConfig()), **stored['behaviour']} if 'behaviour' in stored else {}
+    return load_config({**stored, 'behaviour': switches})
+
+
 def load_config(source: str | dict[str, Any]) -> ModelConfig:
     """
     Return a model configuration from a preset name, a YAML file or plain data.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..core.config import ModelConfig, config_to_dict, load_config, named_config
+from ..core.config import ModelConfig, config_to_dict, named_config, stored_config
 from ..core.errors import UserError
 from ..core.types import Side
 
@@ -164,7 +164,7 @@ def open_model(weights: str) -> ModelPackage:
         raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
     try:
         card = yaml.safe_load((folder / CARD_NAME).read_text(encoding='utf-8'))
-        config = load_config(card['configuration'])
+        config = stored_config(card['configuration'])
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
     return ModelPackage(str(card.get('name', folder.name)), config, card, folder)

@@ -69,3 +69,12 @@ def test_an_unknown_name_says_where_it_looked():
 def test_random_weights_repeat(tmp_path):
     first, second = (next(open_model('random:mini').network(Side.VEHICLE).parameters()).detach() for _ in range(2))
     assert np.array_equal(first, second)
+
+
+def test_a_switch_that_is_younger_than_the_weights_is_off(folder):
+    card = yaml.safe_load((folder / 'card.yaml').read_text())
+    del card['configuration']['behaviour']['drop_host']
+    (folder / 'card.yaml').write_text(yaml.safe_dump(card))
+    behaviour = open_model(str(folder)).config.behaviour
+    assert MINI.behaviour.drop_host and not behaviour.drop_host
+    assert behaviour.previous_bev == MINI.behaviour.previous_bev
