@@ -22,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
+    parser.add_argument('--encoding', default='float16', choices=['float32', 'float16', 'int8'],
+                        help='of the features on their way (default: %(default)s)')
+    parser.add_argument('--max-instances', type=int, default=900, metavar='N',
+                        help='instances per message, the best by score (default: all)')
     parser.add_argument('--latency-ms', type=float, default=0.0, help='delay of every roadside message')
     parser.add_argument('--rotation-noise-deg', type=float, default=0.0,
                         help='standard deviation of a turn of the relative pose, anew in each frame')
@@ -57,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     channel = Channel(args.latency_ms, args.rotation_noise_deg, args.drop_rate, args.seed)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_behaviour(compensation=args.compensation)
-    evaluation = Evaluation(datasets, package, selection, _serialized_size(), channel, roadside)
+    evaluation = Evaluation(datasets, package, selection, _transmission(args), channel, roadside)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -114,7 +118,8 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config,
         'channel': {'latency_ms': args.latency_ms, 'rotation_noise_deg': args.rotation_noise_deg,
-                    'drop_rate': args.drop_rate, 'seed': args.seed, 'compensation': args.compensation},
+                    'drop_rate': args.drop_rate, 'seed': args.seed, 'compensation': args.compensation,
+                    'encoding': args.encoding, 'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
@@ -131,10 +136,20 @@ def _oracles(datasets, selection) -> dict[str, dict]:
     return {name: report.headline(evaluate(oracle_result(datasets, name, selection))) for name in ORACLES}
 
 
-def _serialized_size():
-    """Return a function that tells the bytes of the real ROS message of an instance set."""
-    from rclpy.serialization import serialize_message
+def _transmission(args: argparse.Namespace):
+    """Return a function that sends an instance set as a real ROS message: what arrives, and its bytes."""
+    from dataclasses import replace
 
-    from ..wire.features import FeatureMeta, encode_instances
-    meta = FeatureMeta.example()
-    return lambda instances: len(serialize_message(encode_instances(instances, meta)))
+    from rclpy.serialization import deserialize_message, serialize_message
+
+    from cooptrack_msgs.msg import InstanceFeatureArray
+
+    from ..core.readout import strongest
+    from ..wire.features import FeatureMeta, decode_instances, encode_instances, plausible
+    meta = replace(FeatureMeta.example(), encoding=args.encoding)
+
+    def transmit(instances):
+        accepted = strongest(instances[plausible(instances)], args.max_instances)
+        data = serialize_message(encode_instances(accepted, meta))
+        return decode_instances(deserialize_message(data, InstanceFeatureArray))[0], len(data)
+    return transmit

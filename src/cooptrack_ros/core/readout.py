@@ -37,3 +37,10 @@ def message_of(live: Instances) -> InstanceSet:
         return values.detach().cpu().numpy()
     return InstanceSet(boxes_of(live), array(live.ref_points), array(live.semantic), array(live.motion),
                        array(live.embedding), array(live.previous_centre), array(live.previous_age))
+
+
+def strongest(instances: InstanceSet, limit: int) -> InstanceSet:
+    """Return the instances with the highest scores, at most so many, in their order."""
+    if len(instances) <= limit:
+        return instances
+    return instances[np.sort(np.argsort(-instances.boxes.score)[:limit])]

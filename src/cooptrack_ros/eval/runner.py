@@ -29,6 +29,7 @@ MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'coopera
 ``zeroed``: cooperative with received features set to 0;
 ``cooperative_alone``: the cooperative weights without any message.
 """
+Transmit = Callable[[InstanceSet], tuple[InstanceSet, int]]
 _VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
 BYTES_PER_BOX = 45
 """What late fusion needs of an instance: nine float32 of the box, score, label and id (baselines.md section 2)."""
@@ -61,7 +62,7 @@ class Evaluation:
     """
 
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
-                 selection: Selection | None = None, serialized_size: Callable[[InstanceSet], int] | None = None,
+                 selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None):
         """
         Take data and model.
@@ -69,11 +70,11 @@ class Evaluation:
         :param roadside: model of the unit; default: the same package.
         :param selection: frames that count; default: split val.
         :param channel: what happens to messages; default: nothing.
-        :param serialized_size: bytes of the real message for an instance set, if that can be told.
+        :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
         self._selection = selection or Selection()
-        self._serialized_size = serialized_size
+        self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path], list[tuple[FrameOutput, float]]] = {}
 
@@ -162,7 +163,8 @@ class Evaluation:
         self._known[side, folder] = outputs
 
     def _messages(self, folder: Path, records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
-        sent = ((record.sequence, RoadsideMessage('rsu_1', out.stamp_ns, out.instances, record.ego_from_infra))
+        sent = ((record.sequence, RoadsideMessage('rsu_1', out.stamp_ns, self._transmit(out.instances)[0],
+                                                  record.ego_from_infra))
                 for record, (out, _) in zip(records, self._alone(Side.ROADSIDE, folder, records), strict=True))
         return self._channel.deliver(folder.name, sent)
 
@@ -172,8 +174,7 @@ class Evaluation:
             each = BYTES_PER_BOX if mode.startswith('late') else 4 * (3 * width + 3)
             statistics.payload_bytes += each * len(message.instances)
             statistics.instances += len(message.instances)
-            if self._serialized_size:
-                statistics.serialized_bytes += self._serialized_size(message.instances)
+            statistics.serialized_bytes += self._transmit(message.instances)[1]
 
 
 class _Merger:

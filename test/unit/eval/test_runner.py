@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import apply_overrides
+from cooptrack_ros.core.config import TrackerConfig, apply_overrides
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
@@ -68,7 +68,7 @@ def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):
 
 
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
-    evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3), lambda instances: 100)
+    evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3), lambda instances: (instances, 100))
     for mode in MODES:
         result, cost = evaluation.run(mode)
         again, _ = evaluation.run(mode)
@@ -179,3 +179,19 @@ def test_a_damaged_result_file_is_refused_with_its_reason(datasets, tmp_path, ch
     path.write_text(json.dumps(data))
     with pytest.raises(UserError, match=complaint):
         read_exchange(path)
+
+
+def test_what_is_lost_on_the_way_is_missing(datasets):
+    package = talkative_model()
+    whole = Evaluation(datasets, package, Selection(limit=2)).run('cooperative')
+    none = Evaluation(datasets, package, Selection(limit=2), lambda instances: (instances[:0], 7)).run('cooperative')
+    alone = Evaluation(datasets, package, Selection(limit=2)).run('cooperative_alone')
+    assert whole[1].instances > 0 and (none[1].instances, none[1].serialized_bytes) == (0, 14)
+    assert none[0]['detections'] == alone[0]['detections'] != whole[0]['detections']
+
+
+def test_the_unit_may_run_another_model(datasets):
+    package = talkative_model()
+    other = replace(package, config=replace(package.config, tracker_roadside=TrackerConfig(score_threshold=2.0)))
+    _, cost = Evaluation(datasets, package, Selection(limit=2), roadside=other).run('cooperative')
+    assert cost.instances == 0
