@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--latency-ms', type=float, default=0.0, help='delay of every roadside message')
     parser.add_argument('--rotation-noise-deg', type=float, default=0.0,
                         help='standard deviation of a turn of the relative pose, anew in each frame')
+    parser.add_argument('--yaw-error-deg', type=float, default=0.0, help='constant error in the pose of the unit')
+    parser.add_argument('--correct-pose', action='store_true',
+                        help='correct the pose of the unit by what fused pairs tell of it')
     parser.add_argument('--compensation', choices=['none', 'geometry'],
                         help='what is done about the age of messages (default: that of the model)')
     parser.add_argument('--drop-rate', type=float, default=0.0, help='share of the messages that are lost, 0 to 1')
@@ -58,10 +61,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     datasets = open_datasets(args.data)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
-    channel = Channel(args.latency_ms, args.rotation_noise_deg, args.drop_rate, args.seed)
+    channel = Channel(args.latency_ms, args.rotation_noise_deg, args.yaw_error_deg, args.drop_rate, args.seed)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_behaviour(compensation=args.compensation)
-    evaluation = Evaluation(datasets, package, selection, _transmission(args), channel, roadside)
+    evaluation = Evaluation(datasets, package, selection, _transmission(args), channel, roadside,
+                            args.correct_pose)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -118,6 +122,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config,
         'channel': {'latency_ms': args.latency_ms, 'rotation_noise_deg': args.rotation_noise_deg,
+                    'yaw_error_deg': args.yaw_error_deg, 'correct_pose': args.correct_pose,
                     'drop_rate': args.drop_rate, 'seed': args.seed, 'compensation': args.compensation,
                     'encoding': args.encoding, 'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',

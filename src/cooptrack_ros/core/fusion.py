@@ -53,17 +53,19 @@ class Fusion:
     """(N,) place of the contributing instance in that message."""
     affinity: Tensor
     """(N,) of that contribution."""
+    own_points: Tensor
+    """(N, 3) reference points before anything was fused; NaN for rows that were taken over."""
 
     def __getitem__(self, rows: Tensor) -> Fusion:
         """Return the rows selected by an index tensor."""
         return Fusion(self.instances[rows], self.decoder_scores[rows], self.unit[rows], self.index[rows],
-                      self.affinity[rows])
+                      self.affinity[rows], self.own_points[rows])
 
     @staticmethod
     def start(instances: Instances, decoder_scores: Tensor) -> Fusion:
         """Return the state before the first message."""
         none = torch.full_like(instances.ids, -1)
-        return Fusion(instances, decoder_scores, none, none, torch.zeros_like(decoder_scores))
+        return Fusion(instances, decoder_scores, none, none, torch.zeros_like(decoder_scores), instances.ref_points)
 
 
 def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero_features: bool,
@@ -193,7 +195,7 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
     parts = [merged, injected, rest]
     return Fusion(Instances.concatenate([p.instances for p in parts]),
                   *(torch.cat([getattr(p, name) for p in parts])
-                    for name in ('decoder_scores', 'unit', 'index', 'affinity')))
+                    for name in ('decoder_scores', 'unit', 'index', 'affinity', 'own_points')))
 
 
 def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int, indices: Tensor) -> Fusion:
@@ -206,7 +208,8 @@ def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int
                     hist_semantic=replace_newest(new.hist_semantic, new.semantic),
                     hist_motion=replace_newest(new.hist_motion, motion))
     zeros = torch.zeros_like(new.scores)
-    return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros)
+    return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros,
+                  torch.full_like(new.ref_points, torch.nan))
 
 
 def match_instances(behaviour: BehaviourConfig, logits: Tensor, own: Tensor,

@@ -57,4 +57,4 @@ def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInst
         ref_points=put(rows.ref_points, new, aligned.ref_points[alone]))
     return Fusion(rows, fusion.decoder_scores, put(fusion.unit, places, torch.full_like(places, unit)),
                   put(fusion.index, places, indices[sources]),
-                  put(fusion.affinity, places, torch.ones_like(places)))
+                  put(fusion.affinity, places, torch.ones_like(places)), fusion.own_points)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..model.bev_geometry import BevGeometry, bev_geometry, bev_motion
+from ..model.boxes import denormalize
 from ..model.network import CoopTrackNetwork
 from ..model.preprocess import prepare_image, prepare_projection
 from ..model.reasoning import replace_newest, shift_history, shift_padding
@@ -173,7 +174,7 @@ class AgentTracker:
         clock.mark('decoder')
         rows = self._reason(rows, observe)
         clock.mark('reasoning')
-        fusion = replace(queries, instances=rows, decoder_scores=decoder_scores)
+        fusion = replace(queries, instances=rows, decoder_scores=decoder_scores, own_points=rows.ref_points)
         if self.side is Side.COOPERATIVE:
             fusion = fuse(self.network, fusion, [] if joins_queries else received, observe)
             fusion = replace(fusion, instances=adapt(self.network, fusion.instances))
@@ -184,7 +185,8 @@ class AgentTracker:
         rows, next_id = assign_ids(rows, state.next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
         observe('final', rows)
-        matches = _matches(fusion, rows, live, [r.message for r in received])
+        own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
+        matches = _matches(fusion, own, rows, live, [r.message for r in received])
         output = self._output(now, rows, live, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
@@ -279,13 +281,15 @@ class AgentTracker:
                            matches, reset)
 
 
-def _matches(fusion: Fusion, rows: Instances, live: Tensor, messages: list[RoadsideMessage]) -> tuple[Match, ...]:
-    """Return the fusions of live tracks."""
+def _matches(fusion: Fusion, own: Tensor, rows: Instances, live: Tensor,
+             messages: list[RoadsideMessage]) -> tuple[Match, ...]:
+    """Return the fusions of live tracks; ``own`` (N, 3) is where the vehicle alone had put them."""
     chosen = torch.nonzero(live & (fusion.unit >= 0)).flatten().tolist()
     matches = []
     for row in chosen:
         message, index = messages[int(fusion.unit[row])], int(fusion.index[row])
         infra_id = int(message.instances.boxes.track_id[index])
         matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(fusion.affinity[row]),
-                             float(fusion.decoder_scores[row])))
+                             float(fusion.decoder_scores[row]),
+                             tuple(own[row].tolist()) if own[row].isfinite().all() else None))
     return tuple(matches)

@@ -137,7 +137,8 @@ class Match:
     """
     One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1.
 
-    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over.
+    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over;
+    ``ego_point`` is where it saw it by itself, in its lidar frame (m; bottom centre), None if that is unknown.
     """
 
     track_id: int
@@ -146,6 +147,7 @@ class Match:
     infra_track_id: int
     affinity: float
     ego_score: float = 0.0
+    ego_point: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.geometry import make_pose, rotation_z
 from ..core.types import RoadsideMessage
 
 _HALF_FRAME_NS = 50_000_000
@@ -21,6 +22,8 @@ class Channel:
     """A frame gets the message that was current so long before; none in the first frames of a sequence."""
     rotation_noise_deg: float = 0.0
     """Standard deviation of a turn about z, drawn anew in each frame, of the relative pose."""
+    yaw_error_deg: float = 0.0
+    """A constant turn of the unit about its own z: its calibration is wrong."""
     drop_rate: float = 0.0
     """Share of the messages that never arrive."""
     seed: int = 0
@@ -31,6 +34,8 @@ class Channel:
             raise UserError(f'latency must be 0 to 10000 ms, not {self.latency_ms:g}')
         if not 0 <= self.rotation_noise_deg <= 90:
             raise UserError(f'rotation noise must be 0 to 90 degrees, not {self.rotation_noise_deg:g}')
+        if abs(self.yaw_error_deg) > 90:
+            raise UserError(f'the yaw error must be -90 to 90 degrees, not {self.yaw_error_deg:g}')
         if not 0 <= self.drop_rate <= 1:
             raise UserError(f'drop rate must be 0 to 1, not {self.drop_rate:g}')
 
@@ -58,7 +63,9 @@ class Channel:
             if arrived is None:
                 yield []
                 continue
-            yield [replace(arrived, ego_from_infra=_turned(message.ego_from_infra, turn))]
+            pose = _turned(message.ego_from_infra, turn) @ make_pose(
+                rotation_z(np.deg2rad(self.yaw_error_deg)), np.zeros(3))
+            yield [replace(arrived, ego_from_infra=pose)]
 
     def _newest_arrived(self, under_way: list[RoadsideMessage], now_ns: int) -> RoadsideMessage | None:
         wanted_ns = now_ns - round(self.latency_ms * 1e6)

@@ -15,6 +15,7 @@ from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import ModelConfig
 from ..core.geometry import transform_boxes
 from ..core.late import LateConfig, LateTracker, fuse_boxes, roadside_boxes, without_host
+from ..core.misalignment import MisalignmentEstimator
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..model.store import ModelPackage
@@ -63,16 +64,18 @@ class Evaluation:
 
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
-                 channel: Channel | None = None, roadside: ModelPackage | None = None):
+                 channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False):
         """
         Take data and model.
 
         :param roadside: model of the unit; default: the same package.
+        :param corrects_poses: the network modes correct the pose of the unit by what they learn of it.
         :param selection: frames that count; default: split val.
         :param channel: what happens to messages; default: nothing.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
+        self._corrects_poses = corrects_poses
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
@@ -145,10 +148,12 @@ class Evaluation:
         sequence = None
         for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
-                state, sequence = tracker.initial(), record.sequence
+                state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
             frame = record.frame(image)
             started = time.perf_counter()
-            state, output = tracker.step(state, frame, messages, zero_features=zero_features)
+            placed = poses.correct(messages) if self._corrects_poses else messages
+            state, output = tracker.step(state, frame, placed, zero_features=zero_features)
+            poses.learn(messages, output)
             yield output, time.perf_counter() - started
 
     def _alone(self, side: Side, folder: Path, records: list[FrameRecord]) -> Iterator[tuple[FrameOutput, float]]:

@@ -62,3 +62,9 @@ def test_noise_turns_the_pose_and_repeats_with_its_seed():
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(UserError, match='must be'):
         Channel(**settings)
+
+
+def test_a_wrong_calibration_turns_the_unit_about_itself():
+    pose = next(Channel(yaw_error_deg=90.0).deliver('x', sent(1)))[0].ego_from_infra
+    right = next(Channel().deliver('x', sent(1)))[0].ego_from_infra
+    assert np.allclose(pose @ [1, 0, 0, 1], right @ [0, 1, 0, 1]) and np.allclose(pose[:3, 3], right[:3, 3])
