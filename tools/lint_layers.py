@@ -19,7 +19,7 @@ ALLOWED = {
     'core': {'core', 'model'},
     'model': {'model', 'core'},
     'wire': {'wire', 'core'},
-    'nodes': {'nodes', 'wire', 'core', 'model'},
+    'nodes': {'nodes', 'wire', 'viz', 'core', 'model'},
     'data': {'data', 'core'},
     'train': {'train', 'data', 'core', 'model'},
     'eval': {'eval', 'data', 'core', 'model'},

@@ -209,7 +209,7 @@ class EgoWorld:
     def calibrate(self) -> None:
         """Publish the calibration and wait until it is there."""
         self.world.publish('/ego/ego_node/input/calibration', calibration())
-        self.world.until(lambda: self.node._calibration is not None, 'the calibration')
+        self.world.until(lambda: self.node.cameras.is_calibrated, 'the calibration')
 
     def features(self, count: int = 2, ns: int | None = None, sequence: int = 0, model: str = MODEL,
                  **changes) -> InstanceFeatureArray:

@@ -10,8 +10,10 @@ from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.qos import FEATURES, LATCHED
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.wire.cameras import decode_calibration
 from cooptrack_ros.wire.features import decode_instances
-from cooptrack_ros.wire.inputs import decode_calibration, decode_image, decode_odometry
+from cooptrack_ros.wire.pictures import decode_image
+from cooptrack_ros.wire.poses import decode_odometry
 from cooptrack_ros.wire.tracks import decode_tracks
 
 FRAMES = 3

@@ -52,7 +52,7 @@ def test_a_node_answers_real_jpegs_and_refuses_one_of_another_size(world):
     config = apply_overrides(package.config, {'tracker_cooperative': {'score_threshold': 0.0, 'output_threshold': 0.0}})
     ego = EgoWorld(world, replace(package, config=config), calibrated=False)
     world.publish('/ego/ego_node/input/calibration', calibration(folder))
-    world.until(lambda: ego.node._calibration is not None, 'the calibration')
+    world.until(lambda: ego.node.cameras.is_calibrated, 'the calibration')
     for path in sorted(folder.glob('test*.jpg')):
         answer = ego.frame(message(path, ego.now_ns))
         values = [[t.pose.position.x, t.pose.position.y, t.size.x, t.score] for t in answer.tracks]

@@ -1,4 +1,4 @@
-"""Sub-command ``cooptrack bag``: convert data sets to ROS 2 bags, describe bags."""
+"""Sub-command ``cooptrack bag``: convert data sets to ROS 2 bags, describe and cut bags."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from ..core.errors import UserError
+from .bag_markers import add_markers_action, draw_markers
 
-SUMMARY = 'convert data sets to ROS 2 bags, describe bags'
+SUMMARY = 'convert data sets to ROS 2 bags, describe and cut bags'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help='labels of the ego car in the ground truth (default: %(default)s, as published)')
     info = actions.add_parser('info', help='describe a bag')
     info.add_argument('bag', metavar='BAG')
-
+    cut = actions.add_parser('cut', help='write a part of a bag as a new one (mcap)')
+    cut.add_argument('bag', metavar='BAG')
+    cut.add_argument('-o', '--output', required=True, metavar='OUT', help='bag to write; must not exist')
+    cut.add_argument('--from', dest='from_s', type=float, default=0.0, metavar='S',
+                     help='start of the cut, seconds from the start of the bag (default: %(default)s)')
+    cut.add_argument('--to', dest='to_s', type=float, metavar='S',
+                     help='end of the cut, seconds from the start of the bag (default: to the end)')
+    cut.add_argument('--topics', nargs='+', default=[], metavar='TOPIC', help='topics to keep (default: all)')
+    add_markers_action(actions)
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for; return 0 if it was done."""
-    return {'convert': _convert, 'info': _info}[args.action](args)
+    return {'convert': _convert, 'info': _info, 'cut': _cut, 'markers': draw_markers}[args.action](args)
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -68,4 +77,11 @@ def _info(args: argparse.Namespace) -> int:
     width = max((len(t.name) for t in summary.topics), default=0)
     for topic in summary.topics:
         print(f"{topic.name:<{width}}  {topic.count:6d}  {topic.kind}{'  latched' if topic.latched else ''}")
+    return 0
+
+
+def _cut(args: argparse.Namespace) -> int:
+    from ..data.bag_cut import cut_bag
+    count = cut_bag(Path(args.bag), Path(args.output), args.from_s, args.to_s, args.topics)
+    print(f'{args.output}: {count} messages')
     return 0

@@ -149,12 +149,10 @@ def _transmission(args: argparse.Namespace):
 
     from cooptrack_msgs.msg import InstanceFeatureArray
 
-    from ..core.readout import strongest
-    from ..wire.features import FeatureMeta, decode_instances, encode_instances, plausible
+    from ..wire.features import FeatureMeta, decode_instances, encode_instances, sendable
     meta = replace(FeatureMeta.example(), encoding=args.encoding)
 
     def transmit(instances):
-        accepted = strongest(instances[plausible(instances)], args.max_instances)
-        data = serialize_message(encode_instances(accepted, meta))
+        data = serialize_message(encode_instances(sendable(instances, args.max_instances)[0], meta))
         return decode_instances(deserialize_message(data, InstanceFeatureArray))[0], len(data)
     return transmit

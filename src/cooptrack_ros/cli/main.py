@@ -11,13 +11,14 @@ from ..core.errors import UserError
 
 COMMANDS = {
     'synth': 'generate synthetic towns in the V2X-Seq-SPD format',
-    'bag': 'convert data sets to ROS 2 bags, describe bags',
+    'bag': 'convert data sets to ROS 2 bags, describe and cut bags',
     'replay': 'play a bag to the nodes, in lockstep or in real time',
     'train': 'train vehicle, roadside and cooperative networks',
     'eval': 'run a model over data and measure detection and tracking',
     'eval-json': 'measure a result file in the exchange format',
     'render': 'draw a result as pictures and an animation',
     'weights': 'import, export, list and verify models',
+    'doctor': 'explain why a running system is silent, or check a calibration',
     'demo': 'run the whole demonstration',
 }
 

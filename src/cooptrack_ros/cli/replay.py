@@ -1,4 +1,4 @@
-"""Sub-command ``cooptrack replay``: play a bag to the nodes and collect what they answer."""
+"""Sub-command ``cooptrack replay``: play a bag to the nodes and collect what they answer, or run without nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 
-SUMMARY = 'play a bag to the nodes, in lockstep or in real time'
+SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help='publish a picture only when the one before was answered (nodes need lockstep:=true)')
     pace.add_argument('--rate', type=float, default=1.0, metavar='R',
                       help='pace of the recording (default: %(default)s)')
+    pace.add_argument('--offline', action='store_true',
+                      help='run the core on the bag in this process: no nodes, same answers as in lockstep')
+    offline = parser.add_argument_group('with --offline')
+    offline.add_argument('--weights', metavar='NAME', help='model name, folder, or random:PRESET (default: mini)')
+    offline.add_argument('--mode', choices=('auto', 'cooperative', 'rule', 'late', 'none'),
+                         help='what the vehicle may use, as its parameter fusion.mode (default: auto)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
     parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')
@@ -30,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play; return 0 if everything was answered (lockstep) or published (real time)."""
+    """Play or run; return 0 if there are tracks."""
     if args.rate <= 0:
         raise UserError(f'--rate is {args.rate}, expected more than 0')
     if args.limit is not None and args.limit < 1:
         raise UserError(f'--limit is {args.limit}, expected 1 or more')
-    result = replay(Path(args.bag), args)
+    if not args.offline and (args.weights or args.mode):
+        raise UserError('--weights and --mode belong to --offline; nodes have the parameters weights and fusion.mode')
+    result = run_offline(Path(args.bag), args) if args.offline else replay(Path(args.bag), args)
     if args.json:
         path = Path(args.json)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +89,22 @@ def replay(bag: Path, args: argparse.Namespace) -> dict:
         return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if args.lockstep else args.rate,
                 'ego_pictures': report.ego_pictures, 'unit_pictures': report.unit_pictures, 'wall_s': report.wall_s,
                 **collector.summary(seconds)}
+
+
+def run_offline(bag: Path, args: argparse.Namespace) -> dict:
+    """Return the result of the core alone in the same form."""
+    from ..data.bag_info import describe_bag
+    from ..data.bag_writer import BagWriter
+    from ..model.store import open_model
+    from .replay_offline import OfflineOptions, OfflineReplay
+    summary, package = describe_bag(bag), open_model(args.weights or 'mini')
+    options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only)
+    with ExitStack() as stack:
+        writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
+        result = OfflineReplay(bag, package, options, writer).run(_progress())
+    size, seconds = result.pop('serialized_bytes'), _played_seconds(summary, result['ego_pictures'])
+    return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result,
+            'serialized_bytes_per_second': size / seconds if seconds > 0 else 0.0}
 
 
 def _played_seconds(summary, pictures: int) -> float:

@@ -28,6 +28,11 @@ class PoseHistory:
             self._poses.append(pose)
             del self._stamps[:-self._capacity], self._poses[:-self._capacity]
 
+    @property
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest pose, None without any."""
+        return self._stamps[-1] if self._stamps else None
+
     def at(self, stamp_ns: int, tolerance_s: float) -> np.ndarray | None:
         """
         Return the pose at a stamp: the stored one, else interpolated between its neighbours.

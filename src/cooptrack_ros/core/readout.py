@@ -13,9 +13,7 @@ from .types import Boxes, InstanceSet, Side
 
 
 def report(instances: Instances, config: ModelConfig, side: Side, chosen: Tensor) -> tuple[Boxes, Tensor]:
-    """
-    Return the best of the chosen instances (N,) inside the reported range, highest score first, and their rows.
-    """
+    """Return the best of the chosen instances (N,) inside the reported range, highest score first, and their rows."""
     rows = torch.nonzero(chosen).flatten()
     order = torch.argsort(instances.scores[rows], descending=True, stable=True)
     rows = rows[order[:config.tracker_of(side).max_detections]]
@@ -37,10 +35,3 @@ def message_of(live: Instances) -> InstanceSet:
         return values.detach().cpu().numpy()
     return InstanceSet(boxes_of(live), array(live.ref_points), array(live.semantic), array(live.motion),
                        array(live.embedding), array(live.previous_centre), array(live.previous_age))
-
-
-def strongest(instances: InstanceSet, limit: int) -> InstanceSet:
-    """Return the instances with the highest scores, at most so many, in their order."""
-    if len(instances) <= limit:
-        return instances
-    return instances[np.sort(np.argsort(-instances.boxes.score)[:limit])]

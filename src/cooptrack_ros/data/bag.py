@@ -13,7 +13,9 @@ from geometry_msgs.msg import TransformStamped
 from rosbags.interfaces import Qos
 from tf2_msgs.msg import TFMessage
 
+from ..core.colour import TRUTH_COLOUR
 from ..core.errors import UserError
+from ..wire.marker_board import MarkerBoard
 from ..wire.markers import track_markers
 from . import bag_messages as messages
 from .bag_custom import calibration, ground_truth, pair_transform
@@ -23,7 +25,6 @@ from .bag_writer import BagWriter
 from .spd import FrameRecord, SensorFrame, SpdDataset
 
 STAMPS = ('pointcloud', 'image')
-_TRUTH_COLOUR = (0.2, 0.9, 0.3)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class _Agent:
         self._unit = unit
         self._static = static
         self._fixed: tuple[np.ndarray, ...] | None = None
-        self._truth_ids: set[int] = set()
+        self._truth_board = MarkerBoard()
 
     def events(self) -> list[_Event]:
         """Return the events; fixed things come first, pictures last, where times are equal."""
@@ -160,8 +161,8 @@ class _Agent:
         if not record.labelled:
             return []
         header = messages.header(record.stamp_us * 1000, self._names.lidar_frame)
-        markers = track_markers(record.boxes, header, self._truth_ids, opacity=0.25, colour=_TRUTH_COLOUR)
-        self._truth_ids = set(record.boxes.track_id.tolist())
+        markers = self._truth_board.update(
+            track_markers(record.boxes, header, [TRUTH_COLOUR] * len(record.boxes), opacity=0.25), header)
         tracks = ground_truth(record, header, self._unit, self._names is not EGO)
         return [(self._names.topic('ground_truth/tracks'), tracks, VOLATILE),
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]

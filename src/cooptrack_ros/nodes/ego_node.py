@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from nav_msgs.msg import Odometry
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 
 from ..core.ego_agent import EgoAgent, EgoResult
 from ..core.pairing import PairingConfig
-from ..core.pose_history import PoseHistory
 from ..core.types import Frame, RoadsideMessage, Side
 from ..model.store import ModelPackage
 from ..wire.errors import WireError
-from ..wire.inputs import CameraModel, decode_odometry
 from ..wire.tracks import TrackMeta, encode_tracks
+from .camera_rig import Views
 from .infra_input import InfraInput
 from .node_base import AgentNode, ImageJob, blank_frame, run_node
 from .outputs import TrackOutput
-from .qos import FEATURES, OUTPUT, input_qos
+from .pose_input import PoseInput, TfPoses, TopicPoses
+from .qos import FEATURES, OUTPUT
 from .settings import EgoSettings
+from .silence_watch import WatchedInput
 
 _PAIR_GRACE_S = 0.3
 
@@ -34,7 +34,6 @@ class EgoNode(AgentNode):
     def __init__(self, package: ModelPackage | None = None, **options):
         """Declare parameters and create the publishers."""
         super().__init__('ego_node', package, **options)
-        self._poses = PoseHistory()
         self._units: dict[str, InfraInput] = {}
         self._detections = self.create_publisher(TrackArray, '~/output/detections', OUTPUT)
 
@@ -45,7 +44,7 @@ class EgoNode(AgentNode):
         side = Side.COOPERATIVE if self._cooperates else Side.VEHICLE
         runs = package.with_behaviour(association='rule') if settings.fusion__mode == 'rule' else package
         self._agent = EgoAgent(runs.tracker(side, settings.device), settings.fusion__mode in ('auto', 'late'))
-        self._agent.warm_up(blank_frame(package.config))
+        self._agent.warm_up(blank_frame(package.config, len(self.cameras)))
         self._model_id = package.model_id(side)
         pairing = PairingConfig(settings.fusion__max_infra_age_ms / 1e3, settings.fusion__max_clock_skew_ms / 1e3)
         names = [] if settings.fusion__mode == 'none' else [u.strip() for u in settings.infra_units.split(',')]
@@ -58,9 +57,10 @@ class EgoNode(AgentNode):
             self.tracks_publisher, self.markers_publisher, own.score_threshold, own.output_threshold)
 
     def subscribe(self) -> list:
-        """Listen to odometry and to every unit."""
-        subscriptions = [self.create_subscription(
-            Odometry, '~/input/odometry', self._on_odometry, input_qos(self.settings.image__qos))]
+        """Listen to poses and to every unit."""
+        source = self.settings.pose__source
+        self._poses: PoseInput = TfPoses(self, self.tf) if source == 'tf' else TopicPoses(self, source)
+        subscriptions = self._poses.subscribe()
         for unit in self._units.values():
             subscriptions += [
                 self.create_subscription(PairTransform, f'/infra/{unit.unit_id}/pair',
@@ -71,18 +71,27 @@ class EgoNode(AgentNode):
 
     def missing_inputs(self) -> list[str]:
         """Return whether poses are missing."""
-        return [] if self.health.counts['odometry.received'] else ['poses on ~/input/odometry']
+        return self._poses.waiting()
 
-    def _on_odometry(self, msg: Odometry) -> None:
-        self.health.count('odometry.received')
-        try:
-            stamp, pose = decode_odometry(msg)
-        except WireError as error:
-            self.refuse('odometry', error)
-            return
-        with self.arrived:
-            self._poses.add(stamp, pose)
-            self.arrived.notify_all()
+    def watched_inputs(self) -> list[WatchedInput]:
+        """Return the inputs of both nodes, the poses and the units."""
+        units = [WatchedInput(name, f"messages of unit '{name}'", f'/infra/{name}/features', InstanceFeatureArray,
+                              FEATURES, lambda name=name: self.health.events(name)) for name in self._units]
+        return [*super().watched_inputs(), *units, *self._poses.watched()]
+
+    @property
+    def stated_base_frame(self) -> str:
+        """Return the vehicle's frame, empty for the one that Calibration names."""
+        return self.settings.base_frame
+
+    @property
+    def base_frame(self) -> str:
+        """Return the vehicle's frame as far as it is known."""
+        return self.settings.base_frame or self.cameras.base_frame
+
+    def needs_tf(self) -> bool:
+        """Tell whether anything is looked up on /tf."""
+        return super().needs_tf() or self.settings.pose__source == 'tf'
 
     def _guarded(self, unit: InfraInput, store):
         """Return a callback that stores a message of a unit, or drops and counts it."""
@@ -102,25 +111,27 @@ class EgoNode(AgentNode):
             for unit in self._units.values():
                 unit.restart(stamp)
 
-    def process(self, job: ImageJob, image: np.ndarray, calibration: CameraModel) -> None:
-        """Track one picture together with what was received and publish the tracks."""
+    def process(self, job: ImageJob, views: Views) -> TrackArray:
+        """Track one frame together with what was received and publish the tracks."""
         started = time.monotonic()
         settings: EgoSettings = self.settings
         tolerance = settings.odometry__tolerance_ms / 1e3
         # In real time the pose after a picture may come shortly after it.
-        pose = self.wait_for(lambda: self._poses.at(job.stamp_ns, tolerance), tolerance)
+        pose = self.wait_for(lambda: self._poses.at(job.stamp_ns), tolerance)
         if pose is None:
-            raise WireError('missing_pose', f"no pose on {self.resolve_topic_name('~/input/odometry')} within "
-                            f'{settings.odometry__tolerance_ms:g} ms of the picture')
-        frame = Frame('', job.stamp_ns, (image,), calibration.img_from_lidar[None], calibration.base_from_lidar, pose)
+            raise self._poses.missing()
+        frame = Frame('', job.stamp_ns, views.images, views.img_from_lidar, views.base_from_lidar, pose)
         fused, late = self._received(job.stamp_ns, frame.global_from_lidar)
         job.mark('input', started)
         started = time.monotonic()
         result = self._agent.step(frame, fused, late, settings.fusion__zero_features)
-        self._publish(result, [*fused, *late], calibration, frame)
+        for name, unit in self._units.items():
+            unit.health.fused(sum(m.unit_id == name for m in result.matches))
+        tracks = self._publish(result, [*fused, *late], views, frame)
         self.publish_latency(job, result.output.stage_seconds, started)
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
+        return tracks
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> tuple[list[RoadsideMessage], ...]:
         """Return the messages for a frame: those whose features are fused, and those whose boxes are."""
@@ -146,19 +157,20 @@ class EgoNode(AgentNode):
         if self.wait_for(lambda: unit.is_settled(stamp_ns) or None) is None:
             self.health.drop(unit.unit_id, 'late', 'no message in time for a picture in lockstep')
 
-    def _publish(self, result: EgoResult, messages: list[RoadsideMessage], calibration: CameraModel,
-                 frame: Frame) -> None:
+    def _publish(self, result: EgoResult, messages: list[RoadsideMessage], views: Views, frame: Frame) -> TrackArray:
         output = result.output
         age = max((output.stamp_ns - m.stamp_ns) / 1e9 for m in messages) if messages else None
-        meta = TrackMeta(output.stamp_ns, calibration.lidar_frame, result.mode, self._model_id,
+        meta = TrackMeta(output.stamp_ns, views.lidar_frame, result.mode, self._model_id,
                          self.settings.map_frame, frame.global_from_lidar, output.reset, age,
                          sum(len(m.instances) for m in messages))
         self._output.observe(result.tracks, output.stamp_ns, output.reset)
-        self._output.publish(result.tracks, meta, result.matches, self.settings.markers__lifetime)
+        shown = result.tracks[result.tracks.score >= self.settings.output__min_score]
+        tracks = self._output.publish(shown, meta, result.matches, self.settings, messages)
         if self._detections.get_subscription_count():
             boxes = result.detections
             none = np.zeros(len(boxes), np.int64)
             self._detections.publish(encode_tracks(boxes.with_(track_id=none), meta, none.astype(float), none, {}))
+        return tracks
 
 
 def main() -> int:

@@ -1,14 +1,23 @@
-"""What a node has seen and dropped, for /diagnostics."""
+"""What a node has seen and dropped and how long it took, for /diagnostics."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from .unit_health import ClockOffset, UnitHealth
+
 _RECEIVED = '.received'
+_STATM = Path('/proc/self/statm')
+_LONGEST_DELAY_S = 10.0
+"""A picture that is published later than this after its stamp, or before it, has the stamp of another clock."""
 
 
 class Health:
@@ -23,6 +32,11 @@ class Health:
         self._problem = ''
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
+        self._delays: dict[str, list[float]] = {}
+        self._gauges: dict[str, float] = {}
+        self._units: dict[str, UnitHealth] = {}
+        self._picture_ns: int | None = None
+        self._picture_clock = ClockOffset()
 
     def count(self, what: str, amount: int = 1) -> None:
         """Count an ordinary event; names that end in ``.received`` also get a rate."""
@@ -41,29 +55,100 @@ class Health:
         with self._lock:
             return self.counts[f'dropped.{source}.{reason}']
 
-    def report(self, stamp, waiting_for: list[str]) -> DiagnosticArray:
-        """Return the status: WARN when something was dropped since the last report or an input is missing."""
+    def events(self, source: str) -> int:
+        """Return how much came from a source, taken in or dropped."""
         with self._lock:
+            return self.counts[f'{source}{_RECEIVED}'] + sum(
+                v for k, v in self.counts.items() if k.startswith(f'dropped.{source}.'))
+
+    def picture(self, stamp_ns: int, arrived_s: float) -> None:
+        """Note the newest picture; :param arrived_s: steady clock."""
+        with self._lock:
+            self._picture_ns = stamp_ns
+            self._picture_clock.add(arrived_s, stamp_ns)
+
+    def published(self, arrival_to_publish_s: float, stamp_to_publish_s: float) -> None:
+        """Note the delays of a frame whose tracks were just published."""
+        with self._lock:
+            self._delays.setdefault('arrival_to_publish', []).append(arrival_to_publish_s)
+            self._delays.setdefault('stamp_to_publish', []).append(stamp_to_publish_s)
+
+    def gauge(self, name: str, value: float) -> None:
+        """Keep the last value of something measured; its unit belongs into the name."""
+        with self._lock:
+            self._gauges[name] = value
+
+    def add_unit(self, unit_id: str, max_age_s: float) -> UnitHealth:
+        """Return the health of a roadside unit, which gets a status of its own."""
+        unit = UnitHealth(unit_id, max_age_s)
+        with self._lock:
+            self._units[unit_id] = unit
+        return unit
+
+    @property
+    def picture_ns(self) -> int | None:
+        """Stamp of the newest picture."""
+        return self._picture_ns
+
+    def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str]) -> DiagnosticArray:
+        """
+        Return the status of the node and of every unit.
+
+        The node is in ERROR when an input is silent, in WARN when something was dropped since the last report or an
+        input is missing. A silent unit is an ERROR of the unit alone: the node goes on without it.
+
+        :param silent: explanations by source, see ``SilenceWatch``.
+        """
+        with self._lock:
+            now = time.monotonic()
+            elapsed, self._reported_at = max(now - self._reported_at, 1e-3), now
             values = [KeyValue(key=k, value=str(v)) for k, v in sorted(self.counts.items())]
-            values += self._rates()
-            level, message = DiagnosticStatus.OK, 'running'
-            if waiting_for:
-                level, message = DiagnosticStatus.WARN, 'waiting for ' + ', '.join(waiting_for)
-            elif self._dropped_since_report:
-                level, message = DiagnosticStatus.WARN, f'dropped {self._dropped_since_report}; {self._problem}'
+            values += self._rates(elapsed) + self._delay_values()
+            values += [KeyValue(key=k, value=f'{v:.1f}') for k, v in sorted(self._gauges.items())]
+            own_silent = {source: text for source, text in silent.items() if source not in self._units}
+            values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
+            level, message = self._summary(waiting_for, own_silent)
             self._dropped_since_report = 0
+            units = [unit.status(self._name, elapsed, self._picture_ns, self._picture_clock, silent.get(name, ''))
+                     for name, unit in sorted(self._units.items())]
         status = DiagnosticStatus(level=level, name=self._name, message=message, hardware_id=self._hardware_id,
-                                  values=values)
-        array = DiagnosticArray(status=[status])
+                                  values=[*values, KeyValue(key='memory_mb', value=f'{resident_mb():.0f}')])
+        array = DiagnosticArray(status=[status, *units])
         array.header.stamp = stamp
         return array
 
-    def _rates(self) -> list[KeyValue]:
+    def _summary(self, waiting_for: list[str], silent: Mapping[str, str]) -> tuple[bytes, str]:
+        if silent:
+            return DiagnosticStatus.ERROR, '; '.join(silent.values())
+        if waiting_for:
+            return DiagnosticStatus.WARN, 'waiting for ' + ', '.join(waiting_for)
+        if self._dropped_since_report:
+            return DiagnosticStatus.WARN, f'dropped {self._dropped_since_report}; {self._problem}'
+        return DiagnosticStatus.OK, 'running'
+
+    def _rates(self, elapsed_s: float) -> list[KeyValue]:
         """Return messages per second of wall time since the last report, for every input."""
-        now = time.monotonic()
-        elapsed, self._reported_at = max(now - self._reported_at, 1e-3), now
         received = Counter({k: v for k, v in self.counts.items() if k.endswith(_RECEIVED)})
-        rates = [KeyValue(key=f'rate_hz.{k.removesuffix(_RECEIVED)}', value=f'{(v - self._reported[k]) / elapsed:.1f}')
-                 for k, v in sorted(received.items())]
-        self._reported = received
-        return rates
+        new, self._reported = {k: v - self._reported[k] for k, v in received.items()}, received
+        return [KeyValue(key=f'rate_hz.{k.removesuffix(_RECEIVED)}', value=f'{v / elapsed_s:.1f}')
+                for k, v in sorted(new.items())]
+
+    def _delay_values(self) -> list[KeyValue]:
+        """Return median and 95th percentile of the delays since the last report, in milliseconds."""
+        values = []
+        for name, delays in sorted(self._delays.items()):
+            if name == 'stamp_to_publish' and not all(0 <= d <= _LONGEST_DELAY_S for d in delays):
+                values.append(KeyValue(key=f'delay_ms.{name}', value="unknown: stamps are not of this node's clock"))
+                continue
+            values += [KeyValue(key=f'delay_ms.{name}.p{q}', value=f'{1e3 * np.percentile(delays, q):.1f}')
+                       for q in (50, 95)]
+        self._delays = {}
+        return values
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process in megabytes (10^6 bytes), 0 where it cannot be told."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
+    except OSError:
+        return 0.0

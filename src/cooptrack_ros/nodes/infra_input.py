@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict, deque
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..core.types import RoadsideMessage
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from ..wire.features import decode_instances
-from ..wire.inputs import decode_pair
+from ..wire.poses import decode_pair
 from .health import Health
 
 _MAX_PAIRS = 200
@@ -29,6 +30,7 @@ class InfraInput:
         :param model_id: the only model whose features can be fused; :param map_frame: that poses must refer to.
         """
         self.unit_id, self._model_id, self._map_frame, self._health = unit_id, model_id, map_frame, health
+        self.health = health.add_unit(unit_id, config.max_infra_age_s)
         self._buffer = UnitBuffer(config)
         self._pairs: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_PAIRS)
@@ -56,11 +58,14 @@ class InfraInput:
         try:
             if self._buffer.add(message):
                 self._health.count(f'{self.unit_id}.sessions')
+                self.health.restarted()
         except StaleMessage as error:
             raise WireError(error.reason, str(error)) from error
         if meta.model_id != self._model_id:
             self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
                               f"with '{self._model_id}'; boxes still can")
+        wrong = '' if self._model_id in ('', meta.model_id) else f"'{meta.model_id}', needed is '{self._model_id}'"
+        self.health.received(meta.stamp_ns, time.monotonic(), len(instances), self._health.picture_ns, wrong)
         self._health.count(f'{self.unit_id}.received')
 
     def on_pair(self, msg: PairTransform) -> None:

@@ -1,4 +1,4 @@
-"""What both nodes share: life cycle, pictures, calibration, the worker, diagnostics."""
+"""What both nodes share: life cycle, cameras, the worker, diagnostics."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from cooptrack_msgs.msg import Calibration, Latency, TrackArray
+from cooptrack_msgs.msg import Latency, TrackArray
 
 from ..core.config import ModelConfig
 from ..core.errors import UserError
@@ -27,27 +28,42 @@ from ..core.types import Frame
 from ..model.store import ModelPackage, open_model
 from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.errors import WireError
-from ..wire.inputs import CameraModel, check_camera_info, decode_calibration, decode_image
+from ..wire.prediction import predict_tracks
+from ..wire.tracks import decode_tracks
+from .camera_rig import CameraRig, Views, camera_names
+from .debug_image import DebugImage
 from .health import Health
 from .params import Parameters
-from .qos import LATCHED, OUTPUT, input_qos
+from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
+from .silence_watch import SilenceWatch, WatchedInput
+from .tf_input import TfInput
 from .worker import Worker
 
 
 @dataclass
 class ImageJob:
-    """One picture on its way through the node; ``marks`` are (stage, start, duration) on the monotonic clock."""
+    """
+    One frame on its way through the node.
 
-    message: CompressedImage | Image
+    ``messages`` are the pictures of all cameras, the anchor's first; ``marks`` are (stage, start, duration) on the
+    monotonic clock.
+    """
+
+    messages: tuple[CompressedImage | Image, ...]
     arrived: float
     taken: float = 0.0
     marks: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
     def stamp_ns(self) -> int:
-        """Stamp of the picture."""
-        return stamp_ns(self.message.header.stamp)
+        """Stamp of the anchor's picture."""
+        return stamp_ns(self.header.stamp)
+
+    @property
+    def header(self) -> Header:
+        """Header of the anchor's picture."""
+        return self.messages[0].header
 
     def mark(self, stage: str, start: float) -> None:
         """Note a stage that started at ``start`` and ends now."""
@@ -77,13 +93,16 @@ class AgentNode(LifecycleNode):
         self._package = package
         self.arrived = threading.Condition()
         """Guards what callbacks store and the worker reads; tells the worker of news."""
-        self._calibration: CameraModel | None = None
+        self.cameras: CameraRig | None = None
+        self.tf: TfInput | None = None
         self._inputs: list = []
         self._worker: Worker | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.tracks_publisher = self.create_publisher(TrackArray, '~/output/tracks', OUTPUT)
         self.markers_publisher = self.create_publisher(MarkerArray, '~/output/markers', OUTPUT)
         self.latency_publisher = self.create_publisher(Latency, '~/debug/latency', OUTPUT)
+        self._predicted = self.create_publisher(TrackArray, '~/output/predicted_tracks', OUTPUT)
+        self._debug_image = DebugImage(self)
 
     @property
     def settings(self) -> CommonSettings:
@@ -102,9 +121,18 @@ class AgentNode(LifecycleNode):
         """Create the subscriptions of the sub-class and return them."""
         return []
 
-    def process(self, job: ImageJob, image, calibration: CameraModel) -> None:
-        """Handle one decoded picture; runs in the worker thread; may raise WireError."""
+    def process(self, job: ImageJob, views: Views) -> TrackArray:
+        """Handle one frame and return the published tracks; runs in the worker thread; may raise WireError."""
         raise NotImplementedError
+
+    @property
+    def stated_base_frame(self) -> str:
+        """Return the frame that calibrations must lead to, empty for any."""
+        raise NotImplementedError
+
+    def needs_tf(self) -> bool:
+        """Tell whether anything is looked up on /tf."""
+        return self.settings.camera__source == 'camera_info'
 
     def on_time_jump(self, stamp: int) -> None:
         """Go on at a stamp after time was set back; runs in the worker thread."""
@@ -112,6 +140,10 @@ class AgentNode(LifecycleNode):
     def missing_inputs(self) -> list[str]:
         """Return what the node still waits for, in words."""
         return []
+
+    def watched_inputs(self) -> list[WatchedInput]:
+        """Return the inputs whose silence is to be explained."""
+        return self.cameras.watched()
 
     def autostart(self) -> bool:
         """Configure and activate, if the parameter says so; return False if that failed."""
@@ -127,12 +159,26 @@ class AgentNode(LifecycleNode):
         torch.set_num_threads(self.settings.threads)
         try:
             package = self._package or open_model(self.settings.weights)
+            self._check_settings()
+            self.cameras = CameraRig(self, camera_names(self.settings.cameras, package.config.max_cameras))
             self.load(package)
         except UserError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self.get_logger().info(f"model '{package.name}' ready after {time.monotonic() - started:.1f} s")
         return super().on_configure(state)
+
+    def _check_settings(self) -> None:
+        """Refuse settings that need others, by name."""
+        settings = self.settings
+        if settings.camera__source != 'camera_info':
+            return
+        if settings.image__rectified is None:
+            raise UserError("parameter 'image.rectified' must be stated with camera.source camera_info: true if the "
+                            'pictures are without distortion (P of CameraInfo is used), false if not (K and D)')
+        for name, value in (('lidar_frame', settings.lidar_frame), ('base_frame', self.stated_base_frame)):
+            if not value:
+                raise UserError(f"parameter '{name}' must be given with camera.source camera_info")
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
@@ -141,14 +187,9 @@ class AgentNode(LifecycleNode):
             'image', 'overrun', 'a newer picture came before this one could be processed'), settings.lockstep)
         self._guard = TimeGuard()
         self._worker.start()
-        qos = input_qos(settings.image__qos)
-        kind, topic = ((CompressedImage, '~/input/image/compressed') if settings.image__transport == 'compressed'
-                       else (Image, '~/input/image'))
-        self._inputs = [
-            self.create_subscription(Calibration, '~/input/calibration', self._on_calibration, LATCHED),
-            self.create_subscription(CameraInfo, '~/input/camera_info', self._on_camera_info, qos),
-            *self.subscribe(),
-            self.create_subscription(kind, topic, self._on_image, qos)]
+        self.tf = TfInput(self, self.notify) if self.needs_tf() else None
+        self._inputs = [*self.subscribe(), *self.cameras.subscribe(self._on_frame, input_qos(settings.image__qos))]
+        self._silence = SilenceWatch(self, self.watched_inputs())
         # Not on simulated time: a paused or ended bag must not silence the node.
         self._timer = self.create_timer(
             settings.diagnostics__period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -173,26 +214,19 @@ class AgentNode(LifecycleNode):
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs = []
+        if self.tf is not None:
+            self.tf.close()
+            self.tf = None
 
-    def _on_image(self, msg: CompressedImage | Image) -> None:
-        self.health.count('image.received')
-        self._worker.put(ImageJob(msg, time.monotonic()))
+    def _on_frame(self, messages: tuple[CompressedImage | Image, ...]) -> None:
+        job = ImageJob(messages, time.monotonic())
+        self.health.picture(job.stamp_ns, job.arrived)
+        self._worker.put(job)
 
-    def _on_calibration(self, msg: Calibration) -> None:
-        try:
-            calibration = decode_calibration(msg)
-        except WireError as error:
-            self.refuse('calibration', error)
-            return
+    def notify(self) -> None:
+        """Tell the worker that something came."""
         with self.arrived:
-            self._calibration = calibration
             self.arrived.notify_all()
-
-    def _on_camera_info(self, msg: CameraInfo) -> None:
-        try:
-            check_camera_info(msg)
-        except WireError as error:
-            self.refuse('camera_info', error)
 
     def refuse(self, source: str, error: WireError) -> None:
         """Count a message that is dropped, and say so at most every five seconds."""
@@ -206,18 +240,22 @@ class AgentNode(LifecycleNode):
             if job.stamp_ns <= 0:
                 raise WireError('no_stamp', 'the picture has stamp 0')
             self._check_order(job.stamp_ns)
-            image = decode_image(job.message)
-            job.mark('decode', job.taken)
-            calibration = self.wait_for(lambda: self._calibration)
-            if calibration is None:
-                raise WireError('missing_calibration', 'no Calibration was received on '
-                                + self.resolve_topic_name('~/input/calibration'))
-            if image.shape[:2] != (calibration.height, calibration.width):
-                raise WireError('wrong_size', f'picture of {image.shape[1]}x{image.shape[0]}, the calibration is for '
-                                f'{calibration.width}x{calibration.height}')
-            self.process(job, image, calibration)
+            views = self.cameras.views(job)
+            tracks = self.process(job, views)
         except WireError as error:
             self.refuse('image', error)
+            return
+        self._publish_extras(job, views, tracks)
+
+    def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
+        """Publish what is made of the published tracks, if it is wanted."""
+        if self.settings.prediction__enabled:
+            try:
+                self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))
+            except WireError as error:
+                self.refuse('prediction', error)
+        if self.settings.debug__image:
+            self._debug_image.publish(views, decode_tracks(tracks), job.header)
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
@@ -226,6 +264,8 @@ class AgentNode(LifecycleNode):
         if order is StampOrder.JUMP:
             self.health.count('time_jumps')
             self.get_logger().info('time was set back (does a bag start again?): tracks start anew')
+            if self.tf is not None:
+                self.tf.clear()
             self.on_time_jump(stamp)
 
     def wait_for(self, get: Callable[[], Any], patience_s: float = 0.0, timeout_s: float | None = None) -> Any:
@@ -249,7 +289,7 @@ class AgentNode(LifecycleNode):
     def publish_latency(self, job: ImageJob, stage_seconds: dict[str, float], step_started: float) -> None:
         """Publish how long the frame took; call it right after the tracks were published."""
         now = time.monotonic()
-        msg = Latency(header=job.message.header)
+        msg = Latency(header=job.header)
         start = step_started
         marks = list(job.marks)
         for stage, seconds in stage_seconds.items():
@@ -262,14 +302,12 @@ class AgentNode(LifecycleNode):
         msg.compute_s, msg.total_s = now - job.taken, now - job.arrived
         msg.stamp_to_publish_s = (self.get_clock().now().nanoseconds - job.stamp_ns) / 1e9
         self.latency_publisher.publish(msg)
+        self.health.published(msg.total_s, msg.stamp_to_publish_s)
 
     def _report(self) -> None:
-        picture = '~/input/image' + ('/compressed' if self.settings.image__transport == 'compressed' else '')
-        waiting = [] if self.health.counts['image.received'] else [f'pictures on {self.resolve_topic_name(picture)}']
-        if self._calibration is None:
-            waiting.append(f"calibration on {self.resolve_topic_name('~/input/calibration')}")
-        self._diagnostics.publish(self.health.report(self.get_clock().now().to_msg(),
-                                                     waiting + self.missing_inputs()))
+        waiting = self.cameras.waiting() + self.missing_inputs()
+        self._diagnostics.publish(self.health.report(
+            self.get_clock().now().to_msg(), waiting, self._silence.check()))
 
 
 def run_node(create) -> int:
@@ -296,18 +334,17 @@ def run_node(create) -> int:
     return 0
 
 
-def blank_frame(config: ModelConfig) -> Frame:
-    """Return a black picture of the network's size with a plausible camera, to warm a tracker up."""
+def blank_frame(config: ModelConfig, num_cameras: int) -> Frame:
+    """Return black pictures of the network's size with a plausible camera, to warm a tracker up."""
     rows, columns = config.input_size
     projection = np.eye(4)
     projection[:3, :3] = [[columns / 2, -columns / 2, 0], [rows / 2, 0, -columns / 2], [1, 0, 0]]
     image = np.zeros((rows, columns, 3), np.uint8)
-    return Frame('', 0, (image,), projection[None], np.eye(4), np.eye(4))
+    return Frame('', 0, (image,) * num_cameras, np.stack([projection] * num_cameras), np.eye(4), np.eye(4))
 
 
-def header_of(stamp: int, frame_id: str):
+def header_of(stamp: int, frame_id: str) -> Header:
     """Return a header with a stamp in nanoseconds."""
-    from std_msgs.msg import Header
     header = Header(frame_id=frame_id)
     set_stamp(header.stamp, stamp)
     return header

@@ -25,7 +25,8 @@ class Parameters:
         values = {}
         for name, item in self._fields.items():
             try:
-                values[item.name] = node.declare_parameter(name, item.default, _descriptor(item)).value
+                default = Parameter.Type.BOOL if item.default is None else item.default
+                values[item.name] = node.declare_parameter(name, default, _descriptor(item)).value
             except Exception as error:
                 raise UserError(f"parameter '{name}': {error}") from error
             problem = _problem(name, item, values[item.name])

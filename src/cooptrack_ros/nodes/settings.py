@@ -8,7 +8,7 @@ from typing import Any
 
 def parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
               high: float | None = None, choices: tuple[str, ...] = (), live: bool = False) -> Any:
-    """Describe one parameter; only ``live`` ones may change while the node runs."""
+    """Describe one parameter, a bool if it has no default; only ``live`` ones may change while the node runs."""
     return field(default=default, metadata={
         'description': description, 'unit': unit, 'low': low, 'high': high, 'choices': choices, 'live': live})
 
@@ -22,11 +22,28 @@ class CommonSettings:
     device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
+    lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
+    camera__source: str = parameter('calibration', 'what the projection comes from: the exact Calibration, or '
+                                    'CameraInfo and the transform of its frame', choices=('calibration', 'camera_info'))
+    cameras: str = parameter('', 'names of several cameras, separated by commas, the anchor first; empty: one camera')
+    cameras__tolerance_ms: float = parameter(
+        50.0, 'how far the pictures of one frame may lie apart', unit='ms', low=1.0, high=1000)
+    image__rectified: bool | None = parameter(
+        None, 'whether pictures are without distortion; must be stated with camera.source camera_info, '
+        'otherwise the Calibration says it')
     image__transport: str = parameter('compressed', 'which picture topic to read', choices=('compressed', 'raw'))
     image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
     lockstep: bool = parameter(False, 'process every picture in order and wait for what belongs to it (replay)')
     lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to a picture', unit='s', low=0.1, high=600)
     markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
+    markers__colour_by: str = parameter('identity', 'what the colour of a track tells',
+                                        choices=('identity', 'provenance'), live=True)
+    markers__trail_seconds: float = parameter(
+        3.0, 'length of the trails of tracks, 0 for none', unit='s', low=0.0, high=60, live=True)
+    output__min_score: float = parameter(
+        0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
+    prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)
+    debug__image: bool = parameter(True, 'draw tracks into the picture while somebody subscribes', live=True)
     diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
 
 
@@ -51,8 +68,12 @@ class EgoSettings(CommonSettings):
     fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
     fusion__max_infra_age_ms: float = parameter(500.0, 'oldest usable message', unit='ms', low=0, high=10000)
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
+    pose__source: str = parameter('odometry', 'what poses come from: nav_msgs/Odometry, geometry_msgs/PoseStamped, '
+                                  'or the transform of map_frame and base_frame', choices=('odometry', 'pose', 'tf'))
+    base_frame: str = parameter('', 'frame of the vehicle whose pose is given; empty: the one that Calibration names')
     odometry__tolerance_ms: float = parameter(
-        100.0, 'largest distance to the neighbouring poses between which is interpolated', unit='ms', low=0, high=5000)
+        100.0, 'largest distance to the neighbouring poses between which is interpolated, longest wait for a pose',
+        unit='ms', low=0, high=5000)
 
 
 def ros_name(item: Field) -> str:
@@ -67,9 +88,11 @@ def to_yaml(settings: type[CommonSettings], node_name: str) -> str:
     for item in fields(settings):
         meta, value = item.metadata, item.default
         text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else value
+        # What has no default cannot be set to nothing either.
+        indent, text = ('    # ', 'true') if value is None else ('    ', text)
         notes = [f'[{meta["unit"]}]'] if meta['unit'] else []
         notes += [meta['description']]
         notes += [f'one of: {", ".join(meta["choices"])}'] if meta['choices'] else []
         notes += ['may change while running'] if meta['live'] else []
-        lines.append(f'    {ros_name(item)}: {text}  # {"; ".join(notes)}')
+        lines.append(f'{indent}{ros_name(item)}: {text}  # {"; ".join(notes)}')
     return '\n'.join(lines) + '\n'

@@ -5,15 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..core.colour import ROADSIDE_COLOUR, TRUTH_COLOUR
 from ..core.geometry import box_corners, transform_points
 from ..core.types import Boxes
-from .draw import bgr_of, dashed, fill, polyline, text
+from .draw import bgr, bgr_of, dashed, fill, polyline, text
 from .scene import Provenance, Scene
 
 _BACKGROUND = (34, 30, 28)
 _RING = (66, 62, 58)
-_TRUTH = (235, 235, 235)
-UNIT_COLOUR = (80, 200, 255)
+_TRUTH = bgr(TRUTH_COLOUR)
+UNIT_COLOUR = bgr(ROADSIDE_COLOUR)
 _EGO_SIZE_M = (4.6, 1.9)
 _LEGEND_ROW_PX = 21
 

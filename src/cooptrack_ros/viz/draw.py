@@ -5,16 +5,21 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..core.colour import identity_colour
+from ..core.colour import Colour, identity_colour
 
 _SHIFT = 4
 """Fractional bits of drawn coordinates, for smooth lines."""
 
 
+def bgr(colour: Colour) -> tuple[int, int, int]:
+    """Return red, green, blue in 0..1 as BGR in 0..255."""
+    red, green, blue = colour
+    return int(255 * blue), int(255 * green), int(255 * red)
+
+
 def bgr_of(track_id: int) -> tuple[int, int, int]:
     """Return the colour of an identity as BGR in 0..255."""
-    red, green, blue = identity_colour(track_id)
-    return int(255 * blue), int(255 * green), int(255 * red)
+    return bgr(identity_colour(track_id))
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

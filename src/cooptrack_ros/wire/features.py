@@ -65,6 +65,15 @@ def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np
             & (boxes.score >= 0) & (boxes.score <= 1))
 
 
+def sendable(instances: InstanceSet, max_instances: int) -> tuple[InstanceSet, int]:
+    """Return the best plausible instances by score, in their order, and how many were not plausible."""
+    accepted = plausible(instances)
+    instances = instances[accepted]
+    if len(instances) > max_instances:
+        instances = instances[np.sort(np.argsort(-instances.boxes.score)[:max_instances])]
+    return instances, int((~accepted).sum())
+
+
 def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatureArray:
     """
     Return the message of an instance set.

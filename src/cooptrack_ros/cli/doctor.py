@@ -1,0 +1,103 @@
+"""Sub-command ``cooptrack doctor``: explain a silent system, check a calibration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import UserError
+
+SUMMARY = 'explain why a running system is silent, or check a calibration'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    system = parser.add_argument_group('a running system')
+    system.add_argument('--domain-id', type=int, metavar='N', help='ROS domain to look at (default: ROS_DOMAIN_ID)')
+    system.add_argument('--seconds', type=float, default=5.0, metavar='S',
+                        help='how long to look for nodes at most, and then to listen (default: %(default)s)')
+    camera = parser.add_argument_group('a calibration')
+    camera.add_argument('--calibration', type=Path, metavar='FILE.yaml',
+                        help='check this file (config/calibration.example.yaml explains it) and no running system')
+    camera.add_argument('--image', type=Path, metavar='PICTURE', help='picture of that camera')
+    camera.add_argument('-o', '--output', type=Path, metavar='OUT.png',
+                        help='draw the road and a car into the picture (default: beside it)')
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the findings to this file')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check; return 0 if nothing was found."""
+    if args.calibration is None and (args.image or args.output):
+        raise UserError('--image and --output belong to --calibration')
+    if args.seconds <= 0:
+        raise UserError(f'--seconds is {args.seconds}, expected more than 0')
+    if args.domain_id is not None and not 0 <= args.domain_id <= 232:
+        raise UserError(f'--domain-id is {args.domain_id}, expected 0 to 232')
+    findings, facts = _calibration(args) if args.calibration else _system(args)
+    for number, finding in enumerate(findings, 1):
+        print(f'{number}. {finding}')
+    print(f'{len(findings)} finding(s)' if findings else 'nothing wrong was found')
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        content = {'schema': 'cooptrack-doctor/1', 'findings': [asdict(f) for f in findings], **facts}
+        args.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    return 1 if findings else 0
+
+
+def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
+    from .doctor_findings import findings_of
+    from .doctor_observe import look
+    snapshot = look(args.domain_id, args.seconds)
+    print(f"ROS_DOMAIN_ID {snapshot.domain_id}, {snapshot.rmw}, "
+          + (', '.join(f'{k}={v}' for k, v in snapshot.environment.items()) or 'no ROS variables set'))
+    for node in snapshot.nodes:
+        print(f"{node.name}: {node.role} node, {node.state or 'no answer'}")
+    width = max(map(len, snapshot.topics), default=0)
+    rates = {name: topic.count / snapshot.seconds for name, topic in sorted(snapshot.topics.items())}
+    for name, rate in rates.items():
+        topic = snapshot.topics[name]
+        who = ', '.join(map(str, topic.publishers)) or 'nobody publishes it'
+        model = f', model {topic.model_id}' if topic.model_id else ''
+        print(f'  {name:<{width}}  {rate:6.1f} Hz  {who}{model}')
+    return findings_of(snapshot), {
+        'domain_id': snapshot.domain_id, 'rmw': snapshot.rmw, 'environment': snapshot.environment,
+        'nodes': {n.name: {'role': n.role, 'state': n.state, 'parameters': n.parameters} for n in snapshot.nodes},
+        'rate_hz': rates}
+
+
+def _calibration(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
+    from ..core.calibration_check import check_calibration, view_angles
+    from ..core.calibration_file import read_calibration
+    calibration = read_calibration(args.calibration)
+    angles = view_angles(calibration)
+    print('camera {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
+          'field of view {fov_deg:.0f} deg'.format(**angles))
+    image = _read_picture(args.image) if args.image else None
+    findings = check_calibration(calibration, None if image is None else image.shape[1::-1])
+    if image is not None and image.shape[:2] == (calibration.height, calibration.width):
+        _draw(args, image, calibration)
+    elif args.output:
+        raise UserError('--output needs --image with a picture of the size that the calibration is for')
+    return findings, {'view': angles}
+
+
+def _read_picture(path: Path):
+    import cv2
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise UserError(f'{path} is missing or not a readable picture')
+    return image
+
+
+def _draw(args: argparse.Namespace, image, calibration) -> None:
+    import cv2
+
+    from ..viz.calibration import draw_calibration
+    output = args.output or args.image.with_name(f'{args.image.stem}_calibration.png')
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(output), draw_calibration(image, calibration)):
+        raise UserError(f'{output} cannot be written: expected a name like overlay.png')
+    print(f'{output}: the grid must lie on the road, the box be as large as a car')

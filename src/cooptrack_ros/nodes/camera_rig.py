@@ -1,0 +1,155 @@
+"""All cameras of an agent: pictures that belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from sensor_msgs.msg import CompressedImage, Image
+
+from ..core.anchors import JUMP_S, AnchorFrames
+from ..core.errors import UserError
+from ..wire.arrays import stamp_ns
+from ..wire.errors import WireError
+from ..wire.pictures import decode_image
+from .camera_input import CameraInput
+from .silence_watch import WatchedInput
+
+if TYPE_CHECKING:
+    from .node_base import AgentNode, ImageJob
+
+_QUEUE = 10
+"""Pictures per camera that wait for others."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """
+    The pictures of one frame without distortion, the anchor's first, with the geometry of the cameras.
+
+    ``images`` are V uint8 BGR (H, W, 3), ``img_from_lidar`` is (V, 4, 4), ``base_from_lidar`` (4, 4).
+    """
+
+    images: tuple[np.ndarray, ...]
+    img_from_lidar: np.ndarray
+    base_from_lidar: np.ndarray
+    lidar_frame: str
+
+
+def camera_names(text: str, limit: int) -> list[str]:
+    """
+    Return the names of the parameter ``cameras``; one empty name for a single camera.
+
+    :param limit: cameras that the model can take.
+    :raises UserError: for a name that cannot be part of a topic, one that is there twice, or too many of them.
+    """
+    names = [name.strip() for name in text.split(',')] if text.strip() else ['']
+    for name in names if text.strip() else ():
+        if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name):
+            raise UserError(f"parameter 'cameras': '{name}' cannot be part of a topic")
+    if len(set(names)) < len(names):
+        raise UserError(f"parameter 'cameras': a name is there twice in '{text}'")
+    if len(names) > limit:
+        raise UserError(f"parameter 'cameras' names {len(names)} cameras, the model takes at most {limit} "
+                        '(max_cameras of its configuration)')
+    return names
+
+
+class CameraRig:
+    """
+    Hands on complete frames: single pictures, or one of every camera within the tolerance of the anchor's.
+
+    The anchor is the camera that is named first; its stamp is that of the frame.
+    """
+
+    def __init__(self, node: AgentNode, names: list[str]):
+        """Start without pictures."""
+        self._node = node
+        self._cameras = [CameraInput(node, name) for name in names]
+        tolerance_s = node.settings.cameras__tolerance_ms / 1e3
+        self._anchors = AnchorFrames(tolerance_s)
+        self._filters = [SimpleFilter() for _ in names]
+        self._synchronizer = ApproximateTimeSynchronizer(self._filters, _QUEUE, tolerance_s)
+        self._synchronizer.registerCallback(self._on_set)
+
+    def __len__(self) -> int:
+        """Return the number of cameras."""
+        return len(self._cameras)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Tell whether every camera has a calibration."""
+        return all(camera.is_calibrated for camera in self._cameras)
+
+    @property
+    def base_frame(self) -> str:
+        """Return the base frame that the anchor's Calibration names, empty without one."""
+        return self._cameras[0].base_frame
+
+    def waiting(self) -> list[str]:
+        """Return what was never received, in words."""
+        return [text for camera in self._cameras for text in camera.waiting()]
+
+    def watched(self) -> list[WatchedInput]:
+        """Return the topics whose silence is to be explained."""
+        return [watched for camera in self._cameras for watched in camera.watched()]
+
+    def subscribe(self, put: Callable[[tuple], None], qos) -> list:
+        """
+        Listen to all cameras.
+
+        :param put: takes the picture messages of a frame.
+        """
+        self._put = put
+        callback = self._on_one if len(self) == 1 else self._on_picture
+        return [subscription for i, camera in enumerate(self._cameras)
+                for subscription in camera.subscribe(partial(callback, i), qos)]
+
+    def _on_one(self, index: int, msg: CompressedImage | Image) -> None:
+        self._node.health.count(f'{self._cameras[index].source}.received')
+        self._put((msg,))
+
+    def _on_picture(self, index: int, msg: CompressedImage | Image) -> None:
+        camera, stamp = self._cameras[index], stamp_ns(msg.header.stamp)
+        self._node.health.count(f'{camera.source}.received')
+        if stamp <= 0:
+            self._node.refuse(camera.source, WireError('no_stamp', 'the picture has stamp 0'))
+            return
+        # After time was set back, pictures from before would crowd out the new ones.
+        queue = self._synchronizer.queues[index]
+        for old in [s for s in queue if s > stamp + JUMP_S * 1e9]:
+            del queue[old]
+        if index == 0:
+            for _ in range(self._anchors.add(stamp)):
+                self._node.refuse('image', WireError(
+                    'missing_camera', f"a picture of '{camera.name}' stayed without those of all other cameras within "
+                    f'{self._node.settings.cameras__tolerance_ms:g} ms'))
+        self._filters[index].signalMessage(msg)
+
+    def _on_set(self, *messages: CompressedImage | Image) -> None:
+        if self._anchors.complete(stamp_ns(messages[0].header.stamp)):
+            self._put(messages)
+
+    def views(self, job: ImageJob) -> Views:
+        """
+        Return the decoded pictures of a frame; runs in the worker thread.
+
+        :raises WireError: if a picture cannot be read or does not fit its calibration, or a calibration is missing.
+        """
+        images = [decode_image(message) for message in job.messages]
+        job.mark('decode', job.taken)
+        models = [camera.model_for(message, image)
+                  for camera, message, image in zip(self._cameras, job.messages, images, strict=True)]
+        for camera, model in zip(self._cameras, models, strict=True):
+            if model.lidar_frame != models[0].lidar_frame:
+                raise WireError('wrong_frame', f"camera '{camera.name}' is calibrated to '{model.lidar_frame}', the "
+                                f"anchor to '{models[0].lidar_frame}'")
+        return Views(
+            tuple(image if model.lens is None else model.lens.undistort(image)
+                  for image, model in zip(images, models, strict=True)),
+            np.stack([model.img_from_lidar for model in models]), models[0].base_from_lidar, models[0].lidar_frame)

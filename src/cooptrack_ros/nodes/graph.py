@@ -1,0 +1,40 @@
+"""The ROS graph, as one node sees it, in plain data."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from .silence import Endpoint
+
+
+def kind_name(kind: type) -> str:
+    """Return the name of a message class, as ``nav_msgs/msg/Odometry``."""
+    return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
+
+
+def qos_words(profile: QoSProfile) -> tuple[str, str]:
+    """Return reliability and durability in small letters."""
+    return profile.reliability.name.lower(), profile.durability.name.lower()
+
+
+def _endpoint(info) -> Endpoint:
+    node = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+    return Endpoint(node, info.topic_type, *qos_words(info.qos_profile))
+
+
+def publishers_of(node: Node, topic: str) -> list[Endpoint]:
+    """Return the publishers of a topic (full name)."""
+    return [_endpoint(info) for info in node.get_publishers_info_by_topic(topic)]
+
+
+def subscriptions_of(node: Node, topic: str) -> list[Endpoint]:
+    """Return the subscriptions of a topic (full name)."""
+    return [_endpoint(info) for info in node.get_subscriptions_info_by_topic(topic)]
+
+
+def published_topics(node: Node) -> dict[str, list[str]]:
+    """Return the types of all topics that somebody publishes, by full name; without what is below the node itself."""
+    own = f'{node.get_fully_qualified_name()}/'
+    return {name: list(kinds) for name, kinds in node.get_topic_names_and_types()
+            if not name.startswith(own) and node.count_publishers(name)}

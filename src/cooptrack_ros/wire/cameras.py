@@ -1,0 +1,155 @@
+"""Where a camera stands and how it projects: the exact Calibration, or CameraInfo and transforms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+
+from cooptrack_msgs.msg import Calibration
+
+from ..core.geometry import split_projection
+from ..core.lens import COEFFICIENTS, Lens
+from .arrays import finite, matrix
+from .errors import WireError
+
+_MAX_SKEW = 1e-3
+"""Of K, in focal lengths: with more, K and the extrinsic of a Calibration cannot be told apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class CameraModel:
+    """
+    Where the lidar frame appears in the picture and where it stands.
+
+    ``img_from_lidar`` (4, 4) refers to pictures of ``width`` x ``height`` without distortion; ``base_from_lidar``
+    (4, 4) leads to the vehicle base, or to the map for a roadside unit; ``lens`` is what pictures must be freed of.
+    """
+
+    width: int
+    height: int
+    img_from_lidar: np.ndarray
+    base_from_lidar: np.ndarray
+    lidar_frame: str
+    base_frame: str
+    camera_frame: str = ''
+    lens: Lens | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Pinhole:
+    """What CameraInfo says: ``img_from_camera`` (3, 4) for pictures without distortion, and the lens if it bends."""
+
+    width: int
+    height: int
+    camera_frame: str
+    img_from_camera: np.ndarray
+    lens: Lens | None = None
+
+    def mounted(self, camera_from_lidar: np.ndarray, base_from_lidar: np.ndarray, lidar_frame: str,
+                base_frame: str) -> CameraModel:
+        """Return the camera at its place; both transforms are 4x4."""
+        projection = np.eye(4)
+        projection[:3] = self.img_from_camera @ camera_from_lidar
+        return CameraModel(self.width, self.height, projection, base_from_lidar, lidar_frame, base_frame,
+                           self.camera_frame, self.lens)
+
+
+def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> CameraModel:
+    """
+    Return the exact calibration.
+
+    :param is_rectified: what the user says about the pictures; None: the message says it.
+    :raises WireError: if sizes are 0, a matrix is not finite or singular, or user and message contradict each other.
+    """
+    projection = np.eye(4)
+    projection[:3] = matrix(msg.img_from_lidar, 'img_from_lidar', 3)
+    base_from_lidar = matrix(msg.base_from_lidar, 'base_from_lidar')
+    if not msg.width or not msg.height:
+        raise WireError('bad_calibration', f'picture size {msg.width}x{msg.height}')
+    for name, values in (('img_from_lidar', projection), ('base_from_lidar', base_from_lidar)):
+        if abs(np.linalg.det(values[:3, :3])) < 1e-9:
+            raise WireError('bad_calibration', f'{name} is singular')
+    if is_rectified is not None and is_rectified != msg.is_rectified:
+        raise WireError('bad_calibration', f'is_rectified is {msg.is_rectified} in the message, '
+                        f'{is_rectified} in the parameter image.rectified')
+    lens = None
+    if not msg.is_rectified and np.any(msg.distortion):
+        lens = _lens(msg.width, msg.height, _intrinsic(projection), 'plumb_bob', msg.distortion)
+    return CameraModel(msg.width, msg.height, projection, base_from_lidar, msg.lidar_frame, msg.base_frame,
+                       msg.header.frame_id, lens)
+
+
+def _intrinsic(projection: np.ndarray) -> np.ndarray:
+    """Return K (3, 3) of K [R | t]."""
+    try:
+        intrinsic, _ = split_projection(np.eye(3), projection)
+    except ValueError as error:
+        raise WireError('bad_calibration', f'img_from_lidar: {error}') from error
+    if abs(intrinsic[0, 1]) > _MAX_SKEW * intrinsic[0, 0]:
+        raise WireError('bad_calibration', 'raw pictures with distortion need an img_from_lidar of the form K [R | t]')
+    return intrinsic
+
+
+def check_camera_info(msg: CameraInfo) -> None:
+    """
+    Check that a camera is calibrated at all.
+
+    :raises WireError: for a zero matrix or size.
+    """
+    if not msg.k[0] > 0 or not msg.k[4] > 0 or not msg.width or not msg.height:
+        raise WireError('bad_calibration', f'CameraInfo with focal lengths {msg.k[0]}, {msg.k[4]} and size '
+                        f'{msg.width}x{msg.height}: the camera is not calibrated')
+
+
+def check_agreement(msg: CameraInfo, model: CameraModel) -> None:
+    """
+    Check that CameraInfo is about the camera of a Calibration.
+
+    :raises WireError: if size or frame differ.
+    """
+    if (msg.width, msg.height) != (model.width, model.height):
+        raise WireError('wrong_size', f'CameraInfo is for {msg.width}x{msg.height}, the Calibration for '
+                        f'{model.width}x{model.height}')
+    check_frame('CameraInfo', msg.header.frame_id, model.camera_frame)
+
+
+def check_frame(what: str, frame: str, camera_frame: str) -> None:
+    """
+    Check that something comes from a camera; a frame that is not named is not compared.
+
+    :raises WireError: if both frames are named and differ.
+    """
+    if frame and camera_frame and frame != camera_frame:
+        raise WireError('wrong_frame', f"{what} has frame '{frame}', the camera is calibrated as '{camera_frame}'")
+
+
+def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
+    """
+    Return the projection of a camera: P if its pictures are rectified, otherwise K and the lens.
+
+    :raises WireError: if the camera is not calibrated, names no frame, or has a distortion that is not known.
+    """
+    check_camera_info(msg)
+    if not msg.header.frame_id:
+        raise WireError('wrong_frame', 'CameraInfo names no frame, so no transform to the camera can be found')
+    intrinsic = finite(np.array(msg.k, np.float64).reshape(3, 3), 'k')
+    if is_rectified:
+        projection, lens = matrix(msg.p, 'p', 3), None
+        if not projection[0, 0] > 0 or not projection[1, 1] > 0:
+            raise WireError('bad_calibration', 'CameraInfo has no P, which rectified pictures need')
+    else:
+        projection = np.column_stack([intrinsic, np.zeros(3)])
+        lens = _lens(msg.width, msg.height, intrinsic, msg.distortion_model, msg.d) if np.any(msg.d) else None
+    return Pinhole(msg.width, msg.height, msg.header.frame_id, projection, lens)
+
+
+def _lens(width: int, height: int, intrinsic: np.ndarray, model: str, coefficients) -> Lens:
+    if model not in COEFFICIENTS:
+        raise WireError('unknown_distortion', f"distortion model '{model}'; known: {', '.join(COEFFICIENTS)}")
+    values = finite(np.array(coefficients, np.float64), 'distortion')
+    if len(values) not in COEFFICIENTS[model]:
+        raise WireError('unknown_distortion', f"{len(values)} coefficients of '{model}', expected "
+                        + ' or '.join(map(str, COEFFICIENTS[model])))
+    return Lens(width, height, intrinsic, model, values)

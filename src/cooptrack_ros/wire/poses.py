@@ -1,0 +1,69 @@
+"""Poses from messages: odometry, poses, transforms, exact relations of two agents."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from nav_msgs.msg import Odometry
+
+from cooptrack_msgs.msg import PairTransform
+
+from ..core.geometry import make_pose, rotation_from_quaternion
+from .arrays import finite, matrix, stamp_ns
+from .errors import WireError
+
+
+def decode_odometry(msg: Odometry) -> tuple[int, np.ndarray]:
+    """
+    Return the stamp in nanoseconds and map_from_base (4, 4).
+
+    :raises WireError: if the pose is not finite or its quaternion not of unit length.
+    """
+    return stamp_ns(msg.header.stamp), _pose(msg.pose.pose.position, msg.pose.pose.orientation)
+
+
+def decode_pose(msg: PoseStamped) -> tuple[int, np.ndarray]:
+    """Return the same of a plain pose."""
+    return stamp_ns(msg.header.stamp), _pose(msg.pose.position, msg.pose.orientation)
+
+
+def decode_transform(msg: TransformStamped) -> np.ndarray:
+    """Return target_from_source (4, 4): the frame of the header is the target, the child frame the source."""
+    return _pose(msg.transform.translation, msg.transform.rotation)
+
+
+def check_frames(msg: Odometry | PoseStamped, map_frame: str, base_frame: str) -> None:
+    """
+    Check that a pose is that of the vehicle base in the map.
+
+    :param base_frame: what the child frame of odometry must be, if it names one; empty: anything.
+    :raises WireError: naming both frames.
+    """
+    if msg.header.frame_id != map_frame:
+        raise WireError('wrong_frame', f"the pose refers to frame '{msg.header.frame_id}', not to '{map_frame}' "
+                        '(parameter map_frame)')
+    child = getattr(msg, 'child_frame_id', '')
+    if child and base_frame and child != base_frame:
+        raise WireError('wrong_frame', f"the pose is that of frame '{child}', not of the base frame '{base_frame}' "
+                        '(parameter base_frame, else the Calibration)')
+
+
+def _pose(p, q) -> np.ndarray:
+    """Return a pose (4, 4) of a position and a quaternion message."""
+    quaternion = finite(np.array([q.w, q.x, q.y, q.z]), 'orientation')
+    if abs(np.linalg.norm(quaternion) - 1) > 1e-2:
+        raise WireError('bad_pose', 'the orientation is not a unit quaternion')
+    position = finite(np.array([p.x, p.y, p.z]), 'position')
+    return make_pose(rotation_from_quaternion(quaternion), position)
+
+
+def decode_pair(msg: PairTransform) -> tuple[int, int, np.ndarray]:
+    """
+    Return ego stamp and roadside stamp in nanoseconds and ego_from_infra (4, 4).
+
+    :raises WireError: if the matrix is not finite or singular.
+    """
+    pose = matrix(msg.ego_from_infra, 'ego_from_infra')
+    if abs(np.linalg.det(pose[:3, :3])) < 1e-6:
+        raise WireError('bad_pose', 'ego_from_infra is singular')
+    return stamp_ns(msg.header.stamp), stamp_ns(msg.infra_stamp), pose

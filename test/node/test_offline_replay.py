@@ -1,0 +1,134 @@
+"""The core without nodes answers a bag as the nodes do in lockstep."""
+
+from array import array
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.parameter import Parameter
+from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+
+from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
+from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.data.bag_collector import Collector, features_topic, tracks_topic
+from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
+from cooptrack_ros.data.bag_tracks import read_recording
+from cooptrack_ros.data.bag_types import LATCHED
+from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.model.store import open_model
+from cooptrack_ros.nodes.ego_node import EgoNode
+from cooptrack_ros.nodes.qos import FEATURES
+from cooptrack_ros.nodes.roadside_node import RoadsideNode
+
+FRAMES = 3
+LATER_NS = 20_000_000
+"""How much later the unit takes its pictures: the vehicle must wait for them."""
+# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
+CONFIG = '''preset: mini
+tracker_vehicle: {score_threshold: 0.005, output_threshold: 0.005}
+tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
+tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
+'''
+
+
+@pytest.fixture
+def weights(tmp_path) -> str:
+    """Return the name of random weights with low thresholds."""
+    path = tmp_path / 'sensitive.yaml'
+    path.write_text(CONFIG, encoding='utf-8')
+    return f'random:{path}'
+
+
+def noise(ns: int):
+    """Return a picture that is different at every time."""
+    message = picture(ns)
+    pixels = np.random.default_rng(ns % 2**32).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    message.data = array('B', cv2.imencode('.jpg', pixels)[1].tobytes())
+    return message
+
+
+@pytest.fixture
+def bag(tmp_path) -> Path:
+    """Give a bag of a vehicle and one unit."""
+    path = tmp_path / 'bag'
+    with BagWriter(path) as writer:
+        writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
+        writer.write('/infra/rsu_1/camera/calibration', calibration('infra/rsu_1/lidar', 'map'), START_NS, LATCHED)
+        for i in range(FRAMES):
+            now, later = START_NS + i * STEP_NS, START_NS + i * STEP_NS + LATER_NS
+            writer.write('/ego/odometry', odometry(now), now)
+            writer.write('/infra/rsu_1/pair', pair(now, later), now)
+            writer.write('/ego/camera/image/compressed', noise(now), now)
+            writer.write('/infra/rsu_1/camera/image/compressed', noise(later), later)
+    return path
+
+
+def start(world: World, node_class: type, namespace: str, prefix: str, **parameters) -> None:
+    """Start a node as the launch files do, with its inputs mapped to the topics of a bag."""
+    names = {'image/compressed': 'camera/image/compressed', 'camera_info': 'camera/camera_info',
+             'calibration': 'camera/calibration', 'odometry': 'odometry'}
+    mapped = [word for ours, theirs in names.items() for word in ('-r', f'~/input/{ours}:={prefix}/{theirs}')]
+    node = node_class(context=world.context, namespace=namespace, use_global_arguments=False,
+                      cli_args=['--ros-args', *mapped],
+                      parameter_overrides=[Parameter(k.replace('__', '.'), value=v) for k, v in parameters.items()])
+    world.nodes.append(node)
+    world.executor.add_node(node)
+    assert node.autostart()
+
+
+def numbers(boxes: Boxes) -> np.ndarray:
+    """Return everything about boxes as one array."""
+    return np.column_stack([boxes.centre, boxes.size, boxes.yaw, boxes.velocity, boxes.label, boxes.score,
+                            boxes.track_id])
+
+
+@pytest.mark.parametrize('mode', ['auto', 'late'])
+def test_the_core_answers_a_bag_as_the_nodes_do_in_lockstep(world, bag, weights, tmp_path, mode):
+    start(world, RoadsideNode, '/infra/rsu_1', '/infra/rsu_1', weights=weights, lockstep=True)
+    start(world, EgoNode, '/ego', '/ego', weights=weights, lockstep=True, fusion__mode=mode)
+    world.listen(features_topic('rsu_1'), InstanceFeatureArray, FEATURES)
+    answers = world.listen(tracks_topic(), TrackArray)
+    player_options = PlayOptions(timeout_s=60.0)
+    with BagWriter(tmp_path / 'lockstep') as writer:
+        collector = Collector(world.probe, ['rsu_1'], writer, with_detections=True)
+        spin = lambda seconds: world.executor.spin_once(timeout_sec=seconds)  # noqa: E731
+        player = BagPlayer(world.probe, bag, collector, spin, player_options)
+        player.wait_for_nodes()
+        player.play_lockstep()
+        collector.settle(spin)
+    with BagWriter(tmp_path / 'offline') as writer:
+        result = OfflineReplay(bag, open_model(weights), OfflineOptions(mode), writer).run()
+    assert (result['tracks'], result['features']) == (FRAMES, {features_topic('rsu_1'): FRAMES})
+    online, offline = read_recording(tmp_path / 'lockstep'), read_recording(tmp_path / 'offline')
+    assert len(online.tracks) == len(answers) == FRAMES
+    assert online.tracks.keys() == offline.tracks.keys()
+    assert sum(len(f.tracks) for f in online.tracks.values()) > 0
+    for stamp, frame in online.tracks.items():
+        assert offline.tracks[stamp].mode == frame.mode
+        np.testing.assert_array_equal(numbers(offline.tracks[stamp].tracks), numbers(frame.tracks))
+        np.testing.assert_array_equal(offline.tracks[stamp].provenance, frame.provenance)
+        np.testing.assert_array_equal(numbers(offline.detections[stamp]), numbers(online.detections[stamp]))
+    for stamp, sent in online.features.items():
+        np.testing.assert_array_equal(numbers(offline.features[stamp].boxes), numbers(sent.boxes))
+
+
+def test_the_command_writes_counts_and_needs_no_node(bag, weights, tmp_path, capsys):
+    command = ['replay', str(bag), '--weights', weights, '--json', str(tmp_path / 'out.json')]
+    assert main([*command, '--offline', '--mode', 'none', '--limit', '2']) == 0
+    assert "2 pictures, 2 answers" in capsys.readouterr().out
+    assert (tmp_path / 'out.json').is_file()
+    assert main(command) == 2
+    assert '--weights and --mode belong to --offline' in capsys.readouterr().err
+
+
+def test_pictures_without_pose_are_dropped_and_counted(tmp_path, weights):
+    path = tmp_path / 'bag'
+    with BagWriter(path) as writer:
+        writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
+        writer.write('/ego/camera/image/compressed', picture(START_NS), START_NS)
+    result = OfflineReplay(path, open_model(weights), OfflineOptions()).run()
+    assert (result['ego_pictures'], result['tracks']) == (1, 0)
+    assert result['dropped'] == {'/ego/ego_node': {'dropped.image.missing_pose': 1}}

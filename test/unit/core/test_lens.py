@@ -1,0 +1,28 @@
+"""Undistortion of pictures."""
+
+import numpy as np
+import pytest
+
+from cooptrack_ros.core.lens import COEFFICIENTS, Lens
+
+K = np.array([[50.0, 0, 32], [0, 50, 16], [0, 0, 1]])
+
+
+@pytest.mark.parametrize('model', COEFFICIENTS)
+def test_every_known_model_keeps_the_centre_and_the_size(model):
+    coefficients = np.full(COEFFICIENTS[model][-1], 0.01)
+    image = np.random.default_rng(0).integers(0, 255, (32, 64, 3), np.uint8)
+    result = Lens(64, 32, K, model, coefficients).undistort(image)
+    assert result.shape == image.shape
+    np.testing.assert_array_equal(result[16, 32], image[16, 32])
+    assert (result != image).any()
+
+
+def test_maps_are_made_once(monkeypatch):
+    import cv2
+    calls, make = [], cv2.initUndistortRectifyMap
+    monkeypatch.setattr(cv2, 'initUndistortRectifyMap', lambda *a: calls.append(a) or make(*a))
+    lens, image = Lens(64, 32, K, 'plumb_bob', np.array([0.1, 0, 0, 0])), np.zeros((32, 64, 3), np.uint8)
+    lens.undistort(image)
+    lens.undistort(image)
+    assert len(calls) == 1

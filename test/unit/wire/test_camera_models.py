@@ -1,0 +1,160 @@
+"""Calibration, CameraInfo and lenses."""
+
+import cv2
+import numpy as np
+import pytest
+from sensor_msgs.msg import CameraInfo
+
+from cooptrack_msgs.msg import Calibration
+from cooptrack_ros.core.geometry import make_pose, rotation_z
+from cooptrack_ros.wire.cameras import (
+    check_agreement,
+    check_camera_info,
+    check_frame,
+    decode_calibration,
+    decode_camera_info,
+)
+from cooptrack_ros.wire.errors import WireError
+
+K = np.array([[50.0, 0, 32], [0, 55, 16], [0, 0, 1]])
+P = np.array([[40.0, 0, 30, -4], [0, 40, 15, 0], [0, 0, 1, 0]])
+
+
+def refusal(function, *arguments) -> str:
+    """Return the reason for which a message is refused."""
+    with pytest.raises(WireError) as refused:
+        function(*arguments)
+    return refused.value.reason
+
+
+def camera_info(**changes) -> CameraInfo:
+    """Return a calibrated camera whose raw and rectified pictures differ."""
+    message = CameraInfo(width=64, height=32, distortion_model='plumb_bob', d=[-0.2, 0.05, 0.0, 0.0, 0.0],
+                         k=K.reshape(-1), p=P.reshape(-1))
+    message.header.frame_id = 'camera'
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def calibration():
+    """Return a plausible calibration."""
+    projection = np.array([[20.0, -30, 0, 0], [10, 0, -30, 0], [1, 0, 0, 0]])
+    return Calibration(lidar_frame='l', base_frame='b', width=6, height=4, img_from_lidar=projection.reshape(-1),
+                       base_from_lidar=np.diag([1, 1.01, 1, 1]).reshape(-1))
+
+
+def test_calibration_keeps_matrices_that_are_no_rotations():
+    model = decode_calibration(calibration())
+    assert model.base_from_lidar[1, 1] == 1.01
+    assert model.img_from_lidar.shape == (4, 4)
+    assert model.img_from_lidar[3].tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(('field', 'value', 'reason'), [
+    ('width', 0, 'bad_calibration'), ('img_from_lidar', np.zeros(12), 'bad_calibration'),
+    ('base_from_lidar', np.zeros(16), 'bad_calibration'), ('img_from_lidar', np.full(12, np.nan), 'not_finite')])
+def test_broken_calibration_is_refused(field, value, reason):
+    message = calibration()
+    setattr(message, field, value)
+    with pytest.raises(WireError) as refused:
+        decode_calibration(message)
+    assert refused.value.reason == reason
+
+
+def test_camera_info_of_an_uncalibrated_camera_is_refused():
+    with pytest.raises(WireError, match='not calibrated'):
+        check_camera_info(CameraInfo(width=6, height=4))
+
+
+def test_camera_info_that_contradicts_the_calibration_is_refused():
+    model = decode_calibration(calibration())
+    assert refusal(check_agreement, camera_info(), model) == 'wrong_size'
+    message = calibration()
+    message.width, message.height, message.header.frame_id = 64, 32, 'other'
+    assert refusal(check_agreement, camera_info(), decode_calibration(message)) == 'wrong_frame'
+
+
+def test_frames_that_are_not_named_are_not_compared():
+    check_frame('the picture', '', 'camera')
+    check_frame('the picture', 'camera', '')
+    assert refusal(check_frame, 'the picture', 'left', 'right') == 'wrong_frame'
+
+
+def test_rectified_pictures_use_p_and_raw_ones_k_and_the_lens():
+    rectified, raw = decode_camera_info(camera_info(), True), decode_camera_info(camera_info(), False)
+    np.testing.assert_array_equal(rectified.img_from_camera, P)
+    assert rectified.lens is None
+    np.testing.assert_array_equal(raw.img_from_camera[:, :3], K)
+    np.testing.assert_array_equal(raw.lens.coefficients, [-0.2, 0.05, 0, 0, 0])
+
+
+def test_mounted_camera_projects_through_the_transform():
+    camera_from_lidar = make_pose(np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]]), [0.1, 0.2, 0.3])
+    model = decode_camera_info(camera_info(d=[]), False).mounted(camera_from_lidar, np.eye(4), 'lidar', 'base')
+    point = np.array([10.0, 1.0, 0.5, 1.0])
+    in_camera = camera_from_lidar @ point
+    u, v, depth = (model.img_from_lidar @ point)[:3]
+    np.testing.assert_allclose([u / depth, v / depth], (K @ in_camera[:3] / in_camera[2])[:2])
+    assert (model.camera_frame, model.lidar_frame, model.base_frame) == ('camera', 'lidar', 'base')
+
+
+@pytest.mark.parametrize(('changes', 'rectified', 'reason'), [
+    ({'k': np.zeros(9)}, False, 'bad_calibration'), ({'width': 0}, True, 'bad_calibration'),
+    ({'p': np.zeros(12)}, True, 'bad_calibration'), ({'k': np.full(9, np.nan)}, True, 'bad_calibration'),
+    ({'distortion_model': 'magic'}, False, 'unknown_distortion'), ({'d': [0.1]}, False, 'unknown_distortion'),
+    ({'d': [np.nan] * 5}, False, 'not_finite')])
+def test_unusable_camera_info_is_refused(changes, rectified, reason):
+    assert refusal(decode_camera_info, camera_info(**changes), rectified) == reason
+
+
+def test_camera_info_without_a_frame_is_refused():
+    message = camera_info()
+    message.header.frame_id = ''
+    assert refusal(decode_camera_info, message, True) == 'wrong_frame'
+
+
+def test_distortion_of_an_unknown_model_does_not_matter_where_it_is_not_used():
+    assert decode_camera_info(camera_info(distortion_model='magic'), True).lens is None
+    assert decode_camera_info(camera_info(distortion_model='magic', d=[0.0] * 5), False).lens is None
+
+
+def raw_calibration(rotation) -> Calibration:
+    """Return a calibration of raw pictures with K."""
+    camera_from_lidar = make_pose(np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]]) @ rotation, [0.1, 1.2, 0.3])
+    message = calibration()
+    message.width, message.height, message.img_from_lidar = 64, 32, (K @ camera_from_lidar[:3]).reshape(-1)
+    message.distortion = [-0.2, 0.05, 0.0, 0.0, 0.0]
+    return message
+
+
+def test_lens_of_a_raw_calibration_has_the_k_of_its_projection():
+    message = raw_calibration(rotation_z(0.2))
+    np.testing.assert_allclose(decode_calibration(message).lens.matrix, K, atol=1e-9)
+    message.is_rectified = True
+    assert decode_calibration(message).lens is None
+
+
+def test_raw_calibration_with_distortion_needs_a_rotation():
+    roll = np.roll(rotation_z(0.3), (1, 1), (0, 1))
+    assert decode_calibration(raw_calibration(roll)).lens is not None
+    assert refusal(decode_calibration, raw_calibration(roll @ np.diag([1, 1.1, 1]))) == 'bad_calibration'
+    assert refusal(decode_calibration, raw_calibration(np.diag([1, -1, 1]))) == 'bad_calibration'
+
+
+def test_parameter_and_calibration_must_not_contradict_each_other():
+    assert refusal(decode_calibration, calibration(), True) == 'bad_calibration'
+    assert decode_calibration(calibration(), False).lens is None
+
+
+def test_undistorted_picture_shows_points_where_the_pinhole_puts_them():
+    lens = decode_camera_info(camera_info(), False).lens
+    point = np.array([0.5, 0.15, 1.0])
+    bent, _ = cv2.projectPoints(point[None], np.zeros(3), np.zeros(3), K, lens.coefficients)
+    picture = np.zeros((32, 64, 3), np.uint8)
+    cv2.circle(picture, tuple(int(round(v)) for v in bent[0, 0]), 1, (255, 255, 255), -1)
+    straight = (K @ point)[:2]
+    rows, columns = np.nonzero(lens.undistort(picture)[..., 0] > 100)
+    seen = np.array([columns.mean(), rows.mean()])
+    assert np.linalg.norm(seen - straight) < 0.8
+    assert np.linalg.norm(bent[0, 0] - straight) > 1.0
