@@ -1,10 +1,13 @@
 """What the nodes say of themselves on /diagnostics."""
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from ros_world import STEP_NS, EgoWorld
 
+from cooptrack_ros.core.misalignment import Misalignment
 from cooptrack_ros.nodes.health import Health, resident_mb
+from cooptrack_ros.nodes.unit_health import ClockOffset, UnitHealth
 
 SECOND = 10**9
 
@@ -57,7 +60,7 @@ def test_memory_is_told_in_megabytes():
 def unit_report(ages_s=(0.0,), offset_s=0.0, **changes) -> DiagnosticStatus:
     """Return the status of a unit whose messages have these ages; its clock is ahead by ``-offset_s``."""
     health = Health('/node', 'car')
-    unit = health.add_unit('rsu_1', 0.5)
+    unit = health.add_unit('rsu_1', 0.5, 0.05)
     for i, age_s in enumerate(ages_s):
         picture_ns = i * STEP_NS
         health.picture(picture_ns, 1000.0 + picture_ns / SECOND)
@@ -107,3 +110,21 @@ def test_the_ego_node_reports_its_units(world):
     assert int(told['fused']) >= 2
     world.until(lambda: any('delay_ms.arrival_to_publish.p50' in values(s) and 'pose_age_ms' in values(s)
                             for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node'), 'delays')
+
+
+def test_a_unit_that_stands_elsewhere_is_named():
+    unit = UnitHealth('rsu_1', 0.5, 0.05)
+    unit.misaligned(Misalignment(np.deg2rad(1.4), (0.1, 0.2), 120, 0.6))
+    status = unit.status('/ego', 1.0, None, ClockOffset(), '')
+    told = values(status)
+    assert (told['misalignment_yaw_deg'], told['misalignment_pairs']) == ('1.40', '120')
+    unit.received(0, 0.0, 1, None)
+    status = unit.status('/ego', 1.0, 0, ClockOffset(), '')
+    assert status.level == DiagnosticStatus.WARN and 'off by 1.4 degrees' in status.message
+
+
+def test_a_unit_whose_clock_is_ahead_is_named():
+    unit = UnitHealth('rsu_1', 0.5, 0.05)
+    unit.received(2 * SECOND, 0.0, 1, SECOND)
+    status = unit.status('/ego', 1.0, SECOND, ClockOffset(), '')
+    assert status.level == DiagnosticStatus.WARN and 'clock is 1000 ms ahead' in status.message

@@ -24,17 +24,21 @@ def compensate(message: RoadsideMessage, stamp_ns: int, infra_range: tuple[float
 
     :param infra_range: x0, y0, z0, x1, y1, z1 (m), to which reference points are normalised.
     """
-    age_s = float(np.clip((stamp_ns - message.stamp_ns) / 1e9, MIN_AGE_S, MAX_AGE_S))
-    if age_s == 0 or not len(message.instances):
+    instances, step = message.instances, displacement(message, stamp_ns)
+    if not step.any():
         return message
-    instances = message.instances
-    step = (velocities(message) * age_s).astype(np.float32)
     low, high = np.array(infra_range[:2]), np.array(infra_range[3:5])
     centre, points = instances.boxes.centre.copy(), instances.ref_points.copy()
     centre[:, :2] += step
     points[:, :2] += (step / (high - low)).astype(np.float32)
     return replace(message, instances=replace(
         instances, boxes=instances.boxes.with_(centre=centre), ref_points=points))
+
+
+def displacement(message: RoadsideMessage, stamp_ns: int) -> np.ndarray:
+    """Return how far instances have moved by a time, (M, 2) m in the frame of the unit."""
+    age_s = float(np.clip((stamp_ns - message.stamp_ns) / 1e9, MIN_AGE_S, MAX_AGE_S))
+    return velocities(message) * age_s
 
 
 def velocities(message: RoadsideMessage) -> np.ndarray:

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .duplicates import distinct
 from .late import LateTracker, fuse_boxes, match_boxes, roadside_boxes, without_host
+from .misalignment import Misalignment, MisalignmentEstimator
 from .types import Boxes, Frame, FrameOutput, Match, RoadsideMessage
 
 
@@ -48,28 +50,38 @@ class EgoAgent:
         :param fuses_late: boxes may be taken in after the network; their tracks are then kept up in every frame.
         """
         self._tracker, self._fuses_late = tracker, fuses_late
+        self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
         self._late = LateTracker()
         self._late_state = self._late.initial()
+
+    def misalignment(self, unit_id: str) -> Misalignment | None:
+        """Return the error in the pose of a unit as far as fused pairs tell, None before there are enough."""
+        return self._poses.estimate(unit_id)
 
     def warm_up(self, frame: Frame) -> None:
         """Run the network once without remembering anything."""
         self._tracker.step(self._tracker.initial(), frame)
 
     def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
-             zero_features: bool = False) -> EgoResult:
+             zero_features: bool = False, corrects_poses: bool = False) -> EgoResult:
         """
         Process one frame.
 
         :param fused: messages whose features the network fuses; :param late: messages of which only boxes are used.
+        :param corrects_poses: use what was learned of the error in a unit's pose.
         """
-        self._state, output = self._tracker.step(self._state, frame, fused, zero_features)
+        placed = self._poses.correct(fused) if corrects_poses else fused
+        self._state, output = self._tracker.step(self._state, frame, placed, zero_features)
+        self._poses.learn(fused, output)
         tracks, detections, matches = output.tracks[output.live], output.detections, output.matches
         if output.reset:
             self._late_state = self._late.initial()
         if self._fuses_late:
-            infra = roadside_boxes(late, output.stamp_ns)
-            matches += _late_matches(tracks, infra, late)
+            late = self._poses.correct(late) if corrects_poses else late
+            keep = distinct(late)
+            infra = roadside_boxes(late, output.stamp_ns)[np.concatenate(keep)] if late else Boxes.empty()
+            matches += _late_matches(tracks, infra, late, keep)
             if late:
                 others = without_host(infra)
                 detections, _, _ = fuse_boxes(detections, others, self._late.config)
@@ -79,9 +91,14 @@ class EgoAgent:
         return EgoResult(tracks, detections, matches, mode, output)
 
 
-def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage]) -> tuple[Match, ...]:
-    """Return which roadside boxes stand where the vehicle sees an object itself; affinity is certain or none."""
-    owners = [(m.unit_id, i) for m in messages for i in range(len(m.instances))]
+def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage],
+                  keep: Sequence[np.ndarray]) -> tuple[Match, ...]:
+    """
+    Return which roadside boxes stand where the vehicle sees an object itself; affinity is certain or none.
+
+    :param infra: boxes of those instances of the messages that ``keep`` lets in, in order.
+    """
+    owners = [(m.unit_id, int(i)) for m, used in zip(messages, keep, strict=True) for i in np.flatnonzero(used)]
     rows, columns = match_boxes(tracks, infra)
     return tuple(Match(int(tracks.track_id[r]), *owners[c], int(infra.track_id[c]), 1.0, float(tracks.score[r]))
                  for r, c in zip(rows, np.asarray(columns, int), strict=True))

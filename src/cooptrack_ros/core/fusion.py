@@ -17,6 +17,7 @@ from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_padding
 from .compensation import compensate
 from .config import BehaviourConfig
+from .duplicates import distinct
 from .geometry import transform_points
 from .host import is_host
 from .lifecycle import Instances
@@ -27,7 +28,6 @@ Observer = Callable[[str, object], None]
 
 RULE_GATE_M = 3.5
 """Largest distance of a pair that is associated by distance (9.2)."""
-DUPLICATE_DISTANCE_M = 2.0
 _OUT_OF_REACH = 1e5
 """Cost of a pair beyond the distance limit: worse than any affinity."""
 
@@ -78,7 +78,7 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero
     """
     ordered = sorted(messages, key=lambda m: m.unit_id)
     received = []
-    for message, keep in zip(ordered, _without_duplicates(ordered), strict=True):
+    for message, keep in zip(ordered, distinct(ordered), strict=True):
         indices = np.flatnonzero(keep & usable(network, message))
         if len(indices):
             aligned = align_message(network, message, indices, zero_features)
@@ -116,25 +116,6 @@ def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: 
         features = [torch.zeros_like(f) for f in features]
     return network.align(*features, tensor(chosen.ref_points), codes_from_boxes(chosen.boxes).to(device),
                          tensor(message.ego_from_infra))
-
-
-def _without_duplicates(messages: Sequence[RoadsideMessage]) -> list[np.ndarray]:
-    """Return per message which instances to use: of two units' boxes of one object the higher score stays."""
-    keep = [np.ones(len(m.instances), bool) for m in messages]
-    if len(messages) < 2:
-        return keep
-    unit = np.concatenate([np.full(len(m.instances), i) for i, m in enumerate(messages)])
-    place = np.concatenate([np.arange(len(m.instances)) for m in messages])
-    centre = np.concatenate([transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages])
-    label = np.concatenate([m.instances.boxes.label for m in messages])
-    score = np.concatenate([m.instances.boxes.score for m in messages])
-    near = np.linalg.norm(centre[:, None, :2] - centre[None, :, :2], axis=-1) <= DUPLICATE_DISTANCE_M
-    rivals = near & (unit[:, None] != unit) & (label[:, None] == label)
-    used = np.zeros(len(unit), bool)
-    for row in np.lexsort((unit, -score)):
-        used[row] = not (rivals[row] & used).any()
-        keep[unit[row]][place[row]] = used[row]
-    return keep
 
 
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,

@@ -7,16 +7,18 @@ calibration) and changes slowly, so many noisy pairs tell it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .compensation import displacement
 from .geometry import make_pose, rotation_z, transform_points
 from .types import FrameOutput, RoadsideMessage
 
 _ROUNDS = 12
+_REFIT_PAIRS = 20
 _SCALE_M = 1.0
 """Residual of a pair (m) from which it counts half: mismatched pairs must not steer."""
 _PRIOR_YAW, _PRIOR_SHIFT_M = np.deg2rad(1.5), 0.5
@@ -84,6 +86,8 @@ class MisalignmentEstimator:
         """Start without pairs."""
         self._config = config or MisalignmentConfig()
         self._pairs: dict[str, deque[tuple[np.ndarray, np.ndarray]]] = {}
+        self._new: Counter[str] = Counter()
+        self._found: dict[str, Misalignment] = {}
 
     def learn(self, messages: Sequence[RoadsideMessage], output: FrameOutput) -> None:
         """
@@ -92,22 +96,28 @@ class MisalignmentEstimator:
         :param messages: with the poses that were assumed, before any correction.
         """
         by_unit = {m.unit_id: m for m in messages}
+        # Where they are now: a car that has driven on is no error of the pose.
+        now = {m.unit_id: m.instances.boxes.centre[:, :2] + displacement(m, output.stamp_ns) for m in messages}
         for match in output.matches:
             message = by_unit.get(match.unit_id)
             if message is None or match.ego_score < self._config.min_ego_score or match.ego_point is None:
                 continue
-            sent = message.instances.boxes.centre[match.infra_index][:2]
+            sent = now[match.unit_id][match.infra_index]
             seen = transform_points(np.linalg.inv(message.ego_from_infra), np.array([match.ego_point]))[0, :2]
             if np.linalg.norm(seen - sent) <= self._config.max_distance_m:
-                self._pairs.setdefault(match.unit_id, deque(maxlen=self._config.window)).append((sent, seen))
+                self._add(match.unit_id, sent, seen)
+
+    def _add(self, unit_id: str, sent: np.ndarray, seen: np.ndarray) -> None:
+        pairs = self._pairs.setdefault(unit_id, deque(maxlen=self._config.window))
+        pairs.append((sent, seen))
+        self._new[unit_id] += 1
+        if len(pairs) >= self._config.min_pairs and self._new[unit_id] >= _REFIT_PAIRS:
+            self._new[unit_id] = 0
+            self._found[unit_id] = fit(*(np.array(side) for side in zip(*pairs, strict=True)))
 
     def estimate(self, unit_id: str) -> Misalignment | None:
-        """Return the residual of a unit, None before there are enough pairs."""
-        pairs = self._pairs.get(unit_id, ())
-        if len(pairs) < self._config.min_pairs:
-            return None
-        sent, seen = (np.array(side) for side in zip(*pairs, strict=True))
-        return fit(sent, seen)
+        """Return the residual of a unit as of the last twenty pairs or so, None before there are enough."""
+        return self._found.get(unit_id)
 
     def correct(self, messages: Sequence[RoadsideMessage]) -> list[RoadsideMessage]:
         """Return messages with the poses of their units corrected as far as is known."""

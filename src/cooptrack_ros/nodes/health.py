@@ -78,9 +78,9 @@ class Health:
         with self._lock:
             self._gauges[name] = value
 
-    def add_unit(self, unit_id: str, max_age_s: float) -> UnitHealth:
+    def add_unit(self, unit_id: str, max_age_s: float, max_skew_s: float) -> UnitHealth:
         """Return the health of a roadside unit, which gets a status of its own."""
-        unit = UnitHealth(unit_id, max_age_s)
+        unit = UnitHealth(unit_id, max_age_s, max_skew_s)
         with self._lock:
             self._units[unit_id] = unit
         return unit

@@ -27,10 +27,11 @@ class InfraInput:
         """
         Start without messages.
 
-        :param model_id: the only model whose features can be fused; :param map_frame: that poses must refer to.
+        :param model_id: the only model whose features can be fused, empty if boxes are all that is wanted;
+        :param map_frame: that poses must refer to.
         """
         self.unit_id, self._model_id, self._map_frame, self._health = unit_id, model_id, map_frame, health
-        self.health = health.add_unit(unit_id, config.max_infra_age_s)
+        self.health = health.add_unit(unit_id, config.max_infra_age_s, config.max_clock_skew_s)
         self._buffer = UnitBuffer(config)
         self._pairs: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_PAIRS)
@@ -61,7 +62,7 @@ class InfraInput:
                 self.health.restarted()
         except StaleMessage as error:
             raise WireError(error.reason, str(error)) from error
-        if meta.model_id != self._model_id:
+        if self._model_id and meta.model_id != self._model_id:
             self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
                               f"with '{self._model_id}'; boxes still can")
         wrong = '' if self._model_id in ('', meta.model_id) else f"'{meta.model_id}', needed is '{self._model_id}'"

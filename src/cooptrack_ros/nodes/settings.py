@@ -65,6 +65,8 @@ class EgoSettings(CommonSettings):
     infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
     fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
                                   choices=('auto', 'cooperative', 'rule', 'late', 'none'))
+    fusion__correct_pose: bool = parameter(
+        False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
     fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
     fusion__max_infra_age_ms: float = parameter(500.0, 'oldest usable message', unit='ms', low=0, high=10000)
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)

@@ -8,8 +8,14 @@ from collections import deque
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from ..core.misalignment import Misalignment
+
 _OFFSETS = 100
 _JUMP_S = 1.0
+_FRAME_S = 0.1
+"""A message may come this much before the picture of its time."""
+_MAX_YAW_DEG, _MAX_SHIFT_M = 1.0, 1.5
+"""Error in the pose of a unit from which it should be calibrated again."""
 
 
 class ClockOffset:
@@ -35,19 +41,21 @@ class ClockOffset:
 class UnitHealth:
     """Counts of one unit; safe to call from any thread."""
 
-    def __init__(self, unit_id: str, max_age_s: float):
+    def __init__(self, unit_id: str, max_age_s: float, max_skew_s: float):
         """
         Start without messages.
 
-        :param max_age_s: from this age against the newest picture a message cannot be used.
+        :param max_age_s: from this age against the newest picture a message cannot be used;
+        :param max_skew_s: how far it may lie ahead of the picture that it is used for.
         """
-        self.unit_id, self._max_age_s = unit_id, max_age_s
+        self.unit_id, self._max_age_s, self._max_skew_s = unit_id, max_age_s, max_skew_s
         self._lock = threading.Lock()
         self._clock = ClockOffset()
         self._stamp_ns: int | None = None
         self._model = ''
         self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions'), 0)
         self._reported = 0
+        self._misalignment: Misalignment | None = None
 
     def received(self, stamp_ns: int, arrived_s: float, instances: int, picture_ns: int | None,
                  wrong_model: str = '') -> None:
@@ -74,6 +82,11 @@ class UnitHealth:
         with self._lock:
             self._counts['fused'] += count
 
+    def misaligned(self, found: Misalignment | None) -> None:
+        """Take in what is known of the error in the pose of the unit."""
+        with self._lock:
+            self._misalignment = found
+
     def status(self, name: str, elapsed_s: float, picture_ns: int | None, picture_clock: ClockOffset,
                silence: str) -> DiagnosticStatus:
         """
@@ -97,9 +110,19 @@ class UnitHealth:
                 if age_s > self._max_age_s:
                     level = DiagnosticStatus.WARN
                     message = f'last message {1e3 * age_s:.0f} ms old, at most {1e3 * self._max_age_s:.0f} can be used'
+                if age_s < -self._max_skew_s - _FRAME_S:
+                    level, message = DiagnosticStatus.WARN, (
+                        f'its clock is {-1e3 * age_s:.0f} ms ahead: older messages are used; synchronise the clocks')
             own, pictures = self._clock.median_s, picture_clock.median_s
             if own is not None and pictures is not None:
                 values['clock_offset_ms'] = f'{1e3 * (own - pictures):.0f}'
+            if self._misalignment is not None:
+                yaw_deg, shift_m = np.rad2deg(self._misalignment.yaw_rad), np.hypot(*self._misalignment.shift_m)
+                values |= {'misalignment_yaw_deg': f'{yaw_deg:.2f}', 'misalignment_shift_m': f'{shift_m:.2f}',
+                           'misalignment_pairs': str(self._misalignment.pairs)}
+                if level == DiagnosticStatus.OK and (abs(yaw_deg) > _MAX_YAW_DEG or shift_m > _MAX_SHIFT_M):
+                    level, message = DiagnosticStatus.WARN, (
+                        f'its pose seems off by {yaw_deg:.1f} degrees and {shift_m:.1f} m: check its calibration')
         if silence:
             level, message = DiagnosticStatus.ERROR, silence
         return DiagnosticStatus(level=level, name=f'{name}: unit {self.unit_id}', message=message,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, predict, step, update
+from cooptrack_ros.core.duplicates import distinct
+from cooptrack_ros.core.ego_agent import EgoAgent
 from cooptrack_ros.core.giou import giou_3d
 from cooptrack_ros.core.late import ROADSIDE_FIRST_ID, LateTracker, fuse_boxes, roadside_boxes
-from cooptrack_ros.core.types import Boxes, InstanceSet, RoadsideMessage
+from cooptrack_ros.core.types import Boxes, Frame, FrameOutput, InstanceSet, RoadsideMessage
 
 
 def cars(*xy, label=0, score=0.8, first_id=1):
@@ -189,3 +191,31 @@ def test_roadside_boxes_are_moved_by_their_own_velocity_to_the_time_of_the_ego_f
     np.testing.assert_allclose(moved.centre[:, :2], [[2 + 1.0, 13.0], [2 - 5.0, 20.0]])
     np.testing.assert_allclose(moved.velocity[0], [5.0, 15.0], atol=1e-12)
     assert len(roadside_boxes([], 0)) == 0
+
+
+def test_what_two_units_see_counts_once():
+    def sent(unit, x, score):
+        boxes = cars((x, 0.0)).with_(score=np.array([score]))
+        empty = InstanceSet.empty(0)
+        points = np.zeros((1, 3), np.float32)
+        return RoadsideMessage(unit, 0, replace(
+            empty, boxes=boxes, ref_points=points, semantic=points[:, :0], motion=points[:, :0],
+            embedding=points[:, :0], previous_position=points, previous_age_s=points[:, 0]), np.eye(4))
+    messages = [sent('a', 30.0, 0.5), sent('b', 30.5, 0.8), sent('c', 40.0, 0.3)]
+    assert [k.tolist() for k in distinct(messages)] == [[False], [True], [True]]
+    frame = Frame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4))
+    agent = EgoAgent(SeesNothing(), fuses_late=True)
+    result = agent.step(frame, [], messages)
+    assert sorted(result.tracks.centre[:, 0].round(1).tolist()) == [30.5, 40.0]
+
+
+class SeesNothing:
+    """A tracker without tracks."""
+
+    def initial(self):
+        """Return no state."""
+
+    def step(self, state, frame, messages=(), zero_features=False):
+        """Report nothing."""
+        nothing = Boxes.empty()
+        return None, FrameOutput(frame.stamp_ns, nothing, np.zeros(0, bool), nothing, InstanceSet.empty(0), (), False)

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cooptrack_ros.core.ego_agent import EgoAgent
 from cooptrack_ros.core.geometry import make_pose, rotation_z, transform_points
 from cooptrack_ros.core.misalignment import MisalignmentConfig, MisalignmentEstimator, fit
-from cooptrack_ros.core.types import Boxes, InstanceSet, Match, RoadsideMessage
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, RoadsideMessage
 
 
 def message(points, pose):
@@ -31,7 +32,7 @@ def learn(estimator, true_error, frames=60, noise_m=0.5, wrong=0.0, seed=0, scor
         bad = rng.random(4) < wrong
         seen[bad, :2] += rng.uniform(-3, 3, (int(bad.sum()), 2))
         matches = tuple(Match(i, 'rsu', i, i, 1.0, score, tuple(seen[i])) for i in range(4))
-        estimator.learn([message(points, assumed)], SimpleNamespace(matches=matches))
+        estimator.learn([message(points, assumed)], SimpleNamespace(matches=matches, stamp_ns=0))
     return assumed
 
 
@@ -76,3 +77,37 @@ def test_without_error_hardly_anything_changes():
     sent = rng.uniform(-40, 40, (400, 2))
     found = fit(sent, sent + rng.normal(0, 0.3, sent.shape))
     assert abs(np.rad2deg(found.yaw_rad)) < 0.1 and np.abs(found.shift_m).max() < 0.1
+
+
+class OneSided:
+    """A tracker that sees every received object where it really is."""
+
+    def __init__(self, true_pose):
+        self.true_pose, self.heard = true_pose, []
+
+    def initial(self):
+        """Return no state."""
+
+    def step(self, state, frame, messages=(), zero_features=False):
+        """Report the objects of the message at their true places."""
+        self.heard.append(messages[0].ego_from_infra)
+        points = transform_points(self.true_pose, messages[0].instances.boxes.centre)
+        matches = tuple(Match(i, 'rsu', i, i, 1.0, 0.9, tuple(p)) for i, p in enumerate(points))
+        return None, FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(3), matches,
+                                 False)
+
+
+def test_the_ego_vehicle_corrects_if_asked_to():
+    assumed = make_pose(rotation_z(1.0), np.array([20.0, 5, 0]))
+    true = assumed @ make_pose(rotation_z(np.deg2rad(1.0)), np.zeros(3))
+    points = np.random.default_rng(0).uniform([10, -30], [80, 30], (5, 2))
+    tracker = OneSided(true)
+    agent = EgoAgent(tracker, fuses_late=False)
+    for _ in range(20):
+        agent.step(SimpleNamespace(), [message(points, assumed)], [])
+    assert all(np.array_equal(pose, assumed) for pose in tracker.heard)
+    assert np.rad2deg(agent.misalignment('rsu').yaw_rad) == pytest.approx(1.0, abs=0.1)
+    agent.step(SimpleNamespace(), [message(points, assumed)], [], corrects_poses=True)
+    far = np.array([[60.0, 0, 0]])
+    off = np.linalg.norm(transform_points(tracker.heard[-1], far) - transform_points(true, far))
+    assert off < 0.1 < 1.0 < np.linalg.norm(transform_points(assumed, far) - transform_points(true, far))
