@@ -38,5 +38,6 @@ setup(
         'cooptrack = cooptrack_ros.cli.main:main',
         'ego_node = cooptrack_ros.nodes.ego_node:main',
         'roadside_node = cooptrack_ros.nodes.roadside_node:main',
+        'single_process = cooptrack_ros.nodes.single_process:main',
     ]},
 )

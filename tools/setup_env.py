@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'tools' / 'requirements.txt'
 STANDINS = ROOT / 'ros_standins'
-NODES = ('ego_node', 'roadside_node')
+PROGRAMS = {'cooptrack': 'cli.main', **{n: f'nodes.{n}' for n in ('ego_node', 'roadside_node', 'single_process')}}
+"""What launch files start, and its module."""
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 
 
@@ -51,7 +52,7 @@ class Environment:
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
-        self.step('paths', packages + [str(ROOT)], 'links to the sources', self.link_sources)
+        self.step('paths', packages + [str(ROOT), *PROGRAMS, *SHARED], 'links to the sources', self.link_sources)
 
     def requirements(self) -> list[str]:
         """Return the pinned packages for this environment."""
@@ -143,8 +144,8 @@ class Environment:
                                    check=True, capture_output=True, text=True).stdout.strip())
         (site / 'cooptrack_sources.pth').write_text(f'{ROOT / "src"}\n{STANDINS}\n', encoding='utf-8')
         self.executable(self.folder / 'bin' / 'cooptrack', 'cooptrack_ros.cli.main')
-        for node in NODES:
-            self.executable(self.folder / 'lib' / 'cooptrack_ros' / node, f'cooptrack_ros.nodes.{node}')
+        for name, module in PROGRAMS.items():
+            self.executable(self.folder / 'lib' / 'cooptrack_ros' / name, f'cooptrack_ros.{module}')
         share = self.folder / 'share' / 'cooptrack_ros'
         share.mkdir(parents=True, exist_ok=True)
         for name in SHARED:

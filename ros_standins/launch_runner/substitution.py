@@ -62,7 +62,7 @@ def package_prefix(package: str, environment: Mapping[str, str], file: Path) -> 
     for prefix in [*prefixes, sys.prefix]:
         if (Path(prefix) / 'share' / 'ament_index' / 'resource_index' / 'packages' / package).exists():
             return Path(prefix)
-    raise LaunchError(f"{file}: package '{package}' is not in the ament index")
+    raise LaunchError(f"{file}: package '{package}' is not installed (not in the ament index)")
 
 
 def package_share(package: str, environment: Mapping[str, str], file: Path) -> Path:

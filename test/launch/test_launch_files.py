@@ -25,7 +25,7 @@ def prefix(tmp_path):
     """Return an install prefix that holds our package as a build would leave it."""
     index = tmp_path / 'share/ament_index/resource_index/packages'
     index.mkdir(parents=True)
-    for package, programs in (('cooptrack_ros', PARAMETERS), ('rviz2', ['rviz2'])):
+    for package, programs in (('cooptrack_ros', [*PARAMETERS, 'single_process', 'cooptrack']), ('rviz2', ['rviz2'])):
         (index / package).touch()
         for program in programs:
             path = tmp_path / 'lib' / package / program
@@ -48,14 +48,24 @@ def given(command, flag):
     return [b for a, b in zip(command, command[1:]) if a == flag]
 
 
+def programs_of(command):
+    """Return (node program, its arguments) of a command; one process may hold both."""
+    program = Path(command[0]).name
+    if program != 'single_process':
+        return [(program, command)]
+    split = command.index('--roadside')
+    return [('ego_node', command[:split]), ('roadside_node', command[split:])]
+
+
 def test_every_launch_file_parses_and_parameters_exist(prefix):
     for file in LAUNCH.glob('*.launch.xml'):
         for node in plan(prefix, file.name.removesuffix('.launch.xml')).values():
-            known = PARAMETERS[Path(node.command[0]).name]
-            names = {p.partition(':=')[0] for p in given(node.command, '-p')}
-            assert names <= known, file
-            for path in given(node.command, '--params-file'):
-                assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
+            for program, arguments in programs_of(node.command):
+                known = PARAMETERS[program]
+                names = {p.partition(':=')[0] for p in given(arguments, '-p')}
+                assert names <= known, file
+                for path in given(arguments, '--params-file'):
+                    assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
 
 
 def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport(prefix):

@@ -26,6 +26,9 @@ COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; return the exit status (0 only if the job was done)."""
     argv = sys.argv[1:] if argv is None else argv
+    if '--ros-args' in argv:
+        # A launch file appends arguments for nodes.
+        argv = argv[:argv.index('--ros-args')]
     parser = argparse.ArgumentParser(prog='cooptrack', description='Cooperative camera-only 3D tracking.')
     parser.add_argument('--version', action='version', version=__version__)
     commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)

@@ -16,7 +16,7 @@ from ..wire.errors import WireError
 from ..wire.tracks import TrackMeta, encode_tracks
 from .camera_rig import Views
 from .infra_input import InfraInput
-from .node_base import AgentNode, ImageJob, blank_frame, run_node
+from .node_base import AgentNode, ImageJob, blank_frame, run_nodes
 from .outputs import TrackOutput
 from .pose_input import PoseInput, TfPoses, TopicPoses
 from .qos import FEATURES, OUTPUT
@@ -124,9 +124,11 @@ class EgoNode(AgentNode):
         fused, late = self._received(job.stamp_ns, frame.global_from_lidar)
         job.mark('input', started)
         started = time.monotonic()
-        result = self._agent.step(frame, fused, late, settings.fusion__zero_features)
+        result = self._agent.step(
+            frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
         for name, unit in self._units.items():
             unit.health.fused(sum(m.unit_id == name for m in result.matches))
+            unit.health.misaligned(self._agent.misalignment(name))
         tracks = self._publish(result, [*fused, *late], views, frame)
         self.publish_latency(job, result.output.stage_seconds, started)
         self.health.count('frames.processed')
@@ -175,7 +177,7 @@ class EgoNode(AgentNode):
 
 def main() -> int:
     """Run the node."""
-    return run_node(EgoNode)
+    return run_nodes(EgoNode)
 
 
 if __name__ == '__main__':

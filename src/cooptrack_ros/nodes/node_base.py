@@ -310,16 +310,23 @@ class AgentNode(LifecycleNode):
             self.get_clock().now().to_msg(), waiting, self._silence.check()))
 
 
-def run_node(create) -> int:
-    """Create a node, start it, spin until it is told to stop; return the exit status."""
-    rclpy.init()
-    node = None
+def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:
+    """
+    Create nodes, start them, spin until told to stop; return the exit status.
+
+    One executor serves all: callbacks only store, each node works in a thread of its own.
+
+    :param args: arguments that hold for all nodes, without the program's name (default: the command line).
+    """
+    rclpy.init(args=args)
+    nodes: list[AgentNode] = []
+    executor = SingleThreadedExecutor()
     try:
-        node = create()
-        if not node.autostart():
+        for new in create:
+            nodes.append(new())
+            executor.add_node(nodes[-1])
+        if not all(node.autostart() for node in nodes):
             return 1
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
         executor.spin()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
@@ -327,7 +334,7 @@ def run_node(create) -> int:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        if node is not None:
+        for node in nodes:
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()

@@ -16,7 +16,7 @@ from ..model.store import ModelPackage
 from ..wire.features import FeatureMeta, encode_instances, sendable
 from ..wire.tracks import TrackMeta
 from .camera_rig import Views
-from .node_base import AgentNode, ImageJob, blank_frame, header_of, run_node
+from .node_base import AgentNode, ImageJob, blank_frame, header_of, run_nodes
 from .outputs import TrackOutput
 from .qos import FEATURES, LATCHED
 from .settings import RoadsideSettings
@@ -102,7 +102,7 @@ class RoadsideNode(AgentNode):
 
 def main() -> int:
     """Run the node."""
-    return run_node(RoadsideNode)
+    return run_nodes(RoadsideNode)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,40 @@
+"""Ego node and roadside nodes in one process, each with the arguments of its own program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from .ego_node import EgoNode
+from .node_base import AgentNode, run_nodes
+from .roadside_node import RoadsideNode
+
+NODES: dict[str, type[AgentNode]] = {'--ego': EgoNode, '--roadside': RoadsideNode}
+"""What starts the arguments of a node."""
+USAGE = 'usage: single_process [--ros-args ...] --ego [--ros-args ...] --roadside [--ros-args ...]'
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[[], AgentNode]]]:
+    """
+    Return the arguments of the process, and per node what creates it.
+
+    Parameters and remappings belong to one node only: what one side calls ``lidar_frame`` is not that of the other.
+    """
+    starts = [i for i, word in enumerate(arguments) if word in NODES]
+    ends = [*starts[1:], len(arguments)]
+    nodes = [partial(NODES[arguments[i]], cli_args=list(arguments[i + 1:end])) for i, end in zip(starts, ends)]
+    return list(arguments[:starts[0] if starts else len(arguments)]), nodes
+
+
+def main() -> int:
+    """Run the nodes that the command line names."""
+    own, nodes = split_arguments(sys.argv[1:])
+    if not nodes:
+        print(USAGE, file=sys.stderr)
+        return 2
+    return run_nodes(*nodes, args=own)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

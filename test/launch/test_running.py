@@ -1,0 +1,112 @@
+"""Launch files start what they promise; both trackers in one process answer as they do in two, bit by bit."""
+
+from array import array
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+
+import cv2
+import numpy as np
+import pytest
+from rclpy.serialization import deserialize_message
+from ros_world import SIZE, START_NS, STEP_NS, calibration, odometry, pair, picture
+from rosbags.rosbag2 import Reader
+
+from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
+from cooptrack_ros.data.bag_collector import features_topic, tracks_topic
+from cooptrack_ros.data.bag_types import LATCHED
+from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
+from cooptrack_ros.nodes import single_process
+from cooptrack_ros.nodes.ego_node import EgoNode
+from cooptrack_ros.nodes.roadside_node import RoadsideNode
+
+FRAMES = 4
+ANSWERS = {features_topic('rsu_1'): InstanceFeatureArray, '/infra/rsu_1/roadside_node/output/tracks': TrackArray,
+           tracks_topic(): TrackArray, '/ego/ego_node/output/detections': TrackArray}
+# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
+CONFIG = '''preset: mini
+tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
+tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
+'''
+TIME_LIMIT_S = 100.0
+
+
+@pytest.fixture
+def weights(tmp_path) -> str:
+    """Return the name of random weights with low thresholds."""
+    path = tmp_path / 'sensitive.yaml'
+    path.write_text(CONFIG)
+    return f'random:{path}'
+
+
+@pytest.fixture
+def bag(tmp_path) -> Path:
+    """Give a bag of a vehicle and a unit whose pictures are noise."""
+    path, random = tmp_path / 'bag', np.random.default_rng(0)
+    with BagWriter(path) as writer:
+        writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
+        writer.write('/infra/rsu_1/camera/calibration', calibration('infra/rsu_1/lidar', 'map'), START_NS, LATCHED)
+        for now in range(START_NS, START_NS + FRAMES * STEP_NS, STEP_NS):
+            writer.write('/ego/odometry', odometry(now), now)
+            writer.write('/infra/rsu_1/pair', pair(now, now), now)
+            for agent in ('infra/rsu_1', 'ego'):
+                noise = random.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+                image = picture(now)
+                image.data = array('B', cv2.imencode('.jpg', noise)[1].tobytes())
+                writer.write(f'/{agent}/camera/image/compressed', image, now)
+    return path
+
+
+def messages(bag: Path, topic: str, kind: type) -> list:
+    """Return the messages of a topic, without the number that every start of a unit draws."""
+    with Reader(bag) as reader:
+        found = [deserialize_message(data, kind) for at, _, data in reader.messages() if at.topic == topic]
+    for message in found:
+        if kind is InstanceFeatureArray:
+            message.session = 0
+    return found
+
+
+def test_one_process_answers_bit_by_bit_as_two(tmp_path, weights, bag):
+    domain = free_domains(2)
+    with ExitStack() as stack:
+        def start(title: str, command: list[str]) -> Process:
+            return stack.enter_context(Process(title, command, tmp_path / f'{title}.log', env))
+
+        running = []
+        for i, name in enumerate(('demo', 'single_process')):
+            env = environment(domain + i, tmp_path)
+            nodes = start(name, launch_command(launch_file(f'{name}.launch.xml'), {
+                'weights': weights, 'lockstep': True, 'use_sim_time': True}))
+            running.append((nodes, start(f'{name}_replay', tool_command(
+                'replay', bag, '--lockstep', '--record', tmp_path / name))))
+        for nodes, player in running:
+            finish(player, [nodes], TIME_LIMIT_S, Event())
+    for topic, kind in ANSWERS.items():
+        one, two = (messages(tmp_path / name, topic, kind) for name in ('single_process', 'demo'))
+        assert len(one) == FRAMES
+        assert one == two
+        assert any(message.tracks if kind is TrackArray else message.count for message in one), topic
+
+
+def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
+    command = launch_command(launch_file('demo.launch.xml'), {'bag': bag, 'weights': weights, 'lockstep': True})
+    with Process('demo', command, tmp_path / 'demo.log', environment(free_domains(1), tmp_path)) as demo:
+        finish(demo, [], TIME_LIMIT_S, Event())
+    assert f'[replay] {FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
+
+
+def test_each_node_in_one_process_gets_its_own_arguments_only():
+    own, nodes = single_process.split_arguments(
+        ['--ros-args', '--log-level', 'warn', '--ego', '--ros-args', '-p', 'a:=1', '--roadside', '--ros-args'])
+    assert own == ['--ros-args', '--log-level', 'warn']
+    assert [(node.func, node.keywords['cli_args']) for node in nodes] == [
+        (EgoNode, ['--ros-args', '-p', 'a:=1']), (RoadsideNode, ['--ros-args'])]
+
+
+def test_one_process_without_nodes_says_how_to_use_it(monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['single_process', '--ros-args'])
+    assert single_process.main() == 2
+    assert '--roadside' in capsys.readouterr().err
