@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / 'launch'
 PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
               'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'}}
+PROGRAMS = {'cooptrack_ros': [*PARAMETERS, 'single_process', 'cooptrack'], 'rviz2': ['rviz2']}
 SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
                         '/infra/rsu_1/camera/image/compressed'}
 """Topics of the bag."""
@@ -81,6 +82,21 @@ def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport
 def test_recorded_features_need_no_roadside_node_and_rviz_is_optional(prefix):
     assert set(plan(prefix, 'demo', roadside='false')) == {'ego_node'}
     assert set(plan(prefix, 'demo', rviz='true')) == {'ego_node', 'roadside_node', 'rviz2'}
+
+
+@pytest.mark.parametrize('arguments, pace, is_required', [
+    ({}, '--rate=1.0', True), ({'rate': '0.5'}, '--rate=0.5', True), ({'lockstep': 'true'}, '--lockstep', True),
+    ({'rviz': 'true'}, '--rate=1.0', False)])
+def test_the_end_of_the_bag_ends_the_demo_unless_rviz_shows_it(prefix, arguments, pace, is_required):
+    replay = plan(prefix, 'demo', bag='some/bag', **arguments)['replay']
+    assert replay.command[1:4] == ('replay', 'some/bag', pace)
+    assert replay.required is is_required
+
+
+def test_missing_rviz_is_named_before_anything_starts(prefix):
+    (prefix / 'share/ament_index/resource_index/packages/rviz2').unlink()
+    with pytest.raises(LaunchError, match="package 'rviz2' is not installed"):
+        plan(prefix, 'demo', rviz='true')
 
 
 def test_topics_of_the_bag_are_remapped_to_private_inputs(prefix):

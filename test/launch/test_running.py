@@ -95,7 +95,7 @@ def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
     command = launch_command(launch_file('demo.launch.xml'), {'bag': bag, 'weights': weights, 'lockstep': True})
     with Process('demo', command, tmp_path / 'demo.log', environment(free_domains(1), tmp_path)) as demo:
         finish(demo, [], TIME_LIMIT_S, Event())
-    assert f'[replay] {FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
+    assert f'{FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
 
 
 def test_each_node_in_one_process_gets_its_own_arguments_only():
