@@ -29,5 +29,5 @@ def test_bad_size_names_the_expected_form(text):
 
 @pytest.mark.parametrize('text', ['5', '9-3', 'a-b'])
 def test_bad_seed_range_is_refused(text):
-    with pytest.raises(UserError, match='--seeds'):
+    with pytest.raises(UserError, match='seeds'):
         parse_seeds(text)
