@@ -17,10 +17,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from evaluation import COMMAND
+
 CONFIGS = Path(__file__).parents[1] / 'config' / 'ablation'
 ORDER = ('baseline', 'early_fusion', 'no_mdfe', 'no_caa', 'no_gba', 'full', *(f'history_{n}' for n in range(6)))
 FIGURES = ('mAP', 'ATE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
-COMMAND = [sys.executable, '-m', 'cooptrack_ros.cli.main']
 
 
 def measure(name: str, args: argparse.Namespace) -> dict:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from evaluation import evaluate
 
 ENCODINGS = ('float32', 'float16', 'int8')
 CAPS = (64, 32, 16, 8, 4, 2)
@@ -23,13 +23,9 @@ PAPER_BYTES_PER_SECOND = {'10 Hz, R50': 2.85e5, '2 Hz, R101': 5.64e4}
 
 
 def measure(args: argparse.Namespace, encoding: str, cap: int) -> dict:
-    """Return figures and bytes of one setting, from ``cooptrack eval``."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'figures.json'
-        subprocess.run([sys.executable, '-m', 'cooptrack_ros.cli.main', 'eval', '--data', *map(str, args.data),
-                        '--weights', args.weights, '--mode', 'cooperative', '--encoding', encoding, '--max-instances',
-                        str(cap), '--threads', '1', '--json', str(path)], check=True, stdout=subprocess.DEVNULL)
-        measured = json.loads(path.read_text(encoding='utf-8'))
+    """Return figures and bytes of one setting."""
+    measured = evaluate('--data', *args.data, '--weights', args.weights, '--mode', 'cooperative',
+                        '--encoding', encoding, '--max-instances', cap)
     return {'mAP': measured['vehicle']['mAP'], 'AMOTA': measured['vehicle']['AMOTA'],
             'serialized_bytes_per_second': measured['serialized_bytes_per_second'],
             'instances_per_frame': measured['instances_per_frame']}

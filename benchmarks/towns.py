@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from evaluation import evaluate
 
 FIGURES = ('mAP', 'ATE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
 NAMES = {'none': 'none', 'late': 'late', 'late_ab3dmot': 'late, AB3DMOT',
@@ -27,14 +27,9 @@ ORACLES = {'vehicle': ('none', 'oracle of what the vehicle sees'),
            'cooperative': ('cooperative', 'oracle of what either side sees')}
 
 
-def measure(weights: str, data: Path, threads: int) -> dict:
-    """Return the figures of every mode on one set, from ``cooptrack eval``."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'figures.json'
-        subprocess.run([sys.executable, '-m', 'cooptrack_ros.cli.main', 'eval', '--data', str(data), '--weights',
-                        weights, '--mode', 'all', '--threads', str(threads), '--json', str(path)],
-                       check=True, stdout=subprocess.DEVNULL)
-        measured = json.loads(path.read_text(encoding='utf-8'))
+def measure(weights: str, data: Path) -> dict:
+    """Return the figures of every mode on one set."""
+    measured = evaluate('--data', data, '--weights', weights, '--mode', 'all')
     return {mode: {**{k: v['vehicle'][k] for k in FIGURES}, 'bytes_per_second': v['payload_bytes_per_second'],
                    'serialized_bytes_per_second': v['serialized_bytes_per_second'], 'frames': v['frames'],
                    'oracle': {k: v['oracle'][k] for k in FIGURES}}
@@ -79,7 +74,7 @@ def main() -> int:
     sets = found.get('sets', {}) if found.get('model') == identity else {}
     missing = [d for d in args.data if d.name not in sets]
     with ThreadPoolExecutor(args.jobs) as pool:
-        for data, figures in zip(missing, pool.map(lambda d: measure(args.weights, d, 1), missing), strict=True):
+        for data, figures in zip(missing, pool.map(lambda d: measure(args.weights, d), missing), strict=True):
             sets[data.name] = figures
             args.json.parent.mkdir(parents=True, exist_ok=True)
             args.json.write_text(json.dumps({'model': identity, 'sets': sets}, indent=1), encoding='utf-8')

@@ -65,12 +65,12 @@ def fit(sent: np.ndarray, seen: np.ndarray) -> Misalignment:
     one, zero = np.ones(len(sent)), np.zeros(len(sent))
     rows = np.concatenate([np.stack([-sent[:, 1], one, zero], 1), np.stack([sent[:, 0], zero, one], 1)])
     target = (seen - sent).T.reshape(-1)
-    prior = np.diag([_PRIOR_YAW, _PRIOR_SHIFT_M, _PRIOR_SHIFT_M]) ** 2
+    certainty = np.diag([_PRIOR_YAW ** -2, _PRIOR_SHIFT_M ** -2, _PRIOR_SHIFT_M ** -2])
     weights = np.ones(len(sent))
     for _ in range(_ROUNDS):
         w = np.tile(weights, 2)
         # The scale of residuals stands for their variance.
-        normal = (rows * w[:, None]).T @ rows / _SCALE_M ** 2 + np.linalg.inv(prior)
+        normal = (rows * w[:, None]).T @ rows / _SCALE_M ** 2 + certainty
         parameters = np.linalg.solve(normal, (rows * w[:, None]).T @ target / _SCALE_M ** 2)
         residual = (target - rows @ parameters).reshape(2, -1)
         squared = (residual ** 2).sum(0)
@@ -95,17 +95,18 @@ class MisalignmentEstimator:
 
         :param messages: with the poses that were assumed, before any correction.
         """
-        by_unit = {m.unit_id: m for m in messages}
-        # Where they are now: a car that has driven on is no error of the pose.
-        now = {m.unit_id: m.instances.boxes.centre[:, :2] + displacement(m, output.stamp_ns) for m in messages}
-        for match in output.matches:
-            message = by_unit.get(match.unit_id)
-            if message is None or match.ego_score < self._config.min_ego_score or match.ego_point is None:
-                continue
-            sent = now[match.unit_id][match.infra_index]
-            seen = transform_points(np.linalg.inv(message.ego_from_infra), np.array([match.ego_point]))[0, :2]
-            if np.linalg.norm(seen - sent) <= self._config.max_distance_m:
-                self._add(match.unit_id, sent, seen)
+        for message in messages:
+            # Where they are now: a car that has driven on is no error of the pose.
+            now = message.instances.boxes.centre[:, :2] + displacement(message, output.stamp_ns)
+            infra_from_ego = np.linalg.inv(message.ego_from_infra)
+            for match in output.matches:
+                if (match.unit_id != message.unit_id or match.ego_point is None
+                        or match.ego_score < self._config.min_ego_score):
+                    continue
+                sent = now[match.infra_index]
+                seen = transform_points(infra_from_ego, np.array([match.ego_point]))[0, :2]
+                if np.linalg.norm(seen - sent) <= self._config.max_distance_m:
+                    self._add(match.unit_id, sent, seen)
 
     def _add(self, unit_id: str, sent: np.ndarray, seen: np.ndarray) -> None:
         pairs = self._pairs.setdefault(unit_id, deque(maxlen=self._config.window))

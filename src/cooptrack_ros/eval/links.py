@@ -17,7 +17,7 @@ class Link:
     """
     A track and the roadside instance that was fused with it.
 
-    ``position`` (3,) is where the instance stood in the ego lidar frame when the two were compared; ``affinity`` is
+    ``position`` (3,) is where the instance stood in the ego lidar frame; ``affinity`` is
     0..1; ``ego_score`` is what the vehicle alone gave the object.
     """
 
@@ -28,7 +28,7 @@ class Link:
 
 
 def network_links(output: FrameOutput, messages: Sequence[RoadsideMessage]) -> tuple[Link, ...]:
-    """Return what the network fused in one frame; it compares instances as they were sent, not moved in time."""
+    """Return what the network fused in one frame, with instances where they were sent, before any compensation."""
     sent = {m.unit_id: transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages}
     return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.ego_score) for m in output.matches)
 
