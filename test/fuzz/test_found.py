@@ -1,0 +1,137 @@
+"""What the fuzz campaigns found, in plain words; each of these ended in a traceback once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+import yaml
+from fuzz.bags import as_sqlite
+from fuzz.town import make_town
+
+from cooptrack_ros.core.calibration_file import read_calibration
+from cooptrack_ros.core.config import load_config, named_config
+from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.data.bag import convert
+from cooptrack_ros.data.bag_info import describe_bag
+from cooptrack_ros.data.bag_tracks import read_pairs
+from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.spd_calibration import read_intrinsic
+from cooptrack_ros.data.spd_schema import integer, read_json
+from cooptrack_ros.model.store import open_model
+from cooptrack_ros.train.recipe import load_recipe
+
+DEEP = '[' * 5000
+
+
+@pytest.fixture(scope='module')
+def town(tmp_path_factory):
+    """Give a small data set; tests put back what they change."""
+    return make_town(tmp_path_factory.mktemp('town'))
+
+
+@pytest.fixture(scope='module')
+def bag(town, tmp_path_factory):
+    """Give it as a bag."""
+    path = tmp_path_factory.mktemp('bags') / 'bag'
+    convert(SpdDataset(town), '0000', path)
+    return path
+
+
+@pytest.mark.parametrize('content', [DEEP, '{}', '- 1', 'preset: [1]', 'input_size: [1]', 'embed_dims: 10000000000',
+                                     'num_heads: 0', 'behaviour: 3', 'backbone: {widths: [null, 1, 2, 3]}',
+                                     'x: 9999-99-99', 'pc: \x07', '? [a]: 1'])
+def test_configuration_that_is_none_is_refused(tmp_path, content):
+    path = tmp_path / 'config.yaml'
+    path.write_text(content, encoding='utf-8')
+    if content == '{}':
+        assert named_config(str(path)).name == 'r50'
+        return
+    with pytest.raises(UserError, match='config'):
+        named_config(str(path))
+
+
+@pytest.mark.parametrize('read', [read_calibration, lambda path: load_recipe(str(path)),
+                                  lambda path: open_model(str(path.parent))])
+def test_deeply_nested_or_binary_files_are_refused(tmp_path, read):
+    for content in (DEEP.encode(), b'\xff\xfe\x00', b'recipe: [1]'):
+        for name in ('file.yaml', 'card.yaml'):
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError):
+            read(tmp_path / 'file.yaml')
+
+
+def test_card_whose_sides_are_a_list_is_refused(tmp_path):
+    card = {'configuration': {'preset': 'mini'}, 'sides': {'vehicle': ['sha256']}}
+    (tmp_path / 'card.yaml').write_text(yaml.safe_dump(card), encoding='utf-8')
+    with pytest.raises(UserError, match='sides'):
+        open_model(str(tmp_path))
+
+
+def test_sizes_of_a_configuration_have_limits():
+    with pytest.raises(ValueError, match='num_queries'):
+        load_config({'preset': 'mini', 'num_queries': 10**9})
+
+
+def test_json_that_is_nested_too_deep_is_refused(tmp_path):
+    (tmp_path / 'a.json').write_text('[' * 200_000)
+    with pytest.raises(UserError, match='cannot be read'):
+        read_json(tmp_path / 'a.json', list)
+
+
+def test_infinite_time_stamp_is_refused(tmp_path):
+    with pytest.raises(UserError, match='whole number'):
+        integer(float('inf'), 'pointcloud_timestamp', tmp_path)
+
+
+@pytest.mark.parametrize('value', [1, None, 'a', {'k': 1}])
+def test_distortion_that_is_no_list_is_refused(tmp_path, value):
+    file = tmp_path / 'camera.json'
+    file.write_text(json.dumps({'cam_K': [1, 0, 0, 0, 1, 0, 0, 0, 1], 'cam_D': value}))
+    with pytest.raises(UserError, match='cam_D'):
+        read_intrinsic(file)
+
+
+@pytest.mark.parametrize('key', ['image_path', 'label_lidar_std_path', 'pointcloud_path',
+                                 'calib_camera_intrinsic_path'])
+@pytest.mark.parametrize('value', [5, None, [], 'a\0b'])
+def test_file_name_that_is_none_is_refused(town, key, value):
+    index = town / 'vehicle-side/data_info.json'
+    good = index.read_text()
+    content = json.loads(good)
+    content[0][key] = value
+    try:
+        index.write_text(json.dumps(content))
+        with pytest.raises(UserError, match=key):
+            SpdDataset(town).sequences()
+    finally:
+        index.write_text(good)
+
+
+@pytest.mark.parametrize('change', [{'duration': None}, {'custom_data': {'cooptrack': '[1]'}}, {'custom_data': 3},
+                                    {'topics_with_message_count': [None]}, {'starting_time': {}}])
+def test_metadata_of_a_bag_that_make_no_sense_are_refused(bag, change):
+    file = bag / 'metadata.yaml'
+    good = file.read_text()
+    content = yaml.safe_load(good)
+    content['rosbag2_bagfile_information'] |= change
+    try:
+        file.write_text(yaml.safe_dump(content))
+        with pytest.raises(UserError, match='metadata'):
+            describe_bag(bag)
+    finally:
+        file.write_text(good)
+
+
+def test_bag_whose_content_is_spoilt_is_refused(bag, tmp_path):
+    as_sqlite(bag, tmp_path / 'sqlite')
+    database = next((tmp_path / 'sqlite').glob('*.db3'))
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE messages SET data = x'00010000ffffffff'")
+    connection.close()
+    with pytest.raises(UserError, match='cannot be read as a ROS 2 bag'):
+        read_pairs(tmp_path / 'sqlite')
+    database.write_bytes(b'SQLite format 3\0' + bytes(200))
+    with pytest.raises(UserError, match='cannot be read as a ROS 2 bag'):
+        read_pairs(tmp_path / 'sqlite')

@@ -1,0 +1,350 @@
+"""Cause faults in a live system, one after another, and tell what is seen, how long it lasts and what is lost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from live.observer import EGO
+from live.system import System, differences, make_bag
+
+from cooptrack_ros.core.atomic_file import write_atomically
+from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.model.store import open_model
+
+OUTAGE_S = 5.0
+PATIENCE_S = 90.0
+SPACE = 'cooptrack_b'
+START, END = '<!-- faults -->', '<!-- /faults -->'
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; times in seconds, -1 where none applies."""
+
+    fault: str
+    seen: str
+    recovered_s: float
+    ego_gap_s: float
+    lost: str
+
+
+class Faults:
+    """Every method is a fault; its name is what the command line calls it."""
+
+    def __init__(self, args: argparse.Namespace):
+        """Take the options."""
+        self._args = args
+        self._folder: Path = args.out
+        self._bag = make_bag(args.out, 12.0, units=1)
+
+    def _system(self, use_sim_time: bool = False, **environment: str) -> System:
+        return System(self._bag, self._folder, self._args.weights, self._args.rate, use_sim_time, **environment)
+
+    def _watched(self, name: str, system: System, cause: Callable[[], None], end: Callable[[], None],
+                 is_back: Callable[[], bool], seen: Callable[[], str], outage_s: float = OUTAGE_S) -> Row:
+        """Cause a fault, end it after a while, wait for the system to be back, and say what came of it."""
+        system.feed(2)
+        before, started = system.observer.counts(), time.monotonic()
+        cause()
+        system.feed(outage_s)
+        words = seen()
+        end()
+        ended = time.monotonic()
+        system.until(is_back, PATIENCE_S, f'the end of {name}')
+        recovered = time.monotonic() - ended
+        gap = system.observer.longest_gap_s(started)
+        system.feed(2)
+        counts = system.observer.counts()
+        lost = {k: v for k, v in differences(before, counts).items() if k.startswith(('dropped.', 'frames.'))}
+        return Row(name, words, round(recovered, 1), round(gap, 2), ', '.join(f'{k} {v}' for k, v in lost.items()))
+
+    def _cooperates_after(self, system: System, mark: list[float]) -> Callable[[], bool]:
+        return lambda: any(a.mode == 'cooperative' and a.arrived_s > mark[0] for a in system.observer.answers)
+
+    def unit_killed(self) -> Row:
+        """Kill a roadside node and start it again."""
+        with self._system() as system:
+            system.start_all()
+            unit, mark = system.nodes[system.units[0]], [float('inf')]
+
+            def restart() -> None:
+                mark[0] = time.monotonic()
+                unit.start()
+            return self._watched('roadside node killed, started again', system, unit.end, restart,
+                                 self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]))
+
+    def ego_killed(self) -> Row:
+        """Kill the ego node and start it again."""
+        with self._system() as system:
+            system.start_all()
+            ego, mark = system.nodes['ego'], [float('inf')]
+
+            def restart() -> None:
+                mark[0] = time.monotonic()
+                system.observer.forget()
+                ego.start()
+            return self._watched('ego node killed, started again', system, ego.end, restart,
+                                 self._cooperates_after(system, mark), lambda: 'no tracks, no diagnostics', 0.5)
+
+    def player_killed(self) -> Row:
+        """Stop everything that feeds the nodes."""
+        with self._system() as system:
+            system.start_all()
+            mark = [float('inf')]
+
+            def resume() -> None:
+                mark[0] = time.monotonic()
+                system.silent = set()
+            return self._watched('player stopped, started again', system,
+                                 lambda: system.silent.update(('/ego', '/infra')), resume,
+                                 self._cooperates_after(system, mark), lambda: self._told(system))
+
+    def camera_frozen(self) -> Row:
+        """Stop the pictures of the vehicle alone."""
+        with self._system() as system:
+            system.start_all()
+            mark = [float('inf')]
+
+            def resume() -> None:
+                mark[0] = time.monotonic()
+                system.silent = set()
+            return self._watched('camera of the vehicle stands still', system,
+                                 lambda: system.silent.add('/ego/camera'), resume,
+                                 self._cooperates_after(system, mark), lambda: self._told(system))
+
+    def camera_size(self) -> Row:
+        """Send pictures of another size."""
+        import cv2
+        import numpy as np
+        from rclpy.serialization import deserialize_message, serialize_message
+        from sensor_msgs.msg import CompressedImage
+        small = cv2.imencode('.jpg', np.zeros((100, 200, 3), np.uint8))[1].tobytes()
+
+        def shrunk(topic: str, data: bytes) -> bytes:
+            if topic != '/ego/camera/image/compressed':
+                return data
+            message = deserialize_message(data, CompressedImage)
+            message.data = small
+            return serialize_message(message)
+        return self._changed_pictures('camera of the vehicle changes its size', shrunk)
+
+    def camera_black(self) -> Row:
+        """Send black pictures of the right size."""
+        import cv2
+        import numpy as np
+        from rclpy.serialization import deserialize_message, serialize_message
+        from sensor_msgs.msg import CompressedImage
+
+        def black(topic: str, data: bytes) -> bytes:
+            if topic != '/ego/camera/image/compressed':
+                return data
+            message = deserialize_message(data, CompressedImage)
+            shape = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR).shape
+            message.data = cv2.imencode('.jpg', np.zeros(shape, np.uint8))[1].tobytes()
+            return serialize_message(message)
+        return self._changed_pictures('camera of the vehicle goes black', black)
+
+    def _changed_pictures(self, name: str, change: Callable[[str, bytes], bytes]) -> Row:
+        with self._system() as system:
+            system.start_all()
+            usual, mark = system.change, [float('inf')]
+
+            def cause() -> None:
+                system.change = change
+
+            def resume() -> None:
+                mark[0] = time.monotonic()
+                system.change = usual
+            return self._watched(name, system, cause, resume, self._cooperates_after(system, mark),
+                                 lambda: self._told(system))
+
+    def clock_set_back(self) -> Row:
+        """Start the bag again while the nodes run on simulated time."""
+        with self._system(use_sim_time=True) as system:
+            system.start_all()
+            mark = [float('inf')]
+
+            def cause() -> None:
+                mark[0] = time.monotonic()
+                system.restart_loop()
+            return self._watched(
+                '/clock and stamps set back', system, cause, lambda: None,
+                lambda: any(a.reset and a.arrived_s > mark[0] for a in system.observer.answers),
+                lambda: self._told(system), 0.0)
+
+    def wall_clock_steps(self) -> Row:
+        """Set the wall clock of the ego node an hour ahead while it runs."""
+        import libfaketime
+        library = next(Path(libfaketime.__file__).parent.rglob('libfaketime.so.1'))
+        clock = self._folder / 'faketime'
+        clock.write_text('+0')
+        fake = {'LD_PRELOAD': str(library), 'FAKETIME_TIMESTAMP_FILE': str(clock), 'FAKETIME_NO_CACHE': '1',
+                'DONT_FAKE_MONOTONIC': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'}
+        with self._system() as system:
+            ego = system.add('ego')
+            ego.start(**fake)
+            system.add(system.units[0]).start()
+            system.until(lambda: any(a.mode == 'cooperative' for a in system.observer.answers), 120, 'tracks')
+            mark = [float('inf')]
+
+            def cause() -> None:
+                mark[0] = time.monotonic()
+                clock.write_text('+3600')
+            return self._watched('wall clock of the vehicle steps by an hour', system, cause, lambda: None,
+                                 self._cooperates_after(system, mark), lambda: self._told(system), OUTAGE_S)
+
+    def partition(self) -> Row:
+        """Put the roadside node into a network namespace and take its link down."""
+        def ip(*words: str) -> None:
+            subprocess.run(['ip', *words], check=True, capture_output=True)
+        ip('netns', 'add', SPACE)
+        try:
+            ip('link', 'add', 'cta', 'type', 'veth', 'peer', 'name', 'ctb', 'netns', SPACE)
+            ip('addr', 'add', '10.77.0.1/24', 'dev', 'cta')
+            ip('link', 'set', 'cta', 'up')
+            ip('netns', 'exec', SPACE, 'ip', 'addr', 'add', '10.77.0.2/24', 'dev', 'ctb')
+            ip('netns', 'exec', SPACE, 'ip', 'link', 'set', 'ctb', 'up')
+            ip('netns', 'exec', SPACE, 'ip', 'link', 'set', 'lo', 'up')
+            # Shared memory would cross the border of the namespaces.
+            with self._system(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='10.77.0.1;10.77.0.2',
+                              FASTDDS_BUILTIN_TRANSPORTS='UDPv4') as system:
+                system.add('ego').start()
+                system.add(system.units[0], ('ip', 'netns', 'exec', SPACE)).start()
+                system.until(lambda: any(a.mode == 'cooperative' for a in system.observer.answers), 120, 'tracks')
+                mark = [float('inf')]
+
+                def up() -> None:
+                    mark[0] = time.monotonic()
+                    ip('link', 'set', 'cta', 'up')
+                return self._watched('network between vehicle and unit down', system,
+                                     lambda: ip('link', 'set', 'cta', 'down'), up,
+                                     self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]))
+        finally:
+            subprocess.run(['ip', 'netns', 'del', SPACE], check=False, capture_output=True)
+            subprocess.run(['ip', 'link', 'del', 'cta'], check=False, capture_output=True)
+
+    def flood(self) -> Row:
+        """Publish messages of full size under the name of a unit as fast as this process can."""
+        from cooptrack_msgs.msg import InstanceFeatureArray
+        with self._system() as system:
+            system.start_all()
+            unit, sent = system.units[0], [0]
+            publisher = system.node.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', 5)
+            message = InstanceFeatureArray(version=InstanceFeatureArray.VERSION, unit_id=unit, count=900, width=1024)
+
+            def cause() -> None:
+                end = time.monotonic() + OUTAGE_S
+                while time.monotonic() < end:
+                    system.feed(0.001)
+                    for _ in range(5):
+                        publisher.publish(message)
+                        sent[0] += 1
+            mark = [time.monotonic()]
+            return self._watched('a flood of messages of a unit', system, cause, lambda: None,
+                                 self._cooperates_after(system, mark), lambda: f'{sent[0] / OUTAGE_S:.0f} messages a '
+                                 f'second; {self._told(system)}', 1.0)
+
+    def weights_corrupted(self) -> Row:
+        """Flip one bit of a weights file."""
+        source = open_model('mini').folder
+        copy = self._folder / 'corrupted'
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(source, copy)
+        path = copy / 'cooperative.safetensors'
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+        with self._system() as system:
+            ego = system.add('ego', weights=copy)
+            ego.log.unlink(missing_ok=True)
+            ego.start()
+            system.until(lambda: ego.status is not None, PATIENCE_S, 'the end of the node')
+            return Row('one bit of the weights is wrong', f'the node does not start (status {ego.status}): '
+                       f'{self._short(ego.last_words())}', -1, -1, 'nothing')
+
+    def disk_full(self) -> Row:
+        """Convert a data set to a bag on a disk of one megabyte."""
+        from cooptrack_ros.data.bag_cut import cut_bag
+        place = self._folder / 'full'
+        place.mkdir(exist_ok=True)
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', str(place)], check=True)
+        try:
+            cut_bag(self._bag, place / 'bag', 0.0, None)
+            words = 'nothing'
+        except UserError as error:
+            words = str(error)
+        left = [p.name for p in place.iterdir()]
+        subprocess.run(['umount', str(place)], check=True)
+        return Row('disk full under a recording', self._short(words), -1, -1,
+                   f'the recording; left on the disk: {", ".join(left) or "nothing"}')
+
+    def _told(self, system: System, unit: str = '') -> str:
+        name = f'{EGO}: unit {unit}' if unit else EGO
+        return self._short(system.observer.status.get(name, ('nothing', {}))[0])
+
+    def _short(self, text: str) -> str:
+        return text.replace(str(self._folder.resolve()), '.').replace(str(self._folder), '.').replace('|', '/')[:160]
+
+
+NAMES = [name for name in vars(Faults) if not name.startswith('_')]
+
+
+def table(rows: list[dict]) -> str:
+    """Return the rows as a Markdown table."""
+    def seconds(value: float) -> str:
+        return '' if value < 0 else f'{value:g}'
+    lines = ['| fault | what the user sees | back after, s | longest time without tracks, s | counted meanwhile |',
+             '|---|---|---|---|---|']
+    return '\n'.join([*lines, *(f"| {r['fault']} | {r['seen']} | {seconds(r['recovered_s'])} | "
+                                f"{seconds(r['ego_gap_s'])} | {r['lost']} |" for r in rows)]) + '\n'
+
+
+def with_table(page: str, stored: dict) -> str:
+    """Return a page with the table of a result in place of what is between its markers."""
+    before, rest = page.split(START)
+    return f"{before}{START}\n\n{table(list(stored['rows'].values()))}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> int:
+    """Cause the chosen faults; return 0 if the system came back from each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('faults', nargs='*', choices=[*NAMES, []], help=f'default: all ({", ".join(NAMES)})')
+    parser.add_argument('--rate', type=float, default=1.0, help='pace of the replay (default: %(default)s)')
+    parser.add_argument('--weights', default='mini', help='model (default: %(default)s)')
+    parser.add_argument('--out', type=Path, default=Path('out/faults'), help='folder (default: %(default)s)')
+    parser.add_argument('--json', type=Path, help='result; rows of other faults in it stay')
+    parser.add_argument('--document', type=Path, help='page to put the table into, between its markers')
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    target = args.json or args.out / 'faults.json'
+    stored = json.loads(target.read_text(encoding='utf-8')) if target.is_file() else {'rows': {}}
+    causes, failed = Faults(args), []
+    for name in args.faults or NAMES:
+        try:
+            stored['rows'][name] = asdict(getattr(causes, name)())
+        except (TimeoutError, subprocess.CalledProcessError) as error:
+            failed.append(f'{name}: {error}')
+            continue
+        stored |= {'rate': args.rate, 'weights': args.weights}
+        write_atomically(target, json.dumps(stored, indent=1) + '\n')
+    if args.document:
+        write_atomically(args.document, with_table(args.document.read_text(encoding='utf-8'), stored))
+    print(table(list(stored['rows'].values())))
+    print('\n'.join(failed), file=sys.stderr)
+    return bool(failed)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Fuzzing of everything that reads what others wrote: one entry point at a time, resumable, with statistics."""

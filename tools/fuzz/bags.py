@@ -1,0 +1,80 @@
+"""Bags: metadata, mcap and sqlite3 files that were cut short or hold anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import yaml
+
+from .entry import Entry, Run, plain_seeds
+from .source import Source
+from .town import make_town
+from .tree import changed_tree
+
+MODULES = tuple(f'cooptrack_ros.data.{name}' for name in (
+    'bag_info', 'bag_cut', 'bag_merge', 'bag_tracks', 'bag_markers', 'bag_writer'))
+_KEPT = ('/ego/odometry', '/infra/rsu_1/pair', '/ego/camera/calibration', '/tf_static')
+
+
+def as_sqlite(source: Path, target: Path) -> None:
+    """Write a bag again in the other storage format."""
+    from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+
+    from cooptrack_ros.data.bag_types import typestore
+    with Reader(source) as reader, Writer(target, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connections = {c.id: writer.add_connection(c.topic, c.msgtype, typestore=typestore())
+                       for c in reader.connections}
+        for connection, log_ns, data in reader.messages():
+            writer.write(connections[connection.id], log_ns, data)
+
+
+def use(bag: Path, scratch: Path) -> None:
+    """Do with a bag what the tools do; the target of a cut is removed again."""
+    from cooptrack_ros.data.bag_cut import cut_bag
+    from cooptrack_ros.data.bag_info import describe_bag
+    from cooptrack_ros.data.bag_player import BagPlayer
+    from cooptrack_ros.data.bag_tracks import read_pairs
+    describe_bag(bag)
+    read_pairs(bag)
+    topics = {topic: None for topic in _KEPT}
+    for entry in BagPlayer.entries(SimpleNamespace(_path=bag, _publishers=topics)):
+        assert entry.stamp_ns >= 0 or entry.data
+    cut_bag(bag, scratch / 'cut', 0.0, 0.3)
+
+
+def prepare(folder: Path) -> Run:
+    """Convert a small town to a bag of each storage format."""
+    from cooptrack_ros.core.errors import UserError
+    from cooptrack_ros.data.bag import convert
+    from cooptrack_ros.data.bag_cut import cut_bag
+    from cooptrack_ros.data.spd import SpdDataset
+    convert(SpdDataset(make_town(folder)), '0000', folder / 'whole')
+    cut_bag(folder / 'whole', folder / 'mcap', 0.0, 1.0, _KEPT)
+    as_sqlite(folder / 'mcap', folder / 'sqlite')
+    files = [path for bag in ('mcap', 'sqlite') for path in sorted((folder / bag).iterdir())]
+    use(folder / 'mcap', folder)
+    shutil.rmtree(folder / 'cut')
+
+    def run(data: bytes) -> bool:
+        source = Source(data)
+        path = files[source.below(len(files))]
+        good = path.read_bytes()
+        if path.suffix == '.yaml' and source.below(4):
+            path.write_text(json.dumps(changed_tree(yaml.safe_load(good), source), default=str), encoding='utf-8')
+        else:
+            path.write_bytes(source.changed(good) if source.below(8) else source.rest())
+        try:
+            use(path.parent, folder)
+        except UserError:
+            return False
+        finally:
+            path.write_bytes(good)
+            shutil.rmtree(folder / 'cut', ignore_errors=True)
+        return True
+    return run
+
+
+ENTRY = Entry('bags', MODULES, prepare, plain_seeds)

@@ -1,0 +1,71 @@
+"""Data sets on disk: any file of a folder may hold anything."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from .entry import Entry, Run, plain_seeds
+from .source import Source
+from .town import make_town
+from .tree import changed_tree
+
+MODULES = tuple(f'cooptrack_ros.data.{name}' for name in (
+    'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd', 'jpeg'))
+_SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
+
+
+def changed_file(path: Path, source: Source) -> bytes:
+    """Return other content for a file: JSON with one place changed, or spoilt bytes."""
+    content = path.read_bytes()
+    if path.suffix == '.json' and source.below(4):
+        return json.dumps(changed_tree(json.loads(content), source)).encode()
+    return source.changed(content) if source.below(8) else source.rest()
+
+
+def read_everything(root: Path) -> None:
+    """Do with a folder what evaluation, training and conversion do."""
+    from cooptrack_ros.data.bag_messages import compressed_image
+    from cooptrack_ros.data.bag_types import EGO
+    from cooptrack_ros.data.pcd import read_pcd, xyz_intensity
+    from cooptrack_ros.data.spd import SpdDataset
+    dataset = SpdDataset(root)
+    for sequence in dataset.sequences():
+        for side in _SIDES:
+            for record in dataset.records(side, sequence)[:2]:
+                record.frame()
+                compressed_image(record, EGO, 0)
+                if record.point_cloud_path.is_file():
+                    xyz_intensity(read_pcd(record.point_cloud_path))
+
+
+def prepare(folder: Path) -> Run:
+    """Write a small town whose files are changed one at a time."""
+    root = make_town(folder)
+    from cooptrack_ros.core.errors import UserError
+    logging.disable(logging.WARNING)
+    read_everything(root)
+    kinds: dict[tuple[str, str], list[Path]] = {}
+    for path in sorted(p for p in root.rglob('*') if p.is_file()):
+        kinds.setdefault((path.parent.name, path.suffix), []).append(path)
+    groups = list(kinds.values())
+
+    def run(data: bytes) -> bool:
+        source = Source(data)
+        group = groups[source.below(len(groups))]
+        # The first ones are read whatever the others say.
+        path = group[source.below(min(len(group), 3))]
+        good = path.read_bytes()
+        path.write_bytes(changed_file(path, source))
+        try:
+            read_everything(root)
+        except UserError:
+            return False
+        finally:
+            path.write_bytes(good)
+        return True
+    return run
+
+
+ENTRY = Entry('dataset', MODULES, prepare, plain_seeds)

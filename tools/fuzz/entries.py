@@ -1,0 +1,9 @@
+"""All entry points by name."""
+
+from __future__ import annotations
+
+from . import bags, codec, configuration, dataset, nodes, weights
+from .entry import Entry
+
+ENTRIES: dict[str, Entry] = {
+    module.ENTRY.name: module.ENTRY for module in (codec, dataset, bags, weights, nodes, configuration)}

@@ -1,0 +1,72 @@
+"""Models: cards, safetensors files and published checkpoints that hold anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from .entry import Entry, Run, plain_seeds
+from .source import Source
+from .tree import changed_tree
+
+MODULES = tuple(f'cooptrack_ros.model.{name}' for name in ('store', 'checkpoint', 'convert', 'weights', 'published'))
+_SMALL = {'preset': 'mini', 'embed_dims': 12, 'num_heads': 2, 'num_queries': 4, 'bev_size': [4, 4],
+          'input_size': [32, 64], 'encoder_layers': 1, 'decoder_layers': 1, 'ffn_dims': 8, 'reasoning_ffn_dims': 8,
+          'alignment_blocks': 1, 'point_dims': 8,
+          'backbone': {'widths': [4, 4, 4, 4], 'blocks': [1, 1, 1, 1]}}
+
+
+def prepare(folder: Path) -> Run:
+    """Write a small model of our own and a checkpoint of it."""
+    import torch
+
+    from cooptrack_ros.core.config import load_config
+    from cooptrack_ros.core.errors import UserError
+    from cooptrack_ros.core.types import Side
+    from cooptrack_ros.model.convert import check_file, export_file, import_file, verify_side
+    from cooptrack_ros.model.network import CoopTrackNetwork
+    from cooptrack_ros.model.store import open_model, save_side
+    torch.set_num_threads(1)
+    config, side, model = load_config(_SMALL), Side.VEHICLE, folder / 'small'
+    save_side(model, config, side, CoopTrackNetwork(config, side), {})
+    card = model / 'card.yaml'
+    described = yaml.safe_load(card.read_text(encoding='utf-8'))
+    # With its hash nothing of a spoilt file would be read.
+    del described['sides'][side.value]['sha256']
+    card.write_text(yaml.safe_dump(described), encoding='utf-8')
+    checkpoint = folder / 'small_veh.pth'
+    export_file(open_model(str(model)), side, checkpoint)
+    files = [card, model / 'vehicle.safetensors', checkpoint]
+
+    def use(path: Path) -> None:
+        if path == checkpoint:
+            check_file(path, config, side)
+            return
+        package = open_model(str(model))
+        verify_side(package, side)
+        package.network(side)
+    for file in files:
+        use(file)
+    import_file(checkpoint, config, side, 'imported', folder)
+
+    def run(data: bytes) -> bool:
+        source = Source(data)
+        path = files[source.below(len(files))]
+        good = path.read_bytes()
+        if path == card and source.below(4):
+            path.write_text(json.dumps(changed_tree(described, source), default=str), encoding='utf-8')
+        else:
+            path.write_bytes(source.changed(good) if source.below(8) else source.rest())
+        try:
+            use(path)
+        except UserError:
+            return False
+        finally:
+            path.write_bytes(good)
+        return True
+    return run
+
+
+ENTRY = Entry('weights', MODULES, prepare, plain_seeds)

@@ -1,0 +1,1 @@
+"""A live system for long and rough tests: real nodes in processes of their own, fed and watched from here."""
