@@ -28,6 +28,15 @@ def test_every_recorded_array_is_reproduced(name):
     assert comparison.results and not bad, bad[:5]
 
 
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize('name', [name for name in FILES if name.startswith('sequence')])
+def test_the_fast_arrangement_reproduces_every_recorded_sequence(name):
+    comparison = Comparison()
+    assert run_file(DATA / f'{name}.npz', comparison, 'fast')
+    bad = [r for r in comparison.results if r.verdict != 'ok']
+    assert comparison.results and not bad, bad[:5]
+
+
 @pytest.mark.parametrize('attention', sorted(PATHS))
 def test_every_implementation_of_attention_reproduces_the_stages(attention, capsys):
     assert main([str(DATA), '--only', 'stage', '--attention', attention, '--quiet']) == 0

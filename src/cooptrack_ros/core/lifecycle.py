@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..model.boxes import denormalize, normalize
+from ..model.boxes import Range, denormalize, normalize, points_of, with_points
 from .config import TrackerConfig
 
 NO_ID = -1
@@ -90,21 +91,39 @@ RowPose = tuple[Tensor, Tensor]
 """Pose in row-vector form: p_global = p_lidar @ A + b, see ``core.ego_motion.row_vector_pose``."""
 
 
-def move_by_velocity(ref_points: Tensor, codes: Tensor, dt_s: float, pc_range: tuple[float, ...]) -> Tensor:
+class Passage(NamedTuple):
+    """The way of points from one lidar frame to another: ((points @ turn + place) - origin) @ back."""
+
+    turn: Tensor
+    """(3, 3)."""
+    place: Tensor
+    """(3,) m."""
+    origin: Tensor
+    """(3,) m."""
+    back: Tensor
+    """(3, 3)."""
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return points (..., 3) in metres in the other frame; computed in the precision of the passage (11.2)."""
+        world = points.to(self.turn.dtype) @ self.turn + self.place
+        return ((world - self.origin) @ self.back).to(points.dtype)
+
+
+def passage(source: RowPose, target: RowPose) -> Passage:
+    """Return the way between two poses; the order of operations is the published one."""
+    return Passage(*source, target[1], torch.linalg.inv(target[0]))
+
+
+def move_by_velocity(ref_points: Tensor, codes: Tensor, dt_s: float | Tensor, pc_range: Range) -> Tensor:
     """Return points (N, 3) in 0..1 moved by the velocity of their boxes in x and y (11.2)."""
-    step = ref_points.new_tensor(dt_s)
-    extent = ref_points.new_tensor([pc_range[3] - pc_range[0], pc_range[4] - pc_range[1]])
+    step, limits = (x if isinstance(x, Tensor) else ref_points.new_tensor(x) for x in (dt_s, pc_range))
+    extent = limits[3:5] - limits[:2]
     return torch.cat([ref_points[:, :2] + codes[:, 8:10] * step / extent, ref_points[:, 2:]], dim=-1)
 
 
 def move_to_frame(points: Tensor, source: RowPose, target: RowPose) -> Tensor:
-    """
-    Return points (..., 3) in metres, float32, in the lidar frame of another time (11.2).
-
-    Computed in the precision of the poses; the order of operations is the published one.
-    """
-    world = points.to(source[0].dtype) @ source[0] + source[1]
-    return ((world - target[1]) @ torch.linalg.inv(target[0])).to(points.dtype)
+    """Return points (..., 3) in metres, float32, in the lidar frame of another time (11.2)."""
+    return passage(source, target)(points)
 
 
 def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
@@ -115,28 +134,61 @@ def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
     Yaw, velocity and features stay as they are; the positional embedding must be derived anew from the points.
     The result is detached.
     """
+    step, limits = (tracks.ref_points.new_tensor(x) for x in (dt_s, pc_range))
+    return carry_over(tracks, step, passage(source, target), limits).detach()
+
+
+def carry_over(tracks: Instances, dt_s: Tensor, move: Passage, pc_range: Tensor) -> Instances:
+    """Do what ``propagate`` does, with time (one element), passage and range (6,) as tensors on the device."""
     predicted = move_by_velocity(tracks.ref_points, tracks.codes, dt_s, pc_range)
-    points = move_to_frame(denormalize(predicted, pc_range), source, target)
+    points = move(denormalize(predicted, pc_range))
     half_height = torch.nn.functional.pad(tracks.codes[:, 5:6].exp() / 2, (2, 0))
-    centre = tracks.codes[:, [0, 1, 4]] + half_height
-    codes = torch.cat([points[:, :2], tracks.codes[:, 2:4], points[:, 2:], tracks.codes[:, 5:]], dim=-1)
     return tracks.with_(
-        ref_points=normalize(points, pc_range), codes=codes, previous_centre=move_to_frame(centre, source, target),
-        previous_age=torch.full_like(tracks.previous_age, dt_s)).detach()
+        ref_points=normalize(points, pc_range), codes=with_points(tracks.codes, points),
+        previous_centre=move(points_of(tracks.codes) + half_height),
+        previous_age=dt_s.to(tracks.previous_age.dtype).expand_as(tracks.previous_age))
+
+
+@dataclass(frozen=True)
+class Support:
+    """
+    What a track stands on: when the vehicle itself saw it last, and the stamp of the last message that spoke of it.
+
+    Nanoseconds; None: never.
+    """
+
+    seen_ns: int | None = None
+    heard_ns: int | None = None
+
+    def renewed(self, now_ns: int, is_seen: bool, heard_ns: int | None) -> Support:
+        """Return it after a frame in which the vehicle saw the track or not, and a message spoke of it or not."""
+        return Support(now_ns if is_seen else self.seen_ns, self.heard_ns if heard_ns is None else heard_ns)
+
+    def is_outlived(self, now_ns: int, lifetime_s: float) -> bool:
+        """Tell whether a track that owes its life to messages got neither message nor sight for so long."""
+        if self.heard_ns is None:
+            return False
+        last_ns = self.heard_ns if self.seen_ns is None else max(self.heard_ns, self.seen_ns)
+        return now_ns - last_ns > lifetime_s * 1e9
 
 
 def assign_ids(instances: Instances, next_id: int, threshold: float) -> tuple[Instances, int]:
     """Give a fresh identity to every row without one, in order (11.3); return the next free one too."""
+    numbered, count = number(instances, next_id, threshold)
+    return numbered, next_id + int(count)
+
+
+def number(instances: Instances, next_id: int | Tensor, threshold: float) -> tuple[Instances, Tensor]:
+    """Do what ``assign_ids`` does without waiting for a device; return how many identities were given."""
     fresh = instances.ids < 0
-    numbers = torch.cumsum(fresh, 0) - 1 + next_id
-    ids = torch.where(fresh, numbers, instances.ids)
+    ids = torch.where(fresh, torch.cumsum(fresh, 0) - 1 + next_id, instances.ids)
     established = instances.established | (fresh & (instances.scores > threshold))
-    return instances.with_(ids=ids, established=established), next_id + int(fresh.sum())
+    return instances.with_(ids=ids, established=established), fresh.sum()
 
 
 def survive(instances: Instances, config: TrackerConfig) -> tuple[Instances, Tensor]:
     """Count missed frames and return the instances with the mask (N,) of those that live on (11.4)."""
     seen = instances.scores > config.score_threshold
-    missed = torch.where(seen, 0, instances.missed + instances.established.long())
+    missed = (instances.missed + instances.established.long()).masked_fill(seen, 0)
     live = seen | (instances.established & (missed < config.max_age))
     return instances.with_(missed=missed), live

@@ -21,17 +21,20 @@ def report(instances: Instances, config: ModelConfig, side: Side, chosen: Tensor
     points = instances.codes[rows][:, POINT_DIMS]
     inside = ((points >= points.new_tensor([x0, y0, z0])) & (points <= points.new_tensor([x1, y1, z1]))).all(-1)
     rows = rows[inside]
-    return boxes_of(instances[rows]), rows
+    return boxes_of(instances, rows), rows
 
 
-def boxes_of(instances: Instances) -> Boxes:
-    """Return the boxes of instances, in order."""
-    return boxes_from_codes(instances.codes, instances.labels, instances.scores, instances.ids)
+def boxes_of(instances: Instances, rows: Tensor) -> Boxes:
+    """Return the boxes of some rows, in order."""
+    return boxes_from_codes(*(values[rows] for values in (
+        instances.codes, instances.labels, instances.scores, instances.ids)))
 
 
-def message_of(live: Instances) -> InstanceSet:
-    """Return the message content of live tracks."""
+def message_of(instances: Instances, live: Tensor, embedded_points: Tensor) -> InstanceSet:
+    """Return the message content of the live rows; all embeddings stand for points (N, 3) in 0..1."""
     def array(values: Tensor) -> np.ndarray:
-        return values.detach().cpu().numpy()
-    return InstanceSet(boxes_of(live), array(live.ref_points), array(live.semantic), array(live.motion),
-                       array(live.embedding), array(live.previous_centre), array(live.previous_age))
+        return values[live].detach().cpu().numpy()
+    return InstanceSet(
+        boxes_of(instances, live), array(instances.ref_points), array(instances.semantic), array(instances.motion),
+        array(instances.embedding), array(instances.previous_centre), array(instances.previous_age),
+        array(embedded_points))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,15 +12,17 @@ from torch import Tensor
 
 from ..model.bev_geometry import BevGeometry, bev_geometry, bev_motion
 from ..model.boxes import denormalize
+from ..model.fast.network import FastNetwork
 from ..model.network import CoopTrackNetwork
 from ..model.preprocess import prepare_image, prepare_projection
-from ..model.reasoning import replace_newest, shift_history, shift_padding
 from .config import ModelConfig, TrackerConfig
 from .ego_motion import can_bus, row_vector_pose
+from .flow import FeatureFlow
 from .fusion import Fusion, Observer, adapt, fuse, receive, up_to_date
-from .lifecycle import Instances, RowPose, assign_ids, propagate, survive
+from .lifecycle import Instances, RowPose, Support, assign_ids, propagate, survive
 from .query_fusion import fuse_queries
 from .readout import message_of, report
+from .stages import decode, reason, refine
 from .timeline import Moment, continues
 from .types import Frame, FrameOutput, Match, RoadsideMessage, Side
 
@@ -39,6 +41,8 @@ class TrackerState:
     next_id: int
     step: int
     """Frames since the start of the tracker; seeds the choice of queries."""
+    support: Mapping[int, Support] = field(default_factory=dict)
+    """By identity of a live track; on the cooperative side only."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class TrackerInput:
     """(V, 3, rows, columns), normalised."""
     img_from_lidar: np.ndarray
     """(V, 4, 4) to pixels of ``images``."""
+    bev: Tensor | None = None
+    """(1, cells, C) where the map of this frame is known from an earlier run: pictures are not looked at then."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:
@@ -87,14 +93,19 @@ class AgentTracker:
     """
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
-                 query_order: QueryOrder | None = None):
+                 query_order: QueryOrder | None = None, flow: FeatureFlow | None = None,
+                 execution: str = 'reference'):
         """
         Prepare a tracker.
 
         :param query_order: replaces the choice of the configuration (``behaviour.query_fill``).
+        :param flow: how features of the units' model go on, used with ``behaviour.compensation`` of that name.
+        :param execution: ``fast``, or ``reference`` for the network as it is written; later changes of the weights
+            reach the reference only.
         """
-        self.network = network.to(device).eval()
-        self.config, self.side = config, side
+        network = network.to(device).eval()
+        self.network = {'reference': lambda n: n, 'fast': FastNetwork}[execution](network)
+        self.config, self.side, self.flow = config, side, flow
         self.device = torch.device(device)
         orders = {'random': seeded_order, 'first_n': first_order}
         self._query_order = query_order or orders[config.behaviour.query_fill]
@@ -118,11 +129,14 @@ class AgentTracker:
         if not frame.images or len(frame.images) != len(frame.img_from_lidar):
             raise ValueError(f'a frame needs one projection per picture and at least one of both, not '
                              f'{len(frame.images)} pictures and {len(frame.img_from_lidar)} projections')
-        images = np.stack([prepare_image(image, self.config) for image in frame.images])
+        pictures = self._pictures(frame.images)
         projections = np.stack([prepare_projection(matrix, image.shape, self.config)
                                 for matrix, image in zip(frame.img_from_lidar, frame.images, strict=True)])
         moment = Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
-        return TrackerInput(moment, torch.from_numpy(images), projections)
+        return TrackerInput(moment, pictures, projections)
+
+    def _pictures(self, images: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack([prepare_image(image, self.config) for image in images]))
 
     def step(self, state: TrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = (),
              zero_features: bool = False) -> tuple[TrackerState, FrameOutput]:
@@ -158,21 +172,18 @@ class AgentTracker:
 
         rows = self._fill(self._propagate(state, now, observe), state.step)
         clock.mark('propagate')
-        features = self.network.image_features(inputs.images[None].to(self.device))
-        observe('features', features)
-        clock.mark('image_features')
-        bev = self._encode(features, inputs, previous, state.bev, observe)
-        clock.mark('bev_encoder')
+        bev = self._see(inputs, previous, state.bev, observe, clock) if inputs.bev is None else inputs.bev
         received = []
         if self.side is Side.COOPERATIVE:
-            current = [up_to_date(self.network, m, now.stamp_ns) for m in messages]
+            current = [up_to_date(self.network, m, now.stamp_ns, self.flow) for m in messages]
             received = receive(self.network, current, zero_features, observe)
             clock.mark('alignment')
         joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
-        queries = fuse_queries(self.network, rows, received if joins_queries else [])
-        rows, decoder_scores = self._decode(queries.instances, bev, observe)
+        queries = fuse_queries(
+            self.network, rows, [r for r in received if r.message.may_create] if joins_queries else [])
+        rows, decoder_scores = decode(self.network, queries.instances, bev, observe)
         clock.mark('decoder')
-        rows = self._reason(rows, observe)
+        rows = reason(self.network, rows, observe)
         clock.mark('reasoning')
         fusion = replace(queries, instances=rows, decoder_scores=decoder_scores, own_points=rows.ref_points)
         if self.side is Side.COOPERATIVE:
@@ -181,16 +192,34 @@ class AgentTracker:
             observe('fused', fusion)
             clock.mark('fusion')
 
-        rows = self._refine(fusion.instances)
+        rows = refine(self.network, fusion.instances)
         rows, next_id = assign_ids(rows, state.next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
+        support: dict[int, Support] = {}
+        if self.side is Side.COOPERATIVE:
+            support = self._support(state, now, fusion, rows, live, [r.message for r in received])
+            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(support)))
         observe('final', rows)
         own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
-        matches = _matches(fusion, own, rows, live, [r.message for r in received])
-        output = self._output(now, rows, live, matches, reset)
+        matches = matches_of(fusion, own, rows, live, [r.message for r in received])
+        output = self._output(now, rows, live, fusion.own_points, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return TrackerState(now, rows[live], bev, next_id, state.step + 1), output
+        return TrackerState(now, rows[live], bev, next_id, state.step + 1, support), output
+
+    def _support(self, state: TrackerState, now: Moment, fusion: Fusion, rows: Instances, live: Tensor,
+                 messages: list[RoadsideMessage]) -> dict[int, Support]:
+        """Return what live tracks stand on, without those that have outlived it."""
+        places = torch.nonzero(live).flatten()
+        support = {}
+        for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, fusion.decoder_scores, fusion.unit)),
+                                      strict=True):
+            new = state.support.get(track, Support()).renewed(
+                now.stamp_ns, score >= self._settings.output_threshold,
+                messages[unit].stamp_ns if unit >= 0 else None)
+            if not new.is_outlived(now.stamp_ns, self.config.behaviour.roadside_lifetime_s):
+                support[track] = new
+        return support
 
     @property
     def _settings(self) -> TrackerConfig:
@@ -225,6 +254,15 @@ class AgentTracker:
         order = self._query_order(total, step)[:max(total - len(tracks), 0)].to(self.device)
         return Instances.concatenate([self._queries[order], tracks])
 
+    def _see(self, inputs: TrackerInput, previous: Moment | None, bev: Tensor | None, observe: Observer,
+             clock: StageClock) -> Tensor:
+        features = self.network.image_features(inputs.images[None].to(self.device))
+        observe('features', features)
+        clock.mark('image_features')
+        bev = self._encode(features, inputs, previous, bev, observe)
+        clock.mark('bev_encoder')
+        return bev
+
     def _encode(self, features: Tensor, inputs: TrackerInput, previous: Moment | None, bev: Tensor | None,
                 observe: Observer) -> Tensor:
         key = inputs.img_from_lidar.tobytes()
@@ -243,45 +281,16 @@ class AgentTracker:
         observe('bev', bev)
         return bev
 
-    def _decode(self, rows: Instances, bev: Tensor, observe: Observer) -> tuple[Instances, Tensor]:
-        observe('queries', rows)
-        decoded = self.network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
-        observe('decoded', decoded)
-        refs = decoded.refs[-1, 0]
-        rows = rows.with_(semantic=decoded.feats[-1, 0], ref_points=refs, codes=decoded.boxes[-1, 0],
-                          embedding=self.network.embed_points(refs))
-        return rows, decoded.logits[-1, 0].sigmoid().amax(-1)
-
-    def _reason(self, rows: Instances, observe: Observer) -> Instances:
-        rows = rows.with_(motion=self.network.motion_features(rows.codes, rows.semantic))
-        observe('coarse', rows)
-        hist_semantic = shift_history(rows.hist_semantic, rows.semantic)
-        hist_motion = shift_history(rows.hist_motion, rows.motion)
-        padding = shift_padding(rows.hist_padding)
-        semantic, motion = self.network.reason(
-            rows.semantic[None], rows.motion[None], hist_semantic[None], hist_motion[None], padding[None],
-            rows.embedding[None])
-        rows = rows.with_(semantic=semantic[0], motion=motion[0], hist_padding=padding,
-                          hist_semantic=replace_newest(hist_semantic, semantic[0]),
-                          hist_motion=replace_newest(hist_motion, motion[0]))
-        observe('reasoned', rows)
-        return rows
-
-    def _refine(self, rows: Instances) -> Instances:
-        logits, codes, refs = self.network.refine(rows.semantic, rows.motion, rows.ref_points)
-        scores, labels = logits.sigmoid().max(-1)
-        return rows.with_(ref_points=refs, codes=codes, scores=scores, labels=labels, logits=logits)
-
-    def _output(self, now: Moment, rows: Instances, live: Tensor, matches: tuple[Match, ...],
-                reset: bool) -> FrameOutput:
+    def _output(self, now: Moment, rows: Instances, live: Tensor, embedded_points: Tensor,
+                matches: tuple[Match, ...], reset: bool) -> FrameOutput:
         kept = live if self.config.behaviour.report_only_live else torch.ones_like(live)
         tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
         detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
-        return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections, message_of(rows[live]),
-                           matches, reset)
+        return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections,
+                           message_of(rows, live, embedded_points), matches, reset)
 
 
-def _matches(fusion: Fusion, own: Tensor, rows: Instances, live: Tensor,
+def matches_of(fusion: Fusion, own: Tensor, rows: Instances, live: Tensor,
              messages: list[RoadsideMessage]) -> tuple[Match, ...]:
     """Return the fusions of live tracks; ``own`` (N, 3) is where the vehicle alone had put them."""
     chosen = torch.nonzero(live & (fusion.unit >= 0)).flatten().tolist()

@@ -63,12 +63,13 @@ class Alignment(nn.Module):
         return torch.block_diag(*blocks), self.translation(ego_from_infra[:3, 3][None])
 
     def forward(self, semantic: Tensor, motion: Tensor, embedding: Tensor, ref_points: Tensor, codes: Tensor,
-                ego_from_infra: Tensor) -> AlignedInstances:
+                ego_from_infra: Tensor, told: Tensor | None = None) -> AlignedInstances:
         """
         Align one message; instances outside the ego range in x or y are dropped.
 
         :param semantic: (M, C), likewise motion and embedding; :param ref_points: (M, 3) in the roadside range;
-        :param codes: (M, 10) in the roadside frame; :param ego_from_infra: (4, 4) float32.
+        :param codes: (M, 10) in the roadside frame; :param ego_from_infra: (4, 4) float32;
+        :param told: (4, 4) that the latent operator is made of instead, in studies of wrong poses.
         """
         rotation, offset = ego_from_infra[:3, :3], ego_from_infra[:3, 3]
         points = denormalize(ref_points, self.infra_range) @ rotation.T + offset
@@ -76,7 +77,7 @@ class Alignment(nn.Module):
         kept = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(-1)
         features = [x[kept] for x in (semantic, motion, embedding)]
         if self.is_latent:
-            latent = self.latent_pose(ego_from_infra)
+            latent = self.latent_pose(ego_from_infra if told is None else told)
             projections = (self.semantic, self.motion, self.embedding)
             features = [project(x, *latent) for project, x in zip(projections, features, strict=True)]
         return AlignedInstances(*features, normalize(points[kept], self.ego_range),

@@ -24,26 +24,41 @@ def inverse_sigmoid(x: Tensor) -> Tensor:
     return (x.clamp(min=1e-5) / (1 - x).clamp(min=1e-5)).log()
 
 
-def normalize(points: Tensor, pc_range: tuple[float, ...]) -> Tensor:
+Range = tuple[float, ...] | Tensor
+"""x0, y0, z0, x1, y1, z1 (m); a tensor on the device of the points spares a copy from the host."""
+
+
+def _limits(points: Tensor, pc_range: Range) -> tuple[Tensor, Tensor]:
+    if isinstance(pc_range, Tensor):
+        return pc_range[:3], pc_range[3:]
+    return points.new_tensor(pc_range[:3]), points.new_tensor(pc_range[3:])
+
+
+def normalize(points: Tensor, pc_range: Range) -> Tensor:
     """Return points (..., 3) in metres as fractions of a range; not clamped."""
-    low, high = points.new_tensor(pc_range[:3]), points.new_tensor(pc_range[3:])
+    low, high = _limits(points, pc_range)
     return (points - low) / (high - low)
 
 
-def denormalize(points: Tensor, pc_range: tuple[float, ...]) -> Tensor:
+def denormalize(points: Tensor, pc_range: Range) -> Tensor:
     """Return normalised points (..., 3) in metres."""
-    low, high = points.new_tensor(pc_range[:3]), points.new_tensor(pc_range[3:])
+    low, high = _limits(points, pc_range)
     return points * (high - low) + low
 
 
-def refine_code(raw: Tensor, ref_points: Tensor, pc_range: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+def points_of(codes: Tensor) -> Tensor:
+    """Return the bottom centres (..., 3) in codes (..., 10); slices, because a list of indices is copied to a GPU."""
+    return torch.cat([codes[..., :2], codes[..., 4:5]], dim=-1)
+
+
+def refine_code(raw: Tensor, ref_points: Tensor, pc_range: Range) -> tuple[Tensor, Tensor]:
     """
     Turn the raw output of a box head into a code and a refined reference point.
 
     :param raw: (..., 10); :param ref_points: (..., 3) in 0..1.
     :returns: codes (..., 10) in metres, points (..., 3) in 0..1.
     """
-    points = (raw[..., POINT_DIMS] + inverse_sigmoid(ref_points)).sigmoid()
+    points = (points_of(raw) + inverse_sigmoid(ref_points)).sigmoid()
     return with_points(raw, denormalize(points, pc_range)), points
 
 
@@ -54,9 +69,9 @@ def with_points(codes: Tensor, points: Tensor) -> Tensor:
 
 def decode_codes(codes: Tensor) -> Tensor:
     """Return (..., 9): cx, cy, cz of the bottom, w, l, h, clockwise yaw, vx, vy."""
-    size = codes[..., [2, 3, 5]].exp()
+    size = torch.cat([codes[..., 2:4], codes[..., 5:6]], dim=-1).exp()
     yaw = torch.atan2(codes[..., 6], codes[..., 7])[..., None]
-    return torch.cat([codes[..., POINT_DIMS], size, yaw, codes[..., 8:]], dim=-1)
+    return torch.cat([points_of(codes), size, yaw, codes[..., 8:]], dim=-1)
 
 
 def encode_boxes(decoded: Tensor) -> Tensor:
@@ -65,15 +80,13 @@ def encode_boxes(decoded: Tensor) -> Tensor:
     return torch.stack([x, y, width.log(), length.log(), z, height.log(), yaw.sin(), yaw.cos(), vx, vy], dim=-1)
 
 
-_CORNER_SIGNS = ((-1, -1, -1), (-1, -1, 1), (-1, 1, 1), (-1, 1, -1), (1, -1, -1), (1, -1, 1), (1, 1, 1), (1, 1, -1))
-
-
 def corner_offsets(decoded: Tensor) -> Tensor:
     """Return the eight corners (..., 8, 3) of decoded boxes (..., 9) relative to their geometric centres."""
-    signs = decoded.new_tensor(_CORNER_SIGNS) * 0.5
-    local = decoded[..., None, 3:6] * signs
+    x, y, z = (decoded[..., 3:6] / 2).unbind(-1)
+    x = torch.stack([-x, -x, -x, -x, x, x, x, x], dim=-1)
+    y = torch.stack([-y, -y, y, y, -y, -y, y, y], dim=-1)
+    z = torch.stack([-z, z, z, -z, -z, z, z, -z], dim=-1)
     c, s = decoded[..., 6, None].cos(), decoded[..., 6, None].sin()
-    x, y, z = local.unbind(-1)
     return torch.stack([x * c + y * s, -x * s + y * c, z], dim=-1)
 
 

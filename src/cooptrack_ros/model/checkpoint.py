@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.atomic_file import replacing
 from ..core.config import ModelConfig
 from ..core.errors import UserError
 from ..core.types import Side
@@ -143,6 +144,5 @@ def _dtype(name: str) -> torch.dtype:
 
 def write_checkpoint(path: Path, state: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
     """Write published entries as a ``.pth`` file that the published code loads."""
-    temporary = path.with_name(path.name + '.part')
-    torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, temporary)
-    temporary.replace(path)
+    with replacing(path) as part:
+        torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, part)

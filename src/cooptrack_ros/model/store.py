@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ..core.atomic_file import write_atomically
 from ..core.config import ModelConfig, config_to_dict, named_config, stored_config
 from ..core.errors import UserError
 from ..core.types import Side
+from ..core.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..core.flow import FeatureFlow
     from ..core.tracker import AgentTracker
     from .network import CoopTrackNetwork
+    from .sender import SenderModel
 
 CARD_NAME = 'card.yaml'
+FLOW_NAME = 'flow.safetensors'
+"""Weights that carry features of the roadside network on in time, see ``core.flow``."""
 RANDOM_PREFIX = 'random:'
 _RANDOM_SEED = {Side.VEHICLE: 1, Side.ROADSIDE: 2, Side.COOPERATIVE: 3}
 
@@ -67,8 +73,11 @@ class ModelPackage:
             if self.detection_only:
                 raise UserError(f"model '{self.name}' holds detection weights only, which cannot track: "
                                 'use it to start a training (train vehicle|roadside --init)')
+            with torch.device('meta'):
+                # Nothing is allocated for a card that does not fit its file, however large it says the network is.
+                _check_fit(CoopTrackNetwork(self.config, side).state_dict(), state, self._file(side))
             network = CoopTrackNetwork(self.config, side)
-            _load_state(network, state, self._file(side))
+            network.load_state_dict({k: state[k].to(v.dtype) for k, v in network.state_dict().items()})
         return network.to(device).eval()
 
     @property
@@ -90,10 +99,43 @@ class ModelPackage:
         except SafetensorError as error:
             raise UserError(f'{path} is not a readable safetensors file: {error}') from error
 
-    def tracker(self, side: Side, device: str = 'cpu') -> AgentTracker:
-        """Return a tracker that runs the network of a side."""
-        from ..core.tracker import AgentTracker
-        return AgentTracker(self.network(side, device), self.config, side, device)
+    def tracker(self, side: Side, device: str = 'cpu', execution: str = 'fast') -> AgentTracker:
+        """
+        Return a tracker that runs the network of a side.
+
+        :param execution: see ``core.execution.make_tracker``.
+        """
+        from ..core.execution import make_tracker
+        flow = self.flow() if side is Side.COOPERATIVE and self.config.behaviour.compensation == 'flow' else None
+        return make_tracker(self.network(side, device), self.config, side, device, execution, flow)
+
+    def flow(self) -> FeatureFlow | None:
+        """
+        Return how features of the roadside network go on in time; None without weights for that network.
+
+        :raises UserError: if the file is missing, damaged or not the one on the card.
+        """
+        stored, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
+        if stored is None or stored['roadside_sha256'] != roadside.get('sha256'):
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from ..core.flow import FeatureFlow
+        path = self.folder / FLOW_NAME
+        try:
+            flow = FeatureFlow(self.config.embed_dims, stored['hidden'])
+            state = load(_checked(path, stored['sha256']).read_bytes())
+            flow.load_state_dict({k: v.float() for k, v in state.items()})
+        except (SafetensorError, RuntimeError) as error:
+            raise UserError(f'{path} is not a readable flow of this model: {error}') from error
+        return flow.eval()
+
+    def sender(self) -> SenderModel:
+        """Return what receivers of the roadside side need of it."""
+        from .sender import SenderModel
+        weights = self.network(Side.ROADSIDE).state_dict() if self.folder is None else self.state(Side.ROADSIDE)
+        return SenderModel(self.model_id(Side.ROADSIDE), weights)
 
     def model_id(self, side: Side) -> str:
         """Return 16 hexadecimal digits that change with the weights or the configuration of a side."""
@@ -110,15 +152,20 @@ class ModelPackage:
         if not path.is_file():
             have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
             raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
-        expected = self.card.get('sides', {}).get(side.value, {}).get('sha256')
-        actual = hashlib.sha256(path.read_bytes()).hexdigest()
-        if expected is not None and expected != actual:
-            raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
-        return path
+        return _checked(path, self.card.get('sides', {}).get(side.value, {}).get('sha256'))
 
 
-def _load_state(network, state: Mapping[str, Tensor], path: Path) -> None:
-    expected = network.state_dict()
+def _checked(path: Path, expected: str | None) -> Path:
+    """Return the path of a file that is what the card says, if it says anything."""
+    if not path.is_file():
+        raise UserError(f'{path} is missing, but the card names it')
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if expected is not None and expected != actual:
+        raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
+    return path
+
+
+def _check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys())
     shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
@@ -127,7 +174,6 @@ def _load_state(network, state: Mapping[str, Tensor], path: Path) -> None:
         raise UserError(
             f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
             f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')
-    network.load_state_dict({k: v.to(expected[k].dtype) for k, v in state.items()})
 
 
 def model_folders() -> list[Path]:
@@ -163,9 +209,11 @@ def open_model(weights: str) -> ModelPackage:
         looked = ', '.join(str(c) for c in candidates)
         raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
     try:
-        card = yaml.safe_load((folder / CARD_NAME).read_text(encoding='utf-8'))
+        card = read_yaml(folder / CARD_NAME)
         config = stored_config(card['configuration'])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
+            raise ValueError("'sides' must map the names of sides to what is known of them")
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
     return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
 
@@ -195,7 +243,7 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     folder.mkdir(parents=True, exist_ok=True)
     data = save({k: v.contiguous() for k, v in state.items()})
     path = folder / f'{side.value}.safetensors'
-    _write_atomically(path, data)
+    write_atomically(path, data)
     card_path = folder / CARD_NAME
     card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
     card.setdefault('name', folder.name)
@@ -214,11 +262,27 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
         'values': sum(v.numel() for v in state.values()),
         **origin,
     }
-    _write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
+    write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
     return path
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + '.part')
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) -> Path:
+    """
+    Write a flow beside the networks of a model as float16 and enter it in the card; both atomically.
+
+    :param origin: training and measured figures, plain data for the card.
+    :returns: the weights file.
+    :raises UserError: if the model has no roadside weights on its card, whose features the flow is for.
+    """
+    from safetensors.torch import save
+    roadside = package.card.get('sides', {}).get(Side.ROADSIDE.value)
+    if package.folder is None or roadside is None:
+        raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
+    data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
+    path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
+    card = yaml.safe_load(card_path.read_text(encoding='utf-8'))
+    card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
+                    'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}
+    write_atomically(path, data)
+    write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
+    return path

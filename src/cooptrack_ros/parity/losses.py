@@ -63,7 +63,8 @@ def _message(arrays: dict[str, np.ndarray], seed: int, frame: int) -> RoadsideMe
     boxes = boxes_from_codes(codes, torch.zeros(count, dtype=torch.int64), torch.ones(count), torch.arange(count))
     instances = InstanceSet(
         boxes, arrays['packet_ref_pts'], arrays['packet_query_feats'], arrays['packet_cache_motion_feats'],
-        arrays['packet_query_embeds'], np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+        arrays['packet_query_embeds'], np.zeros((count, 3), np.float32), np.zeros(count, np.float32),
+        np.zeros((count, 3), np.float32))
     return RoadsideMessage('unit', 0, instances, ego_from_infra(make_motion(seed, frame, 'coop', _SIZE)))
 
 

@@ -69,14 +69,14 @@ def swapped_rows_aligned(ours: Tensor, golden: np.ndarray, limit: float = 1e-2) 
     return torch.from_numpy(order)
 
 
-def check(golden: Any, recording: Recording, config: ModelConfig, comparison: Comparison) -> None:
+def check(golden: Any, recording: Recording, config: ModelConfig, comparison: Comparison, execution: str) -> None:
     """Run every recorded side through all frames; cooperative frames are fed with the recorded messages."""
     config = replace(config, input_size=recording.size)
     present = {key.split('/')[0] for key in golden}
     for side in [s for s in ('inf', 'veh', 'coop') if s in present and f'{s}/f00/n_next' in golden]:
         network = filled_network(config, side, recording.seed, recording.association_visible)
         tracker = AgentTracker(network, config, SIDES[side], query_order=lambda count, step: query_order(
-            count, recording.seed, step, recording.order))
+            count, recording.seed, step, recording.order), execution=execution)
         state, frame, tie = tracker.initial(), 0, False
         while f'{side}/f{frame:02d}/n_next' in golden:
             view = _Frame(golden, f'{side}/f{frame:02d}', comparison, recording.association_visible)
@@ -98,7 +98,8 @@ def _messages(golden: Any, recording: Recording, frame: int) -> list[RoadsideMes
     boxes = boxes_from_codes(codes, torch.zeros(count, dtype=torch.int64), torch.ones(count), torch.arange(count))
     instances = InstanceSet(
         boxes, golden[prefix + 'ref_pts'], golden[prefix + 'query_feats'], golden[prefix + 'cache_motion_feats'],
-        golden[prefix + 'query_embeds'], np.zeros((count, 3), np.float32), np.zeros(count, np.float32))
+        golden[prefix + 'query_embeds'], np.zeros((count, 3), np.float32), np.zeros(count, np.float32),
+        np.zeros((count, 3), np.float32))
     motion = make_motion(recording.seed, frame, 'coop', recording.size)
     return [message_from_arrays(instances, ego_from_infra(motion))]
 

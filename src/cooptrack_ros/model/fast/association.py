@@ -1,0 +1,42 @@
+"""Affinities of vehicle and roadside instances with the linear layers of the edges merged (model.md 9)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..alignment import AlignedInstances
+from ..association import Association
+from .precision import exact
+
+
+class FastAssociation:
+    """
+    Same logits as ``Association``, to rounding.
+
+    Between the ReLU of an edge and the norm of its score lie three linear layers only; they are one here, and the
+    first layer of a difference is the difference of two first layers.
+    """
+
+    def __init__(self, association: Association):
+        """Prepare for the weights that the association has now."""
+        self._association = association
+        first, _, second = association.edge
+        score, self._norm, _, self._last = association.score
+        self._first = first
+        onwards = score.weight @ association.edge_weight.T
+        self._edge_weight = onwards @ second.weight
+        self._edge_bias = onwards @ second.bias + score.bias
+        self._product_weight = score.weight.sum(1)
+
+    def __call__(self, semantic: Tensor, motion: Tensor, ref_points: Tensor, infra: AlignedInstances) -> Tensor:
+        """Return logits (N, M) of N vehicle rows and M aligned instances; points in 0..1 of the ego range."""
+        nodes = self._association
+        query = nodes.node_vehicle(torch.cat([semantic, motion], dim=-1)) @ nodes.query
+        key = nodes.node_infra(torch.cat([infra.semantic, infra.motion], dim=-1)) @ nodes.key
+        with exact(ref_points):
+            own = ref_points @ self._first.weight.T + self._first.bias
+            edges = (own[:, None] - infra.ref_points @ self._first.weight.T).relu_()
+        scores = torch.addcmul((edges @ self._edge_weight.T).add_(self._edge_bias),
+                               (query @ key.T)[..., None], self._product_weight)
+        return self._last(self._norm(scores).relu_()).squeeze(-1)

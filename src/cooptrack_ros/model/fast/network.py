@@ -1,0 +1,125 @@
+"""A network with the stages of ``CoopTrackNetwork``, arranged for speed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
+
+from ..alignment import AlignedInstances
+from ..association import FusedPairs
+from ..bev_geometry import BevGeometry, BevMotion
+from ..boxes import refine_code
+from ..decoder import DecoderOutput
+from ..network import CoopTrackNetwork
+from .alignment import FastAlignment
+from .association import FastAssociation
+from .decoder import FastDecoder
+from .encoder import FastEncoder, Views
+from .precision import features_in
+from .reasoner import FastReasoner
+from .sampling import BorderedMaps, GridMaps
+from .vision import Vision
+
+
+class FastNetwork:
+    """
+    Takes the place of a ``CoopTrackNetwork`` in inference: same methods, same results to rounding, batches of one.
+
+    What depends on the weights alone is worked out once, here; what depends on the calibration, when it changes.
+    Later changes of the weights of the original have no effect.
+    """
+
+    @torch.no_grad()
+    def __init__(self, network: CoopTrackNetwork, dtype: torch.dtype = torch.float32, fixed: bool | None = None):
+        """
+        Prepare a network that already lies on its device.
+
+        :param dtype: in which features are computed, see ``model.fast.precision``.
+        :param fixed: compute everything for all rows with operations that every device and format of networks has,
+            so that nobody waits for a device; by default everywhere but on a CPU, which is faster otherwise.
+        """
+        self._network = network
+        self.config, self.side = network.config, network.side
+        self.device, self._dtype = network.query_points.weight.device, dtype
+        self.range = network.query_points.weight.new_tensor(self.config.range_of(self.side).pc_range)
+        """(6,) on the device."""
+        on_cpu = self.device.type == 'cpu'
+        fixed = not on_cpu if fixed is None else fixed
+        maps = GridMaps if fixed else BorderedMaps
+        packs = on_cpu and not fixed and dtype == torch.float32
+        self._vision = Vision(network.backbone, network.neck, dtype, packs)
+        self._encoder = FastEncoder(network.bev_encoder, maps)
+        self._decoder = FastDecoder(network.decoder, maps)
+        self._reasoner = FastReasoner(network.reasoner, shortens=not fixed)
+        self._views: tuple[BevGeometry, tuple[int, int], Views] | None = None
+        if hasattr(network, 'association'):
+            self._alignment = FastAlignment(network.alignment)
+            self._association = FastAssociation(network.association)
+
+    def __getattr__(self, name: str):
+        """Return the stages and weights that are fast as they are."""
+        return getattr(self._network, name)
+
+    def image_features(self, images: Tensor) -> Tensor:
+        """Return (1, V, C, h, w) of normalised images (1, V, 3, H, W)."""
+        return self._vision(images[0])[None]
+
+    def encode_bev(self, features: Tensor, geometry: BevGeometry, motion: BevMotion,
+                   previous_bev: Tensor | None = None, alone: Tensor | None = None) -> Tensor:
+        """
+        Return the BEV map (1, cells, C).
+
+        :param previous_bev: must have gone through ``align_bev``; :param alone: (1,) bool, whether it does not count.
+        """
+        map_size = tuple(features.shape[-2:])
+        if self._views is None or self._views[0] is not geometry or self._views[1] != map_size:
+            self._views = geometry, map_size, self._encoder.views(geometry, map_size)
+        previous = None if previous_bev is None else previous_bev[0]
+        with self._features():
+            return self._encoder(features[0], self._views[2], motion, previous, alone)[None]
+
+    def decode(self, bev: Tensor, query_feats: Tensor, query_embeds: Tensor, ref_points: Tensor) -> DecoderOutput:
+        """Return the results of the last decoder layer for queries (1, N, ...)."""
+        with self._features():
+            last = self._decoder(bev[0], query_feats[0], query_embeds[0], ref_points[0])
+        return DecoderOutput(*(v[None, None] for v in (last.logits, last.codes, last.refs, last.feats)))
+
+    def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
+               hist_padding: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Return semantic and motion features (1, N, C) enhanced by the already shifted histories."""
+        rows = (v[0] for v in (semantic, motion, hist_semantic, hist_motion, hist_padding, position))
+        with self._features():
+            semantic, motion = self._reasoner(*rows)
+        return semantic[None], motion[None]
+
+    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
+                           infra: AlignedInstances) -> Tensor:
+        """Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only."""
+        with self._features():
+            return self._association(semantic, motion, ref_points, infra).float()
+
+    def align_features(self, semantic: Tensor, motion: Tensor, embedding: Tensor,
+                       ego_from_infra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features (M, C) of one unit in the ego domain; :param ego_from_infra: (4, 4); cooperative only."""
+        with self._features():
+            return tuple(x.float() for x in self._alignment(semantic, motion, embedding, ego_from_infra))
+
+    def fuse(self, vehicle: FusedPairs, infra: FusedPairs) -> FusedPairs:
+        """Return what becomes of matched pairs; cooperative only."""
+        with self._features():
+            return FusedPairs(*(x.float() for x in self._network.aggregation.fuse(vehicle, infra)))
+
+    def adapt(self, semantic: Tensor, motion: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Return semantic and motion features (N, C) for the refinement heads; cooperative only."""
+        with self._features():
+            return tuple(x.float() for x in self._network.aggregation.adapt(semantic, motion, embedding))
+
+    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return final logits (..., K), codes (..., 10) and points (..., 3)."""
+        heads = self._network.reasoner
+        return heads.cls(semantic), *refine_code(heads.reg(motion), ref_points, self.range)
+
+    def _features(self) -> AbstractContextManager:
+        return features_in(self._dtype, self.device)

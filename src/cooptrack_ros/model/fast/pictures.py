@@ -1,0 +1,52 @@
+"""From camera pictures to the network input on the device that runs the network (model.md 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...core.config import ModelConfig
+from ..preprocess import MEAN_RGB, STD_RGB, scaled_size
+
+
+class PictureScaler(nn.Module):
+    """Does what ``model.preprocess.prepare_image`` does with OpenCV, for pictures of one size."""
+
+    def __init__(self, image_shape: tuple[int, int], config: ModelConfig):
+        """
+        Prepare for pictures of a height and width.
+
+        :raises ValueError: for pictures that would have to be enlarged, which is left to OpenCV.
+        """
+        super().__init__()
+        self._scaled, self._whole = scaled_size(image_shape, config), config.resize == 'area'
+        if self._scaled[0] > image_shape[0] or self._scaled[1] > image_shape[1]:
+            raise ValueError(f'pictures of {image_shape[0]}x{image_shape[1]} are smaller than the network input')
+        self._halves = image_shape[0] == 2 * self._scaled[0] and image_shape[1] == 2 * self._scaled[1]
+        self._padding = (0, config.input_size[1] - self._scaled[1], 0, config.input_size[0] - self._scaled[0])
+        self.register_buffer('mean', torch.from_numpy(MEAN_RGB).float().view(3, 1, 1))
+        self.register_buffer('std', torch.from_numpy(STD_RGB).float().view(3, 1, 1))
+        for name, n, m in zip(('rows', 'columns'), image_shape, self._scaled, strict=True):
+            self.register_buffer(name, torch.from_numpy(_shares(n, m)) if self._whole else None)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return (V, 3, rows, columns) float32 of BGR pictures (V, H, W, 3) uint8."""
+        planes = pictures.permute(0, 3, 1, 2).float().flip(1)
+        if self._whole:
+            planes = self.rows @ planes @ self.columns.T
+            # OpenCV rounds means to whole grey levels, and has a rule of its own for means of four pixels.
+            planes = (planes + 0.5).floor() if self._halves else planes.round()
+        else:
+            planes = F.interpolate(planes, size=self._scaled, mode='bilinear', align_corners=False)
+        return F.pad((planes - self.mean) / self.std, self._padding)
+
+
+def _shares(inputs: int, outputs: int) -> np.ndarray:
+    """Return (outputs, inputs) float32: how much of each output pixel lies on each input pixel."""
+    edges = np.arange(outputs + 1) * (inputs / outputs)
+    low, high = edges[:-1, None], edges[1:, None]
+    pixels = np.arange(inputs)
+    overlap = np.clip(np.minimum(high, pixels + 1) - np.maximum(low, pixels), 0, None)
+    return (overlap / overlap.sum(1, keepdims=True)).astype(np.float32)

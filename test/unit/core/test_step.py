@@ -1,0 +1,168 @@
+"""The step of fixed shapes against the tracker as it is written."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
+from small_tracker import make_frame
+
+from cooptrack_ros.core.fast.messages import arrange
+from cooptrack_ros.core.fast.tracker import StepTracker
+from cooptrack_ros.core.tracker import AgentTracker
+from cooptrack_ros.core.types import Side
+from cooptrack_ros.model.network import CoopTrackNetwork
+
+
+def make_trackers(config, side: Side, **options) -> tuple[AgentTracker, StepTracker]:
+    """Return the tracker as it is written and the one of fixed shapes, with the same weights."""
+    network = make_network(config, side)
+    return AgentTracker(network, config, side), StepTracker(network, config, side, **options)
+
+
+def run_both(trackers, frames, messages=lambda frame: ()):
+    """Return the outputs of both trackers, frame by frame."""
+    runs = []
+    for tracker in trackers:
+        state, outputs = tracker.initial(), []
+        for frame in frames:
+            state, output = tracker.step(state, frame, messages(frame))
+            outputs.append(output)
+        runs.append(outputs)
+    return zip(*runs, strict=True)
+
+
+@pytest.mark.parametrize('config', [OWN, PUBLISHED, dataclasses.replace(OWN, hist_len=0)],
+                         ids=['own', 'published', 'without history'])
+@pytest.mark.parametrize('side', [Side.VEHICLE, Side.ROADSIDE])
+@pytest.mark.parametrize('fixed', [True, False], ids=['for devices', 'for a CPU'])
+def test_an_agent_alone_reports_what_the_tracker_as_written_reports(config, side, fixed):
+    ids, counts = [], []
+    for expected, output in run_both(make_trackers(config, side, fixed=fixed), frames_with_a_gap()):
+        assert_same(output, expected)
+        ids.append(set(output.instances.boxes.track_id.tolist()))
+        counts.append(len(output.instances))
+    assert any(a & b for a, b in zip(ids, ids[1:])), 'no track lived on'
+    assert any(a - b for a, b in zip(ids, ids[1:])), 'no track ended'
+    assert 0 < min(counts) < config.num_queries
+
+
+def with_behaviour(config, **changes):
+    return dataclasses.replace(config, behaviour=dataclasses.replace(config.behaviour, **changes))
+
+
+@pytest.mark.parametrize('config', [
+    OWN, PUBLISHED, with_behaviour(OWN, association='rule'), with_behaviour(OWN, min_affinity=0.14),
+    with_behaviour(OWN, alignment='none', drop_host=True), with_behaviour(PUBLISHED, max_match_distance_m=15.0)],
+    ids=['own', 'published', 'by distance', 'affinity limit', 'unaligned', 'published with a gate'])
+@pytest.mark.parametrize('units', [1, 3])
+def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config, units, monkeypatch):
+    counts = []
+
+    def counted(*arguments):
+        fusion, layout = arrange(*arguments)
+        taken = fusion.own_points.isnan().any(-1)
+        counts.append([int(((fusion.unit >= 0) & ~taken).sum()), int(taken.sum())])
+        return fusion, layout
+    monkeypatch.setattr('cooptrack_ros.core.fast.tracker.arrange', counted)
+    trackers = make_trackers(config, Side.COOPERATIVE, fixed=True)
+    matches = 0
+    for expected, output in run_both(trackers, frames_with_a_gap(), messages_of(config, units)):
+        assert_same(output, expected)
+        matches += len(output.matches)
+    merged, taken = np.sum(counts, axis=0)
+    assert merged and (matches or config.behaviour.association == 'rule')
+    assert taken or config.behaviour.max_match_distance_m == float('inf')
+
+
+@pytest.mark.parametrize('case', ['no messages', 'messages now and then', 'no right to create', 'told another pose',
+                                  'features lost'])
+def test_special_messages_have_the_same_effect(case):
+    trackers = make_trackers(OWN, Side.COOPERATIVE, fixed=True)
+    changes = {'no right to create': {'may_create': False},
+               'told another pose': {'alignment_pose': np.diag([-1.0, -1, 1, 1])}}.get(case, {})
+    source = messages_of(OWN, 2, **changes)
+    states = [t.initial() for t in trackers]
+    for index, frame in enumerate(frames_with_a_gap()):
+        given = [] if case == 'no messages' or (case == 'messages now and then' and index % 2) else source(frame)
+        results = [t.step(s, frame, given, case == 'features lost')
+                   for t, s in zip(trackers, states, strict=True)]
+        states = [state for state, _ in results]
+        assert_same(results[1][1], results[0][1])
+
+
+def test_tracks_that_stand_on_messages_alone_end_with_them():
+    config = with_behaviour(OWN, roadside_lifetime_s=0.15)
+    network = make_network(config, Side.COOPERATIVE)
+    # The vehicle itself sees nothing.
+    torch.nn.init.constant_(network.decoder.cls[-1][-1].bias, -9.0)
+    trackers = [AgentTracker(network, config, Side.COOPERATIVE),
+                StepTracker(network, config, Side.COOPERATIVE, fixed=True)]
+    source, heard, counts = messages_of(config, 1), set(), []
+    for expected, output in run_both(trackers, [make_frame(i) for i in range(4)],
+                                     lambda f: source(f) if f.stamp_ns == 0 else []):
+        assert_same(output, expected)
+        heard |= {m.track_id for m in output.matches}
+        counts.append(len(heard & set(output.instances.boxes.track_id.tolist())))
+    assert counts[0] and counts[1] and not counts[2]
+
+
+def test_of_more_instances_than_slots_the_best_are_fused(monkeypatch):
+    monkeypatch.setattr('cooptrack_ros.core.fast.tracker.SLOTS', 4)
+    reference, tracker = make_trackers(OWN, Side.COOPERATIVE, fixed=True)
+    frame = make_frame(0)
+    message, = messages_of(OWN, 1)(frame)
+    best = np.sort(np.argsort(-message.instances.boxes.score, kind='stable')[:4])
+    cut = dataclasses.replace(message, instances=message.instances[best])
+    _, output = tracker.step(tracker.initial(), frame, [message])
+    _, expected = reference.step(reference.initial(), frame, [cut])
+    assert len(message.instances) > 4 and output.matches
+    assert [m.infra_track_id for m in output.matches] == [m.infra_track_id for m in expected.matches]
+    np.testing.assert_allclose(output.tracks.score, expected.tracks.score, atol=1e-4)
+
+
+def test_a_state_stays_valid_after_the_frames_that_follow_it():
+    tracker = make_trackers(OWN, Side.VEHICLE, fixed=True)[1]
+    state, _ = tracker.step(tracker.initial(), make_frame(0))
+    first = tracker.step(state, make_frame(1))[1]
+    assert_same(tracker.step(state, make_frame(1))[1], first, atol=0)
+
+
+def test_messages_are_refused_where_nobody_fuses():
+    tracker = make_trackers(OWN, Side.VEHICLE)[1]
+    with pytest.raises(ValueError, match='takes no messages'):
+        tracker.step(tracker.initial(), make_frame(0), messages_of(OWN, 1)(make_frame(0)))
+
+
+def test_fusion_before_the_decoder_is_refused():
+    config = with_behaviour(OWN, fusion_stage='before_decoder')
+    with pytest.raises(ValueError, match='after the decoder only'):
+        StepTracker(CoopTrackNetwork(config, Side.COOPERATIVE), config, Side.COOPERATIVE)
+
+
+def test_a_map_from_an_earlier_run_is_refused():
+    tracker = make_trackers(OWN, Side.VEHICLE)[1]
+    inputs = dataclasses.replace(tracker.prepare(make_frame(0)), bev=torch.zeros(1, 80, 32))
+    with pytest.raises(ValueError, match='makes its map itself'):
+        tracker.advance(tracker.initial(), inputs)
+
+
+@pytest.mark.parametrize('config', [OWN, PUBLISHED], ids=['own', 'published'])
+@pytest.mark.parametrize('side', [Side.VEHICLE, Side.COOPERATIVE])
+def test_low_precision_moves_boxes_by_centimetres(config, side):
+    network, source = make_network(config, side), messages_of(config, 1)
+    exact, coarse = (StepTracker(network, config, side, precision=name, fixed=True)
+                     for name in ('float32', 'bfloat16'))
+    given = source if side is Side.COOPERATIVE else lambda frame: ()
+    for expected, output in run_both([exact, coarse], [make_frame(0), make_frame(1)], given):
+        near = np.linalg.norm(output.detections.centre[:, None] - expected.detections.centre, axis=-1).min(1)
+        assert 0 < np.median(near) < 0.2
+
+
+@pytest.mark.parametrize('tracker', [0, 1])
+@pytest.mark.parametrize('shape', [(0, 10, 3), (10, 10), (10, 10, 4)])
+def test_unusable_pictures_are_refused(tracker, shape):
+    frame = dataclasses.replace(make_frame(0), images=(np.zeros(shape, np.uint8),))
+    with pytest.raises(ValueError, match='picture'):
+        make_trackers(OWN, Side.VEHICLE)[tracker].prepare(frame)
