@@ -1,10 +1,12 @@
 """
-What encoding and number of instances cost and are worth: bytes per second against AMOTA and mAP, as JSON and picture.
+What encoding, leaving out embeddings and the number of instances cost and are worth, as JSON and picture.
 
     python benchmarks/rate_distortion.py --weights mini --data data/test --json benchmarks/results/rate.json \
         --picture docs/rate_distortion.png
 
-An interrupted measurement goes on.
+Bytes are those of serialized messages. What the two networks make of the pictures is computed once for all settings,
+and a limit that no message reaches is not measured again. An interrupted measurement goes on; with other weights it
+starts again.
 """
 
 from __future__ import annotations
@@ -12,27 +14,61 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from evaluation import evaluate
 
 ENCODINGS = ('float32', 'float16', 'int8')
 CAPS = (64, 32, 16, 8, 4, 2)
-PAPER_BYTES_PER_SECOND = {'10 Hz, R50': 2.85e5, '2 Hz, R101': 5.64e4}
+_FULL_CAPS = (64, 32, 16)
+"""Smaller ones for compact messages only: leaving out embeddings costs the same for any number."""
 
 
-def measure(args: argparse.Namespace, encoding: str, cap: int) -> dict:
-    """Return figures and bytes of one setting."""
-    measured = evaluate('--data', *args.data, '--weights', args.weights, '--mode', 'cooperative',
-                        '--encoding', encoding, '--max-instances', cap)
-    return {'mAP': measured['vehicle']['mAP'], 'AMOTA': measured['vehicle']['AMOTA'],
-            'serialized_bytes_per_second': measured['serialized_bytes_per_second'],
-            'instances_per_frame': measured['instances_per_frame']}
+@dataclass(frozen=True)
+class Setting:
+    """One way to send."""
+
+    encoding: str
+    compact: bool
+    max_instances: int
+
+    def __str__(self) -> str:
+        """Return the name in tables and in the JSON."""
+        return f'{self.encoding} {"compact" if self.compact else "full"} {self.max_instances}'
+
+
+class Link:
+    """Sends instances as the present setting says; the settings of one evaluation share what comes before."""
+
+    def __init__(self, sender):
+        """Start without a setting; ``largest`` is the largest number of instances in a message since the last one."""
+        self._sender, self._transmit, self.largest = sender, None, 0
+
+    def use(self, setting: Setting) -> None:
+        """Change the setting."""
+        from cooptrack_ros.wire.transmission import transmission
+        self._transmit = transmission(setting.encoding, setting.compact, setting.max_instances,
+                                      self._sender.complete)
+        self.largest = 0
+
+    def __call__(self, instances):
+        """Return what arrives, and its bytes."""
+        arrived, size = self._transmit(instances)
+        self.largest = max(self.largest, len(arrived))
+        return arrived, size
+
+
+def measure(evaluation) -> dict:
+    """Return figures and bytes of the present setting."""
+    from cooptrack_ros.eval import report
+    from cooptrack_ros.eval.nuscenes import evaluate
+    result, cost = evaluation.run('cooperative')
+    figures = report.headline(evaluate(result))
+    return {'mAP': figures['mAP'], 'AMOTA': figures['AMOTA'], 'instances_per_frame': cost.instances / cost.frames,
+            'serialized_bytes_per_second': cost.serialized_bytes / cost.frames * result['frame_rate_hz']}
 
 
 def draw(path: Path, rows: dict[str, dict]) -> None:
-    """Write AMOTA and mAP over bytes per second, a line per encoding."""
+    """Write AMOTA and mAP over bytes per second, a line per encoding; compact ones are filled."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,18 +77,29 @@ def draw(path: Path, rows: dict[str, dict]) -> None:
     FigureCanvasAgg(figure)
     for axes, name in zip(figure.subplots(1, 2), ('AMOTA', 'mAP'), strict=True):
         for encoding, colour in zip(ENCODINGS, LINE_COLOURS):
-            points = sorted((r['serialized_bytes_per_second'] / 1e3, r[name], key.split()[1])
-                            for key, r in rows.items() if key.startswith(f'{encoding} '))
-            axes.plot([p[0] for p in points], [p[1] for p in points], 'o-', color=colour, label=encoding)
-            for x, y, cap in points:
-                axes.annotate(cap, (x, y), textcoords='offset points', xytext=(4, -11), fontsize=7, color=colour)
+            for kind, style, fill in (('full', 'o--', 'none'), ('compact', 'o-', colour)):
+                points = sorted((r['serialized_bytes_per_second'] / 1e3, r[name], key.split()[2])
+                                for key, r in rows.items() if key.startswith(f'{encoding} {kind} '))
+                axes.plot([p[0] for p in points], [p[1] for p in points], style, color=colour,
+                          markerfacecolor=fill, label=f'{encoding}, {kind}')
+                for x, y, cap in points if kind == 'compact' else ():
+                    axes.annotate(cap, (x, y), textcoords='offset points', xytext=(4, -11), fontsize=7, color=colour)
         axes.set_xlabel('kB/s as serialized, 10 Hz (numbers: at most so many instances)')
         axes.set_ylabel(name)
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
-        axes.legend()
+        axes.legend(fontsize=8)
     figure.savefig(path)
+
+
+def table(rows: dict[str, dict]) -> list[str]:
+    """Return a markdown table."""
+    lines = ['| encoding | message | at most | instances per frame | kB/s | AMOTA | mAP |', '|---' * 7 + '|']
+    for key, row in rows.items():
+        lines.append(f'| {" | ".join(key.split())} | {row["instances_per_frame"]:.1f} '
+                     f'| {row["serialized_bytes_per_second"] / 1e3:.1f} | {row["AMOTA"]:.3f} | {row["mAP"]:.3f} |')
+    return lines
 
 
 def main() -> int:
@@ -62,26 +109,41 @@ def main() -> int:
     parser.add_argument('--data', nargs='+', type=Path, required=True)
     parser.add_argument('--json', type=Path, required=True)
     parser.add_argument('--picture', type=Path, required=True)
-    parser.add_argument('--jobs', type=int, default=2)
+    parser.add_argument('--limit', type=int, help='at most so many frames per data set')
     args = parser.parse_args()
+    import torch
+
     from cooptrack_ros.core.types import Side
+    from cooptrack_ros.data.units import open_with_units
+    from cooptrack_ros.eval.runner import Evaluation
+    from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.model.store import open_model
+    torch.set_num_threads(1)
     package = open_model(args.weights)
-    identity = '-'.join(package.model_id(side) for side in (Side.ROADSIDE, Side.COOPERATIVE))
+    identity = {'model': '-'.join(package.model_id(side) for side in (Side.ROADSIDE, Side.COOPERATIVE)),
+                'data': [folder.name for folder in args.data], 'limit': args.limit}
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
-    rows = found.get('rows', {}) if found.get('model') == identity else {}
-    wanted = [('float32', CAPS[0]), *(('float16', cap) for cap in CAPS), *(('int8', cap) for cap in CAPS)]
-    missing = [w for w in wanted if f'{w[0]} {w[1]}' not in rows]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        for (encoding, cap), row in zip(missing, pool.map(lambda w: measure(args, *w), missing), strict=True):
-            rows[f'{encoding} {cap}'] = row
-            args.json.write_text(json.dumps({'model': identity, 'rows': rows}, indent=1), encoding='utf-8')
+    rows = found.get('rows', {}) if {k: found.get(k) for k in identity} == identity else {}
+    link = Link(package.sender())
+    evaluation = Evaluation(open_with_units(args.data, None), package, Selection('val', args.limit), link,
+                            keeps_maps=True)
+    # The largest messages first: an interrupted run has compared the encodings.
+    wanted = [Setting(e, c, n) for n in CAPS for c in (True, False) for e in ENCODINGS if c or n in _FULL_CAPS]
+    for setting in wanted:
+        if str(setting) in rows:
+            continue
+        more = rows.get(str(replace(setting, max_instances=CAPS[0])))
+        if more and more['largest_message'] <= setting.max_instances:
+            rows[str(setting)] = more
+            continue
+        link.use(setting)
+        rows[str(setting)] = {**measure(evaluation), 'largest_message': link.largest}
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps({**identity, 'rows': rows}, indent=1), encoding='utf-8')
+        print(table({str(setting): rows[str(setting)]})[-1], file=sys.stderr, flush=True)
+        draw(args.picture, rows)
     draw(args.picture, rows)
-    print('| encoding | instances | kB/s | mAP | AMOTA |\n|---|---|---|---|---|')
-    for key, row in rows.items():
-        encoding, cap = key.split()
-        print(f'| {encoding} | {cap} | {row["serialized_bytes_per_second"] / 1e3:.1f} | {row["mAP"]:.3f} '
-              f'| {row["AMOTA"]:.3f} |')
+    print('\n'.join(table(rows)))
     return 0
 
 

@@ -1,0 +1,170 @@
+"""Results as text: on the terminal, and as the tables of a document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+_MARK = re.compile(r'(<!-- (?P<name>[\w. ]+) -->\n).*?(<!-- end -->)', re.DOTALL)
+"""What stands between these comments is made from the results; the first one names the table."""
+_QUANTILES = ('p50', 'p95', 'p99', 'worst')
+
+Result = Mapping[str, Any]
+
+
+def load_results(folder: Path) -> dict[str, Result]:
+    """Return the results of a folder by file name without its ending, those of ``cooptrack bench`` only."""
+    found = {path.stem: json.loads(path.read_text(encoding='utf-8')) for path in sorted(folder.glob('*.json'))}
+    return {name: r for name, r in found.items() if str(r.get('schema', '')).startswith('cooptrack-bench-')}
+
+
+def fill_tables(text: str, results: Mapping[str, Result]) -> str:
+    """
+    Return a document with the marked tables made anew.
+
+    :raises KeyError: for a mark that names no table.
+    """
+    def table(match: re.Match) -> str:
+        return '\n'.join([match.group(1), *TABLES[match.group('name')](results), '', match.group(3)])
+    return _MARK.sub(table, text)
+
+
+def lines(result: Result) -> list[str]:
+    """Return a result as lines for the terminal."""
+    kind = result['schema'].split('/')[0].removeprefix('cooptrack-bench-')
+    out: list[str] = []
+    for part in result['rows'] if kind == 'model' and 'rows' in result else [result]:
+        if part is not result:
+            out.append(f"{part['units']} units with {part['instances']} instances each:")
+        out += [*_markdown(*_TERMINAL[kind](part)), '']
+    return [*out, machine_words(result['machine'])]
+
+
+def machine_words(machine: Mapping[str, Any]) -> str:
+    """Return what a measurement ran on in one line."""
+    words = f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, {machine['capability']}, " \
+        f"torch {machine['torch']}, Python {machine['python']}, load {machine['load']} before"
+    gpu = machine.get('gpu')
+    return f"{gpu['name']} ({', '.join(f'{k} {v}' for k, v in gpu.items() if k != 'name')}); {words}" if gpu else words
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        return []
+    return [f'| {" | ".join(row)} |' for row in (head, ['---'] * len(head), *cells)]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f'{value:.3g}' if abs(value) < 1 else f'{value:.2f}' if abs(value) < 100 else f'{value:.0f}'
+    return str(value)
+
+
+def _model_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    rows = [[f'step, {name}', *(times[q] for q in _QUANTILES)] if name in result['stages'] else
+            [name, *(times[q] for q in _QUANTILES)] for name, times in result['times_ms'].items()]
+    rows += [[f'{path}: {stage}', *(times[q] for q in _QUANTILES)]
+             for path, stages in result['stages'].items() for stage, times in stages.items()]
+    rows += [[f'wire: {step}', *(times[q] for q in _QUANTILES)] for step, times in result['wire'].items()]
+    rows += [[name, result[name], '', '', ''] for name in (
+        'speedup', 'step_over_backbone', 'reference_over_backbone', 'max_difference') if name in result]
+    return ['ms', *_QUANTILES], rows
+
+
+def _codec_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    head = ['channels', 'encoding', 'embeddings', 'bytes per instance', 'kB/s', 'encode', 'serialize', 'deserialize',
+            'decode', 'complete', 'all p50', 'all p99']
+    rows = [[r['width'], r['encoding'], 'recomputed' if r['compact'] else 'sent', r['bytes_per_instance'],
+             r['bytes_per_second'] / 1e3,
+             *(r['times_ms'][s]['p50'] for s in ('encode', 'serialize', 'deserialize', 'decode', 'complete', 'total')),
+             r['times_ms']['total']['p99']] for r in result['rows']]
+    return head, rows
+
+
+def _node_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    rows = [[name, *(times[q] for q in _QUANTILES)] for name, times in result['times_ms'].items()]
+    memory = result['memory']
+    rows += [['start to first output, s', result['start_s'], '', '', ''],
+             ['resident memory at start and end, MiB', memory['start_mib'], memory['end_mib'], '', ''],
+             ['p99 of the first and the last part, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
+    return ['ms', *_QUANTILES], rows
+
+
+def _data_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    return ['part', 'per second', 'ms each'], [
+        [name, part['per_second'], 1e3 / part['per_second']] for name, part in result['parts'].items()]
+
+
+def _train_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    return (['configuration', 'side', 'streams', 'workers', 'step ms', 'waiting ms', 'share of waiting', 'frames/s'],
+            [_train_row(result)])
+
+
+def _train_row(result: Result) -> list[Any]:
+    return [result['config'], result['side'], result['batch_slots'], result['workers'], result['step_ms'],
+            result['wait_ms'], f'{100 * result["wait_share"]:.1f} %', result['frames_per_second']]
+
+
+_TERMINAL = {'model': _model_rows, 'codec': _codec_rows, 'node': _node_rows, 'data': _data_rows, 'train': _train_rows}
+
+
+def _of(results: Mapping[str, Result], kind: str) -> list[tuple[str, Result]]:
+    return [(name, r) for name, r in results.items() if r['schema'].startswith(f'cooptrack-bench-{kind}/')]
+
+
+def _steps(results: Mapping[str, Result]) -> list[str]:
+    """Return one row per measured network."""
+    head = ['result', 'configuration', 'side', 'input', 'device', 'threads', 'backbone', 'reference', 'fast', 'p99',
+            'speedup', 'of the backbone', 'live tracks', 'largest difference']
+    rows = [[name, r['config'], r['side'], 'x'.join(map(str, r['input_size'])), r['machine']['device'],
+             r['machine']['threads'], r['backbone_ms'], r['reference_ms'], r['fast_ms'],
+             r['times_ms']['fast']['p99'], r['speedup'], r['step_over_backbone'],
+             f'{r["live"]["fast"]["mean"]:.0f}', f'{r["max_difference"]:.1e}']
+            for name, r in _of(results, 'model') if 'speedup' in r]
+    return _markdown(head, rows)
+
+
+def _stages(results: Mapping[str, Result]) -> list[str]:
+    """Return p50 of every stage, both paths beside each other, a table per measured network."""
+    out: list[str] = []
+    for name, r in _of(results, 'model'):
+        if 'speedup' not in r:
+            continue
+        reference, fast = r['stages']['reference'], r['stages']['fast']
+        floor = r['arithmetic']['floor_ms']
+        gmac = r['arithmetic']['gmac']
+        rows = [[stage, *(p[stage]['p50'] if stage in p else '' for p in (reference, fast)), gmac.get(stage, ''),
+                 floor.get(stage, '')] for stage in dict.fromkeys([*reference, *fast])]
+        out += [f'`{name}`, {machine_words(r["machine"])}:', '',
+                *_markdown(['stage', 'reference ms', 'fast ms', 'GMAC', 'floor ms'], rows), '']
+    return out[:-1]
+
+
+def _each(kind: str) -> Callable[[Mapping[str, Result]], list[str]]:
+    def tables(results: Mapping[str, Result]) -> list[str]:
+        out: list[str] = []
+        for name, r in _of(results, kind):
+            out += [f'`{name}`, {machine_words(r["machine"])}:', '', *_markdown(*_TERMINAL[kind](r)), '']
+        return out[:-1]
+    return tables
+
+
+def _trainings(results: Mapping[str, Result]) -> list[str]:
+    return _markdown(['result', 'configuration', 'side', 'streams', 'workers', 'step ms', 'waiting ms',
+                      'share of waiting', 'frames/s'], [[name, *_train_row(r)] for name, r in _of(results, 'train')])
+
+
+def _sweep(results: Mapping[str, Result]) -> list[str]:
+    rows = [[r['varied'], r['value'], row['reference_ms'], row['fast_ms'], row['times_ms']['fast']['p99']]
+            for _, sweep in _of(results, 'sweep') for r in sweep['rows'] for row in [r['result']]]
+    return _markdown(['varied', 'value', 'reference ms', 'fast ms', 'fast p99 ms'], rows)
+
+
+TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
+    'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
+    'train': _trainings, 'sweep': _sweep}
+"""Tables that a document may name."""

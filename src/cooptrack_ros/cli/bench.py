@@ -1,0 +1,218 @@
+"""``cooptrack bench``: measure time and memory of network, wire format, nodes, data and training."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+SUMMARY = 'measure time and memory of network, wire format, nodes, data and training'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
+    _add_model(actions)
+    _add_codec(actions)
+    _add_node(actions)
+    _add_data(actions)
+    _add_train(actions)
+    report = actions.add_parser('report', help='bring the tables of a document in step with stored results')
+    report.add_argument('--results', type=Path, default=Path('benchmarks/results'), help='folder of JSON files')
+    report.add_argument('--document', type=Path, default=Path('docs/performance.md'))
+    report.add_argument('--check', action='store_true', help='change nothing; fail if the tables are not in step')
+
+
+def _add_model(actions) -> None:
+    model = actions.add_parser('model', help='one tracker step, stage by stage, on every execution path')
+    model.add_argument('--config', default='r50', help='model preset or YAML of overrides (default: %(default)s)')
+    model.add_argument('--side', default='vehicle', choices=['vehicle', 'roadside', 'cooperative'])
+    model.add_argument('--weights', help='model name or folder (default: deterministic weights); its own configuration '
+                       'then holds')
+    model.add_argument('--path', choices=['both', 'reference', 'fast'], default='both',
+                       help='execution path; one alone shows its own memory (default: %(default)s)')
+    model.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
+    model.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
+    model.add_argument('--frames', type=int, help='timed frames (default: 20 on a CPU, 500 on a GPU)')
+    model.add_argument('--warmup', type=int, help='frames before (default: 3 on a CPU, 50 on a GPU)')
+    model.add_argument('--live', type=int, default=30, help='live tracks that the class bias is shifted to give; 0: it '
+                       'stays as it is (default: %(default)s)')
+    model.add_argument('--instances', default='0', metavar='N[,N...]', help='roadside instances per unit and frame '
+                       '(default: %(default)s); of several the first is the headline')
+    model.add_argument('--units', default='1', metavar='N[,N...]', help='roadside units (default: %(default)s)')
+    model.add_argument('--queries', type=int, help='queries, without --weights only (default: of the configuration)')
+    model.add_argument('--image-size', metavar='WxH', help='network input (default: of the configuration)')
+    model.add_argument('--picture-size', metavar='WxH', default='1920x1080', help='of the camera (%(default)s)')
+    _add_json(model)
+
+
+def _add_codec(actions) -> None:
+    codec = actions.add_parser('codec', help='instance sets to messages and back, in every encoding')
+    codec.add_argument('--instances', type=int, default=64, help='per message (default: %(default)s)')
+    codec.add_argument('--widths', default='96,256', metavar='C[,C...]', help='channels (default: %(default)s)')
+    codec.add_argument('--frames', type=int, default=500, help='messages per encoding (default: %(default)s)')
+    _add_json(codec)
+
+
+def _add_node(actions) -> None:
+    node = actions.add_parser('node', help='a real node: from the image message to the published tracks')
+    node.add_argument('--node', choices=['ego', 'roadside'], default='ego')
+    node.add_argument('--config', default='mini', help='model preset or YAML, or tiny: a network that costs next to '
+                      'nothing, so that the rest shows (default: %(default)s)')
+    node.add_argument('--frames', type=int, default=200, help='timed frames (default: %(default)s)')
+    node.add_argument('--warmup', type=int, default=20)
+    node.add_argument('--threads', type=int, default=1, help='of the node (default: %(default)s)')
+    node.add_argument('--device', default='cpu', help='of the node')
+    node.add_argument('--live', type=int, default=30, help='live tracks that the class bias is shifted to give')
+    node.add_argument('--instances', type=int, default=16, help='of a roadside message (default: %(default)s)')
+    node.add_argument('--picture-size', metavar='WxH', default='1920x1080', help='(default: %(default)s)')
+    node.add_argument('--no-markers', action='store_true', help='nobody listens to markers')
+    _add_json(node)
+
+
+def _add_data(actions) -> None:
+    data = actions.add_parser('data', help='frames per second of generator, readers and augmentation')
+    data.add_argument('--seconds', type=float, default=2.0, help='length of the town (default: %(default)s)')
+    data.add_argument('--size', metavar='WxH', default='960x540', help='picture size (default: %(default)s)')
+    data.add_argument('--config', default='mini', help='whose input the augmentation makes (default: %(default)s)')
+    data.add_argument('--no-bag', action='store_true', help='leave bags out, which need ROS')
+    _add_json(data)
+
+
+def _add_train(actions) -> None:
+    train = actions.add_parser('train', help='training steps per second, and how long they wait for data')
+    train.add_argument('--config', default='mini', help='model preset or YAML (default: %(default)s)')
+    train.add_argument('--side', default='vehicle', choices=['vehicle', 'roadside'])
+    train.add_argument('--data', nargs='+', type=Path, help='data folders (default: a small town, made on the spot)')
+    train.add_argument('--steps', type=int, default=20, help='timed steps (default: %(default)s)')
+    train.add_argument('--warmup', type=int, default=5)
+    train.add_argument('--batch-slots', type=int, help='streams that make one step (default: of the recipe)')
+    train.add_argument('--workers', type=int, default=1, help='processes that prepare frames (default: %(default)s)')
+    train.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
+    train.add_argument('--device', default='cpu')
+    _add_json(train)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--json', type=Path, help='write the figures there')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; return 0 when everything was measured."""
+    if args.action == 'report':
+        return _report(args)
+    measure = {'model': _model, 'codec': _codec, 'node': _node, 'data': _data, 'train': _train}[args.action]
+    result = measure(args)
+    from ..bench.report import lines
+    print('\n'.join(lines(result)))
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result, indent=1), encoding='utf-8')
+    return 0
+
+
+def _model(args: argparse.Namespace) -> dict[str, Any]:
+    from dataclasses import replace
+    from itertools import product
+
+    import torch
+
+    from ..bench.model import PATHS, ModelSetting, Repeats, measure_model
+    from ..core.config import named_config
+    from ..core.errors import UserError
+    from ..core.types import Side
+    from ..model.store import open_model
+    torch.set_num_threads(args.threads)
+    config = open_model(args.weights).config if args.weights else named_config(args.config)
+    if args.queries and args.weights:
+        raise UserError('--queries cannot change stored weights; leave --weights out')
+    if args.queries:
+        config = replace(config, num_queries=args.queries)
+    if args.image_size:
+        config = replace(config, input_size=parse_size(args.image_size)[::-1])
+    default = Repeats.default(args.device)
+    repeats = Repeats(default.warmup if args.warmup is None else args.warmup, args.frames or default.frames)
+    rows = []
+    for instances, units in product(parse_counts('--instances', args.instances), parse_counts('--units', args.units)):
+        setting = ModelSetting(config, Side(args.side), args.weights, instances, units, args.live,
+                               parse_size(args.picture_size))
+        rows.append(measure_model(setting, args.device, repeats, PATHS if args.path == 'both' else (args.path,),
+                                  _wire_codec(config.embed_dims)))
+    return rows[0] | ({'rows': rows} if len(rows) > 1 else {})
+
+
+def _wire_codec(width: int):
+    """Return what times the wire format for features of a width, None on a machine without ROS."""
+    try:
+        from .bench_codec import codec
+    except ImportError:
+        return None
+    return codec(width)
+
+
+def _codec(args: argparse.Namespace) -> dict[str, Any]:
+    from .bench_codec import measure_codec
+    return measure_codec(args.instances, parse_counts('--widths', args.widths), args.frames)
+
+
+def _node(args: argparse.Namespace) -> dict[str, Any]:
+    from .bench_node import NodeSetting, measure_node
+    return measure_node(NodeSetting(
+        args.node, args.config, args.frames, args.warmup, args.threads, args.device, args.live, args.instances,
+        parse_size(args.picture_size), not args.no_markers))
+
+
+def _data(args: argparse.Namespace) -> dict[str, Any]:
+    from ..bench.data import measure_data
+    from ..core.config import named_config
+    return measure_data(args.seconds, parse_size(args.size), named_config(args.config), not args.no_bag)
+
+
+def _train(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from ..bench.train import TrainSetting, measure_train
+    from ..core.config import named_config
+    from ..core.types import Side
+    torch.set_num_threads(args.threads)
+    return measure_train(TrainSetting(
+        named_config(args.config), Side(args.side), args.data, args.steps, args.warmup, args.batch_slots, args.workers,
+        args.device))
+
+
+def _report(args: argparse.Namespace) -> int:
+    from ..bench.report import fill_tables, load_results
+    text = args.document.read_text(encoding='utf-8')
+    filled = fill_tables(text, load_results(args.results))
+    if args.check:
+        print(f'{args.document}: ' + ('in step' if filled == text else 'not in step with the results'))
+        return int(filled != text)
+    args.document.write_text(filled, encoding='utf-8')
+    return 0
+
+
+def parse_counts(option: str, text: str) -> list[int]:
+    """
+    Return the numbers of a list like ``0,16,64`` or a range like ``1..4``.
+
+    :raises UserError: for anything else; the text names the option.
+    """
+    from ..core.errors import UserError
+    try:
+        if '..' in text:
+            first, last = map(int, text.split('..'))
+            counts = list(range(first, last + 1))
+        else:
+            counts = [int(part) for part in text.split(',')]
+    except ValueError:
+        counts = []
+    if not counts or min(counts) < 0:
+        raise UserError(f"{option} must look like 0,16,64 or 1..4, not '{text}'")
+    return counts
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Return (width, height) of ``WxH``."""
+    from .synth import parse_size as parse
+    return parse(text)
