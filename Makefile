@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup demo test lint test-numpy2 clean
+.PHONY: help setup demo test lint test-numpy2 fuzz faults soak clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,20 @@ lint: setup  ## style, layers and docstrings
 test-numpy2:  ## unit and node tests in a second environment with numpy 2
 	@$(PYTHON) tools/setup_env.py --numpy2
 	@.venv-numpy2/bin/python -m pytest test/unit test/node
+
+ENTRY ?= codec
+MINUTES ?= 15
+fuzz: setup  ## fuzz one entry point: make fuzz ENTRY=codec MINUTES=15
+	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt
+	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --minutes $(MINUTES)
+	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --report benchmarks/results/fuzz.json
+
+faults: setup  ## cause faults in a live system and write the table of what happens (root, for the network and the disk)
+	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt
+	@$(VENV_PYTHON) tools/faults.py --json benchmarks/results/faults.json --document docs/reliability_faults.md
+
+soak: setup  ## an hour of replay with faults at random: make soak MINUTES=60
+	@$(VENV_PYTHON) tools/soak.py --minutes $(MINUTES) --json benchmarks/results/soak.json --picture docs/soak.png
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv .venv-numpy2 build install log out

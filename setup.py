@@ -33,11 +33,12 @@ setup(
     zip_safe=False,
     install_requires=['setuptools'],
     # colcon test runs pytest only if it finds it among the requirements for tests.
-    extras_require={'test': ['pytest']},
+    extras_require={'test': ['pytest'], 'export': ['onnx', 'onnxscript', 'onnxruntime']},
     entry_points={'console_scripts': [
         'cooptrack = cooptrack_ros.cli.main:main',
         'ego_node = cooptrack_ros.nodes.ego_node:main',
         'roadside_node = cooptrack_ros.nodes.roadside_node:main',
         'single_process = cooptrack_ros.nodes.single_process:main',
+        'relay_node = cooptrack_ros.nodes.relay_node:main',
     ]},
 )

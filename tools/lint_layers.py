@@ -26,6 +26,7 @@ ALLOWED = {
     'viz': {'viz', 'data', 'core'},
     'demo': {'demo', 'viz', 'eval', 'data', 'core', 'model'},
     'parity': {'parity', 'train', 'core', 'model'},
+    'bench': {'bench', 'parity', 'train', 'eval', 'data', 'core', 'model'},
 }
 """Sub-packages that each one may import; cli may import all. Bag files of data may import wire."""
 

@@ -6,7 +6,7 @@ import sys
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 
-from cooptrack_ros.nodes.settings import CommonSettings, EgoSettings, RoadsideSettings, ros_name, to_yaml
+from cooptrack_ros.nodes.settings import EgoSettings, RelaySettings, RoadsideSettings, Settings, ros_name, to_yaml
 
 START, END = '<!-- parameters -->', '<!-- /parameters -->'
 """What is between these in a page is made here."""
@@ -19,17 +19,18 @@ _HEAD = ('parameter', 'type', 'default', 'unit', 'allowed', 'live', 'meaning')
 class Product:
     """A node with its settings, its parameter file and its page, relative to the repository."""
 
-    settings: type[CommonSettings]
+    settings: Settings
     node: str
     config: str
     page: str
 
 
 PRODUCTS = (Product(EgoSettings, 'ego_node', 'config/ego.yaml', 'docs/ego_node.md'),
-            Product(RoadsideSettings, 'roadside_node', 'config/roadside.yaml', 'docs/roadside_node.md'))
+            Product(RoadsideSettings, 'roadside_node', 'config/roadside.yaml', 'docs/roadside_node.md'),
+            Product(RelaySettings, 'relay_node', 'config/relay.yaml', 'docs/relay_node.md'))
 
 
-def to_table(settings: type[CommonSettings]) -> str:
+def to_table(settings: Settings) -> str:
     """Return all parameters of a node as a Markdown table."""
     head, *rows = (f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in row)}|\n"
                    for row in (_HEAD, *map(_row, fields(settings))))
@@ -54,7 +55,7 @@ def _default(value: object) -> str:
     return '`""`' if value == '' else f'`{value}`'
 
 
-def with_table(page: str, settings: type[CommonSettings]) -> str:
+def with_table(page: str, settings: Settings) -> str:
     """
     Return the text of a page with the present table between its markers.
 

@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'tools' / 'requirements.txt'
 STANDINS = ROOT / 'ros_standins'
-PROGRAMS = {'cooptrack': 'cli.main', **{n: f'nodes.{n}' for n in ('ego_node', 'roadside_node', 'single_process')}}
+PROGRAMS = {'cooptrack': 'cli.main', **{n: f'nodes.{n}' for n in (
+    'ego_node', 'roadside_node', 'single_process', 'relay_node')}}
 """What launch files start, and its module."""
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 

@@ -15,7 +15,8 @@ __all__ = ['LaunchError', 'LaunchPlan', 'NodeCommand', 'parse_launch']
 
 _ATTRIBUTES = {
     'launch': {'version'}, 'arg': {'name', 'default', 'description', 'value'}, 'let': {'name', 'value'},
-    'node': {'pkg', 'exec', 'name', 'namespace', 'args', 'output', 'on_exit'}, 'param': {'name', 'value', 'from'},
+    'node': {'pkg', 'exec', 'name', 'namespace', 'args', 'output', 'on_exit'},
+    'param': {'name', 'value', 'from', 'type'},
     'remap': {'from', 'to'}, 'set_env': {'name', 'value'}, 'group': {'scoped'}, 'include': {'file'},
 }
 _CHILDREN = {
@@ -63,22 +64,23 @@ def parse_launch(file: Path, arguments: Mapping[str, str], environment: Mapping[
     :raises LaunchError: for anything that is wrong or unsupported, also for undeclared arguments.
     """
     plan = LaunchPlan()
-    _parse_file(Path(file).resolve(), arguments, dict(os.environ if environment is None else environment), plan)
+    scope = _Scope(Path(file).resolve(), dict(arguments), dict(os.environ if environment is None else environment),
+                   dict(arguments))
+    _parse_file(scope, plan)
     unknown = set(arguments) - set(plan.arguments)
     if unknown:
         raise LaunchError(f"{file}: no argument '{sorted(unknown)[0]}'; declared: {', '.join(plan.arguments)}")
     return plan
 
 
-def _parse_file(file: Path, arguments: Mapping[str, str], environment: dict[str, str], plan: LaunchPlan) -> None:
+def _parse_file(scope: _Scope, plan: LaunchPlan) -> None:
     try:
-        root = ElementTree.parse(file).getroot()
+        root = ElementTree.parse(scope.file).getroot()
     except (OSError, ElementTree.ParseError) as error:
-        raise LaunchError(f'{file}: {error}') from error
+        raise LaunchError(f'{scope.file}: {error}') from error
     if root.tag != 'launch':
-        raise LaunchError(f'{file}: the outer tag must be launch, not {root.tag}')
-    _check(root, file)
-    scope = _Scope(file, dict(arguments), environment, arguments)
+        raise LaunchError(f'{scope.file}: the outer tag must be launch, not {root.tag}')
+    _check(root, scope.file)
     for child in root:
         _entity(child, scope, plan)
 
@@ -127,12 +129,23 @@ def _entity(element: ElementTree.Element, scope: _Scope, plan: LaunchPlan) -> No
     elif element.tag == 'include':
         values = {c.attrib['name']: scope.text(c.attrib['value' if 'value' in c.attrib else 'default'])
                   for c in element if _wanted(c, scope)}
-        # As in launch, an included file sees the variables of the one that includes it.
-        inner_plan = LaunchPlan(plan.nodes, {})
-        _parse_file(Path(scope.text(element.attrib['file'])), {**scope.variables, **values},
-                    dict(scope.environment), inner_plan)
+        # As in launch, both files have the same variables: what an include declares holds for what follows, too,
+        # up to the end of the group.
+        scope.variables.update(values)
+        inner = _Scope(Path(scope.text(element.attrib['file'])), scope.variables, scope.environment, scope.variables)
+        _parse_file(inner, LaunchPlan(plan.nodes, {}))
     else:
         plan.nodes.append(_node(element, scope))
+
+
+def _value(attributes: Mapping[str, str], scope: _Scope) -> str:
+    """Return the value of a parameter as YAML; without a type it is what YAML makes of the text."""
+    if 'type' not in attributes:
+        return attributes['value']
+    if attributes['type'] != 'str':
+        raise LaunchError(f"{scope.file}: param {attributes['name']}: type {attributes['type']} is not supported here")
+    quoted = attributes['value'].replace("'", "''")
+    return f"'{quoted}'"
 
 
 def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
@@ -155,7 +168,7 @@ def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
         elif 'from' in values:
             ros_args += ['--params-file', values['from']]
         else:
-            ros_args += ['-p', f'{values["name"]}:={values["value"]}']
+            ros_args += ['-p', f'{values["name"]}:={_value(values, scope)}']
     arguments = shlex.split(attributes.get('args', ''))
     command = (str(program), *arguments, *(['--ros-args', *ros_args] if ros_args else []))
     return NodeCommand(attributes.get('name', executable), command, dict(scope.environment),

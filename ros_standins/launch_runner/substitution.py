@@ -7,6 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+_MAX_SUBSTITUTIONS = 100
+"""In one text; a value that refers to itself would never end."""
+
 
 class LaunchError(Exception):
     """Something in a launch file that is wrong or not supported."""
@@ -15,13 +18,13 @@ class LaunchError(Exception):
 def substitute(text: str, variables: Mapping[str, str], environment: Mapping[str, str], file: Path) -> str:
     """Return the text with every substitution replaced, inner ones first."""
     pattern = re.compile(r'\$\(([a-z-]+)((?:[^()]|\\\)|(?<=\\)\()*)\)')
-    for _ in range(20):
+    for _ in range(_MAX_SUBSTITUTIONS):
         match = pattern.search(text)
         if match is None:
             return text
         value = _evaluate(match.group(1), match.group(2).strip(), variables, environment, file)
         text = text[:match.start()] + value + text[match.end():]
-    raise LaunchError(f'{file}: substitutions nested too deeply in {text!r}')
+    raise LaunchError(f'{file}: more than {_MAX_SUBSTITUTIONS} substitutions in {text!r}')
 
 
 def _evaluate(name: str, argument: str, variables: Mapping[str, str], environment: Mapping[str, str],

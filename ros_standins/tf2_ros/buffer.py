@@ -68,6 +68,8 @@ class Buffer:
             problem = 'parent and child must be named and differ'
         elif not np.isfinite(values).all() or abs(values[3:] @ values[3:] - 1.0) > _NORM_TOLERANCE:
             problem = 'not finite or quaternion not of length 1'
+        elif transform.header.stamp.sec < 0:
+            problem = 'stamp before 1970'
         with self._changed:
             if problem is None:
                 # As in the real buffer, a frame stays static or dynamic as it was first.

@@ -9,12 +9,13 @@ import pytest
 import yaml
 from launch_runner import LaunchError, parse_launch
 
-from cooptrack_ros.nodes.settings import EgoSettings, RoadsideSettings, ros_name
+from cooptrack_ros.nodes.settings import EgoSettings, RelaySettings, RoadsideSettings, ros_name
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / 'launch'
 PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
-              'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'}}
+              'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'},
+              'relay_node': {ros_name(f) for f in fields(RelaySettings)}}
 PROGRAMS = {'cooptrack_ros': [*PARAMETERS, 'single_process', 'cooptrack'], 'rviz2': ['rviz2']}
 SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
                         '/infra/rsu_1/camera/image/compressed'}
@@ -69,6 +70,15 @@ def test_every_launch_file_parses_and_parameters_exist(prefix):
                     assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
 
 
+def test_a_relay_comes_between_the_unit_and_everybody_else(prefix):
+    assert 'relay_node' not in plan(prefix, 'demo')
+    nodes = plan(prefix, 'demo', relay='true', unit='rsu_7')
+    between, outside = '/infra/rsu_7/features_before_relay', '/infra/rsu_7/features'
+    assert f'{outside}:={between}' in given(nodes['roadside_node'].command, '-r')
+    assert {f'~/input/features:={between}', f'~/output/features:={outside}'} <= set(
+        given(nodes['relay_node'].command, '-r'))
+
+
 def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport(prefix):
     nodes = plan(prefix, 'demo', weights='random:mini', lockstep='true', unit='rsu_7')
     assert set(nodes) == {'ego_node', 'roadside_node'}
@@ -106,6 +116,21 @@ def test_topics_of_the_bag_are_remapped_to_private_inputs(prefix):
         assert f'~/input/image/compressed:={base}/image/compressed' in remaps
         assert f'~/input/calibration:={base}/calibration' in remaps
     assert '~/input/odometry:=/ego/odometry' in given(nodes['ego_node'].command, '-r')
+
+
+def test_a_node_gets_the_parameter_file_of_its_own_side(prefix):
+    nodes = plan(prefix, 'demo')
+    for label, file in (('ego_node', 'ego.yaml'), ('roadside_node', 'roadside.yaml')):
+        path, = given(nodes[label].command, '--params-file')
+        assert Path(path).name == file
+
+
+@pytest.mark.parametrize(('name', 'base'), [('ego', '/ego'), ('roadside', '/infra/rsu_1')])
+def test_topics_of_several_cameras_stand_beside_those_of_one_unless_they_are_named(prefix, name, base):
+    parameters = given(plan(prefix, name, cameras='front,rear')[f'{name}_node'].command, '-p')
+    assert {"cameras:='front,rear'", f"cameras.topics:='{base}/camera/{{name}}'"} <= set(parameters)
+    parameters = given(plan(prefix, name, camera_topics='/sensing/{name}')[f'{name}_node'].command, '-p')
+    assert {"cameras:=''", "cameras.topics:='/sensing/{name}'"} <= set(parameters)
 
 
 def test_an_unknown_argument_is_refused(prefix):

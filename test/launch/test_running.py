@@ -8,8 +8,10 @@ from threading import Event
 import cv2
 import numpy as np
 import pytest
+import yaml
+from camera_files import BEHIND, write_camera
 from rclpy.serialization import deserialize_message
-from ros_world import SIZE, START_NS, STEP_NS, calibration, odometry, pair, picture
+from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 from rosbags.rosbag2 import Reader
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
@@ -96,6 +98,41 @@ def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
     with Process('demo', command, tmp_path / 'demo.log', environment(free_domains(1), tmp_path)) as demo:
         finish(demo, [], TIME_LIMIT_S, Event())
     assert f'{FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
+
+
+def test_a_vehicle_with_two_cameras_and_files_answers_under_the_topics_that_the_launch_names(tmp_path):
+    (tmp_path / 'two.yaml').write_text(CONFIG + 'max_cameras: 2\n')
+    files = [write_camera(tmp_path / 'front.yaml'),
+             write_camera(tmp_path / 'rear.yaml', camera_from_lidar=BEHIND, looks_deg=180)]
+    parameters = tmp_path / 'ego.yaml'
+    parameters.write_text(yaml.safe_dump({'/**': {'ros__parameters': {
+        'camera.source': 'file', 'camera.files': ','.join(map(str, files))}}}))
+    world = World()
+    try:
+        tracks = world.listen(tracks_topic(), TrackArray)
+        command = launch_command(launch_file('ego.launch.xml'), {
+            'weights': f'random:{tmp_path}/two.yaml', 'mode': 'none', 'params': parameters, 'cameras': 'front,rear',
+            'camera_topics': '/sensing/{name}',
+            # Those of this process.
+            'fastdds_transports': 'DEFAULT'})
+        with Process('ego', command, tmp_path / 'ego.log', environment(world.context.get_domain_id(), tmp_path)) as ego:
+            inputs = [f'/sensing/{name}/image/compressed' for name in ('front', 'rear')]
+            world.until(lambda: ego.status() is not None or all(map(world.probe.count_subscribers, inputs)),
+                        'the node', TIME_LIMIT_S)
+            stamps = iter(range(START_NS, START_NS + 10**12, STEP_NS))
+
+            def answered() -> bool:
+                # Again and again: the node may learn of a publisher a little later.
+                now = next(stamps)
+                for topic in inputs:
+                    world.publish(topic, picture(now))
+                world.publish('/ego/odometry', odometry(now))
+                return bool(tracks) or ego.status() is not None
+            world.until(answered, 'tracks', TIME_LIMIT_S)
+    finally:
+        world.close()
+    assert tracks, ego.log.read_text()
+    assert tracks[0].header.frame_id == 'ego/lidar'
 
 
 def test_each_node_in_one_process_gets_its_own_arguments_only():

@@ -21,7 +21,9 @@ from std_msgs.msg import Header
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Side
-from cooptrack_ros.nodes.qos import FEATURES, LATCHED, LOCKSTEP_INPUT, OUTPUT
+from cooptrack_ros.model.layers import mlp
+from cooptrack_ros.model.sender import SenderModel
+from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
 
 WIDTH = 96
 SIZE = (64, 32)
@@ -29,6 +31,7 @@ START_NS = 1_700_000_000 * 10**9
 STEP_NS = 100_000_000
 MODEL = 'fake-model'
 INFRA = '/infra/rsu_1'
+FEATURES = features_qos('reliable', 5)
 _DOMAINS = itertools.count(os.getpid() % 50)
 
 
@@ -50,7 +53,7 @@ def instances(count: int, seed: int = 0) -> InstanceSet:
     random = np.random.default_rng(seed)
     feature = [random.normal(size=(count, WIDTH)).astype(np.float32) for _ in range(3)]
     points = random.random((count, 3)).astype(np.float32)
-    return InstanceSet(boxes(count), points, *feature, points, np.zeros(count, np.float32))
+    return InstanceSet(boxes(count), points, *feature, points, np.zeros(count, np.float32), points)
 
 
 class FakeTracker:
@@ -98,7 +101,11 @@ class FakePackage:
         """Return one identity for all sides."""
         return MODEL
 
-    def tracker(self, side, device='cpu'):
+    def sender(self):
+        """Return random weights of the right width."""
+        return SenderModel(MODEL, {f'query_position.{k}': v for k, v in mlp(144, 96, WIDTH).state_dict().items()})
+
+    def tracker(self, side, device='cpu', execution='fast'):
         """Return a tracker that records what it is fed."""
         self.trackers[side] = FakeTracker(side)
         return self.trackers[side]

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 from cooptrack_ros.core.types import Frame, Side
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
-from cooptrack_ros.nodes.qos import FEATURES, LATCHED
+from cooptrack_ros.nodes.qos import LATCHED
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.wire.cameras import decode_calibration
 from cooptrack_ros.wire.features import decode_instances
@@ -35,7 +35,7 @@ def weights(tmp_path):
 class Street:
     """A roadside unit and a vehicle in lockstep."""
 
-    def __init__(self, world: World, weights: str):
+    def __init__(self, world: World, weights: str, compact: bool = True):
         """Start both nodes and their calibrations."""
         self.world = world
         self.features = world.listen('/infra/rsu_1/features', InstanceFeatureArray, FEATURES)
@@ -43,7 +43,8 @@ class Street:
         self.tracks = world.listen('/ego/ego_node/output/tracks', TrackArray)
         self.detections = world.listen('/ego/ego_node/output/detections', TrackArray)
         self.unit_tracks = world.listen('/infra/rsu_1/roadside_node/output/tracks', TrackArray)
-        world.start(RoadsideNode, '/infra/rsu_1', weights=weights, lockstep=True, features__encoding='float32')
+        world.start(RoadsideNode, '/infra/rsu_1', weights=weights, lockstep=True, features__encoding='float32',
+                    features__compact=compact)
         self.ego = world.start(EgoNode, '/ego', weights=weights, lockstep=True)
         world.until(lambda: self.ego._detections.get_subscription_count() > 0, 'the listener')
         world.publish('/infra/rsu_1/roadside_node/input/calibration', calibration('infra/rsu_1/lidar', 'map'))
@@ -60,8 +61,9 @@ class Street:
         world.until(lambda: len(self.tracks) == len(self.detections) == len(self.unit_tracks) == step + 1, 'answers')
 
 
-def test_both_nodes_answer_as_the_core_does_without_ros(world, weights):
-    street = Street(world, weights)
+@pytest.mark.parametrize('compact', [True, False])
+def test_both_nodes_answer_as_the_core_does_without_ros(world, weights, compact):
+    street = Street(world, weights, compact)
     for step in range(FRAMES):
         street.frame(step)
     assert [t.mode for t in street.tracks] == ['cooperative'] * FRAMES
@@ -69,6 +71,7 @@ def test_both_nodes_answer_as_the_core_does_without_ros(world, weights):
     assert [t.infra_count for t in street.tracks] == [f.count for f in street.features]
 
     package = open_model(weights)
+    sender = package.sender()
     roadside, ego = package.tracker(Side.ROADSIDE), package.tracker(Side.COOPERATIVE)
     roadside_state, ego_state = roadside.initial(), ego.initial()
     for step in range(FRAMES):
@@ -76,10 +79,15 @@ def test_both_nodes_answer_as_the_core_does_without_ros(world, weights):
         image, camera = decode_image(picture(now)), decode_calibration(calibration())
         frame = Frame('', now, (image,), camera.img_from_lidar[None], np.eye(4), np.eye(4))
         roadside_state, sent = roadside.step(roadside_state, frame)
-        received, _ = decode_instances(street.features[step])
+        received, meta = decode_instances(street.features[step])
+        assert meta.compact == compact
+        received = sender.complete(received)
         # The unit sends its best 64; identities on the air are its public ones.
         best = np.sort(np.argsort(-sent.instances.boxes.score)[:64])
         np.testing.assert_array_equal(received.semantic, sent.instances.semantic[best])
+        # Sums over a few rows and over all queries differ in their order.
+        np.testing.assert_allclose(received.embedding, sent.instances.embedding[best], rtol=0,
+                                   atol=1e-5 if compact else 0)
         np.testing.assert_array_equal(received.boxes.centre, sent.instances.boxes.centre[best].astype(np.float32))
         from cooptrack_ros.core.types import RoadsideMessage
         message = RoadsideMessage('rsu_1', now, received, np.eye(4))

@@ -80,7 +80,7 @@ def test_mode_rule_associates_by_distance(world):
     ego = EgoWorld(world, fusion__mode='rule')
     ego.features(count=2)
     assert ego.frame().mode == 'cooperative'
-    assert set(ego.package.trackers) == {Side.COOPERATIVE} and ego.package.behaviour == {'association': 'rule'}
+    assert set(ego.package.trackers) == {Side.COOPERATIVE} and ego.package.behaviour['association'] == 'rule'
 
 
 def test_picture_without_a_pose_is_dropped_not_placed_at_the_origin(world):

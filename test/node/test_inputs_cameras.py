@@ -141,6 +141,13 @@ def test_picture_of_another_camera_or_size_is_dropped(world):
     assert not ego.tracks
 
 
+def test_a_picture_without_a_stamp_is_refused(world):
+    ego = EgoWorld(world)
+    ego.send(picture(0))
+    ego.dropped('image', 'no_stamp')
+    assert not ego.tracks
+
+
 def test_camera_info_is_checked_against_the_calibration(world):
     ego = EgoWorld(world)
     world.publish(f'{INPUT}/camera_info', camera_info(size=(32, 32)))

@@ -84,6 +84,27 @@ def test_transforms_follow_a_bag_that_starts_again(world):
     assert place(frame(START_NS + STEP_NS)) == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize('seconds', [4, 12], ids=['within the memory of the tree', 'beyond it'])
+def test_the_second_pass_of_a_looped_bag_gives_the_same_tracks(world, seconds):
+    ego = EgoWorld(world, pose__source='tf', lockstep=True, lockstep_timeout=5.0)
+    broadcaster = TransformBroadcaster(world.probe)
+    world.until(lambda: broadcaster.pub_tf.get_subscription_count() > 0, 'the listener')
+    passes, step_ns = [], 2 * STEP_NS
+    for _ in range(2):
+        for ns in range(START_NS, START_NS + seconds * 10**9, step_ns):
+            # As a bag has them: before its picture comes a transform that is older, and one that is younger.
+            broadcaster.sendTransform(transform(ns - 30_000_000))
+            broadcaster.sendTransform(transform(ns + 30_000_000))
+            answers = len(ego.tracks)
+            world.publish(f'{INPUT}/image/compressed', picture(ns))
+            world.until(lambda answers=answers: len(ego.tracks) > answers, 'tracks')
+        passes.append(ego.tracks[-(seconds * 10**9 // step_ns):])
+    assert passes[0] == passes[1]
+    assert place(passes[0][-1]) == pytest.approx(seconds - 0.2)
+    assert ego.node.health.counts['time_jumps'] == 1
+    assert not ego.node.health.dropped('image', 'missing_pose')
+
+
 @pytest.mark.parametrize(('frame', 'child'), [('odom', 'ego/base_link'), ('map', 'ego/imu')])
 def test_odometry_of_other_frames_is_refused_by_name(world, frame, child):
     ego = EgoWorld(world)

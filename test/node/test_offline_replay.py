@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.cli.main import main
@@ -20,7 +20,6 @@ from cooptrack_ros.data.bag_types import LATCHED
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
-from cooptrack_ros.nodes.qos import FEATURES
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 
 FRAMES = 3

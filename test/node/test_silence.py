@@ -3,11 +3,11 @@
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
-from ros_world import EgoWorld, odometry, picture
+from ros_world import FEATURES, EgoWorld, odometry, picture
 from sensor_msgs.msg import CompressedImage
 
 from cooptrack_ros.nodes import silence_watch
-from cooptrack_ros.nodes.qos import FEATURES, input_qos
+from cooptrack_ros.nodes.qos import input_qos
 from cooptrack_ros.nodes.silence_watch import SilenceWatch, WatchedInput
 
 NODE = '/ego/ego_node'

@@ -24,7 +24,7 @@ class FlickeringTracker(FakeTracker):
 class FlickeringPackage(FakePackage):
     """A package of such a tracker."""
 
-    def tracker(self, side, device='cpu'):
+    def tracker(self, side, device='cpu', execution='fast'):
         """Return a tracker."""
         return FlickeringTracker(side)
 

@@ -43,3 +43,24 @@ def test_replayed_message_is_refused_within_a_session(ego, sequence):
     ego.features(sequence=sequence)
     ego.dropped('rsu_1', 'replayed')
     assert ego.frame().mode == 'cooperative'
+
+
+def test_message_of_another_version_is_counted_and_the_node_goes_on_alone(ego):
+    ego.features(count=2, version=1)
+    ego.dropped('rsu_1', 'wrong_version')
+    assert ego.frame().mode == 'none'
+    ego.features(count=2, sequence=1)
+    assert ego.frame().mode == 'cooperative'
+
+
+def test_features_of_another_width_than_the_model_s_are_counted_and_not_fused(ego):
+    half = array('B', bytes(2 * 48 * 2))
+    ego.features(count=2, width=48, semantic=half, motion=half)
+    ego.dropped('rsu_1', 'wrong_width')
+    assert ego.frame().mode == 'none'
+
+
+def test_compact_message_without_points_is_counted_and_not_fused(ego):
+    ego.features(count=2, embedded_points=array('f'))
+    ego.dropped('rsu_1', 'wrong_length')
+    assert ego.frame().mode == 'none'

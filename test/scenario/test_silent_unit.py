@@ -9,9 +9,9 @@ def test_vehicle_goes_on_alone_and_takes_messages_in_again(ego):
         answer = ego.frame()
         modes.append(answer.mode)
         assert answer.tracks
-    # The last message stays usable for 0.5 s.
+    # The last message stays usable for a second, because its age is made up for.
     assert modes[:10] == ['cooperative'] * 10
-    assert modes[15:40] == ['none'] * 25
+    assert modes[20:40] == ['none'] * 20
     assert modes[40:] == ['cooperative'] * 10
     assert len(ego.tracks) == 50
 

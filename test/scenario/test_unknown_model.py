@@ -17,3 +17,18 @@ def test_known_model_afterwards_is_fused(ego):
     ego.frame()
     ego.features(count=2, sequence=1)
     assert ego.frame().mode == 'cooperative'
+
+
+def test_compact_features_of_an_unknown_model_give_boxes(ego):
+    message = ego.features(count=2, model='somebody-else')
+    assert not message.embedding
+    ego.dropped('rsu_1', 'unknown_model')
+    assert ego.frame().mode == 'late'
+
+
+def test_compact_features_of_the_known_model_are_completed(ego):
+    message = ego.features(count=2)
+    assert ego.frame().mode == 'cooperative'
+    _, (received,) = ego.package.trackers[Side.COOPERATIVE].seen[-1]
+    assert not message.embedding
+    assert received.instances.embedding.shape == received.instances.semantic.shape

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from cooptrack_ros.cli.doctor_findings import CALIBRATION, FEATURES, PICTURES, TRACKS, findings_of
 from cooptrack_ros.cli.doctor_snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
@@ -147,6 +148,49 @@ def test_a_calibration_is_checked_and_drawn(tmp_path, capsys):
     assert 'nothing wrong' in capsys.readouterr().out
 
 
+def rear_camera(tmp_path, *changes) -> str:
+    """Write the example as a camera that looks behind, with changes of its text, and return the file."""
+    content = yaml.safe_load(Path(EXAMPLE).read_text(encoding='utf-8'))
+    camera = np.array(content['camera_from_lidar'])
+    content['camera_from_lidar'] = (camera @ np.diag([-1.0, -1, 1, 1])).tolist()
+    path = tmp_path / 'rear.yaml'
+    path.write_text(yaml.safe_dump(content | dict(changes)), encoding='utf-8')
+    return str(path)
+
+
+def test_all_cameras_of_an_agent_are_checked_each_with_its_picture(tmp_path, capsys):
+    rear = rear_camera(tmp_path, ('looks_deg', 180))
+    pictures = [str(tmp_path / f'{name}.png') for name in ('front', 'rear')]
+    for path in pictures:
+        cv2.imwrite(path, np.full((540, 960, 3), 90, np.uint8))
+    out = tmp_path / 'out.json'
+    assert main(['doctor', '--calibration', EXAMPLE, rear, '--image', *pictures, '--json', str(out)]) == 0
+    views = json.loads(out.read_text())['views']
+    assert [round(views[file]['yaw_deg']) % 360 for file in (EXAMPLE, rear)] == [0, 180]
+    # The road is drawn where each of them looks, so both show the same.
+    front, back = (cv2.imread(path.replace('.png', '_calibration.png'))[60:] for path in pictures)
+    assert (front != 90).any()
+    np.testing.assert_array_equal(front, back)
+
+
+def test_each_finding_names_its_camera_and_cameras_that_contradict_each_other_are_told(tmp_path, capsys):
+    rear = rear_camera(tmp_path, ('lidar_frame', 'ego/other'))
+    assert main(['doctor', '--calibration', EXAMPLE, rear]) == 1
+    told = capsys.readouterr().out
+    assert f'1. {rear}: the camera does not look ahead' in told
+    assert 'if it is meant so: looks_deg: 180' in told
+    assert f'2. {rear} and {EXAMPLE} are calibrated to different frames' in told
+
+
+def test_a_file_without_a_place_is_checked_but_said_to_be_no_use_for_a_node(tmp_path, capsys):
+    content = yaml.safe_load(Path(EXAMPLE).read_text(encoding='utf-8'))
+    kept = {k: v for k, v in content.items() if not k.startswith('base_') and k != 'lidar_frame'}
+    path = tmp_path / 'camera.yaml'
+    path.write_text(yaml.safe_dump(kept), encoding='utf-8')
+    assert main(['doctor', '--calibration', str(path)]) == 0
+    assert 'a node cannot use it' in capsys.readouterr().out
+
+
 def test_a_picture_of_another_size_is_a_finding(tmp_path, capsys):
     picture = tmp_path / 'picture.png'
     cv2.imwrite(str(picture), np.zeros((270, 480, 3), np.uint8))
@@ -156,5 +200,7 @@ def test_a_picture_of_another_size_is_a_finding(tmp_path, capsys):
 
 def test_options_that_do_not_fit_are_refused(capsys):
     assert main(['doctor', '--image', 'x.png']) == 2
+    assert main(['doctor', '--calibration', EXAMPLE, '--image', 'x.png', 'y.png']) == 2
+    assert main(['doctor', '--calibration', EXAMPLE, EXAMPLE, '-o', 'x.png']) == 2
     assert main(['doctor', '--calibration', '/nowhere.yaml']) == 2
     assert '/nowhere.yaml cannot be read' in capsys.readouterr().err

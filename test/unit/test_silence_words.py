@@ -8,7 +8,7 @@ PICTURES = Wanted('pictures', '~/input/image/compressed', '/ego/camera/image/com
 CALIBRATION = Wanted('calibration', '~/input/calibration', '/ego/camera/calibration',
                      'cooptrack_msgs/msg/Calibration', 'reliable', 'transient_local')
 FEATURES = Wanted('messages', '/infra/rsu_1/features', '/infra/rsu_1/features',
-                  'cooptrack_msgs/msg/InstanceFeatureArray', 'reliable', 'volatile')
+                  'cooptrack_msgs/msg/InstanceFeatureArray', 'reliable', 'volatile', 'features.reliability')
 
 
 def driver(kind=COMPRESSED, reliability='reliable', durability='volatile'):
@@ -20,6 +20,11 @@ def test_a_best_effort_publisher_is_named_with_the_parameter_that_fits_it():
     assert cause.evidence == 'publisher /camera/driver offers best_effort, this node asks for reliable'
     assert cause.advice == 'set image.qos to sensor_data, or let /camera/driver publish reliable'
     assert cause.is_conflict
+
+
+def test_a_best_effort_unit_is_named_with_the_parameter_of_the_features():
+    cause = explain(FEATURES, [driver(FEATURES.kind, 'best_effort')], {}, 0)
+    assert cause.advice == 'set features.reliability to best_effort, or let /camera/driver publish reliable'
 
 
 def test_a_volatile_publisher_of_a_latched_topic_must_change():
@@ -46,6 +51,14 @@ def test_a_similar_topic_of_the_type_is_suggested_as_a_remapping():
 def test_pictures_of_the_other_transport_are_found():
     cause = explain(PICTURES, [], {'/ego/camera/image': [IMAGE]}, 0)
     assert cause.advice == 'set image.transport to raw and remap ~/input/image:=/ego/camera/image'
+
+
+def test_pictures_of_the_other_transport_are_found_for_one_of_several_cameras():
+    wanted = Wanted('pictures', '/sensing/front/image', '/sensing/front/image', IMAGE, 'reliable', 'volatile',
+                    'image.qos')
+    cause = explain(wanted, [], {'/front/compressed': [COMPRESSED]}, 0)
+    assert cause.advice == ('set image.transport to compressed and remap '
+                            '/sensing/front/image/compressed:=/front/compressed')
 
 
 def test_debug_pictures_are_no_suggestion():

@@ -16,10 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True)
     convert = actions.add_parser('convert', help='write one sequence of a V2X-Seq-SPD folder as a bag (mcap)')
-    convert.add_argument('dataset', metavar='DATASET', help='folder in the V2X-Seq-SPD format')
+    convert.add_argument('dataset', metavar='DATASET', help='folder in the V2X-Seq-SPD format, or one that holds such '
+                         'folders of several roadside units')
     convert.add_argument('-o', '--output', required=True, metavar='OUT', help='bag to write; must not exist')
     convert.add_argument('--sequence', metavar='ID', help='sequence; may be left out if there is only one')
-    convert.add_argument('--unit', default='rsu_1', help='name of the roadside unit (default: %(default)s)')
+    convert.add_argument('--unit', metavar='NAME', help='name of the only roadside unit (default: rsu_1); several '
+                         'units have the names of their folders')
     convert.add_argument('--stamp', choices=('pointcloud', 'image'), default='pointcloud',
                          help='time that pictures carry (default: %(default)s, which the network works with)')
     convert.add_argument('--update-labels', metavar='FILE',
@@ -45,16 +47,28 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     from ..data.bag import convert
-    from ..data.spd import SpdDataset
-    dataset = SpdDataset(args.dataset, args.update_labels, args.ego_labels)
+    from ..data.units import SINGLE_UNIT
+    dataset = _open(args)
     sequences = dataset.sequences()
     if args.sequence is None and len(sequences) != 1:
         raise UserError(f"{args.dataset} has the sequences {', '.join(sequences)}: choose one with --sequence")
     sequence = args.sequence or sequences[0]
-    count = convert(dataset, sequence, Path(args.output), args.unit, args.stamp, _progress())
+    count = convert(dataset, sequence, Path(args.output), args.unit or SINGLE_UNIT, args.stamp, _progress())
     print(f'{args.output}: sequence {sequence}, {count} messages, stamps of the {args.stamp}, '
           f'ego labels: {args.ego_labels}')
     return 0
+
+
+def _open(args: argparse.Namespace):
+    """Return the data set with one roadside unit or with several."""
+    from ..data.spd import SpdDataset
+    from ..data.units import UnitsDataset, has_units
+    if not has_units(Path(args.dataset)):
+        return SpdDataset(args.dataset, args.update_labels, args.ego_labels)
+    if args.unit or args.update_labels or args.ego_labels != 'keep':
+        raise UserError(f'{args.dataset} holds several roadside units: --unit, --update-labels and --ego-labels are '
+                        'for data sets with one')
+    return UnitsDataset(args.dataset)
 
 
 def _progress():

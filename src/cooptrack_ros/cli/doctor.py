@@ -1,14 +1,17 @@
-"""Sub-command ``cooptrack doctor``: explain a silent system, check a calibration."""
+"""Sub-command ``cooptrack doctor``: explain a silent system, check calibrations."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UserError
+
+if TYPE_CHECKING:
+    from ..core.calibration_file import CameraCalibration
 
 SUMMARY = 'explain why a running system is silent, or check a calibration'
 
@@ -19,12 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     system.add_argument('--domain-id', type=int, metavar='N', help='ROS domain to look at (default: ROS_DOMAIN_ID)')
     system.add_argument('--seconds', type=float, default=5.0, metavar='S',
                         help='how long to look for nodes at most, and then to listen (default: %(default)s)')
-    camera = parser.add_argument_group('a calibration')
-    camera.add_argument('--calibration', type=Path, metavar='FILE.yaml',
-                        help='check this file (config/calibration.example.yaml explains it) and no running system')
-    camera.add_argument('--image', type=Path, metavar='PICTURE', help='picture of that camera')
+    camera = parser.add_argument_group('calibrations')
+    camera.add_argument('--calibration', type=Path, nargs='+', metavar='FILE.yaml',
+                        help='check the files of all cameras of one agent (config/calibration.example.yaml explains '
+                             'them) and no running system')
+    camera.add_argument('--image', type=Path, nargs='+', metavar='PICTURE', help='a picture of each camera')
     camera.add_argument('-o', '--output', type=Path, metavar='OUT.png',
-                        help='draw the road and a car into the picture (default: beside it)')
+                        help='draw the road and a car into the picture of the only camera (default: beside each)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the findings to this file')
 
 
@@ -32,11 +36,15 @@ def run(args: argparse.Namespace) -> int:
     """Check; return 0 if nothing was found."""
     if args.calibration is None and (args.image or args.output):
         raise UserError('--image and --output belong to --calibration')
+    if args.image and len(args.image) != len(args.calibration):
+        raise UserError(f'{len(args.image)} pictures for {len(args.calibration)} calibrations: expected one of each')
+    if args.output and (not args.image or len(args.image) > 1):
+        raise UserError('--output needs --image with one picture')
     if args.seconds <= 0:
         raise UserError(f'--seconds is {args.seconds}, expected more than 0')
     if args.domain_id is not None and not 0 <= args.domain_id <= 232:
         raise UserError(f'--domain-id is {args.domain_id}, expected 0 to 232')
-    findings, facts = _calibration(args) if args.calibration else _system(args)
+    findings, facts = _calibrations(args) if args.calibration else _system(args)
     for number, finding in enumerate(findings, 1):
         print(f'{number}. {finding}')
     print(f'{len(findings)} finding(s)' if findings else 'nothing wrong was found')
@@ -68,20 +76,33 @@ def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
         'rate_hz': rates}
 
 
-def _calibration(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
-    from ..core.calibration_check import check_calibration, view_angles
+def _calibrations(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
     from ..core.calibration_file import read_calibration
-    calibration = read_calibration(args.calibration)
-    angles = view_angles(calibration)
-    print('camera {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
-          'field of view {fov_deg:.0f} deg'.format(**angles))
-    image = _read_picture(args.image) if args.image else None
-    findings = check_calibration(calibration, None if image is None else image.shape[1::-1])
-    if image is not None and image.shape[:2] == (calibration.height, calibration.width):
-        _draw(args, image, calibration)
-    elif args.output:
-        raise UserError('--output needs --image with a picture of the size that the calibration is for')
-    return findings, {'view': angles}
+    from ..core.calibration_rig import check_rig
+    cameras = {str(path): read_calibration(path) for path in args.calibration}
+    findings, views = [], {}
+    for (name, camera), image in zip(cameras.items(), args.image or [None] * len(cameras), strict=True):
+        found, views[name] = _calibration(name, camera, image, args.output)
+        findings += found
+    return [*findings, *check_rig(cameras)], {'views': views}
+
+
+def _calibration(name: str, camera: CameraCalibration, path: Path | None,
+                 output: Path | None) -> tuple[list, dict[str, float]]:
+    """Check one camera against its picture, if there is one, and draw into that."""
+    from ..core.calibration_check import check_calibration, view_angles
+    angles = view_angles(camera)
+    print('{name}: {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
+          'field of view {fov_deg:.0f} deg'.format(name=name, **angles))
+    if camera.mounting is None:
+        print('    no lidar_frame, base_frame and base_from_lidar: a node cannot use it as a file')
+    image = _read_picture(path) if path else None
+    findings = check_calibration(camera, None if image is None else image.shape[1::-1])
+    if image is not None and image.shape[:2] == (camera.height, camera.width):
+        _draw(path, output, image, camera)
+    elif output:
+        raise UserError('--output needs a picture of the size that the calibration is for')
+    return [replace(f, problem=f'{name}: {f.problem}') for f in findings], angles
 
 
 def _read_picture(path: Path):
@@ -92,11 +113,11 @@ def _read_picture(path: Path):
     return image
 
 
-def _draw(args: argparse.Namespace, image, calibration) -> None:
+def _draw(path: Path, output: Path | None, image, calibration: CameraCalibration) -> None:
     import cv2
 
     from ..viz.calibration import draw_calibration
-    output = args.output or args.image.with_name(f'{args.image.stem}_calibration.png')
+    output = output or path.with_name(f'{path.stem}_calibration.png')
     output.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(output), draw_calibration(image, calibration)):
         raise UserError(f'{output} cannot be written: expected a name like overlay.png')

@@ -20,20 +20,21 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
 from ..nodes.graph import published_topics, publishers_of, subscriptions_of
-from ..nodes.silence import Wanted
-from .doctor_findings import FEATURES, TRACKS
+from ..nodes.silence import Endpoint, Wanted
+from .doctor_findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .doctor_snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 
 _NAME = 'cooptrack_doctor'
 _VARIABLES = ('RMW_IMPLEMENTATION', 'ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY',
               'ROS_STATIC_PEERS', 'FASTDDS_BUILTIN_TRANSPORTS')
-_PARAMETERS = ('weights', 'use_sim_time', 'image.transport', 'image.qos', 'map_frame', 'infra_units', 'unit_id',
-               'fusion.mode')
+_PARAMETERS = ('weights', 'use_sim_time', 'image.transport', 'image.qos', 'camera.source', 'cameras',
+               'features.reliability', 'map_frame', 'infra_units', 'unit_id', 'fusion.mode')
 _GET_STATE = 'lifecycle_msgs/srv/GetState'
 _NOT_INPUTS = ('/parameter_events', '/clock', '/rosout')
 _ANSWER_S = 2.0
 _STAMP = struct.Struct('<iI')
 _WITHOUT_HEADER = ('tf2_msgs/msg/TFMessage',)
+_FIXED_QOS = (CALIBRATION, PAIR, *_WITHOUT_HEADER)
 
 
 class Observer:
@@ -102,10 +103,8 @@ class Observer:
         for topic, _ in self._node.get_subscriber_names_and_types_by_node(name, namespace):
             for endpoint in subscriptions_of(self._node, topic):
                 if endpoint.node == full and topic not in _NOT_INPUTS:
-                    parameter = '' if endpoint.durability == 'transient_local' or topic.startswith(('/infra/', '/tf')) \
-                        else 'image.qos'
                     found.append(Wanted(topic, topic, topic, endpoint.kind, endpoint.reliability, endpoint.durability,
-                                        parameter))
+                                        _qos_parameter(endpoint)))
         return sorted(found, key=lambda wanted: wanted.topic)
 
     def _call(self, kind: type, service: str, request: Any) -> Any:
@@ -159,6 +158,13 @@ def look(domain_id: int | None, seconds: float) -> Snapshot:
         node.destroy_node()
         executor.shutdown()
         rclpy.try_shutdown(context=context)
+
+
+def _qos_parameter(endpoint: Endpoint) -> str:
+    """Return the parameter of our nodes that sets the reliability of an input, empty if none does."""
+    if endpoint.kind == FEATURES:
+        return 'features.reliability'
+    return '' if endpoint.kind in _FIXED_QOS else 'image.qos'
 
 
 def _full(name: str, namespace: str) -> str:

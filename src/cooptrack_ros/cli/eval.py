@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
+
+from ..core.atomic_file import write_atomically
+from . import eval_channel
 
 SUMMARY = 'run a model over data and measure detection and tracking'
 _SIDES = ('vehicle', 'roadside')
@@ -13,7 +17,10 @@ _SIDES = ('vehicle', 'roadside')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('--data', nargs='+', required=True, type=Path,
-                        help='data folders, or folders of seed_* folders')
+                        help='data folders, with one roadside unit or several, or folders of seed_* folders')
+    parser.add_argument('--units', nargs='+', metavar='NAME',
+                        help='roadside units that take part, such as unit_1 unit_2 (default: all); the labels stay '
+                        'those of all units of the data')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
     parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_plugin, '
@@ -24,18 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='sequences that count (default: val)')
     parser.add_argument('--encoding', default='float16', choices=['float32', 'float16', 'int8'],
                         help='of the features on their way (default: %(default)s)')
+    parser.add_argument('--full', action='store_true',
+                        help='send the positional embeddings too, which receivers can recompute')
     parser.add_argument('--max-instances', type=int, default=900, metavar='N',
                         help='instances per message, the best by score (default: all)')
-    parser.add_argument('--latency-ms', type=float, default=0.0, help='delay of every roadside message')
-    parser.add_argument('--rotation-noise-deg', type=float, default=0.0,
-                        help='standard deviation of a turn of the relative pose, anew in each frame')
-    parser.add_argument('--yaw-error-deg', type=float, default=0.0, help='constant error in the pose of the unit')
     parser.add_argument('--correct-pose', action='store_true',
                         help='correct the pose of the unit by what fused pairs tell of it')
-    parser.add_argument('--compensation', choices=['none', 'geometry'],
+    parser.add_argument('--compensation', choices=['none', 'geometry', 'flow'],
                         help='what is done about the age of messages (default: that of the model)')
-    parser.add_argument('--drop-rate', type=float, default=0.0, help='share of the messages that are lost, 0 to 1')
-    parser.add_argument('--seed', type=int, default=0, help='of noise and loss')
+    eval_channel.add_arguments(parser)
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
@@ -49,9 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..core.errors import UserError
-    from ..data.folders import open_datasets
+    from ..data.units import open_with_units
     from ..eval import report
-    from ..eval.channel import Channel
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
     from ..model.store import open_model
@@ -59,12 +62,15 @@ def run(args: argparse.Namespace) -> int:
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
-    datasets = open_datasets(args.data)
+    datasets = open_with_units(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
-    channel = Channel(args.latency_ms, args.rotation_noise_deg, args.yaw_error_deg, args.drop_rate, args.seed)
+    channel = eval_channel.channel_of(args)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_behaviour(compensation=args.compensation)
-    evaluation = Evaluation(datasets, package, selection, _transmission(args), channel, roadside,
+    sender = roadside or package
+    if args.compensation == 'flow' and sender.flow() is None:
+        raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
+    evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
                             args.correct_pose)
     measured = {}
     with Progress(transient=True) as progress:
@@ -80,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         content = measured if args.mode == 'all' else next(iter(measured.values()))
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=1), encoding='utf-8')
+        write_atomically(args.json, json.dumps(content, indent=1))
     return 0
 
 
@@ -121,10 +127,11 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
     return {
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config,
-        'channel': {'latency_ms': args.latency_ms, 'rotation_noise_deg': args.rotation_noise_deg,
-                    'yaw_error_deg': args.yaw_error_deg, 'correct_pose': args.correct_pose,
-                    'drop_rate': args.drop_rate, 'seed': args.seed, 'compensation': args.compensation,
-                    'encoding': args.encoding, 'max_instances': args.max_instances},
+        'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
+                  for name, unit in sorted(cost.units.items())},
+        'channel': {**asdict(eval_channel.channel_of(args)), 'correct_pose': args.correct_pose,
+                    'compensation': args.compensation,
+                    'encoding': args.encoding, 'full': args.full, 'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
@@ -141,18 +148,10 @@ def _oracles(datasets, selection) -> dict[str, dict]:
     return {name: report.headline(evaluate(oracle_result(datasets, name, selection))) for name in ORACLES}
 
 
-def _transmission(args: argparse.Namespace):
-    """Return a function that sends an instance set as a real ROS message: what arrives, and its bytes."""
-    from dataclasses import replace
-
-    from rclpy.serialization import deserialize_message, serialize_message
-
-    from cooptrack_msgs.msg import InstanceFeatureArray
-
-    from ..wire.features import FeatureMeta, decode_instances, encode_instances, sendable
-    meta = replace(FeatureMeta.example(), encoding=args.encoding)
-
-    def transmit(instances):
-        data = serialize_message(encode_instances(sendable(instances, args.max_instances)[0], meta))
-        return decode_instances(deserialize_message(data, InstanceFeatureArray))[0], len(data)
-    return transmit
+def _transmission(args: argparse.Namespace, package):
+    """Return what sends instance sets of a model as real ROS messages; None if it has nothing to send."""
+    from ..core.types import Side
+    from ..wire.transmission import transmission
+    if not package.has(Side.ROADSIDE):
+        return None
+    return transmission(args.encoding, not args.full, args.max_instances, package.sender().complete)

@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from ..core.atomic_file import write_atomically
+
 SUMMARY = 'measure a result file in the exchange format'
 
 
@@ -38,4 +40,4 @@ def run(args: argparse.Namespace) -> int:
 def _write(path: Path | None, content, indent: int | None = None) -> None:
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=indent), encoding='utf-8')
+        write_atomically(path, json.dumps(content, indent=indent))

@@ -16,8 +16,10 @@ COMMANDS = {
     'train': 'train vehicle, roadside and cooperative networks',
     'eval': 'run a model over data and measure detection and tracking',
     'eval-json': 'measure a result file in the exchange format',
+    'bench': 'measure time and memory of network, wire format, nodes, data and training',
     'render': 'draw a result as pictures and an animation',
     'weights': 'import, export, list and verify models',
+    'export': 'write the frame of a network as ONNX for other engines',
     'doctor': 'explain why a running system is silent, or check a calibration',
     'demo': 'run the whole demonstration',
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,22 @@ from sensor_msgs.msg import CompressedImage
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 
 from ..core.ego_agent import EgoAgent
-from ..core.geometry import make_pose, nearest_rotation
 from ..core.pairing import PairingConfig
 from ..core.pose_history import PoseHistory
 from ..core.timeline import StampOrder, TimeGuard
-from ..core.types import Frame, RoadsideMessage, Side
+from ..core.types import Side
 from ..model.store import ModelPackage
+from ..nodes.feature_output import FeatureOutput
 from ..nodes.health import Health
-from ..nodes.infra_input import InfraInput
+from ..nodes.infra_input import FEATURE_MODES, InfraInput, gather
 from ..nodes.outputs import TrackOutput
 from ..nodes.settings import EgoSettings, RoadsideSettings
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
 from ..wire.errors import WireError
-from ..wire.features import FeatureMeta, encode_instances, sendable
 from ..wire.pictures import decode_image
-from ..wire.tracks import TrackMeta, encode_tracks
+from ..wire.tracks import ego_meta, encode_detections
+from ..wire.views import Views, check_size, views_of
 
 
 class _Nobody:
@@ -40,15 +40,13 @@ class _Nobody:
         return 0
 
 
-def _picture(message: CompressedImage, camera: CameraModel | None) -> np.ndarray:
+def _views(message: CompressedImage, camera: CameraModel | None) -> Views:
     """Return the picture as the network wants it; raise a WireError if it cannot be used."""
     if camera is None:
         raise WireError('missing_calibration', 'no Calibration before the picture')
     image = decode_image(message)
-    if image.shape[:2] != (camera.height, camera.width):
-        raise WireError('wrong_size', f'picture of {image.shape[1]}x{image.shape[0]}, the calibration is for '
-                        f'{camera.width}x{camera.height}')
-    return image if camera.lens is None else camera.lens.undistort(image)
+    check_size(image, camera)
+    return views_of([image], [camera])
 
 
 class OfflineUnit:
@@ -56,11 +54,11 @@ class OfflineUnit:
 
     def __init__(self, package: ModelPackage, name: str):
         """Load the roadside network."""
-        self._settings, self._package = RoadsideSettings(unit_id=name), package
+        self._settings = RoadsideSettings(unit_id=name)
         self._tracker = package.tracker(Side.ROADSIDE)
         self._state = self._tracker.initial()
-        self._output = TrackOutput(_Nobody(), _Nobody(), package.config.tracker_of(Side.ROADSIDE).score_threshold)
-        self._session, self._sequence = 1, 0
+        tracks = TrackOutput(_Nobody(), _Nobody(), package.config.tracker_of(Side.ROADSIDE).score_threshold)
+        self._features = FeatureOutput(package, tracks, count(1).__next__)
         self.camera: CameraModel | None = None
 
     def step(self, message: CompressedImage) -> InstanceFeatureArray:
@@ -69,23 +67,9 @@ class OfflineUnit:
 
         :raises WireError: if the picture cannot be used.
         """
-        image, stamp, camera = _picture(message, self.camera), stamp_ns(message.header.stamp), self.camera
-        exact = camera.base_from_lidar
-        rigid = make_pose(nearest_rotation(exact[:3, :3]), exact[:3, 3])
-        frame = Frame('', stamp, (image,), camera.img_from_lidar[None], np.eye(4), rigid)
-        self._state, output = self._tracker.step(self._state, frame)
-        if output.reset and self._sequence:
-            self._session, self._sequence = self._session + 1, 0
-        self._output.observe(output.instances.boxes, stamp, output.reset)
-        settings = self._settings
-        instances, _ = sendable(output.instances, settings.features__max_instances)
-        instances = replace(instances, boxes=self._output.public(instances.boxes))
-        meta = FeatureMeta(
-            settings.unit_id, self._session, self._sequence, self._package.model_id(Side.ROADSIDE), stamp,
-            camera.lidar_frame, settings.map_frame, exact, self._package.config.infra_range.pc_range,
-            settings.features__encoding)
-        self._sequence += 1
-        return encode_instances(instances, meta)
+        stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera)
+        self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
+        return self._features.compose(output, stamp, views, self._settings)[0]
 
 
 class OfflineEgo:
@@ -98,13 +82,14 @@ class OfflineEgo:
         :param units: names of those to listen to; :param health: counts what is dropped.
         """
         self._settings, self._mode = settings, settings.fusion__mode
-        self._cooperates = self._mode in ('auto', 'cooperative', 'rule')
-        side = Side.COOPERATIVE if self._cooperates else Side.VEHICLE
-        runs = package.with_behaviour(association='rule') if self._mode == 'rule' else package
+        cooperates = self._mode in FEATURE_MODES
+        side = Side.COOPERATIVE if cooperates else Side.VEHICLE
+        runs = package.with_behaviour(**settings.behaviour())
         self._agent = EgoAgent(runs.tracker(side), self._mode in ('auto', 'late'))
         self._model_id = package.model_id(side)
-        sender = package.model_id(Side.ROADSIDE) if self._cooperates and package.has(Side.ROADSIDE) else ''
-        pairing = PairingConfig(settings.fusion__max_infra_age_ms / 1e3, settings.fusion__max_clock_skew_ms / 1e3)
+        sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
+        pairing = PairingConfig(settings.max_infra_age_s(runs.config.behaviour.compensation),
+                                settings.fusion__max_clock_skew_ms / 1e3)
         self.units = {name: InfraInput(name, sender, settings.map_frame, pairing, health) for name in units}
         own = package.config.tracker_of(side)
         self._output = TrackOutput(_Nobody(), _Nobody(), own.score_threshold, own.output_threshold)
@@ -128,21 +113,17 @@ class OfflineEgo:
         """
         stamp = stamp_ns(message.header.stamp)
         self._check_order(stamp)
-        image, camera, pose = _picture(message, self.camera), self.camera, self.pose(stamp)
+        views, pose = _views(message, self.camera), self.pose(stamp)
         if pose is None:
             raise WireError('missing_pose', 'no odometry around the picture')
-        frame = Frame('', stamp, (image,), camera.img_from_lidar[None], camera.base_from_lidar, pose)
-        fused, late = self._received(stamp, frame.global_from_lidar)
-        result = self._agent.step(frame, fused, late)
-        messages = [*fused, *late]
-        age = max((stamp - m.stamp_ns) / 1e9 for m in messages) if messages else None
-        meta = TrackMeta(stamp, camera.lidar_frame, result.mode, self._model_id, self._settings.map_frame,
-                         frame.global_from_lidar, result.output.reset, age, sum(len(m.instances) for m in messages))
+        frame = views.ego_frame(stamp, pose)
+        fused, late = gather(self.units.values(), stamp, frame.global_from_lidar, self._mode)
+        result, messages = self._agent.step(frame, fused, late), [*fused, *late]
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, self._settings.map_frame)
         self._output.observe(result.tracks, stamp, result.output.reset)
         shown = result.tracks[result.tracks.score >= self._settings.output__min_score]
         tracks = self._output.publish(shown, meta, result.matches, self._settings, messages)
-        none = np.zeros(len(result.detections), np.int64)
-        return tracks, encode_tracks(result.detections.with_(track_id=none), meta, none.astype(float), none, {})
+        return tracks, encode_detections(result.detections, meta)
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
@@ -151,13 +132,3 @@ class OfflineEgo:
         if order is StampOrder.JUMP:
             for unit in self.units.values():
                 unit.restart(stamp)
-
-    def _received(self, stamp: int, map_from_lidar: np.ndarray) -> tuple[list[RoadsideMessage], list[RoadsideMessage]]:
-        fused, late = [], []
-        for unit in self.units.values():
-            message, is_known = unit.message_for(stamp, map_from_lidar)
-            if message is not None and self._cooperates and is_known:
-                fused.append(message)
-            elif message is not None and self._mode not in ('cooperative', 'rule'):
-                late.append(message)
-        return fused, late

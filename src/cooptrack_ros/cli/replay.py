@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from ..core.atomic_file import write_atomically
 from ..core.errors import UserError
 
 SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
@@ -30,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
     parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')
-    parser.add_argument('--ego-only', action='store_true', help='no roadside node runs')
+    without = parser.add_mutually_exclusive_group()
+    without.add_argument('--ego-only', action='store_true', help='no roadside node runs')
+    without.add_argument('--features', metavar='RECORDING',
+                         help='bag made with --record: play the features that the units sent there in place of their '
+                         'pictures; no roadside node is needed')
     parser.add_argument('--timeout', type=float, default=60.0, metavar='S',
                         help='longest wait for a node or an answer, seconds (default: %(default)s)')
 
@@ -43,19 +50,38 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--limit is {args.limit}, expected 1 or more')
     if not args.offline and (args.weights or args.mode):
         raise UserError('--weights and --mode belong to --offline; nodes have the parameters weights and fusion.mode')
-    result = run_offline(Path(args.bag), args) if args.offline else replay(Path(args.bag), args)
+    play = run_offline if args.offline else replay
+    with _played_bag(args) as bag:
+        result = play(bag, args)
     if args.json:
         path = Path(args.json)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+        write_atomically(path, json.dumps(result, indent=1) + '\n')
     print(f"{result['ego_pictures']} pictures, {result['tracks']} answers in {result['wall_s']:.1f} s; "
           f"modes: {result['modes'] or 'none'}")
+    if result['fused']:
+        print('fused into tracks: ' + ', '.join(f'{count} of {unit}' for unit, count in result['fused'].items()))
     for name, latency in result['latency_ms'].items():
         print(f"{name}: total p50 {latency['total']['p50']:.1f} ms, p95 {latency['total']['p95']:.1f} ms")
     for name, drops in result['dropped'].items():
         if drops:
             print(f'{name}: {drops}')
     return 0 if result['tracks'] else 1
+
+
+@contextmanager
+def _played_bag(args: argparse.Namespace) -> Iterator[Path]:
+    """Give the bag to play: with recorded features in place of roadside pictures, if that is wanted."""
+    if args.features is None:
+        yield Path(args.bag)
+        return
+    from ..data.bag_merge import FEATURES_AHEAD_NS, merge_features
+    with TemporaryDirectory(prefix='cooptrack_replay_') as folder:
+        merged = Path(folder) / 'bag'
+        # Frame by frame they must be there before the picture; in real time they come when they were recorded.
+        ahead_ns = FEATURES_AHEAD_NS if args.lockstep or args.offline else 0
+        merge_features(Path(args.bag), Path(args.features), merged, ahead_ns)
+        yield merged
 
 
 def replay(bag: Path, args: argparse.Namespace) -> dict:

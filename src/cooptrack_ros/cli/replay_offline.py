@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
 
 from ..core.errors import UserError
-from ..data.bag_collector import features_topic, tracks_topic
+from ..data.bag_collector import features_topic, fused_units, tracks_topic
 from ..data.bag_types import EGO, roadside_names, typestore
 from ..data.bag_writer import BagWriter
 from ..model.store import ModelPackage
@@ -68,6 +68,7 @@ class OfflineReplay:
         self._health = Health(_NODE, 'offline')
         self._counts: Counter[str] = Counter()
         self._modes: Counter[str] = Counter()
+        self._fused: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._bytes = 0
         self._now_ns = 0
@@ -103,7 +104,8 @@ class OfflineReplay:
             'unit_pictures': {u: self._counts[u] for u in self._ego.units if self._counts[u]},
             'tracks': sum(self._modes.values()),
             'features': {features_topic(u): self._counts[u] for u in self._ego.units if self._counts[u]},
-            'modes': dict(sorted(self._modes.items())), 'latency_ms': self._latency(),
+            'modes': dict(sorted(self._modes.items())), 'fused': dict(sorted(self._fused.items())),
+            'latency_ms': self._latency(),
             'dropped': {_NODE: {k: v for k, v in self._health.counts.items() if k.startswith('dropped.')}},
             'serialized_bytes': self._bytes}
 
@@ -176,6 +178,7 @@ class OfflineReplay:
         tracks, detections = self._ego.step(message)
         self._seconds.append(time.perf_counter() - started)
         self._modes[tracks.mode] += 1
+        self._fused.update(fused_units(tracks))
         self._write(tracks_topic(), tracks)
         self._write(f'{_NODE}/output/detections', detections)
 

@@ -38,7 +38,7 @@ def parse_size(text: str) -> tuple[int, int]:
     try:
         width, height = (int(part) for part in text.lower().split('x'))
     except ValueError:
-        raise UserError(f"--size must look like 960x540, not '{text}'") from None
+        raise UserError(f"a size must look like 960x540, not '{text}'") from None
     return width, height
 
 

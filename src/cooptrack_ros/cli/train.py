@@ -14,7 +14,8 @@ SLICE_OVER = 3
 """Exit status when the slice of time is over before the training is."""
 _STAGES = {
     'image': 'backbone on single pictures', 'detection': 'one side without tracks',
-    'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2'}
+    'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
+    'flow': 'how roadside features go on in time'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
     parser.add_argument('--init', type=Path,
                         help='run folder, model folder or file with backbone weights to start from')
-    parser.add_argument('--roadside', help='model whose roadside network sends the messages (stage cooperative)')
+    parser.add_argument('--roadside', help='model whose roadside network sends the messages (stages cooperative, '
+                        'flow)')
+    parser.add_argument('--messages', type=Path, help='folder that keeps what it sent, to be shared by several runs '
+                        '(default: in the run folder)')
     parser.add_argument('--side', choices=['vehicle', 'roadside'],
                         help='stage detection: which side; stage image: pictures of this side only')
     parser.add_argument('--steps', type=int, help='optimiser steps')
@@ -68,12 +72,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     from ..core.errors import UserError
+    if args.roadside and args.stage not in ('cooperative', 'flow'):
+        raise UserError('--roadside belongs to the stages cooperative and flow')
     if args.side and args.stage not in ('image', 'detection'):
         raise UserError('--side belongs to the stages image and detection; the other stages name their side')
     if args.stage == 'detection' and args.side is None:
         raise UserError('stage detection needs --side vehicle or --side roadside')
-    if args.stage == 'cooperative' and args.roadside is None:
-        raise UserError('stage cooperative needs --roadside MODEL, whose network sends the messages')
+    if args.stage in ('cooperative', 'flow') and args.roadside is None:
+        raise UserError(f'stage {args.stage} needs --roadside MODEL, whose network sends the messages')
 
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
@@ -99,14 +105,15 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
         print(f'this slice of time is over at step {loop.step}; the same command goes on')
         return SLICE_OVER
     if args.export and args.stage != 'image' and ranks.rank == 0:
-        print('weights:', runs.export(args.export, stage, recipe, loop, args.data))
+        export = runs.export_flow if args.stage == 'flow' else runs.export
+        print('weights:', export(args.export, stage, recipe, loop, args.data))
     return 0
 
 
 def _recipe(args: argparse.Namespace, config):
     from ..train.recipe import load_recipe, recipe_family
     stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
-    recipe = load_recipe(args.recipe or f'{recipe_family(config)}-{stage}')
+    recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
     names = ('batch_slots', 'accumulate', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every', 'epochs')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.steps is not None or args.minutes is not None:
@@ -122,14 +129,16 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks):
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
         return runs.image_run(config, recipe, args.data, sides, ranks.device)
-    side = Side(args.side or args.stage)
     messages = None
-    if side is Side.COOPERATIVE:
-        package, cache = open_model(args.roadside), args.out / 'messages'
+    if args.roadside:
+        package, cache = open_model(args.roadside), args.messages or args.out / 'messages'
         if ranks.rank == 0:
             messages = runs.collect_messages(package, args.data, cache, print, ranks.device)
         ranks.agree(1)
         messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device)
+        if args.stage == 'flow':
+            return runs.flow_run(package, recipe, args.data, messages)
+    side = Side(args.side or args.stage)
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device)
 
 

@@ -6,14 +6,16 @@ import numpy as np
 
 from .calibration_file import CameraCalibration
 from .findings import Finding
-from .geometry import nearest_rotation, project_points, split_projection
+from .geometry import nearest_rotation, project_points, rotation_z, split_projection
 from .lens import COEFFICIENTS
 
 _ROTATION_TOLERANCE = 1e-3
 _MIN_FORWARD = 0.5
-"""Cosine: the optical axis must be within 60 degrees of straight ahead."""
+"""Cosine: the optical axis must be within 60 degrees of where the file says that the camera looks."""
 _MIN_UPRIGHT = 0.8
 """Cosine: rolled by less than about 37 degrees."""
+_MIN_LEVEL = 0.97
+"""Cosine: the lidar frame is tilted by less than about 14 degrees against its base."""
 _HEIGHTS_M = (0.5, 15.0)
 _FIELDS_OF_VIEW_DEG = (10.0, 150.0)
 _AHEAD_M = np.arange(3.0, 80.0)
@@ -30,7 +32,7 @@ def check_calibration(calibration: CameraCalibration, picture_size: tuple[int, i
     intrinsic = _intrinsic(calibration)
     direction = _mirrored(calibration) or _direction(calibration)
     findings = [*_size(calibration, picture_size), *intrinsic, *_distortion(calibration), *_rotation(calibration),
-                *direction]
+                *direction, *_mounting(calibration)]
     # A wrong camera, or one that looks elsewhere, fails these too: one finding per mistake.
     if not intrinsic and not direction:
         findings += _height(calibration) or _ground(calibration)
@@ -123,28 +125,41 @@ def _rotation(calibration: CameraCalibration) -> list[Finding]:
         return []
     # What remains after the nearest camera that TF and CameraInfo can express.
     _, rigid = split_projection(calibration.matrix, calibration.camera_from_lidar)
-    points = calibration.camera_in_lidar + 20.0 * np.array([[1.0, y, z] for y in (-0.3, 0, 0.3) for z in (-0.2, 0)])
+    ahead = 20.0 * np.array([[1.0, y, z] for y in (-0.3, 0, 0.3) for z in (-0.2, 0)])
+    points = calibration.camera_in_lidar + ahead @ _turn(calibration).T
     as_rigid = np.eye(4)
     as_rigid[:3] = calibration.matrix @ rigid[:3]
     shift = np.abs(project_points(as_rigid, points)[0] - project_points(calibration.img_from_lidar, points)[0]).max()
     return [Finding('camera_from_lidar is not a rotation',
-                    f'{error:.3g} away from the nearest one; with that, points 20 m ahead move by up to {shift:.1f} px',
+                    f'{error:.3g} away from the nearest one; with that, points 20 m away move by up to {shift:.1f} px',
                     'if it is meant so (some data sets): send it as Calibration, which is exact, not as TF')]
 
 
 def _direction(calibration: CameraCalibration) -> list[Finding]:
-    rotation = nearest_rotation(calibration.camera_from_lidar[:3, :3])
-    if _looks_ahead(rotation):
+    rotation, turn = nearest_rotation(calibration.camera_from_lidar[:3, :3]), _turn(calibration)
+    if _looks_ahead(rotation @ turn):
         return []
     axis, down = rotation[2], rotation[1]
-    problem = 'the camera does not look ahead' if axis[0] < _MIN_FORWARD else 'the camera is not upright'
+    problem = 'the camera is not upright'
+    if (rotation @ turn)[2, 0] < _MIN_FORWARD:
+        looks = calibration.looks_deg
+        problem = f'the camera does not look {f"{looks:g} degrees to the left" if looks else "ahead"}'
     advice = 'check the axes: lidar x forward, y left, z up; camera x right, y down, z forward'
-    if _looks_ahead(rotation.T):
+    if _looks_ahead(rotation.T @ turn):
         advice = 'it looks like lidar_from_camera: invert the matrix'
-    elif _looks_ahead(_OPTICAL_FROM_BODY @ rotation):
+    elif _looks_ahead(_OPTICAL_FROM_BODY @ rotation @ turn):
         advice = 'it leads to a camera frame with x forward: use the optical frame (x right, y down, z forward)'
+    elif _looks_ahead(rotation @ rotation_z(np.arctan2(axis[1], axis[0]))):
+        # Whole degrees in -179 to 180.
+        yaw = 180 - round(180 - np.degrees(np.arctan2(axis[1], axis[0]))) % 360
+        advice = f'if it is meant so: looks_deg: {yaw}; otherwise {advice}'
     return [Finding(problem, f'in the lidar frame it looks along {_words(axis)}, down in its picture is {_words(down)}',
                     advice)]
+
+
+def _turn(calibration: CameraCalibration) -> np.ndarray:
+    """Return the rotation (3, 3) of axes that look where the camera should: lidar point = turn @ point there."""
+    return rotation_z(np.radians(calibration.looks_deg))
 
 
 def _looks_ahead(rotation: np.ndarray) -> bool:
@@ -156,6 +171,25 @@ def _looks_ahead(rotation: np.ndarray) -> bool:
 
 def _words(direction: np.ndarray) -> str:
     return '(' + ', '.join(f'{v:.2f}' for v in direction) + ')'
+
+
+def _mounting(calibration: CameraCalibration) -> list[Finding]:
+    mounting = calibration.mounting
+    if mounting is None:
+        return []
+    linear = mounting.base_from_lidar[:3, :3]
+    rotation = nearest_rotation(linear)
+    findings = []
+    if np.abs(linear - rotation).max() > _ROTATION_TOLERANCE:
+        findings.append(Finding('base_from_lidar is not a rotation',
+                                f'{np.abs(linear - rotation).max():.3g} away from the nearest one',
+                                'measure it again; only some data sets are meant so'))
+    if rotation[2, 2] < _MIN_LEVEL:
+        angle = np.degrees(np.arccos(np.clip(rotation[2, 2], -1, 1)))
+        findings.append(Finding('the lidar frame is not level', f"it is tilted by {angle:.0f} degrees against "
+                                f"'{mounting.base_frame}'", 'the lidar frame is level with the road (x forward, y '
+                                'left, z up), not that of the camera; check the axes of base_from_lidar'))
+    return findings
 
 
 def _height(calibration: CameraCalibration) -> list[Finding]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from math import isnan
+from pathlib import Path
 from typing import Any
 
 from .errors import UserError
 from .types import CLASS_NAMES, Side
+from .yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ class BehaviourConfig:
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
     compensation: str = 'none'
-    """What is done about the age of received instances: ``none``, or ``geometry``: they are moved by their velocity."""
+    """
+    What is done about the age of received instances: ``none``; ``geometry``: they are moved by their velocity; or
+    ``flow``: their features are carried on too, by weights of their own, and without such weights as ``geometry``.
+    """
     drop_host: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False
@@ -74,6 +80,8 @@ class BehaviourConfig:
     """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (Q1)."""
     aux_losses_stage2: bool = False
     dup_ref_loss: bool = True
+    roadside_lifetime_s: float = float('inf')
+    """A track that the vehicle does not see itself ends when the last message that spoke of it is older than this."""
     keep_ids_after_gap: bool = False
     """Go on counting identities after a gap inside a sequence instead of starting again at 1 (Q16)."""
     cls_prior_bias: bool = False
@@ -148,7 +156,7 @@ R50 = ModelConfig()
 _OWN_BEHAVIOUR = BehaviourConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
     max_match_distance_m=3.5, compensation='geometry', drop_host=True, report_only_live=True, aux_losses_stage2=True,
-    dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
+    roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
 """What new trainings should use: the better choice of every switch."""
 
 R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)
@@ -187,6 +195,7 @@ R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
 R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
 """Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
 
+_MAX_SIZE, _MAX_LAYERS = 10_000, 100
 PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
 
 
@@ -219,15 +228,22 @@ def _coerce(key: str, current: Any, value: Any) -> Any:
         ok = isinstance(value, int) and not isinstance(value, bool)
     elif isinstance(current, float):
         ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+        ok = ok and not isnan(value)
         value = float(value) if ok else value
     elif isinstance(current, tuple):
-        ok = isinstance(value, (list, tuple))
-        value = tuple(value) if ok else value
+        ok = isinstance(value, (list, tuple)) and len(value) == len(current)
+        value = tuple(_coerce(key, old, new) for old, new in zip(current, value, strict=True)) if ok else value
     else:
         ok = isinstance(value, type(current))
     if not ok:
-        raise ValueError(f"configuration key '{key}' must be {type(current).__name__}, not {value!r}")
+        raise ValueError(f"configuration key '{key}' must be {_kind(current)}, not {value!r}")
     return value
+
+
+def _kind(current: Any) -> str:
+    if isinstance(current, tuple):
+        return f'a list of {len(current)} like {list(current)}'
+    return type(current).__name__
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:
@@ -279,13 +295,27 @@ def load_config(source: str | dict[str, Any]) -> ModelConfig:
     if isinstance(source, str) and source in PRESETS:
         return PRESETS[source]
     if isinstance(source, str):
-        import yaml
-        with open(source, encoding='utf-8') as stream:
-            source = yaml.safe_load(stream)
-        if not isinstance(source, dict):
-            raise ValueError('a configuration file must hold a mapping')
+        source = read_yaml(Path(source))
     overrides = dict(source)
     preset = overrides.pop('preset', 'r50')
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; known: {', '.join(sorted(PRESETS))}")
-    return apply_overrides(PRESETS[preset], overrides)
+    config = apply_overrides(PRESETS[preset], overrides)
+    _check_sizes(config)
+    return config
+
+
+def _check_sizes(config: ModelConfig) -> None:
+    """Raise a ValueError for sizes of which no network can be made."""
+    for item in (config, config.backbone):
+        for field_ in fields(item):
+            value = getattr(item, field_.name)
+            values = value if isinstance(value, tuple) else (value,)
+            low = 0 if field_.name == 'hist_len' else 1
+            high = _MAX_LAYERS if field_.name.endswith(('layers', 'blocks')) else _MAX_SIZE
+            for number in values:
+                if isinstance(number, int) and not isinstance(number, bool) and not low <= number <= high:
+                    raise ValueError(f"configuration key '{field_.name}' is {value}, expected {low} to {high}")
+    if config.embed_dims % (2 * config.num_heads):
+        raise ValueError(f"configuration key 'embed_dims' is {config.embed_dims}, expected a multiple of twice "
+                         f'num_heads ({config.num_heads})')

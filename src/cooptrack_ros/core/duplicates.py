@@ -16,7 +16,8 @@ def distinct(messages: Sequence[RoadsideMessage]) -> list[np.ndarray]:
     """
     Return per message which instances to use.
 
-    Of boxes of two units with one class and centres within 2 m, the one with the higher score stays.
+    Of boxes of two units with one class and centres within 2 m, the one with the higher score stays; but what a unit
+    says that may only confirm never pushes out what another one says.
     """
     keep = [np.ones(len(m.instances), bool) for m in messages]
     if len(messages) < 2:
@@ -26,10 +27,11 @@ def distinct(messages: Sequence[RoadsideMessage]) -> list[np.ndarray]:
     centre = np.concatenate([transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages])
     label = np.concatenate([m.instances.boxes.label for m in messages])
     score = np.concatenate([m.instances.boxes.score for m in messages])
+    confirms = np.concatenate([np.full(len(m.instances), not m.may_create) for m in messages])
     near = np.linalg.norm(centre[:, None, :2] - centre[None, :, :2], axis=-1) <= DISTANCE_M
     rivals = near & (unit[:, None] != unit) & (label[:, None] == label)
     used = np.zeros(len(unit), bool)
-    for row in np.lexsort((unit, -score)):
+    for row in np.lexsort((unit, -score, confirms)):
         used[row] = not (rivals[row] & used).any()
         keep[unit[row]][place[row]] = used[row]
     return keep

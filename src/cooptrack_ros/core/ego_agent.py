@@ -82,6 +82,9 @@ class EgoAgent:
             keep = distinct(late)
             infra = roadside_boxes(late, output.stamp_ns)[np.concatenate(keep)] if late else Boxes.empty()
             matches += _late_matches(tracks, infra, late, keep)
+            # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
+            infra = infra[np.concatenate([np.full(k.sum(), m.may_create) for m, k in zip(late, keep, strict=True)]
+                                         ).astype(bool) if late else slice(None)]
             if late:
                 others = without_host(infra)
                 detections, _, _ = fuse_boxes(detections, others, self._late.config)

@@ -18,6 +18,7 @@ from ..model.reasoning import replace_newest, shift_padding
 from .compensation import compensate
 from .config import BehaviourConfig
 from .duplicates import distinct
+from .flow import FeatureFlow, carry_on
 from .geometry import transform_points
 from .host import is_host
 from .lifecycle import Instances
@@ -89,11 +90,19 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero
     return received
 
 
-def up_to_date(network: CoopTrackNetwork, message: RoadsideMessage, stamp_ns: int) -> RoadsideMessage:
-    """Return a message as it would be now, as far as the configuration wants that."""
-    if network.config.behaviour.compensation == 'none':
+def up_to_date(network: CoopTrackNetwork, message: RoadsideMessage, stamp_ns: int,
+               flow: FeatureFlow | None = None) -> RoadsideMessage:
+    """
+    Return a message as it would be now, as far as the configuration wants that.
+
+    :param flow: of the units' model; without one, ``flow`` does what ``geometry`` does.
+    """
+    wanted, pc_range = network.config.behaviour.compensation, network.config.infra_range.pc_range
+    if wanted == 'none':
         return message
-    return compensate(message, stamp_ns, network.config.infra_range.pc_range)
+    if wanted == 'flow' and flow is not None:
+        return carry_on(flow, message, stamp_ns, pc_range)
+    return compensate(message, stamp_ns, pc_range)
 
 
 def usable(network: CoopTrackNetwork, message: RoadsideMessage) -> np.ndarray:
@@ -114,8 +123,9 @@ def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: 
     features = [tensor(f) for f in (chosen.semantic, chosen.motion, chosen.embedding)]
     if zero_features:
         features = [torch.zeros_like(f) for f in features]
+    told = None if message.alignment_pose is None else tensor(message.alignment_pose)
     return network.align(*features, tensor(chosen.ref_points), codes_from_boxes(chosen.boxes).to(device),
-                         tensor(message.ego_from_infra))
+                         tensor(message.ego_from_infra), told)
 
 
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
@@ -146,7 +156,7 @@ def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np
 
 
 def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstances, rows: Tensor, columns: Tensor,
-              affinity: Tensor, unit: int, indices: Tensor) -> Fusion:
+              affinity: Tensor, unit: int, indices: Tensor, injects: bool = True) -> Fusion:
     """
     Merge matched pairs and add unmatched received instances (10).
 
@@ -155,6 +165,7 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
 
     :param rows: (P,) vehicle rows; :param columns: (P,) instances; :param affinity: (P,);
     :param unit: number of the message; :param indices: (M,) places of the instances in it.
+    :param injects: whether unmatched instances are added; otherwise they are left out.
     """
     old = fusion.instances
     pairs = network.aggregation.fuse(
@@ -163,8 +174,10 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
                    aligned.ref_points[columns]))
     merged = replace(fusion[rows], instances=old[rows].with_(**pairs._asdict()), affinity=affinity.detach(),
                      unit=torch.full_like(rows, unit), index=indices[columns])
-    others = torch.ones(len(aligned.codes), dtype=torch.bool, device=rows.device)
+    others = torch.full((len(aligned.codes),), injects, device=rows.device)
     others[columns] = False
+    # More instances than rows: the number of rows stays, and the first ones take the places.
+    others &= others.cumsum(0) <= len(old) - len(rows)
     injected = _inject(aligned, others, fusion, unit, indices)
     free = torch.ones(len(old), dtype=torch.bool, device=rows.device)
     free[rows] = False
@@ -172,7 +185,7 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
     # What an earlier unit contributed must not be pushed out by a later one.
     priority = fusion.decoder_scores[rest] + (fusion.unit[rest] >= 0)
     order = torch.argsort(priority, descending=True, stable=True)
-    rest = fusion[rest[order[:len(old) - len(aligned.codes)]]]
+    rest = fusion[rest[order[:len(old) - len(rows) - int(others.sum())]]]
     parts = [merged, injected, rest]
     return Fusion(Instances.concatenate([p.instances for p in parts]),
                   *(torch.cat([getattr(p, name) for p in parts])
@@ -180,17 +193,20 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstanc
 
 
 def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int, indices: Tensor) -> Fusion:
-    """Return received instances as new rows whose history holds only themselves."""
-    slots = fusion.instances.hist_padding.shape[1]
-    new = Instances.new(aligned.ref_points[chosen], aligned.semantic[chosen], aligned.embedding[chosen], slots,
-                        fusion.instances.logits.shape[1])
-    motion = aligned.motion[chosen]
-    new = new.with_(motion=motion, codes=aligned.codes[chosen], hist_padding=shift_padding(new.hist_padding),
-                    hist_semantic=replace_newest(new.hist_semantic, new.semantic),
-                    hist_motion=replace_newest(new.hist_motion, motion))
+    """Return received instances as new rows."""
+    slots, classes = fusion.instances.hist_padding.shape[1], fusion.instances.logits.shape[1]
+    new = taken_over(AlignedInstances(*(x[chosen] for x in aligned[:-1]), aligned.kept), slots, classes)
     zeros = torch.zeros_like(new.scores)
     return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros,
                   torch.full_like(new.ref_points, torch.nan))
+
+
+def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances:
+    """Return received instances as rows whose history of ``slots`` frames holds only themselves."""
+    new = Instances.new(aligned.ref_points, aligned.semantic, aligned.embedding, slots, classes)
+    return new.with_(motion=aligned.motion, codes=aligned.codes, hist_padding=shift_padding(new.hist_padding),
+                     hist_semantic=replace_newest(new.hist_semantic, new.semantic),
+                     hist_motion=replace_newest(new.hist_motion, aligned.motion))
 
 
 def match_instances(behaviour: BehaviourConfig, logits: Tensor, own: Tensor,
@@ -208,18 +224,28 @@ def fuse(network: CoopTrackNetwork, fusion: Fusion, received: Sequence[Received]
     """Fuse all messages one after another into the decoded rows."""
     behaviour, pc_range = network.config.behaviour, network.config.ego_range.pc_range
     for number, unit in enumerate(received):
-        # Units never share an object here (duplicates were dropped), so a row takes one instance per frame.
-        open_rows = torch.nonzero(fusion.unit < 0).flatten()
-        rows_now, aligned = fusion.instances[open_rows], unit.aligned
+        aligned = unit.aligned
+        own, others = (denormalize(p, pc_range) for p in (fusion.instances.ref_points, aligned.ref_points))
+        # Units never share an object here (duplicates were dropped), so a row takes one instance per frame. Rows out
+        # of reach of all instances need no affinity.
+        near = (torch.cdist(own, others) <= behaviour.max_match_distance_m).any(-1)
+        open_rows = torch.nonzero((fusion.unit < 0) & near & confirmable(network, fusion, unit.message)).flatten()
+        rows_now = fusion.instances[open_rows]
         logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
-        rows, columns = match_instances(behaviour, logits, *(denormalize(p, pc_range) for p in (
-            rows_now.ref_points, aligned.ref_points)))
+        rows, columns = match_instances(behaviour, logits, own[open_rows], others)
         observe('affinity_logits', logits)
         observe('matches', (rows, columns))
         indices = torch.from_numpy(unit.indices).to(rows.device)
         fusion = aggregate(network, fusion, aligned, open_rows[rows], columns, logits.sigmoid()[rows, columns], number,
-                           indices)
+                           indices, unit.message.may_create)
     return fusion
+
+
+def confirmable(network: CoopTrackNetwork, fusion: Fusion, message: RoadsideMessage) -> Tensor:
+    """Return the rows (N,) bool that a message may take part in: without trust, what the vehicle sees itself."""
+    if message.may_create:
+        return torch.ones_like(fusion.unit, dtype=torch.bool)
+    return fusion.decoder_scores >= network.config.tracker_cooperative.output_threshold
 
 
 def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:

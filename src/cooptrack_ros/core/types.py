@@ -71,7 +71,8 @@ class InstanceSet:
     ``boxes`` are in the sender's lidar frame; ``ref_points`` (N, 3) float32 are the refined reference
     points normalised to the sender's range; ``semantic``, ``motion`` and ``embedding`` are (N, C)
     float32; ``previous_position`` (N, 3) float32 is the box centre ``previous_age_s`` (N,) seconds
-    before, in the same frame (age 0: no earlier position).
+    before, in the same frame (age 0: no earlier position). ``embedded_points`` (N, 3) float32, normalised
+    like the reference points, are those before the last refinement, which the roadside embeddings stand for.
     """
 
     boxes: Boxes
@@ -81,6 +82,7 @@ class InstanceSet:
     embedding: np.ndarray
     previous_position: np.ndarray
     previous_age_s: np.ndarray
+    embedded_points: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of instances."""
@@ -95,7 +97,7 @@ class InstanceSet:
         """Return a set of no instances with ``width`` feature channels."""
         rows = np.zeros((0, 3), np.float32)
         feature = np.zeros((0, width), np.float32)
-        return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32))
+        return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32), rows)
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,12 @@ class RoadsideMessage:
     instances: InstanceSet
     ego_from_infra: np.ndarray
     """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
+    earlier: RoadsideMessage | None = None
+    """The last message of this unit before, if one is known; only its stamp and instances count."""
+    alignment_pose: np.ndarray | None = None
+    """What the latent alignment is told instead of ``ego_from_infra``, in studies of wrong poses only."""
+    may_create: bool = True
+    """Whether the unit may add objects; otherwise it only takes part in what the vehicle sees itself."""
 
 
 @dataclass(frozen=True)

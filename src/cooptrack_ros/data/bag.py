@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from .bag_info import CUSTOM_DATA_KEY
 from .bag_types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
 from .bag_writer import BagWriter
 from .spd import FrameRecord, SensorFrame, SpdDataset
+from .units import UnitsDataset, partners_of
 
 STAMPS = ('pointcloud', 'image')
 
@@ -36,11 +38,12 @@ class _Event:
     make: Callable[[], list[tuple[str, Any, Qos]]]
 
 
-def convert(dataset: SpdDataset, sequence: str, target: Path, unit: str = 'rsu_1', stamp: str = 'pointcloud',
-            progress: Callable[[int, int], None] | None = None) -> int:
+def convert(dataset: SpdDataset | UnitsDataset, sequence: str, target: Path, unit: str = 'rsu_1',
+            stamp: str = 'pointcloud', progress: Callable[[int, int], None] | None = None) -> int:
     """
     Write a bag of one sequence: the paired frames of both sides, or all of the only side there is.
 
+    :param unit: name of the roadside unit; several units have the names of the data.
     :param stamp: ``pointcloud`` stamps pictures with the time that the network works with and puts the true
         image time into CameraInfo; ``image`` stamps both with the image time. Poses, clouds and ground truth
         always carry the point-cloud time.
@@ -49,18 +52,19 @@ def convert(dataset: SpdDataset, sequence: str, target: Path, unit: str = 'rsu_1
     """
     if stamp not in STAMPS:
         raise UserError(f"stamp must be one of {', '.join(STAMPS)}, not '{stamp}'")
-    ego, infra = _records(dataset, sequence)
+    ego, units = _records(dataset, sequence, unit)
     by_image = stamp == 'image'
-    roadside = roadside_names(unit)
     static: dict[str, TransformStamped] = {}
-    events = [*_Agent(EGO, ego, by_image, roadside, unit, static).events(),
-              *_Agent(roadside, infra, by_image, roadside, unit, static).events()]
+    events = _Agent(EGO, ego, by_image, next(iter(units)), static).events()
+    for name, side in units.items():
+        events += _pair_events(name, side.pairs, by_image)
+        events += _Agent(roadside_names(name), side.frames, by_image, name, static).events()
     if not events:
         raise UserError(f"{dataset.root}: sequence '{sequence}' has no usable frame")
     events.sort(key=lambda event: (event.log_ns, event.rank))
     count = 0
     with BagWriter(target) as bag:
-        bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(dataset, sequence, unit, stamp, ego, infra)))
+        bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(dataset, sequence, stamp, ego, units)))
         for done, event in enumerate(events, 1):
             for topic, message, qos in event.make():
                 bag.write(topic, message, event.log_ns, qos)
@@ -70,28 +74,64 @@ def convert(dataset: SpdDataset, sequence: str, target: Path, unit: str = 'rsu_1
     return count
 
 
-def _records(dataset: SpdDataset, sequence: str) -> tuple[list[FrameRecord], list[FrameRecord]]:
-    """Return records of vehicle (cooperative labels where there are pairs) and roadside."""
+@dataclass(frozen=True)
+class _UnitRecords:
+    """Frames of a roadside unit, and the pairs of vehicle frames with them."""
+
+    frames: list[FrameRecord]
+    pairs: list[FrameRecord]
+
+
+def _records(dataset: SpdDataset | UnitsDataset, sequence: str,
+             unit: str) -> tuple[list[FrameRecord], dict[str, _UnitRecords]]:
+    """Return records of the vehicle (cooperative labels where there are pairs) and of each roadside unit."""
+    if isinstance(dataset, UnitsDataset):
+        ego = dataset.records('cooperative', sequence)
+        units = {}
+        for name, pairs in partners_of(dataset, ego).items():
+            frames = {r.token: r for r in dataset.units[name].records('infrastructure-side', sequence)}
+            units[name] = _UnitRecords([frames[r.infra_token] for r in pairs], pairs)
+        return ego, units
     if dataset.index.has_side('cooperative'):
-        return dataset.records('cooperative', sequence), dataset.records('infrastructure-side', sequence)
+        ego = dataset.records('cooperative', sequence)
+        return ego, {unit: _UnitRecords(dataset.records('infrastructure-side', sequence), ego)}
     ego, infra = (dataset.records(side, sequence) if dataset.index.has_side(side) else []
                   for side in ('vehicle-side', 'infrastructure-side'))
-    return ego, infra
+    return ego, {unit: _UnitRecords(infra, [])}
 
 
-def _description(dataset: SpdDataset, sequence: str, unit: str, stamp: str, ego: Sequence[FrameRecord],
-                 infra: Sequence[FrameRecord]) -> dict[str, Any]:
-    """Return what cannot be seen from the messages; times are the stamps of the pictures in nanoseconds."""
+def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> list[_Event]:
+    """Return the exact relation of each pair, due with the vehicle's picture."""
+    names = roadside_names(unit)
+
+    def make(record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        pair = pair_transform(
+            record, unit, messages.header(_image_stamp(record, by_image), EGO.lidar_frame),
+            messages.header(_image_stamp(record.infra, by_image), names.lidar_frame))
+        return [(names.topic('pair'), pair, VOLATILE)]
+    return [_Event(_image_stamp(record, by_image), 3, partial(make, record)) for record in records]
+
+
+def _description(dataset: SpdDataset | UnitsDataset, sequence: str, stamp: str, ego: Sequence[FrameRecord],
+                 units: Mapping[str, _UnitRecords]) -> dict[str, Any]:
+    """
+    Return what cannot be seen from the messages; times are the stamps of the pictures in nanoseconds.
+
+    With several units, their frames and pairs have the name of the unit as a third column.
+    """
+    def of(name: str) -> list[str]:
+        return [name] if len(units) > 1 else []
+
     def stamp_ns(sensor: SensorFrame) -> int:
         return _image_stamp(sensor, stamp == 'image')
 
     return {
-        'format': 'cooptrack-bag/1', 'dataset': dataset.root.name, 'sequence': sequence, 'unit': unit,
+        'format': 'cooptrack-bag/1', 'dataset': dataset.root.name, 'sequence': sequence, 'unit': ','.join(units),
         'stamp': stamp, 'ego_labels': dataset.ego_labels,
         'splits': [name for name, ids in dataset.split.items() if sequence in ids],
         'ego_frames': [[r.token, stamp_ns(r)] for r in ego],
-        'infra_frames': [[r.token, stamp_ns(r)] for r in infra],
-        'pairs': [[stamp_ns(r), stamp_ns(r.infra)] for r in ego if r.infra is not None],
+        'infra_frames': [[r.token, stamp_ns(r), *of(name)] for name, unit in units.items() for r in unit.frames],
+        'pairs': [[stamp_ns(r), stamp_ns(r.infra), *of(name)] for name, unit in units.items() for r in unit.pairs],
     }
 
 
@@ -107,12 +147,11 @@ class _Agent:
     because a player offers a late subscriber only the last few messages of a latched topic.
     """
 
-    def __init__(self, names: AgentNames, records: Sequence[FrameRecord], by_image: bool, roadside: AgentNames,
-                 unit: str, static: dict[str, TransformStamped]) -> None:
+    def __init__(self, names: AgentNames, records: Sequence[FrameRecord], by_image: bool, unit: str,
+                 static: dict[str, TransformStamped]) -> None:
         self._names = names
         self._records = records
         self._by_image = by_image
-        self._roadside = roadside
         self._unit = unit
         self._static = static
         self._fixed: tuple[np.ndarray, ...] | None = None
@@ -126,8 +165,6 @@ class _Agent:
             events.append(_Event(min(stamp_ns, image_ns), 0, lambda r=record: self._fixed_messages(r)))
             events.append(_Event(stamp_ns, 1, lambda r=record: self._pose(r)))
             events.append(_Event(stamp_ns, 2, lambda r=record: self._truth(r)))
-            if record.infra is not None:
-                events.append(_Event(image_ns, 3, lambda r=record: self._pair(r)))
             if record.point_cloud_path.is_file():
                 events.append(_Event(stamp_ns, 4, lambda r=record: self._cloud(r)))
             events.append(_Event(image_ns, 5, lambda r=record: self._picture(r)))
@@ -166,12 +203,6 @@ class _Agent:
         tracks = ground_truth(record, header, self._unit, self._names is not EGO)
         return [(self._names.topic('ground_truth/tracks'), tracks, VOLATILE),
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
-
-    def _pair(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
-        pair = pair_transform(
-            record, self._unit, messages.header(_image_stamp(record, self._by_image), EGO.lidar_frame),
-            messages.header(_image_stamp(record.infra, self._by_image), self._roadside.lidar_frame))
-        return [(self._roadside.topic('pair'), pair, VOLATILE)]
 
     def _cloud(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)

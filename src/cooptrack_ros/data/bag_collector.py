@@ -63,6 +63,7 @@ class Collector:
         self._latencies: dict[str, list[Latency]] = {}
         self._bytes: dict[str, int] = {}
         self._modes: dict[str, int] = {}
+        self._fused: dict[str, int] = {}
         self._status: dict[str, Any] = {}
         self._last = time.monotonic()
         for topic, kind in _topics(units, with_detections).items():
@@ -91,6 +92,8 @@ class Collector:
         self._bytes[topic] = self._bytes.get(topic, 0) + size
         if topic == tracks_topic():
             self._modes[message.mode] = self._modes.get(message.mode, 0) + 1
+            for unit in fused_units(message):
+                self._fused[unit] = self._fused.get(unit, 0) + 1
 
     def has(self, topic: str, stamp_ns: int) -> bool:
         """Tell whether a message with this stamp came."""
@@ -110,6 +113,8 @@ class Collector:
         """
         Return counts, modes, latency statistics, drops and data rate as plain data.
 
+        ``fused`` counts, by unit, the tracks that an instance of the unit went into, over all frames.
+
         :param seconds: duration of what was played, for the data rate.
         """
         sent = sum(size for topic, size in self._bytes.items() if topic.endswith('/features'))
@@ -117,12 +122,18 @@ class Collector:
             'tracks': len(self._stamps.get(tracks_topic(), ())),
             'features': {t: len(s) for t, s in self._stamps.items() if t.endswith('/features')},
             'modes': dict(sorted(self._modes.items())),
+            'fused': dict(sorted(self._fused.items())),
             'latency_ms': {topic.removesuffix('/debug/latency'): latency_statistics(messages)
                            for topic, messages in sorted(self._latencies.items())},
             'dropped': {name: {v.key: int(v.value) for v in status.values if v.key.startswith('dropped.')}
                         for name, status in sorted(self._status.items())},
             'serialized_bytes_per_second': sent / seconds if seconds > 0 else 0.0,
         }
+
+
+def fused_units(tracks: TrackArray) -> list[str]:
+    """Return the unit of every track into which something was fused in this frame."""
+    return [track.unit_id for track in tracks.tracks if track.unit_id]
 
 
 def latency_statistics(messages: list[Latency]) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection, QosDurability
-from rosbags.rosbag2 import Reader, ReaderError
 
 from ..core.errors import UserError
 from .bag_info import CUSTOM_DATA_KEY, describe_bag
+from .bag_reader import BagReader
 from .bag_types import VOLATILE, typestore
 from .bag_writer import BagWriter
 
@@ -38,29 +38,23 @@ def cut_bag(source: Path, target: Path, from_s: float, to_s: float | None, topic
     first = summary.start_ns + round(from_s * 1e9)
     last = None if to_s is None else summary.start_ns + round(to_s * 1e9)
     count = 0
-    try:
-        with Reader(source) as reader, BagWriter(target) as bag:
-            wanted = [c for c in reader.connections if not topics or c.topic in topics]
-            _check_types(wanted)
-            if summary.description is not None:
-                bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(summary.description, first, last)))
+    with BagReader(source) as reader, BagWriter(target) as bag:
+        wanted = [c for c in reader.connections if not topics or c.topic in topics]
+        _check_types(wanted)
+        if summary.description is not None:
+            bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(summary.description, first, last)))
 
-            def write(connection: Connection, log_ns: int, data: bytes) -> None:
-                qos = connection.ext.offered_qos_profiles
-                bag.write_serialized(connection.topic, connection.msgtype, bytes(data), log_ns,
-                                     qos[0] if qos else VOLATILE)
+        def write(connection: Connection, log_ns: int, data: bytes) -> None:
+            qos = connection.ext.offered_qos_profiles
+            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos[0] if qos else VOLATILE)
 
-            latched = [c for c in wanted if _is_latched(c)]
-            # Without connections the reader would give everything.
-            for connection, _, data in reader.messages(latched, stop=first) if latched else ():
-                write(connection, first, data)
-            for connection, log_ns, data in reader.messages(wanted, first, last):
-                write(connection, log_ns, data)
-                count += 1
-            if not count:
-                raise UserError(f'{source} has no message in that cut: it is {summary.duration_ns / 1e9:.3f} s long')
-    except (ReaderError, OSError) as error:
-        raise UserError(f'{source} cannot be read as a ROS 2 bag: {error}') from error
+        for connection, _, data in reader.messages([c for c in wanted if _is_latched(c)], stop_ns=first):
+            write(connection, first, data)
+        for connection, log_ns, data in reader.messages(wanted, first, last):
+            write(connection, log_ns, data)
+            count += 1
+        if not count:
+            raise UserError(f'{source} has no message in that cut: it is {summary.duration_ns / 1e9:.3f} s long')
     return count
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from ..core.errors import UserError
+from ..core.yaml_file import read_yaml
 
 CUSTOM_DATA_KEY = 'cooptrack'
 """Under which our description stands in the custom data of a bag."""
@@ -43,16 +44,24 @@ def describe_bag(path: Path) -> BagSummary:
     """
     file = path / 'metadata.yaml'
     try:
-        content = yaml.safe_load(file.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
+        content = read_yaml(file)['rosbag2_bagfile_information']
         text = (content.get('custom_data') or {}).get(CUSTOM_DATA_KEY)
         return BagSummary(
-            content['starting_time']['nanoseconds_since_epoch'], content['duration']['nanoseconds'],
+            int(content['starting_time']['nanoseconds_since_epoch']), int(content['duration']['nanoseconds']),
             tuple(sorted((_topic(t) for t in content['topics_with_message_count']), key=lambda t: t.name)),
-            json.loads(text) if text else None)
+            _described(text))
     except OSError as error:
         raise UserError(f'{path} is not a ROS 2 bag: {file} cannot be read ({error.strerror})') from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f'{file} is not the metadata of a ROS 2 bag: {error!r}') from error
+
+
+def _described(text: str | None) -> dict[str, Any] | None:
+    """Return our description, None if there is none; raise a ValueError for something else in its place."""
+    description = json.loads(text) if text else None
+    if description is not None and not isinstance(description, dict):
+        raise ValueError(f"custom data '{CUSTOM_DATA_KEY}' is not a mapping")
+    return description
 
 
 def _topic(entry: dict[str, Any]) -> TopicSummary:
@@ -62,4 +71,4 @@ def _topic(entry: dict[str, Any]) -> TopicSummary:
         # Older versions of the format hold the profiles as text and their values as numbers.
         profiles = yaml.safe_load(profiles) or []
     latched = any(profile['durability'] in ('transient_local', 1) for profile in profiles)
-    return TopicSummary(metadata['name'], metadata['type'], entry['message_count'], latched)
+    return TopicSummary(str(metadata['name']), str(metadata['type']), int(entry['message_count']), latched)

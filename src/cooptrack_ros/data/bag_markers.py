@@ -10,11 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
 
 from ..core.errors import UserError
-from .bag_types import typestore
+from .bag_reader import BagReader
 
 _PICTURES = 30
 """So many pictures are kept until the markers of their stamps come."""
@@ -70,14 +68,9 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
 
 
 def _messages(path: Path, *topics: str) -> Iterator[tuple[str, Any]]:
-    try:
-        with Reader(path) as reader:
-            wanted: list[Connection] = [c for c in reader.connections if c.topic in topics]
-            # Without connections the reader would give everything.
-            for connection, _, raw in reader.messages(wanted) if wanted else ():
-                yield connection.topic, typestore().deserialize_cdr(raw, connection.msgtype)
-    except (ReaderError, OSError) as error:
-        raise UserError(f'{path} cannot be read as a ROS 2 bag: {error}') from error
+    with BagReader(path) as reader:
+        for connection, _, raw in reader.messages([c for c in reader.connections if c.topic in topics]):
+            yield connection.topic, reader.deserialize(connection, raw)
 
 
 def _stamp_ns(header: Any) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
 
 from ..core.errors import UserError
 from .bag_info import CUSTOM_DATA_KEY, describe_bag
+from .bag_reader import BagReader
 from .bag_types import VOLATILE
 from .bag_writer import BagWriter
 
@@ -25,13 +25,14 @@ def merge_answers(inputs: Path, answers: Path, target: Path) -> None:
     _write(inputs, target, _entries(inputs, 0, lambda topic: True), _entries(answers, 1, lambda topic: True))
 
 
-def merge_features(inputs: Path, answers: Path, target: Path) -> None:
+def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FEATURES_AHEAD_NS) -> None:
     """
     Write a bag that needs no roadside node: the inputs without roadside pictures, and the recorded features.
 
+    :param ahead_ns: how much earlier than recorded the features come; 0 to play in real time.
     :raises UserError: if there are no features among the answers.
     """
-    features = sorted(((log_ns - FEATURES_AHEAD_NS, rank, connection, data) for log_ns, rank, connection, data
+    features = sorted(((log_ns - ahead_ns, rank, connection, data) for log_ns, rank, connection, data
                        in _entries(answers, 1, _is_features)), key=lambda entry: entry[:2])
     if not features:
         raise UserError(f'{answers} holds no roadside features')
@@ -47,14 +48,9 @@ def _is_roadside_picture(topic: str) -> bool:
 
 
 def _entries(path: Path, rank: int, is_wanted: Callable[[str], bool]) -> Iterator[_Entry]:
-    try:
-        with Reader(path) as reader:
-            wanted = [c for c in reader.connections if is_wanted(c.topic)]
-            # Without connections the reader would give everything.
-            for connection, log_ns, data in reader.messages(wanted) if wanted else ():
-                yield log_ns, rank, connection, bytes(data)
-    except (ReaderError, OSError) as error:
-        raise UserError(f'{path} cannot be read as a ROS 2 bag: {error}') from error
+    with BagReader(path) as reader:
+        for connection, log_ns, data in reader.messages([c for c in reader.connections if is_wanted(c.topic)]):
+            yield log_ns, rank, connection, data
 
 
 def _write(inputs: Path, target: Path, *sources: Iterator[_Entry]) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rosbags.highlevel import AnyReader, AnyReaderError
 from rosgraph_msgs.msg import Clock
 
 from ..core.errors import UserError
 from .bag_collector import Collector, features_topic, tracks_topic
 from .bag_info import describe_bag
-from .bag_types import EGO, typestore
+from .bag_reader import BagReader
+from .bag_types import EGO
 
 PICTURE = 'camera/image/compressed'
 _STAMP = struct.Struct('<iI')
@@ -141,13 +141,10 @@ class BagPlayer:
 
     def entries(self) -> Iterator[Entry]:
         """Yield every message of the topics that are played, in order of log time."""
-        try:
-            with AnyReader([self._path], default_typestore=typestore()) as reader:
-                connections = [c for c in reader.connections if c.topic in self._publishers]
-                for connection, log_ns, data in reader.messages(connections):
-                    yield Entry(connection.topic, log_ns, bytes(data))
-        except AnyReaderError as error:
-            raise UserError(f'{self._path} cannot be read: {error}') from error
+        with BagReader(self._path) as reader:
+            for connection, log_ns, data in reader.messages(
+                    [c for c in reader.connections if c.topic in self._publishers]):
+                yield Entry(connection.topic, log_ns, data)
 
     def _is_beyond_limit(self, pictures: int) -> bool:
         return self._options.limit is not None and pictures > self._options.limit

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
 
 from ..core.errors import UserError
 from ..core.types import Boxes
-from .bag_types import typestore
+from .bag_reader import BagReader
 
 EGO_NODE = '/ego/ego_node'
 
@@ -80,9 +78,8 @@ def read_recording(path: Path, unit: str = 'rsu_1', ego_node: str = EGO_NODE) ->
         f'/infra/{unit}/features': lambda stamp, m, raw: recording.features.update(
             {stamp: FeatureFrame(_feature_boxes(m), len(raw))}),
     }
-    for connection, raw in _messages(path, set(readers)):
-        message = typestore().deserialize_cdr(raw, connection.msgtype)
-        readers[connection.topic](_nanoseconds(message.header.stamp), message, raw)
+    for topic, message, raw in _messages(path, set(readers)):
+        readers[topic](_nanoseconds(message.header.stamp), message, raw)
     if not recording.tracks:
         raise UserError(f'{path} holds no message on {ego_node}/output/tracks: it is not a recording of the ego node')
     return recording
@@ -95,22 +92,16 @@ def read_pairs(path: Path, unit: str = 'rsu_1') -> dict[int, PairFrame]:
     :raises UserError: if there is no readable bag.
     """
     pairs = {}
-    for connection, raw in _messages(path, {f'/infra/{unit}/pair'}):
-        m = typestore().deserialize_cdr(raw, connection.msgtype)
+    for _, m, _ in _messages(path, {f'/infra/{unit}/pair'}):
         pairs[_nanoseconds(m.header.stamp)] = PairFrame(
             _nanoseconds(m.infra_stamp), np.asarray(m.ego_from_infra, np.float64).reshape(4, 4))
     return pairs
 
 
-def _messages(path: Path, topics: set[str]) -> Iterator[tuple[Connection, bytes]]:
-    try:
-        with Reader(path) as reader:
-            wanted = [c for c in reader.connections if c.topic in topics]
-            # Without connections the reader would give everything.
-            for connection, _, raw in reader.messages(wanted) if wanted else ():
-                yield connection, raw
-    except (ReaderError, OSError) as error:
-        raise UserError(f'{path} cannot be read as a ROS 2 bag: {error}') from error
+def _messages(path: Path, topics: set[str]) -> Iterator[tuple[str, Any, bytes]]:
+    with BagReader(path) as reader:
+        for connection, _, raw in reader.messages([c for c in reader.connections if c.topic in topics]):
+            yield connection.topic, reader.deserialize(connection, raw), raw
 
 
 def _nanoseconds(stamp: Any) -> int:

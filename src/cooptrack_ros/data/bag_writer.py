@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,7 +56,8 @@ class BagWriter:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
                 topic, kind, typestore=self._types, offered_qos_profiles=[qos])
-        self._writer.write(self._connections[topic], log_ns, data)
+        with self._disk_errors():
+            self._writer.write(self._connections[topic], log_ns, data)
 
     def set_custom_data(self, key: str, value: str) -> None:
         """Put a text into the metadata of the bag."""
@@ -65,9 +68,18 @@ class BagWriter:
         """Close the bag and move it to its place, or remove what was written."""
         try:
             if kind is None:
-                self._writer.close()
-                self._writer.path.rename(self._path)
+                with self._disk_errors():
+                    self._writer.close()
+                    self._writer.path.rename(self._path)
             else:
-                self._writer.abort()
+                with suppress(OSError):
+                    self._writer.abort()
         finally:
             shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f'{self._path} cannot be written: {error.strerror}; nothing is left of it') from error

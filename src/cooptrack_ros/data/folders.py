@@ -11,10 +11,12 @@ from .spd import SpdDataset
 
 def open_datasets(folders: Sequence[str | Path]) -> list[tuple[Path, SpdDataset]]:
     """Open data folders; a folder that holds ``seed_*`` data sets stands for all of them."""
-    opened = []
-    for folder in map(Path, folders):
-        for path in sorted(folder.glob('seed_*')) or [folder]:
-            opened.append((path, SpdDataset(path)))
-    if not opened:
+    return [(path, SpdDataset(path)) for path in data_folders(folders)]
+
+
+def data_folders(folders: Sequence[str | Path]) -> list[Path]:
+    """Return the data sets meant by folders; raise a UserError if there are none."""
+    paths = [path for folder in map(Path, folders) for path in sorted(folder.glob('seed_*')) or [folder]]
+    if not paths:
         raise UserError('no data: give at least one folder with --data')
-    return opened
+    return paths

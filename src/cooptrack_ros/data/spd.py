@@ -170,6 +170,20 @@ class SpdDataset:
         records = [r for s in wanted for r in self._sequence_records(side, s, hz, keep_cones, paired_only)]
         return sorted(records, key=lambda r: r.stamp_us)
 
+    def labelled_records(self, labels: Path, sequence: str | None = None) -> list[FrameRecord]:
+        """
+        Return the vehicle frames for which another folder holds cooperative labels, by point-cloud time.
+
+        :param labels: folder with a file ``FRAME.json`` for each of them.
+        """
+        wanted = self.sequences() if sequence is None else [sequence]
+        records = []
+        for name in wanted:
+            files = [f for f in self.index.vehicle.values()
+                     if f.sequence == name and (labels / f'{f.frame_id}.json').is_file()]
+            records += self._build(files, [labels / f'{f.frame_id}.json' for f in files], 'cooperative', False)
+        return sorted(records, key=lambda r: r.stamp_us)
+
     def training_records(self, side: str, sequence: str | None = None, hz: int = 10) -> list[FrameRecord]:
         """Return labelled records without the frames that the published code leaves out of training."""
         # The published list names frames of the published data set only; other folders reuse the numbers.

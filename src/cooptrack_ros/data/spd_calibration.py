@@ -29,6 +29,8 @@ def read_intrinsic(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if abs(np.linalg.det(intrinsic)) < 1e-6:
         raise UserError(f'{path}: the camera matrix cannot be inverted: {intrinsic.tolist()}')
     distortion = content.get('cam_D', [0.0] * 5)
+    if not isinstance(distortion, list):
+        raise UserError(f"{path}: 'cam_D' must be a list of numbers, not {distortion!r}")
     return intrinsic, numbers(distortion, (len(distortion),), 'cam_D', path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
-from .spd_schema import integer, numbers, read_json, require
+from .spd_schema import integer, numbers, read_json, require, text
 
 _LOG = logging.getLogger(__name__)
 _INDEX = 'data_info.json'
@@ -117,15 +117,20 @@ class FolderIndex:
     def _frame(self, side: str, element: dict[str, Any], path: Path) -> FrameFiles | None:
         """Return one frame; None if calibration is missing, or its picture while others are there."""
         folder = self.root / side
+
+        def file(key: str, usual: str | None = None) -> Path:
+            value = require(element, key, path) if usual is None else element.get(key, usual)
+            return folder / text(value, key, path)
+
         frame_id = str(require(element, 'frame_id', path))
         frame = FrameFiles(
             side=side, frame_id=frame_id, sequence=str(require(element, 'sequence_id', path)),
             stamp_us=integer(require(element, 'pointcloud_timestamp', path), 'pointcloud_timestamp', path),
             image_stamp_us=integer(require(element, 'image_timestamp', path), 'image_timestamp', path),
-            image=self._image(side, folder / require(element, 'image_path', path)),
-            point_cloud=folder / element.get('pointcloud_path', f'velodyne/{frame_id}.pcd'),
-            label=folder / require(element, 'label_lidar_std_path', path),
-            calibration={k: folder / require(element, key, path) for k, key in _SIDE_KINDS[side].items()},
+            image=self._image(side, file('image_path')),
+            point_cloud=file('pointcloud_path', f'velodyne/{frame_id}.pcd'),
+            label=file('label_lidar_std_path'),
+            calibration={k: file(key) for k, key in _SIDE_KINDS[side].items()},
             intersection=str(element.get('intersection_loc', '')))
         usable = True
         for kind, file in {**frame.calibration, 'image': frame.image, 'label': frame.label}.items():

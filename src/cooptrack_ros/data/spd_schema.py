@@ -39,7 +39,7 @@ def read_json(path: Path, expected: type) -> Any:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f'{path} is missing') from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'{path} cannot be read as JSON: {error}') from error
     if not isinstance(content, expected):
         raise UserError(f'{path} must hold a JSON {expected.__name__}, not a {type(content).__name__}')
@@ -58,11 +58,18 @@ def integer(value: Any, key: str, path: Path) -> int:
     """Return a whole number given as number or string (time stamps are strings of microseconds)."""
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{path}: '{key}' must be a whole number, not {value!r}") from None
     if not isinstance(value, str) and number != value:
         raise UserError(f"{path}: '{key}' must be a whole number, not {value!r}")
     return number
+
+
+def text(value: Any, key: str, path: Path) -> str:
+    """Return a text, such as the name of a file."""
+    if not isinstance(value, str) or '\0' in value:
+        raise UserError(f"{path}: '{key}' must be a text, not {value!r}")
+    return value
 
 
 def numbers(value: Any, shape: tuple[int, ...], key: str, path: Path) -> np.ndarray:

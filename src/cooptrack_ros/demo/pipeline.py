@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.atomic_file import write_atomically
 from ..data.bag_merge import merge_answers
 from ..data.bag_tracks import Recording, read_pairs, read_recording
 from ..data.spd import FrameRecord, SpdDataset
@@ -123,7 +124,7 @@ def _measure(options: DemoOptions, records: list[FrameRecord], recordings: dict[
 
 
 def _write_json(path: Path, content: dict[str, Any], indent: int | None) -> None:
-    path.write_text(json.dumps(content, indent=indent) + '\n', encoding='utf-8')
+    write_atomically(path, json.dumps(content, indent=indent) + '\n')
 
 
 def _remove_results(options: DemoOptions) -> None:

@@ -32,6 +32,11 @@ class Process:
                 list(command), stdout=stream, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env=dict(environment), start_new_session=True)
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def status(self) -> int | None:
         """Return the exit status, None while it runs."""
         return self._process.poll()

@@ -3,85 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.errors import UserError
 from ..core.geometry import make_pose, rotation_z
+from ..core.link import Link, LinkConfig
+from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from ..core.types import RoadsideMessage
 
+SCOPES = ('everywhere', 'alignment', 'points')
+"""Which uses of a relative pose get the wrong one: all, only the latent alignment (model.md 8), or all but that."""
 _HALF_FRAME_NS = 50_000_000
 
 
 @dataclass(frozen=True)
-class Channel:
-    """What happens to messages; the default delivers each one at once and unchanged."""
+class Channel(LinkConfig):
+    """What happens to messages and to the pose of their unit; the default delivers each one at once and unchanged."""
 
-    latency_ms: float = 0.0
-    """A frame gets the message that was current so long before; none in the first frames of a sequence."""
+    max_age_ms: float = 0.0
+    """
+    A message is used again until the next one arrives, up to this age, as the ego node does it; 0: a message is used
+    in the frame it is due in and in no other (the paper's loss study).
+    """
     rotation_noise_deg: float = 0.0
     """Standard deviation of a turn about z, drawn anew in each frame, of the relative pose."""
+    translation_noise_m: float = 0.0
+    """The same of a shift along x and along y of the ego frame."""
+    constant_noise: bool = False
+    """Draw turn and shift once per sequence instead: the calibration of the unit is wrong."""
+    noise_scope: str = 'everywhere'
     yaw_error_deg: float = 0.0
-    """A constant turn of the unit about its own z: its calibration is wrong."""
-    drop_rate: float = 0.0
-    """Share of the messages that never arrive."""
-    seed: int = 0
+    """A constant turn of the unit about its own z: its calibration is wrong by just this."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if not 0 <= self.latency_ms <= 10_000:
-            raise UserError(f'latency must be 0 to 10000 ms, not {self.latency_ms:g}')
-        if not 0 <= self.rotation_noise_deg <= 90:
-            raise UserError(f'rotation noise must be 0 to 90 degrees, not {self.rotation_noise_deg:g}')
-        if abs(self.yaw_error_deg) > 90:
-            raise UserError(f'the yaw error must be -90 to 90 degrees, not {self.yaw_error_deg:g}')
-        if not 0 <= self.drop_rate <= 1:
-            raise UserError(f'drop rate must be 0 to 1, not {self.drop_rate:g}')
+        super().__post_init__()
+        for name, low, high in (('max_age_ms', 0, 10_000), ('rotation_noise_deg', 0, 90),
+                                ('translation_noise_m', 0, 100), ('yaw_error_deg', -90, 90)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UserError(f'{name} must be {low} to {high}, not {value:g}')
+        if self.noise_scope not in SCOPES:
+            raise UserError(f"noise_scope must be one of {', '.join(SCOPES)}, not '{self.noise_scope}'")
 
     def deliver(self, name: str, sent: Iterable[tuple[str, RoadsideMessage]]) -> Iterator[list[RoadsideMessage]]:
         """
-        Yield what arrives for each frame.
+        Yield what the vehicle uses in each frame, chosen as the ego node does it.
 
         A late message keeps its own stamp and gets the pose of the frame that uses it, as on a real vehicle,
         which knows where it is now.
 
-        :param name: of the data set; noise depends on it and on the seed alone.
+        :param name: of the data set; link and noise depend on it and on the seed alone.
         :param sent: sequence and current message of each frame.
         """
-        rng = np.random.default_rng([self.seed, *name.encode()])
-        under_way: list[RoadsideMessage] = []
+        luck, noise = (np.random.default_rng([self.seed, purpose, *name.encode()]) for purpose in (0, 1))
         last_sequence = None
-        for sequence, message in sent:
-            if sequence != last_sequence:
-                under_way, last_sequence = [], sequence
+        for number, (sequence, message) in enumerate(sent):
             # Drawn for every frame, so that settings that differ in one number share the rest.
-            turn, lost = np.deg2rad(self.rotation_noise_deg) * rng.standard_normal(), rng.random() < self.drop_rate
-            if not lost:
-                under_way.append(message)
-            arrived = self._newest_arrived(under_way, message.stamp_ns)
-            if arrived is None:
-                yield []
-                continue
-            pose = _turned(message.ego_from_infra, turn) @ make_pose(
-                rotation_z(np.deg2rad(self.yaw_error_deg)), np.zeros(3))
-            yield [replace(arrived, ego_from_infra=pose)]
+            drawn = noise.standard_normal(3)
+            if sequence != last_sequence:
+                last_sequence, link, buffer, error = sequence, Link(self, luck), UnitBuffer(self._pairing), drawn
+                under_way: list[tuple[int, UnitMessage]] = []
+            under_way += [(arrives_ns, _unplaced(message, number)) for arrives_ns in link.send(message.stamp_ns)]
+            under_way = _receive(buffer, under_way, message.stamp_ns + _HALF_FRAME_NS)
+            used = buffer.newest_for(message.stamp_ns)
+            yield [] if used is None else [self._placed(
+                used, buffer.before(used), message.ego_from_infra, error if self.constant_noise else drawn)]
 
-    def _newest_arrived(self, under_way: list[RoadsideMessage], now_ns: int) -> RoadsideMessage | None:
-        wanted_ns = now_ns - round(self.latency_ms * 1e6)
-        arrived = [m for m in under_way if m.stamp_ns <= wanted_ns + _HALF_FRAME_NS]
-        if not arrived or wanted_ns - arrived[-1].stamp_ns > _HALF_FRAME_NS:
-            # The newest one was used before already: a message is used for the frame it was sent for.
-            return None
-        del under_way[:len(arrived) - 1]
-        return arrived[-1]
+    @property
+    def _pairing(self) -> PairingConfig:
+        due_s = (self.latency_ms + self.jitter_ms) / 1e3 + _HALF_FRAME_NS / 1e9
+        return PairingConfig(max_infra_age_s=self.max_age_ms / 1e3 or due_s)
+
+    def _placed(self, message: UnitMessage, earlier: UnitMessage | None, pose: np.ndarray,
+                drawn: np.ndarray) -> RoadsideMessage:
+        """Return a message with the true or the wrong pose for each use."""
+        turn, shift = np.deg2rad(self.rotation_noise_deg) * drawn[0], self.translation_noise_m * drawn[1:]
+        wrong = _moved(pose, turn, shift) @ make_pose(rotation_z(np.deg2rad(self.yaw_error_deg)), np.zeros(3))
+        if self.noise_scope == 'everywhere':
+            return message.placed(wrong, earlier)
+        placed, aligned = (pose, wrong) if self.noise_scope == 'alignment' else (wrong, pose)
+        return message.placed(placed, earlier, aligned)
 
 
-def _turned(pose: np.ndarray, angle: float) -> np.ndarray:
-    """Return a pose whose rotation is turned about z of the target frame; the translation stays (section 4)."""
-    if angle == 0.0:
-        return pose
-    c, s = np.cos(angle), np.sin(angle)
-    turned = pose.copy()
-    turned[:3, :3] = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ pose[:3, :3]
-    return turned
+def _unplaced(message: RoadsideMessage, number: int) -> UnitMessage:
+    return UnitMessage(message.unit_id, message.stamp_ns, 0, number, '', message.instances, np.eye(4))
+
+
+def _receive(buffer: UnitBuffer, under_way: list[tuple[int, UnitMessage]],
+             now_ns: int) -> list[tuple[int, UnitMessage]]:
+    """Put what has arrived into the buffer, in the order of arrival; return the rest."""
+    arrived = sorted((m for m in under_way if m[0] <= now_ns), key=lambda m: m[0])
+    for _, message in arrived:
+        try:
+            buffer.add(message)
+        except StaleMessage:
+            # A duplicate, or overtaken by a newer one.
+            continue
+    return [m for m in under_way if m[0] > now_ns]
+
+
+def _moved(pose: np.ndarray, angle: float, shift: np.ndarray) -> np.ndarray:
+    """Return a pose turned about z of the target frame, where its origin then is moved by a shift (section 4)."""
+    moved = pose.copy()
+    moved[:3, :3] = rotation_z(angle) @ pose[:3, :3] if angle else pose[:3, :3]
+    moved[:2, 3] += shift
+    return moved

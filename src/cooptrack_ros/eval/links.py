@@ -17,6 +17,7 @@ class Link:
     """
     A track and the roadside instance that was fused with it.
 
+    ``unit`` is the name of the roadside unit, empty where that is not known.
     ``position`` (3,) is where the instance stood in the ego lidar frame; ``affinity`` is
     0..1; ``ego_score`` is what the vehicle alone gave the object.
     """
@@ -25,12 +26,14 @@ class Link:
     position: np.ndarray
     affinity: float
     ego_score: float
+    unit: str = ''
 
 
 def network_links(output: FrameOutput, messages: Sequence[RoadsideMessage]) -> tuple[Link, ...]:
     """Return what the network fused in one frame, with instances where they were sent, before any compensation."""
     sent = {m.unit_id: transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages}
-    return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.ego_score) for m in output.matches)
+    return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.ego_score, m.unit_id)
+                 for m in output.matches)
 
 
 def late_links(tracks: Boxes, infra: Boxes, min_gate_m: float) -> tuple[Link, ...]:
@@ -42,7 +45,8 @@ def late_links(tracks: Boxes, infra: Boxes, min_gate_m: float) -> tuple[Link, ..
 def link_rows(links: Iterable[Link], global_from_lidar: np.ndarray) -> list[dict]:
     """Return links as rows of the exchange format, positions in the world."""
     return [{'tracking_id': str(link.track_id), 'affinity': round(link.affinity, 4),
-             'translation': transform_points(global_from_lidar, link.position[None])[0].tolist()} for link in links]
+             'translation': transform_points(global_from_lidar, link.position[None])[0].tolist(),
+             **({'unit': link.unit} if link.unit else {})} for link in links]
 
 
 def provenance_rows(track_ids: Iterable[int], links: Iterable[Link], ego_score_limit: float) -> list[dict]:

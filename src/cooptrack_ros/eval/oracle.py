@@ -10,18 +10,20 @@ import numpy as np
 
 from ..core.types import Boxes
 from ..data.spd import FrameRecord, SpdDataset
+from ..data.units import NOBODY, UnitsDataset
 from .exchange import ExchangeBuilder
 from .selection import Selection, token_prefix
 
 ORACLES = ('vehicle', 'cooperative')
 
 
-def oracle_result(datasets: Sequence[tuple[Path, SpdDataset]], what: str,
+def oracle_result(datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], what: str,
                   selection: Selection | None = None) -> dict[str, Any]:
     """
     Return the exchange result of an oracle.
 
-    :param what: ``vehicle`` reports the objects that the vehicle side labels, ``cooperative`` those of either side.
+    :param what: ``vehicle`` reports the objects that the vehicle side labels, ``cooperative`` those of either side
+        (of several units: those that take part).
     :param selection: frames that count; default: split val.
     """
     builder = ExchangeBuilder(f'oracle {what}')
@@ -35,6 +37,5 @@ def oracle_result(datasets: Sequence[tuple[Path, SpdDataset]], what: str,
 
 def visible_boxes(record: FrameRecord, what: str) -> Boxes:
     """Return the labels of a pair that one side, or either, has."""
-    if what == 'cooperative':
-        return record.boxes
-    return record.boxes[np.asarray(record.from_side != 'inf', dtype=bool)]
+    unseen = (NOBODY,) if what == 'cooperative' else ('inf', NOBODY)
+    return record.boxes[~np.isin(record.from_side.astype(str), unseen)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from itertools import repeat, tee
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import numpy as np
 
 from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import ModelConfig
+from ..core.duplicates import distinct
 from ..core.geometry import transform_boxes
 from ..core.late import LateConfig, LateTracker, fuse_boxes, roadside_boxes, without_host
 from ..core.misalignment import MisalignmentEstimator
+from ..core.tracker import TrackerInput
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
+from ..data.units import UnitsDataset, partners_of
 from ..model.store import ModelPackage
 from .channel import Channel
 from .exchange import ExchangeBuilder
@@ -37,6 +41,14 @@ BYTES_PER_BOX = 45
 
 
 @dataclass
+class UnitStatistics:
+    """What came from one unit: ``instances`` sent, and those of them that were ``fused`` into tracks by the network."""
+
+    instances: int = 0
+    fused: int = 0
+
+
+@dataclass
 class RunStatistics:
     """What a run cost."""
 
@@ -46,6 +58,7 @@ class RunStatistics:
     serialized_bytes: int = 0
     instances: int = 0
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    units: dict[str, UnitStatistics] = field(default_factory=dict)
 
     def add(self, output: FrameOutput, seconds: float) -> None:
         """Count one frame of the ego side."""
@@ -53,25 +66,34 @@ class RunStatistics:
         self.seconds += seconds
         for name, value in output.stage_seconds.items():
             self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + value
+        for match in output.matches:
+            self.of_unit(match.unit_id).fused += 1
+
+    def of_unit(self, name: str) -> UnitStatistics:
+        """Return what is counted of a unit."""
+        return self.units.setdefault(name, UnitStatistics())
 
 
 class Evaluation:
     """
-    Runs one model package in several modes over the same data.
+    Runs one model package in several modes over the same data, with all roadside units that take part there.
 
     What does not depend on the mode (roadside outputs, and those of the vehicle that hears nobody) is computed once.
     """
 
-    def __init__(self, datasets: Sequence[tuple[Path, SpdDataset]], package: ModelPackage,
+    def __init__(self, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
-                 channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False):
+                 channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False,
+                 keeps_maps: bool = False):
         """
         Take data and model.
 
-        :param roadside: model of the unit; default: the same package.
-        :param corrects_poses: the network modes correct the pose of the unit by what they learn of it.
+        :param roadside: model of the units; default: the same package.
+        :param corrects_poses: the network modes correct the poses of units by what they learn of them.
         :param selection: frames that count; default: split val.
         :param channel: what happens to messages; default: nothing.
+        :param keeps_maps: remember the vehicle's maps of the cooperative network (mini: 0.6 MB a frame), so that
+            runs of ``under`` take a fraction of the time; times are then those of the rest only.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
@@ -79,7 +101,15 @@ class Evaluation:
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
-        self._known: dict[tuple[Side, Path], list[tuple[FrameOutput, float]]] = {}
+        self._known: dict[tuple[Side, Path, str], list[tuple[FrameOutput, float]]] = {}
+        self._maps: dict[Path, TrackerInput] | None = {} if keeps_maps else None
+
+    def under(self, channel: Channel, corrects_poses: bool, **behaviour: Any) -> Evaluation:
+        """Return the same with another link and other switches; what depends on neither is shared."""
+        other = copy(self)
+        other._channel, other._corrects_poses = channel, corrects_poses
+        other._package = self._package.with_behaviour(**behaviour)
+        return other
 
     @property
     def num_pairs(self) -> int:
@@ -100,7 +130,7 @@ class Evaluation:
         limit = self._package.config.tracker_of(side).output_threshold
         for folder, dataset in self._datasets:
             sequence = None
-            for record, messages, output, seconds in self._frames(mode, folder, self._selection.records(dataset)):
+            for record, messages, output, seconds in self._frames(mode, folder, dataset):
                 if record.sequence != sequence:
                     sequence, merge = record.sequence, _Merger(mode)
                 started = time.perf_counter()
@@ -125,11 +155,12 @@ class Evaluation:
                 advance(1)
         return builder.finish(), statistics
 
-    def _frames(self, mode: str, folder: Path, records: list[FrameRecord]) -> Iterator[tuple]:
+    def _frames(self, mode: str, folder: Path, dataset: SpdDataset | UnitsDataset) -> Iterator[tuple]:
         """Yield record, messages, output of the ego network and its seconds, frame by frame."""
+        records = self._selection.records(dataset)
         listens = mode not in ('none', 'cooperative_alone')
         # Consumers in step: the network of this frame and the loop below.
-        heard, shown = tee(self._messages(folder, records) if listens else repeat((), len(records)))
+        heard, shown = tee(self._messages(folder, dataset, records) if listens else repeat((), len(records)))
         if mode in _VEHICLE_MODES:
             outputs = self._alone(Side.VEHICLE, folder, records)
         else:
@@ -145,33 +176,53 @@ class Evaluation:
         """Yield output and seconds of a network over records; every sequence starts afresh."""
         package = self._roadside if side is Side.ROADSIDE else self._package
         tracker = package.with_behaviour(association=association).tracker(side)
+        if side is Side.COOPERATIVE and package.config.behaviour.compensation == 'flow':
+            # That of the units, whose model may be another.
+            tracker.flow = self._roadside.flow()
         sequence = None
         for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
                 state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
-            frame = record.frame(image)
+            keeps = side is Side.COOPERATIVE and self._maps is not None
+            inputs = self._maps.get(record.image_path) if keeps else None
+            frame = record.frame(image) if inputs is None else None
             started = time.perf_counter()
             placed = poses.correct(messages) if self._corrects_poses else messages
-            state, output = tracker.step(state, frame, placed, zero_features=zero_features)
+            if keeps:
+                inputs = inputs or tracker.prepare(frame)
+                state, output = tracker.advance(state, inputs, placed, zero_features)
+                self._maps[record.image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
+            else:
+                state, output = tracker.step(state, frame, placed, zero_features=zero_features)
             poses.learn(messages, output)
             yield output, time.perf_counter() - started
 
-    def _alone(self, side: Side, folder: Path, records: list[FrameRecord]) -> Iterator[tuple[FrameOutput, float]]:
-        """Yield what a network that hears nobody says of pairs; computed once per data set."""
-        if (side, folder) in self._known:
-            yield from self._known[side, folder]
+    def _alone(self, side: Side, folder: Path, records: list[FrameRecord],
+               unit: str = '') -> Iterator[tuple[FrameOutput, float]]:
+        """Yield what a network that hears nobody says of pairs; computed once per data set and unit."""
+        if (side, folder, unit) in self._known:
+            yield from self._known[side, folder, unit]
             return
         outputs = []
         for result in self._network(side, records, image='infrastructure' if side is Side.ROADSIDE else 'vehicle'):
             outputs.append(result)
             yield result
-        self._known[side, folder] = outputs
+        self._known[side, folder, unit] = outputs
 
-    def _messages(self, folder: Path, records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
-        sent = ((record.sequence, RoadsideMessage('rsu_1', out.stamp_ns, self._transmit(out.instances)[0],
-                                                  record.ego_from_infra))
-                for record, (out, _) in zip(records, self._alone(Side.ROADSIDE, folder, records), strict=True))
-        return self._channel.deliver(folder.name, sent)
+    def _messages(self, folder: Path, dataset: SpdDataset | UnitsDataset,
+                  records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
+        """Yield what arrives of all units in each frame."""
+        partners = partners_of(dataset, records)
+        links = [self._channel.deliver(folder.name if len(partners) == 1 else f'{folder.name}/{unit}',
+                                       self._sent(unit, folder, pairs)) for unit, pairs in partners.items()]
+        for arrived in zip(*links, strict=True):
+            yield [message for messages in arrived for message in messages]
+
+    def _sent(self, unit: str, folder: Path, pairs: list[FrameRecord]) -> Iterator[tuple[str, RoadsideMessage]]:
+        """Yield sequence and message of a unit for each pair."""
+        for record, (out, _) in zip(pairs, self._alone(Side.ROADSIDE, folder, pairs, unit), strict=True):
+            yield record.sequence, RoadsideMessage(
+                unit, out.stamp_ns, self._transmit(out.instances)[0], record.ego_from_infra)
 
     def _count(self, statistics: RunStatistics, messages: Sequence[RoadsideMessage], mode: str) -> None:
         for message in messages:
@@ -179,6 +230,7 @@ class Evaluation:
             each = BYTES_PER_BOX if mode.startswith('late') else 4 * (3 * width + 3)
             statistics.payload_bytes += each * len(message.instances)
             statistics.instances += len(message.instances)
+            statistics.of_unit(message.unit_id).instances += len(message.instances)
             statistics.serialized_bytes += self._transmit(message.instances)[1]
 
 
@@ -198,6 +250,8 @@ class _Merger:
         if not self._mode.startswith('late'):
             return output.tracks, output.detections, network_links(output, messages)
         infra = roadside_boxes(messages, output.stamp_ns)
+        if messages:
+            infra = infra[np.concatenate(distinct(messages))]
         others = without_host(infra)
         detections, _, _ = fuse_boxes(output.detections, others, self._config)
         if self._mode == 'late':

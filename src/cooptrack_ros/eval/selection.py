@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..core.errors import UserError
 from ..data.spd import FrameRecord, SpdDataset
+from ..data.units import UnitsDataset
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Selection:
     split: str | None = 'val'
     limit: int | None = None
 
-    def records(self, dataset: SpdDataset, side: str = 'cooperative') -> list[FrameRecord]:
+    def records(self, dataset: SpdDataset | UnitsDataset, side: str = 'cooperative') -> list[FrameRecord]:
         """
         Return the records sequence by sequence: recordings may overlap in time, trackers must not mix them.
 
@@ -34,7 +35,7 @@ class Selection:
         return records
 
 
-def token_prefix(folder: Path, datasets: Sequence[tuple[Path, SpdDataset]]) -> str:
+def token_prefix(folder: Path, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]]) -> str:
     """Return what makes tokens and scenes of one of several folders different: its name, or path if names repeat."""
     if len(datasets) == 1:
         return ''

@@ -1,1 +1,5 @@
 """The ROS nodes: they convert messages, call the core and publish."""
+
+from .interpreter import check_interpreter
+
+check_interpreter()

@@ -22,6 +22,7 @@ from ..wire.cameras import (
     decode_camera_info,
 )
 from ..wire.errors import WireError
+from ..wire.views import check_size
 from .qos import LATCHED, input_qos
 from .silence_watch import WatchedInput
 
@@ -33,40 +34,48 @@ _TRANSFORM_PATIENCE_S = 0.1
 
 
 class CameraInput:
-    """Keeps calibration or CameraInfo of one camera; its topics stand below ``~/input`` or ``~/input/<name>``."""
+    """Keeps calibration or CameraInfo of one camera; its topics stand below ``~/input`` or ``cameras.topics``."""
 
-    def __init__(self, node: AgentNode, name: str = ''):
-        """Start without a calibration; a camera that is the only one needs no name."""
-        self._node, self.name = node, name
-        self._prefix = f'~/input/{name}' if name else '~/input'
+    def __init__(self, node: AgentNode, name: str = '', model: CameraModel | None = None):
+        """
+        Start; a camera that is the only one needs no name.
+
+        :param model: the camera of a file, with which nothing but its pictures is listened to.
+        """
+        self._node, self.name, self._is_fixed = node, name, model is not None
+        self._prefix = node.settings.cameras__topics.replace('{name}', name) if name else '~/input'
         self._suffix = f'.{name}' if name else ''
         self.source = f'image{self._suffix}'
         """Name under which its pictures are counted."""
         self._uses_info = node.settings.camera__source == 'camera_info'
-        self._calibration: CameraModel | None = None
+        self._calibration = model
         self._pinhole: Pinhole | None = None
         self._accepted = b''
 
     def subscribe(self, on_image, qos) -> list:
         """Listen to the pictures and to what describes them."""
-        node = self._node
-        subscriptions = [node.create_subscription(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos)]
-        if not self._uses_info:
+        node, (kind, topic) = self._node, self._pictures
+        subscriptions = [node.create_subscription(kind, topic, on_image, qos)]
+        if not self._is_fixed:
             subscriptions.append(node.create_subscription(
-                Calibration, f'{self._prefix}/calibration', self._on_calibration, LATCHED))
-        kind, topic = self._pictures
-        return [*subscriptions, node.create_subscription(kind, topic, on_image, qos)]
+                CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos))
+            if not self._uses_info:
+                subscriptions.append(node.create_subscription(
+                    Calibration, f'{self._prefix}/calibration', self._on_calibration, LATCHED))
+        return subscriptions
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
         settings, (kind, topic) = self._node.settings, self._pictures
         qos = input_qos(settings.image__qos)
+        pictures = WatchedInput(self.source, 'pictures', topic, kind, qos,
+                                lambda: self._node.health.events(self.source), 'image.qos')
+        if self._is_fixed:
+            return [pictures]
         described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
-        return [
-            WatchedInput(self.source, 'pictures', topic, kind, qos, lambda: self._node.health.events(self.source),
-                         'image.qos'),
-            WatchedInput(f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
-                         lambda: int(self.is_calibrated), described[2], once=True)]
+        return [pictures, WatchedInput(
+            f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
+            lambda: int(self.is_calibrated), described[2], once=True)]
 
     @property
     def _pictures(self) -> tuple[type, str]:
@@ -145,9 +154,7 @@ class CameraInput:
         model = self._node.wait_for(lambda: self._model_at(stamp), patience)
         if model is None:
             raise self._missing()
-        if image.shape[:2] != (model.height, model.width):
-            raise WireError('wrong_size', f'picture of {image.shape[1]}x{image.shape[0]}, the calibration is for '
-                            f'{model.width}x{model.height}')
+        check_size(image, model)
         check_frame('the picture', message.header.frame_id, model.camera_frame)
         return model
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..core.anchors import JUMP_S, AnchorFrames
@@ -17,6 +17,8 @@ from ..core.errors import UserError
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from ..wire.pictures import decode_image
+from ..wire.views import Views, views_of
+from .camera_files import read_cameras
 from .camera_input import CameraInput
 from .silence_watch import WatchedInput
 
@@ -25,20 +27,6 @@ if TYPE_CHECKING:
 
 _QUEUE = 10
 """Pictures per camera that wait for others."""
-
-
-@dataclass(frozen=True)
-class Views:
-    """
-    The pictures of one frame without distortion, the anchor's first, with the geometry of the cameras.
-
-    ``images`` are V uint8 BGR (H, W, 3), ``img_from_lidar`` is (V, 4, 4), ``base_from_lidar`` (4, 4).
-    """
-
-    images: tuple[np.ndarray, ...]
-    img_from_lidar: np.ndarray
-    base_from_lidar: np.ndarray
-    lidar_frame: str
 
 
 def camera_names(text: str, limit: int) -> list[str]:
@@ -60,6 +48,20 @@ def camera_names(text: str, limit: int) -> list[str]:
     return names
 
 
+def check_camera_topics(pattern: str) -> None:
+    """
+    Check the parameter ``cameras.topics``.
+
+    :raises UserError: if topics made of it are none, or the same for every camera.
+    """
+    try:
+        validate_topic_name(pattern.replace('{name}', 'name'))
+    except InvalidTopicNameException as error:
+        raise UserError(f"parameter 'cameras.topics': {error}") from error
+    if '{name}' not in pattern:
+        raise UserError(f"parameter 'cameras.topics' is '{pattern}', expected {{name}} in it for the names of cameras")
+
+
 class CameraRig:
     """
     Hands on complete frames: single pictures, or one of every camera within the tolerance of the anchor's.
@@ -68,9 +70,14 @@ class CameraRig:
     """
 
     def __init__(self, node: AgentNode, names: list[str]):
-        """Start without pictures."""
+        """
+        Start without pictures.
+
+        :raises UserError: if cameras come from files and one cannot be used.
+        """
         self._node = node
-        self._cameras = [CameraInput(node, name) for name in names]
+        models = read_cameras(node, names) if node.settings.camera__source == 'file' else [None] * len(names)
+        self._cameras = [CameraInput(node, name, model) for name, model in zip(names, models, strict=True)]
         tolerance_s = node.settings.cameras__tolerance_ms / 1e3
         self._anchors = AnchorFrames(tolerance_s)
         self._filters = [SimpleFilter() for _ in names]
@@ -149,7 +156,4 @@ class CameraRig:
             if model.lidar_frame != models[0].lidar_frame:
                 raise WireError('wrong_frame', f"camera '{camera.name}' is calibrated to '{model.lidar_frame}', the "
                                 f"anchor to '{models[0].lidar_frame}'")
-        return Views(
-            tuple(image if model.lens is None else model.lens.undistort(image)
-                  for image, model in zip(images, models, strict=True)),
-            np.stack([model.img_from_lidar for model in models]), models[0].base_from_lidar, models[0].lidar_frame)
+        return views_of(images, models)

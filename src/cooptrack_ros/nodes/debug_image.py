@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from ..core.types import Boxes
 from ..viz.overlay import draw_boxes
 from ..wire.pictures import encode_jpeg, encode_raw
-from .camera_rig import Views
+from ..wire.views import Views
 from .qos import OUTPUT
 
 

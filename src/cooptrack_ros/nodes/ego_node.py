@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+from rclpy.qos import QoSProfile
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 
@@ -13,13 +14,13 @@ from ..core.pairing import PairingConfig
 from ..core.types import Frame, RoadsideMessage, Side
 from ..model.store import ModelPackage
 from ..wire.errors import WireError
-from ..wire.tracks import TrackMeta, encode_tracks
-from .camera_rig import Views
-from .infra_input import InfraInput
+from ..wire.tracks import ego_meta, encode_detections
+from ..wire.views import Views
+from .infra_input import FEATURE_MODES, InfraInput, gather
 from .node_base import AgentNode, ImageJob, blank_frame, run_nodes
 from .outputs import TrackOutput
 from .pose_input import PoseInput, TfPoses, TopicPoses
-from .qos import FEATURES, OUTPUT
+from .qos import OUTPUT, features_qos
 from .settings import EgoSettings
 from .silence_watch import WatchedInput
 
@@ -40,18 +41,26 @@ class EgoNode(AgentNode):
     def load(self, package: ModelPackage) -> None:
         """Load the network of the mode: the cooperative one, or that of the vehicle alone."""
         settings: EgoSettings = self.settings
-        self._cooperates = settings.fusion__mode in ('auto', 'cooperative', 'rule')
+        self._cooperates = settings.fusion__mode in FEATURE_MODES
         side = Side.COOPERATIVE if self._cooperates else Side.VEHICLE
-        runs = package.with_behaviour(association='rule') if settings.fusion__mode == 'rule' else package
-        self._agent = EgoAgent(runs.tracker(side, settings.device), settings.fusion__mode in ('auto', 'late'))
+        runs = package.with_behaviour(**settings.behaviour())
+        compensation = runs.config.behaviour.compensation
+        if compensation == 'flow' and runs.flow() is None:
+            self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
+                                      'are compensated by geometry')
+        self._agent = EgoAgent(
+            runs.tracker(side, settings.device, settings.execution), settings.fusion__mode in ('auto', 'late'))
         self._agent.warm_up(blank_frame(package.config, len(self.cameras)))
         self._model_id = package.model_id(side)
-        pairing = PairingConfig(settings.fusion__max_infra_age_ms / 1e3, settings.fusion__max_clock_skew_ms / 1e3)
+        pairing = PairingConfig(settings.max_infra_age_s(compensation), settings.fusion__max_clock_skew_ms / 1e3)
         names = [] if settings.fusion__mode == 'none' else [u.strip() for u in settings.infra_units.split(',')]
         # Late fusion needs boxes alone, so a package without roadside weights will do.
-        sender = package.model_id(Side.ROADSIDE) if self._cooperates and package.has(Side.ROADSIDE) else ''
-        self._units = {name: InfraInput(name, sender, settings.map_frame, pairing, self.health)
-                       for name in sorted(names) if name}
+        sender = package.sender() if self._cooperates and package.has(Side.ROADSIDE) else None
+        # A replay in lockstep is as fast as it can be.
+        rate_hz = float('inf') if settings.lockstep else settings.fusion__max_unit_rate
+        only_confirm = settings.only_confirm(names)
+        self._units = {name: InfraInput(name, sender, settings.map_frame, pairing, self.health, rate_hz,
+                                        name not in only_confirm) for name in sorted(names) if name}
         own = package.config.tracker_of(side)
         self._output = TrackOutput(
             self.tracks_publisher, self.markers_publisher, own.score_threshold, own.output_threshold)
@@ -66,7 +75,7 @@ class EgoNode(AgentNode):
                 self.create_subscription(PairTransform, f'/infra/{unit.unit_id}/pair',
                                          self._guarded(unit, unit.on_pair), OUTPUT),
                 self.create_subscription(InstanceFeatureArray, f'/infra/{unit.unit_id}/features',
-                                         self._guarded(unit, unit.on_features), FEATURES)]
+                                         self._guarded(unit, unit.on_features), self._features_qos)]
         return subscriptions
 
     def missing_inputs(self) -> list[str]:
@@ -76,8 +85,13 @@ class EgoNode(AgentNode):
     def watched_inputs(self) -> list[WatchedInput]:
         """Return the inputs of both nodes, the poses and the units."""
         units = [WatchedInput(name, f"messages of unit '{name}'", f'/infra/{name}/features', InstanceFeatureArray,
-                              FEATURES, lambda name=name: self.health.events(name)) for name in self._units]
+                              self._features_qos, lambda name=name: self.health.events(name), 'features.reliability')
+                 for name in self._units]
         return [*super().watched_inputs(), *units, *self._poses.watched()]
+
+    @property
+    def _features_qos(self) -> QoSProfile:
+        return features_qos(self.settings.features__reliability, self.settings.features__depth)
 
     @property
     def stated_base_frame(self) -> str:
@@ -120,7 +134,7 @@ class EgoNode(AgentNode):
         pose = self.wait_for(lambda: self._poses.at(job.stamp_ns), tolerance)
         if pose is None:
             raise self._poses.missing()
-        frame = Frame('', job.stamp_ns, views.images, views.img_from_lidar, views.base_from_lidar, pose)
+        frame = views.ego_frame(job.stamp_ns, pose)
         fused, late = self._received(job.stamp_ns, frame.global_from_lidar)
         job.mark('input', started)
         started = time.monotonic()
@@ -137,19 +151,11 @@ class EgoNode(AgentNode):
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> tuple[list[RoadsideMessage], ...]:
         """Return the messages for a frame: those whose features are fused, and those whose boxes are."""
-        fused, late = [], []
-        for unit in self._units.values():
-            if self.settings.lockstep:
+        if self.settings.lockstep:
+            for unit in self._units.values():
                 self._await(unit, stamp_ns)
-            with self.arrived:
-                message, is_known = unit.message_for(stamp_ns, map_from_lidar)
-            if message is None:
-                continue
-            if self._cooperates and is_known:
-                fused.append(message)
-            elif self.settings.fusion__mode not in ('cooperative', 'rule'):
-                late.append(message)
-        return fused, late
+        with self.arrived:
+            return gather(self._units.values(), stamp_ns, map_from_lidar, self.settings.fusion__mode)
 
     def _await(self, unit: InfraInput, stamp_ns: int) -> None:
         """Wait until the message that the pair of a frame names was taken or refused, or the time is up."""
@@ -161,17 +167,12 @@ class EgoNode(AgentNode):
 
     def _publish(self, result: EgoResult, messages: list[RoadsideMessage], views: Views, frame: Frame) -> TrackArray:
         output = result.output
-        age = max((output.stamp_ns - m.stamp_ns) / 1e9 for m in messages) if messages else None
-        meta = TrackMeta(output.stamp_ns, views.lidar_frame, result.mode, self._model_id,
-                         self.settings.map_frame, frame.global_from_lidar, output.reset, age,
-                         sum(len(m.instances) for m in messages))
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, self.settings.map_frame)
         self._output.observe(result.tracks, output.stamp_ns, output.reset)
         shown = result.tracks[result.tracks.score >= self.settings.output__min_score]
         tracks = self._output.publish(shown, meta, result.matches, self.settings, messages)
         if self._detections.get_subscription_count():
-            boxes = result.detections
-            none = np.zeros(len(boxes), np.int64)
-            self._detections.publish(encode_tracks(boxes.with_(track_id=none), meta, none.astype(float), none, {}))
+            self._detections.publish(encode_detections(result.detections, meta))
         return tracks
 
 

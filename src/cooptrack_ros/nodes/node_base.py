@@ -30,8 +30,10 @@ from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.errors import WireError
 from ..wire.prediction import predict_tracks
 from ..wire.tracks import decode_tracks
-from .camera_rig import CameraRig, Views, camera_names
+from ..wire.views import Views
+from .camera_rig import CameraRig, camera_names, check_camera_topics
 from .debug_image import DebugImage
+from .detection_output import DetectionOutput
 from .health import Health
 from .params import Parameters
 from .qos import OUTPUT, input_qos
@@ -103,6 +105,7 @@ class AgentNode(LifecycleNode):
         self.latency_publisher = self.create_publisher(Latency, '~/debug/latency', OUTPUT)
         self._predicted = self.create_publisher(TrackArray, '~/output/predicted_tracks', OUTPUT)
         self._debug_image = DebugImage(self)
+        self._detections_3d = DetectionOutput(self)
 
     @property
     def settings(self) -> CommonSettings:
@@ -157,6 +160,7 @@ class AgentNode(LifecycleNode):
         import torch
         started = time.monotonic()
         torch.set_num_threads(self.settings.threads)
+        self.get_logger().info(f"loading model '{self.settings.weights}' on {self.settings.device} ...")
         try:
             package = self._package or open_model(self.settings.weights)
             self._check_settings()
@@ -171,6 +175,7 @@ class AgentNode(LifecycleNode):
     def _check_settings(self) -> None:
         """Refuse settings that need others, by name."""
         settings = self.settings
+        check_camera_topics(settings.cameras__topics)
         if settings.camera__source != 'camera_info':
             return
         if settings.image__rectified is None:
@@ -249,6 +254,7 @@ class AgentNode(LifecycleNode):
 
     def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
         """Publish what is made of the published tracks, if it is wanted."""
+        self._detections_3d.publish(tracks)
         if self.settings.prediction__enabled:
             try:
                 self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))
@@ -265,7 +271,7 @@ class AgentNode(LifecycleNode):
             self.health.count('time_jumps')
             self.get_logger().info('time was set back (does a bag start again?): tracks start anew')
             if self.tf is not None:
-                self.tf.clear()
+                self.tf.restart(stamp)
             self.on_time_jump(stamp)
 
     def wait_for(self, get: Callable[[], Any], patience_s: float = 0.0, timeout_s: float | None = None) -> Any:
@@ -282,9 +288,18 @@ class AgentNode(LifecycleNode):
             self.arrived.wait_for(lambda: get() is not None or worker is None or not worker.running, timeout)
             return get()
 
-    def _failed(self, error: Exception) -> None:
-        self.health.drop('image', 'internal_error', repr(error))
-        self.get_logger().error(f'a picture could not be processed: {error!r}', throttle_duration_sec=5.0)
+    def create_subscription(self, msg_type, topic: str, callback, *arguments, **options):
+        """Subscribe as every node does; but a callback that fails costs its message, never the node."""
+        def guarded(message) -> None:
+            try:
+                callback(message)
+            except Exception as error:
+                self._failed(error, topic)
+        return super().create_subscription(msg_type, topic, guarded, *arguments, **options)
+
+    def _failed(self, error: Exception, source: str = 'image') -> None:
+        self.health.drop(source, 'internal_error', repr(error))
+        self.get_logger().error(f'a message of {source} could not be processed: {error!r}', throttle_duration_sec=5.0)
 
     def publish_latency(self, job: ImageJob, stage_seconds: dict[str, float], step_started: float) -> None:
         """Publish how long the frame took; call it right after the tracks were published."""

@@ -9,13 +9,13 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ..core.errors import UserError
-from .settings import CommonSettings, ros_name
+from .settings import Settings, ros_name
 
 
 class Parameters:
     """The settings of one node; live changes replace the snapshot as a whole."""
 
-    def __init__(self, node: Node, settings: type[CommonSettings]):
+    def __init__(self, node: Node, settings: Settings):
         """
         Declare every parameter with its range and description.
 
@@ -53,6 +53,8 @@ class Parameters:
 
 def _problem(name: str, item, value) -> str:
     choices, low, high = (item.metadata[k] for k in ('choices', 'low', 'high'))
+    if value is None and item.default is not None:
+        return f"parameter '{name}' is not set to anything"
     if choices and value not in choices:
         return f"parameter '{name}' is '{value}', expected one of {', '.join(choices)}"
     if low is not None and not low <= value <= high:

@@ -6,9 +6,14 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 LATCHED = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
-FEATURES = QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 OUTPUT = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 LOCKSTEP_INPUT = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+_RELIABILITY = {'reliable': ReliabilityPolicy.RELIABLE, 'best_effort': ReliabilityPolicy.BEST_EFFORT}
+
+
+def features_qos(reliability: str, depth: int) -> QoSProfile:
+    """Return the profile of the features of units; :param reliability: ``reliable`` or ``best_effort``."""
+    return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=_RELIABILITY[reliability])
 
 
 def input_qos(kind: str) -> QoSProfile:

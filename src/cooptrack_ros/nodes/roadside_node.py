@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import replace
 
 import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray, UnitInfo
 
-from ..core.geometry import make_pose, nearest_rotation
-from ..core.types import Frame, InstanceSet, Side
+from ..core.types import FrameOutput, Side
 from ..model.store import ModelPackage
-from ..wire.features import FeatureMeta, encode_instances, sendable
 from ..wire.tracks import TrackMeta
-from .camera_rig import Views
+from ..wire.views import Views
+from .feature_output import FeatureOutput
 from .node_base import AgentNode, ImageJob, blank_frame, header_of, run_nodes
 from .outputs import TrackOutput
-from .qos import FEATURES, LATCHED
+from .qos import LATCHED, features_qos
 from .settings import RoadsideSettings
 
 
@@ -30,10 +28,10 @@ class RoadsideNode(AgentNode):
     def __init__(self, package: ModelPackage | None = None, **options):
         """Declare parameters and create the publishers of the unit."""
         super().__init__('roadside_node', package, **options)
-        unit = self.settings.unit_id
-        self._session = secrets.randbits(63)
-        self._sequence = 0
-        self._features = self.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', FEATURES)
+        settings: RoadsideSettings = self.settings
+        unit = settings.unit_id
+        self._features = self.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', features_qos(
+            settings.features__reliability, settings.features__depth))
         self._info = self.create_publisher(UnitInfo, f'/infra/{unit}/info', LATCHED)
 
     def hardware_id(self) -> str:
@@ -42,13 +40,14 @@ class RoadsideNode(AgentNode):
 
     def load(self, package: ModelPackage) -> None:
         """Load the roadside network."""
-        self._tracker = package.tracker(Side.ROADSIDE, self.settings.device)
+        self._tracker = package.tracker(Side.ROADSIDE, self.settings.device, self.settings.execution)
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
         self._tracker.step(self._state, blank_frame(package.config, len(self.cameras)))
         seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, seen_score)
+        self._sender = FeatureOutput(package, self._output, lambda: secrets.randbits(63))
 
     @property
     def stated_base_frame(self) -> str:
@@ -57,39 +56,24 @@ class RoadsideNode(AgentNode):
 
     def process(self, job: ImageJob, views: Views) -> TrackArray:
         """Track one frame and publish features, tracks and markers."""
-        map_from_lidar = views.base_from_lidar
-        # The network wants a proper pose; the exact matrix travels in the message.
-        rigid = make_pose(nearest_rotation(map_from_lidar[:3, :3]), map_from_lidar[:3, 3])
-        frame = Frame('', job.stamp_ns, views.images, views.img_from_lidar, np.eye(4), rigid)
         started = time.monotonic()
-        self._state, output = self._tracker.step(self._state, frame)
-        if output.reset and self._sequence:
-            # Identities start again, so numbers of another session must not be mistaken for these.
-            self._session, self._sequence = secrets.randbits(63), 0
-        self._output.observe(output.instances.boxes, job.stamp_ns, output.reset)
-        self._publish_features(output.instances, job.stamp_ns, views)
+        self._state, output = self._tracker.step(self._state, views.roadside_frame(job.stamp_ns))
+        self._publish_features(output, job.stamp_ns, views)
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
-                         map_from_lidar, output.reset)
+                         views.base_from_lidar, output.reset)
         shown = output.tracks[output.live & (output.tracks.score >= self.settings.output__min_score)]
         tracks = self._output.publish(shown, meta, (), self.settings, alone=Track.ROADSIDE)
         self.publish_latency(job, output.stage_seconds, started)
         self.health.count('frames.processed')
         return tracks
 
-    def _publish_features(self, instances: InstanceSet, stamp_ns: int, views: Views) -> None:
-        settings: RoadsideSettings = self.settings
-        if self._sequence == 0:
-            self._announce(stamp_ns, views, instances.semantic.shape[1])
-        instances, num_implausible = sendable(instances, settings.features__max_instances)
+    def _publish_features(self, output: FrameOutput, stamp_ns: int, views: Views) -> None:
+        message, num_implausible = self._sender.compose(output, stamp_ns, views, self.settings)
         self.health.count('instances.implausible', num_implausible)
-        instances = replace(instances, boxes=self._output.public(instances.boxes))
-        meta = FeatureMeta(
-            settings.unit_id, self._session, self._sequence, self._model_id, stamp_ns, views.lidar_frame,
-            settings.map_frame, views.base_from_lidar, self._config.infra_range.pc_range,
-            settings.features__encoding)
-        self._features.publish(encode_instances(instances, meta))
-        self._sequence += 1
-        self.health.count('instances.sent', len(instances))
+        if message.sequence == 0:
+            self._announce(stamp_ns, views, output.instances.semantic.shape[1])
+        self._features.publish(message)
+        self.health.count('instances.sent', int(message.count))
 
     def _announce(self, stamp_ns: int, views: Views, width: int) -> None:
         info = UnitInfo(

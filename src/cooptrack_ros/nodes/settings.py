@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from ..core.errors import UserError
+
 
 def parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
               high: float | None = None, choices: tuple[str, ...] = (), live: bool = False) -> Any:
@@ -20,12 +22,19 @@ class CommonSettings:
     autostart: bool = parameter(True, 'configure and activate by itself at start')
     weights: str = parameter('mini', 'model name, folder, or random:PRESET')
     device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
+    execution: str = parameter('fast', 'the network arranged for speed, or as it is written; their results differ by '
+                               'rounding', choices=('fast', 'reference'))
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
-    camera__source: str = parameter('calibration', 'what the projection comes from: the exact Calibration, or '
-                                    'CameraInfo and the transform of its frame', choices=('calibration', 'camera_info'))
+    camera__source: str = parameter(
+        'calibration', 'what the projection comes from: the exact Calibration, CameraInfo and the transform of its '
+        'frame, or files', choices=('calibration', 'camera_info', 'file'))
+    camera__files: str = parameter('', 'calibration files of the cameras in their order, separated by commas, needed '
+                                   'with camera.source file')
     cameras: str = parameter('', 'names of several cameras, separated by commas, the anchor first; empty: one camera')
+    cameras__topics: str = parameter('~/input/{name}', 'where the topics of each of several cameras stand, with its '
+                                     'name in place of {name}')
     cameras__tolerance_ms: float = parameter(
         50.0, 'how far the pictures of one frame may lie apart', unit='ms', low=1.0, high=1000)
     image__rectified: bool | None = parameter(
@@ -33,6 +42,11 @@ class CommonSettings:
         'otherwise the Calibration says it')
     image__transport: str = parameter('compressed', 'which picture topic to read', choices=('compressed', 'raw'))
     image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
+    features__reliability: str = parameter(
+        'reliable', 'reliability of /infra/<unit>/features; a reliable receiver gets nothing from a best_effort unit',
+        choices=('reliable', 'best_effort'))
+    features__depth: int = parameter(
+        5, 'messages of /infra/<unit>/features that are kept for a slow link', low=1, high=100)
     lockstep: bool = parameter(False, 'process every picture in order and wait for what belongs to it (replay)')
     lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to a picture', unit='s', low=0.1, high=600)
     markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
@@ -54,6 +68,9 @@ class RoadsideSettings(CommonSettings):
     unit_id: str = parameter('rsu_1', 'name of the unit, as in the topic /infra/<unit>/features')
     features__encoding: str = parameter('float16', 'encoding of the features',
                                         choices=('float32', 'float16', 'int8'), live=True)
+    features__compact: bool = parameter(
+        True, 'leave out the positional embeddings, which receivers recompute that have the roadside weights of this '
+        'model; false for receivers without them', live=True)
     features__max_instances: int = parameter(64, 'instances per message, the best by score', low=1, high=900, live=True)
     rate: float = parameter(10.0, 'nominal rate that the unit announces', unit='Hz', low=0.1, high=100)
 
@@ -68,7 +85,21 @@ class EgoSettings(CommonSettings):
     fusion__correct_pose: bool = parameter(
         False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
     fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
-    fusion__max_infra_age_ms: float = parameter(500.0, 'oldest usable message', unit='ms', low=0, high=10000)
+    fusion__compensation: str = parameter(
+        'model', 'what is done about the age of messages: what the card of the model says, nothing, moving boxes by '
+        'their velocity, or also carrying features on (as geometry where the model has no flow weights)',
+        choices=('model', 'none', 'geometry', 'flow'))
+    fusion__max_infra_age_ms: float = parameter(
+        0.0, 'oldest usable message; 0: 1000 where its age is compensated, otherwise 500', unit='ms', low=0, high=10000)
+    fusion__roadside_lifetime: float = parameter(
+        1.0, 'a track that the vehicle does not see itself ends when the last message that spoke of it is older',
+        unit='s', low=0.1, high=3600)
+    fusion__confirm_only: str = parameter(
+        '', 'names of units, separated by commas, that may only confirm what the vehicle sees itself and never add '
+        'objects')
+    fusion__max_unit_rate: float = parameter(
+        100.0, 'messages that are taken from one unit, on average over a second; more are dropped unread, but not '
+        'with lockstep', unit='Hz', low=1, high=10000)
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
     pose__source: str = parameter('odometry', 'what poses come from: nav_msgs/Odometry, geometry_msgs/PoseStamped, '
                                   'or the transform of map_frame and base_frame', choices=('odometry', 'pose', 'tf'))
@@ -77,13 +108,59 @@ class EgoSettings(CommonSettings):
         100.0, 'largest distance to the neighbouring poses between which is interpolated, longest wait for a pose',
         unit='ms', low=0, high=5000)
 
+    def behaviour(self) -> dict[str, Any]:
+        """Return the switches of the model that the parameters set; None: as the model has it."""
+        return {'association': 'rule' if self.fusion__mode == 'rule' else None,
+                'compensation': None if self.fusion__compensation == 'model' else self.fusion__compensation,
+                'roadside_lifetime_s': self.fusion__roadside_lifetime}
+
+    def only_confirm(self, units: list[str]) -> set[str]:
+        """
+        Return the units that may add nothing.
+
+        :raises UserError: for one that is not listened to, whose restriction would silently not hold.
+        """
+        names = {name.strip() for name in self.fusion__confirm_only.split(',')} - {''}
+        if self.fusion__mode != 'none' and names - set(units):
+            raise UserError(f"parameter 'fusion.confirm_only' names {', '.join(sorted(names - set(units)))}, which "
+                            f"'infra_units' does not")
+        return names
+
+    def max_infra_age_s(self, compensation: str) -> float:
+        """Return the age of the oldest usable message; :param compensation: that of the model as it runs."""
+        return (self.fusion__max_infra_age_ms or (500 if compensation == 'none' else 1000)) / 1e3
+
+
+@dataclass(frozen=True)
+class RelaySettings:
+    """Parameters of the relay node, which makes a link bad."""
+
+    latency_ms: float = parameter(0.0, 'delay of every message', unit='ms', low=0, high=10000)
+    jitter_ms: float = parameter(
+        0.0, 'further delay of each message, uniform from 0; more than the time between two messages reorders them',
+        unit='ms', low=0, high=10000)
+    drop_rate: float = parameter(0.0, 'share of the messages that never arrive', low=0, high=1)
+    burst_length: float = parameter(
+        0.0, 'mean number of messages that are lost in a row; 0: each is lost on its own', low=0, high=1000)
+    duplicate_rate: float = parameter(0.0, 'share of the messages that arrive a second time', low=0, high=1)
+    rate_hz: float = parameter(
+        0.0, 'at most so many messages a second pass, as from a slower unit; 0: all', unit='Hz', low=0, high=1000)
+    seed: int = parameter(0, 'of everything that is left to chance', low=0, high=2147483647)
+    features__reliability: str = parameter(
+        'reliable', 'reliability of both topics', choices=('reliable', 'best_effort'))
+    features__depth: int = parameter(5, 'messages that are kept for a slow link', low=1, high=100)
+    diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
+
 
 def ros_name(item: Field) -> str:
     """Return the ROS parameter name of a settings field."""
     return item.name.replace('__', '.')
 
 
-def to_yaml(settings: type[CommonSettings], node_name: str) -> str:
+Settings = type[CommonSettings] | type[RelaySettings]
+
+
+def to_yaml(settings: Settings, node_name: str) -> str:
     """Return the parameter file of a node with all defaults and their meaning."""
     lines = [f'# Parameters of {node_name}: defaults. Made from nodes/settings.py by tools/make_configs.py.',
              '/**:', '  ros__parameters:']

@@ -10,6 +10,8 @@ _IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 _TRANSPORTS = {_IMAGE: (_COMPRESSED, 'compressed'), _COMPRESSED: (_IMAGE, 'raw')}
 """By the type that is wanted: the type of the other transport and the parameter value that asks for it."""
 _FEATURES = 'cooptrack_msgs/msg/InstanceFeatureArray'
+BEST_EFFORT_VALUES = {'image.qos': 'sensor_data', 'features.reliability': 'best_effort'}
+"""Parameters that set a reliability, with the value that also takes what is published with best effort."""
 _MAX_SUGGESTIONS = 3
 _DEBUG = '/debug/'
 _LARGE_DATA = 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA'
@@ -35,7 +37,7 @@ class Wanted:
     What a node listens to.
 
     ``name`` is the topic as a remapping would name it, ``topic`` its full name; ``qos_parameter`` is the parameter
-    that chooses between ``reliable`` and ``sensor_data``, empty if there is none.
+    that sets the reliability, a key of ``BEST_EFFORT_VALUES``, empty if there is none.
     """
 
     what: str
@@ -112,7 +114,7 @@ def _conflict(wanted: Wanted, publisher: Endpoint) -> tuple[str, str] | None:
     if wanted.reliability == 'reliable' and publisher.reliability == 'best_effort':
         change = f'let {publisher.node} publish reliable'
         if wanted.qos_parameter:
-            change = f'set {wanted.qos_parameter} to sensor_data, or {change}'
+            change = f'set {wanted.qos_parameter} to {BEST_EFFORT_VALUES[wanted.qos_parameter]}, or {change}'
         return 'offers best_effort, this node asks for reliable', change
     if wanted.durability == 'transient_local' and publisher.durability == 'volatile':
         return ('offers volatile, this node asks for transient_local',
@@ -128,7 +130,7 @@ def _advice_on_name(wanted: Wanted, found: str) -> str:
 
 def _advice_on_kind(wanted: Wanted, found: str, kind: str) -> str:
     other, value = _TRANSPORTS.get(wanted.kind, ('', ''))
-    if kind == other and wanted.name.startswith('~/'):
-        name = '~/input/image' + ('/compressed' if value == 'compressed' else '')
+    if kind == other:
+        name = wanted.name.removesuffix('/compressed') + ('/compressed' if value == 'compressed' else '')
         return f'set image.transport to {value} and remap {name}:={found}'
     return f'remap {wanted.name} to a topic of type {wanted.kind}, or rename the other publisher'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -9,26 +10,29 @@ from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
+from ..core.anchors import JUMP_S
+from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from ..wire.poses import decode_transform
 
 
 class _Listener(TransformListener):
-    """Says when something came."""
+    """Says what came."""
 
-    def __init__(self, buffer: Buffer, node: Node, on_news: Callable[[], None]):
-        self._on_news = on_news
+    def __init__(self, buffer: Buffer, node: Node, before: Callable[[object], None], after: Callable[[], None]):
+        self._before, self._after = before, after
         super().__init__(buffer, node)
 
     def callback(self, data) -> None:
         """Store transforms."""
+        self._before(data)
         super().callback(data)
-        self._on_news()
+        self._after()
 
     def static_callback(self, data) -> None:
         """Store static transforms."""
         super().static_callback(data)
-        self._on_news()
+        self._after()
 
 
 class TfInput:
@@ -41,9 +45,25 @@ class TfInput:
         :param on_news: called after every message, to wake up who waits.
         """
         self._buffer = Buffer(node=node)
-        self._listener = _Listener(self._buffer, node, on_news)
+        self._lock = threading.Lock()
+        self._newest: dict[str, int] = {}
+        """Stamps of dynamic transforms by child frame, of the present pass of a bag."""
+        self._listener = _Listener(self._buffer, node, self._follow, on_news)
         self.problem = 'nothing was received on /tf or /tf_static'
         """Why the last look-up found nothing."""
+
+    def _follow(self, data) -> None:
+        """Forget what came before time was set back, as soon as a transform tells: a buffer keeps what is newer."""
+        with self._lock:
+            for transform in data.transforms:
+                stamp, child = stamp_ns(transform.header.stamp), transform.child_frame_id
+                if self._newest.get(child, stamp) > stamp + JUMP_S * 1e9:
+                    self._forget()
+                self._newest[child] = max(stamp, self._newest.get(child, stamp))
+
+    def _forget(self) -> None:
+        self._buffer.clear()
+        self._newest.clear()
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray | None:
         """
@@ -63,9 +83,15 @@ class TfInput:
         return WireError('missing_transform', f"no transform from '{source}' to '{target}' at the stamp of the "
                          f'picture: {self.problem}')
 
-    def clear(self) -> None:
-        """Forget what is not static, as time was set back."""
-        self._buffer.clear()
+    def restart(self, stamp_ns: int) -> None:
+        """
+        Go on at a stamp after pictures were set back.
+
+        Transforms of the new pass may have come before its first picture: they are kept.
+        """
+        with self._lock:
+            if any(newest > stamp_ns + JUMP_S * 1e9 for newest in self._newest.values()):
+                self._forget()
 
     def close(self) -> None:
         """Stop listening."""

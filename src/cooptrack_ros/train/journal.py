@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..core.atomic_file import write_atomically
+
 LOG_NAME = 'log.jsonl'
 TENSORBOARD_NAME = 'tensorboard'
 
@@ -19,7 +21,7 @@ class Journal:
         if path.is_file():
             lines = path.read_text(encoding='utf-8').splitlines()
             kept = [line for line in lines if line.endswith('}') and json.loads(line)['step'] <= step]
-            path.write_text(''.join(f'{line}\n' for line in kept), encoding='utf-8')
+            write_atomically(path, ''.join(f'{line}\n' for line in kept))
         self._lines = path.open('a', encoding='utf-8')
         try:
             from torch.utils.tensorboard import SummaryWriter

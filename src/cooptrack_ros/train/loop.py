@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ..core.errors import UserError
+from .checkpoint import read_training, write_training
 from .clips import Position, Sample
 from .feed import Stream, feed
 from .journal import Journal
@@ -90,6 +91,8 @@ class TrainLoop:
         self._scaler = torch.amp.GradScaler(self._ranks.device.split(':')[0], enabled=config.precision == 'float16')
         self.step = 0
         self.elapsed_s = 0.0
+        self.waited_s = 0.0
+        """Part of the time since this object was made that steps waited for their frames."""
         slots = self._ranks.slots(config.batch_slots)
         self._positions: dict[int, Position] = dict.fromkeys(slots, (0, -1))
         torch.manual_seed(config.seed + self._ranks.rank)
@@ -140,7 +143,9 @@ class TrainLoop:
         for group in self._optimiser.param_groups:
             group['lr'] = rate * group['factor']
         self._optimiser.zero_grad(set_to_none=True)
+        asked = time.monotonic()
         drawn = next(self._feed)
+        self.waited_s += time.monotonic() - asked
         self._positions = {slot: (number, frame) for (slot, number, frame), _ in drawn}
         parts = self.config.accumulate
         share = len(drawn) // parts
@@ -168,20 +173,18 @@ class TrainLoop:
         if not parts:
             return
         path = self.folder / CHECKPOINT_NAME
-        temporary = path.with_suffix('.part')
-        torch.save({
+        write_training(path, {
             'modules': self.stage.modules.state_dict(), 'optimiser': self._optimiser.state_dict(),
             'scaler': self._scaler.state_dict(), 'step': self.step, 'elapsed_s': self.elapsed_s,
             'positions': {k: v for part in parts for k, v in part['positions'].items()},
             'memory': {k: v for part in parts for k, v in part['memory'].items()},
-            'rng': [part['rng'] for part in parts], 'config': json.dumps(asdict(self.config))}, temporary)
-        temporary.replace(path)
+            'rng': [part['rng'] for part in parts], 'config': json.dumps(asdict(self.config))})
 
     def _resume(self) -> None:
         path = self.folder / CHECKPOINT_NAME
         if not path.is_file():
             return
-        saved = torch.load(path, map_location='cpu', weights_only=True)
+        saved = read_training(path)
         self.stage.modules.load_state_dict(saved['modules'])
         self._optimiser.load_state_dict(saved['optimiser'])
         self._scaler.load_state_dict(saved['scaler'])

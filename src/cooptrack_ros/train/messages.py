@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.atomic_file import replacing
 from ..core.tracker import AgentTracker
 from ..core.types import Boxes, InstanceSet
 from ..data.spd import SpdDataset
@@ -34,16 +35,18 @@ def save_messages(path: Path, messages: dict[str, InstanceSet]) -> None:
         arrays[f'boxes.{name}'] = np.concatenate([getattr(s.boxes, name) for s in sets])
     for name in _SET_FIELDS:
         arrays[name] = np.concatenate([getattr(s, name) for s in sets])
-    temporary = path.with_suffix('.part')
-    with temporary.open('wb') as stream:
+    with replacing(path) as part, part.open('wb') as stream:
         np.savez(stream, **arrays)
-    temporary.replace(path)
 
 
-def load_messages(path: Path) -> dict[str, InstanceSet]:
-    """Read what ``save_messages`` wrote."""
+def load_messages(path: Path) -> dict[str, InstanceSet] | None:
+    """Read what ``save_messages`` wrote; None if there is nothing, or it is of a release whose instances held less."""
+    if not path.is_file():
+        return None
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
+    if not set(_SET_FIELDS) <= arrays.keys():
+        return None
     ends = np.cumsum(arrays['counts'])
     starts = ends - arrays['counts']
     messages = {}

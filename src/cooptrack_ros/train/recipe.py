@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
 from ..core.config import BehaviourConfig, ModelConfig, apply_overrides
 from ..core.errors import UserError
 from ..core.fusion import RULE_GATE_M
+from ..core.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,14 @@ _MINI = {
         augment=AugmentConfig(grid_mask_probability=0.0)),
 }
 
-RECIPES = {f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
-           for stage, recipe in stages.items()}
+_FLOW = TrainConfig(steps=3000, batch_slots=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
+
+RECIPES = {'flow': _FLOW} | {
+    f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
+    for stage, recipe in stages.items()}
 """
 Recipes by name, family and stage: ``paper`` (13.7); ``better``, the same with the switches of section 16 at the
-better choice, for new trainings of that size; ``mini`` for the small model on CPUs.
+better choice, for new trainings of that size; ``mini`` for the small model on CPUs. The feature flow has one recipe.
 """
 
 
@@ -160,16 +165,14 @@ def load_recipe(source: str) -> TrainConfig:
     """
     if source in RECIPES:
         return RECIPES[source]
-    import yaml
     try:
-        with open(source, encoding='utf-8') as stream:
-            content = yaml.safe_load(stream)
-        if not isinstance(content, dict) or content.get('recipe') not in RECIPES:
+        content = read_yaml(Path(source))
+        if not isinstance(content.get('recipe'), str) or content['recipe'] not in RECIPES:
             raise ValueError(f"expected a mapping whose 'recipe' is one of {', '.join(RECIPES)}")
         return apply_overrides(RECIPES[content.pop('recipe')], content)
     except FileNotFoundError as error:
         raise UserError(f"no recipe '{source}': neither a YAML file nor one of {', '.join(RECIPES)}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"recipe '{source}': {error}") from error
 
 

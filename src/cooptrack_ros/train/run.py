@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from .. import __version__
+from ..core.atomic_file import write_atomically
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
 from ..core.types import Boxes, InstanceSet, Side
@@ -18,9 +19,11 @@ from ..data.folders import open_datasets
 from ..data.spd import in_range
 from ..model.checkpoint import read_checkpoint
 from ..model.network import CoopTrackNetwork
-from ..model.store import CARD_NAME, ModelPackage, open_model, save_side
+from ..model.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
+from .checkpoint import read_training
 from .clips import RECORD_SIDE, ClipStream, MixedStream
 from .feed import Stream
+from .flow import FlowStage, FlowStream, measure, split, timelines
 from .initialise import start_association, start_from_objects
 from .loop import CHECKPOINT_NAME, Stage, TrainLoop
 from .messages import load_messages, roadside_messages, save_messages
@@ -59,7 +62,7 @@ def _saved(folder: Path) -> dict[str, torch.Tensor]:
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
         raise UserError(f'{folder} holds no {CHECKPOINT_NAME} or {CARD_NAME} to start from')
-    return torch.load(path, map_location='cpu', weights_only=True)['modules']
+    return read_training(path)['modules']
 
 
 def _is_model(folder: Path) -> bool:
@@ -111,11 +114,20 @@ def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, re
     tracker = package.tracker(Side.ROADSIDE, device)
     for folder, dataset in open_datasets(folders):
         path = cache / f'{folder.name}.npz'
-        if not path.is_file():
+        messages = load_messages(path)
+        if messages is None:
             report(f'roadside messages of {folder.name}')
-            save_messages(path, roadside_messages(dataset, tracker))
-        collected |= {(folder.name, token): instances for token, instances in load_messages(path).items()}
+            messages = roadside_messages(dataset, tracker)
+            save_messages(path, messages)
+        collected |= {(folder.name, token): instances for token, instances in messages.items()}
     return collected
+
+
+def flow_run(package: ModelPackage, recipe: TrainConfig, folders: list[Path],
+             messages: dict[tuple[str, str], InstanceSet]) -> tuple[Stage, Stream]:
+    """Return stage and stream of the feature flow of a roadside model."""
+    known, held_out = split(timelines(open_datasets(folders), messages))
+    return FlowStage(package.config.embed_dims, recipe, held_out), FlowStream(known, recipe.seed)
 
 
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
@@ -127,7 +139,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
     if ranks.rank == 0:
         settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes,
                     'processes': ranks.count, 'code': code_state()}
-        (out / 'settings.json').write_text(json.dumps(settings, indent=1), encoding='utf-8')
+        write_atomically(out / 'settings.json', json.dumps(settings, indent=1))
     loop.run(report, slice_minutes)
     return loop
 
@@ -141,6 +153,15 @@ def code_state() -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired):
         return state
     return {**state, 'commit': done.stdout.strip()} if done.returncode == 0 else state
+
+
+def export_flow(folder: Path, stage: FlowStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:
+    """Write the trained flow beside the roadside weights that it goes with; what it is worth goes on the card."""
+    stage.flow.eval()
+    training = {'steps': loop.step, 'data': [p.name for p in data], 'recipe': asdict(recipe)}
+    return save_flow(open_model(str(folder)), stage.flow, {
+        'training': training, 'held_out_sequences': len(stage.held_out),
+        'measured': measure(stage.flow, stage.held_out)})
 
 
 def export(folder: Path, stage: TrackingStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:

@@ -41,7 +41,7 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
     """Return the picture (size, size, 3) BGR of a scene."""
     view = BevView(size_px, reach_m)
     image = np.full((size_px, size_px, 3), _BACKGROUND, np.uint8)
-    _grid(image, view)
+    draw_grid(image, view)
     _sector(image, view, scene)
     _trails(image, view, scene)
     for i in range(len(scene.tracks)):
@@ -57,12 +57,13 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
     for corners in view.footprint(scene.ground_truth):
         dashed(image, corners, _TRUTH, 1, 4.0)
     _unit(image, view, scene)
-    _ego(image, view)
+    draw_ego(image, view)
     _legend(image)
     return image
 
 
-def _grid(image: np.ndarray, view: BevView) -> None:
+def draw_grid(image: np.ndarray, view: BevView) -> None:
+    """Draw rings of 10 m around the vehicle."""
     centre = (view.size_px // 2, view.size_px // 2)
     for radius in range(10, int(view.reach_m * 1.5), 10):
         cv2.circle(image, centre, int(radius * view.scale), _RING, 1, cv2.LINE_AA)
@@ -70,7 +71,8 @@ def _grid(image: np.ndarray, view: BevView) -> None:
             text(image, f'{radius} m', view.pixels(np.array([radius, 0.0])) + [4, 14], (130, 125, 120), 0.38)
 
 
-def _ego(image: np.ndarray, view: BevView) -> None:
+def draw_ego(image: np.ndarray, view: BevView) -> None:
+    """Draw the vehicle in the middle."""
     length, width = _EGO_SIZE_M
     outline = np.array([[length / 2, 0], [length / 4, width / 2], [-length / 2, width / 2],
                         [-length / 2, -width / 2], [length / 4, -width / 2]])
@@ -81,7 +83,7 @@ def _ego(image: np.ndarray, view: BevView) -> None:
 def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
     """Draw the ground that the roadside camera sees."""
     if scene.ego_from_infra is not None and scene.infra_camera is not None:
-        ground = _seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
+        ground = seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
         fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), UNIT_COLOUR, 0.10)
 
 
@@ -93,7 +95,7 @@ def _unit(image: np.ndarray, view: BevView, scene: Scene) -> None:
     text(image, 'roadside unit', place + [0, 20], UNIT_COLOUR, 0.42, centred=True)
 
 
-def _seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,
+def seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,
                  farthest_m: float = 90.0) -> np.ndarray:
     """Return the polygon (n, 3) of ground seen by a camera, in its lidar frame."""
     height, width = shape[:2]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.calibration_check import view_angles
 from ..core.calibration_file import CameraCalibration
+from ..core.geometry import rotation_z
 from ..core.lens import Lens
 from ..core.types import Boxes
 from .draw import polyline, text
@@ -24,7 +25,9 @@ _GRID, _AXIS, _CAR, _WORDS = (120, 220, 120), (60, 200, 255), (80, 120, 255), (2
 
 def draw_calibration(image: np.ndarray, calibration: CameraCalibration) -> np.ndarray:
     """
-    Return a copy without distortion with a 10 m grid on the road, and a car 15 m ahead of the lidar.
+    Return a copy without distortion with a 10 m grid on the road, and a car 15 m away from the lidar.
+
+    Both lie where the file says that the camera looks.
 
     :param image: (height, width, 3) BGR of the size that the calibration is for.
     """
@@ -37,8 +40,9 @@ def draw_calibration(image: np.ndarray, calibration: CameraCalibration) -> np.nd
     for y in _SIDE_M:
         _line(image, calibration, (0, y), (_FORWARD_M[-1], y), _GRID if y else _AXIS)
     distance, *size = _CAR_M
-    car = Boxes(np.array([[distance, 0, calibration.ground_z + size[2] / 2]]), np.array([size]), np.zeros(1),
-                np.zeros((1, 2)), np.zeros(1, np.int64), np.ones(1), np.zeros(1, np.int64))
+    centre = _ground(calibration, (distance, 0)) + [0, 0, size[2] / 2]
+    car = Boxes(centre[None], np.array([size]), np.radians([calibration.looks_deg]), np.zeros((1, 2)),
+                np.zeros(1, np.int64), np.ones(1), np.zeros(1, np.int64))
     draw_boxes(image, car, calibration.img_from_lidar, label=False, colour=_CAR)
     labels = [((x, 0), f'{x} m') for x in _FORWARD_M[1:]]
     labels += [((_SIDE_LABELS_M, y), f"{abs(y)} m {'left' if y > 0 else 'right'}") for y in _SIDE_M[_SIDE_M != 0]]
@@ -46,13 +50,14 @@ def draw_calibration(image: np.ndarray, calibration: CameraCalibration) -> np.nd
     told = view_angles(calibration)
     text(image, f"camera {told['height_m']:.2f} m above the road, pitch {told['pitch_deg']:.1f} deg down, yaw "
          f"{told['yaw_deg']:.1f} deg left, field of view {told['fov_deg']:.0f} deg", (10, 22), _WORDS, 0.55)
-    text(image, 'grid: road, every 10 m from the lidar; box: car of 4.5 x 1.9 x 1.6 m, centre 15 m ahead', (10, 44),
+    text(image, 'grid: road, every 10 m from the lidar; box: car of 4.5 x 1.9 x 1.6 m, centre 15 m away', (10, 44),
          _WORDS, 0.55)
     return image
 
 
 def _ground(calibration: CameraCalibration, place) -> np.ndarray:
-    return np.array([*place, calibration.ground_z], np.float64)
+    """Return a point on the road; :param place: metres ahead and to the left, seen along the camera."""
+    return rotation_z(np.radians(calibration.looks_deg)) @ [*place, calibration.ground_z]
 
 
 def _line(image: np.ndarray, calibration: CameraCalibration, start, end, colour) -> None:

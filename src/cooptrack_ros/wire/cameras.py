@@ -1,14 +1,15 @@
-"""Where a camera stands and how it projects: the exact Calibration, or CameraInfo and transforms."""
+"""Where a camera stands and how it projects: the exact Calibration, CameraInfo and transforms, or a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
 
+from ..core.calibration_file import CameraCalibration
 from ..core.geometry import split_projection
 from ..core.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
@@ -25,6 +26,7 @@ class CameraModel:
 
     ``img_from_lidar`` (4, 4) refers to pictures of ``width`` x ``height`` without distortion; ``base_from_lidar``
     (4, 4) leads to the vehicle base, or to the map for a roadside unit; ``lens`` is what pictures must be freed of.
+    ``base_covariance`` (6, 6) tells how well ``base_from_lidar`` is known, metres and radians; zeros: not known.
     """
 
     width: int
@@ -35,6 +37,7 @@ class CameraModel:
     base_frame: str
     camera_frame: str = ''
     lens: Lens | None = None
+    base_covariance: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,28 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
         lens = _lens(msg.width, msg.height, _intrinsic(projection), 'plumb_bob', msg.distortion)
     return CameraModel(msg.width, msg.height, projection, base_from_lidar, msg.lidar_frame, msg.base_frame,
                        msg.header.frame_id, lens)
+
+
+def model_of_file(calibration: CameraCalibration, is_rectified: bool | None = None) -> CameraModel:
+    """
+    Return the camera that a file describes; its projection is exact, too.
+
+    :param is_rectified: what the user says about the pictures; None: the coefficients of the lens say it.
+    :raises WireError: without a mounting, if the lens is not known, or if it bends pictures that are rectified.
+    """
+    mounting = calibration.mounting
+    if mounting is None:
+        raise WireError('bad_calibration', 'lidar_frame, base_frame and base_from_lidar are missing')
+    lens = None
+    if np.any(calibration.distortion):
+        if is_rectified:
+            raise WireError('bad_calibration', 'distortion is not 0, but the parameter image.rectified says that '
+                            'pictures have none')
+        lens = _lens(calibration.width, calibration.height, calibration.matrix, calibration.distortion_model,
+                     calibration.distortion)
+    return CameraModel(
+        calibration.width, calibration.height, calibration.img_from_lidar, mounting.base_from_lidar,
+        mounting.lidar_frame, mounting.base_frame, calibration.camera_frame, lens, mounting.covariance)
 
 
 def _intrinsic(projection: np.ndarray) -> np.ndarray:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 
 import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.geometry import heading, nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
+from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..core.types import CLASS_NAMES, Boxes, InstanceSet
 from .arrays import finite, from_field, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
+from .poses import check_plausible_pose
 
 ENCODINGS = {'float32': InstanceFeatureArray.FLOAT32, 'float16': InstanceFeatureArray.FLOAT16,
              'int8': InstanceFeatureArray.INT8}
 _FEATURE_TYPES = {InstanceFeatureArray.FLOAT32: np.float32, InstanceFeatureArray.FLOAT16: np.float16,
                   InstanceFeatureArray.INT8: np.int8}
 _BLOCKS = ('semantic', 'motion', 'embedding')
+_LARGEST_HALF = np.float32(65504)
+_MAX_YAW = 10.0
+_POINTS = (-1.0, 2.0)
+"""Fractions of the range; an object may have left it since it was seen."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class FeatureMeta:
     map_from_lidar: np.ndarray = field(default_factory=lambda: np.eye(4))
     pc_range: tuple[float, ...] = (0.0, -51.2, -5.0, 102.4, 51.2, 3.0)
     encoding: str = 'float16'
+    compact: bool = True
+    """Leave the embeddings out: receivers with the weights of the sender recompute them from their points."""
 
     @staticmethod
     def example() -> FeatureMeta:
@@ -50,25 +58,46 @@ class FeatureLimits:
     max_position_m: float = 1000.0
     max_size_m: float = 50.0
     max_speed_m_s: float = 150.0
+    max_feature: float = 65504.0
+    """The largest number of float16; with far more the network would give NaN."""
+    min_previous_age_s: float = 1e-3
+    max_previous_age_s: float = 10.0
 
 
 def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np.ndarray:
     """Return which instances (N,) bool a receiver would accept: one bad instance costs the whole message."""
-    limits, boxes = limits or FeatureLimits(), instances.boxes
+    limits, boxes, age = limits or FeatureLimits(), instances.boxes, instances.previous_age_s
     columns = np.concatenate([boxes.centre, boxes.size, boxes.yaw[:, None], boxes.velocity, boxes.score[:, None],
-                              instances.ref_points, instances.previous_position, instances.previous_age_s[:, None],
-                              instances.semantic, instances.motion, instances.embedding], axis=1)
-    return (np.isfinite(columns).all(1)
-            & (np.abs(boxes.centre) <= limits.max_position_m).all(1)
-            & (np.abs(boxes.velocity) <= limits.max_speed_m_s).all(1)
-            & (boxes.size > 0).all(1) & (boxes.size <= limits.max_size_m).all(1)
-            & (boxes.score >= 0) & (boxes.score <= 1))
+                              instances.ref_points, instances.embedded_points, instances.previous_position,
+                              age[:, None]], axis=1)
+    low, high = _bounds(limits)
+    # What is not finite lies within no bounds.
+    good = ((columns >= low) & (columns <= high)).all(1) & ((age == 0) | (age >= limits.min_previous_age_s))
+    for name in _BLOCKS:
+        good &= _largest(getattr(instances, name)) <= limits.max_feature
+    return good
+
+
+@cache
+def _bounds(limits: FeatureLimits) -> np.ndarray:
+    """Return the lowest and the highest value of each column of ``plausible``, (2, columns)."""
+    position, speed = limits.max_position_m, limits.max_speed_m_s
+    groups = [(3, -position, position), (3, np.nextafter(0, 1), limits.max_size_m), (1, -_MAX_YAW, _MAX_YAW),
+              (2, -speed, speed), (1, 0, 1), (6, *_POINTS), (3, -position, position),
+              (1, 0, limits.max_previous_age_s)]
+    return np.array([bounds for count, *bounds in groups for _ in range(count)]).T
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """Return the largest magnitude of each row: NaN if there is one in it, 0 without columns."""
+    return np.maximum(values.max(axis=1, initial=0.0), -values.min(axis=1, initial=0.0))
 
 
 def sendable(instances: InstanceSet, max_instances: int) -> tuple[InstanceSet, int]:
     """Return the best plausible instances by score, in their order, and how many were not plausible."""
     accepted = plausible(instances)
-    instances = instances[accepted]
+    if not accepted.all():
+        instances = instances[accepted]
     if len(instances) > max_instances:
         instances = instances[np.sort(np.argsort(-instances.boxes.score)[:max_instances])]
     return instances, int((~accepted).sum())
@@ -98,27 +127,33 @@ def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatu
     msg.previous_positions = to_field(instances.previous_position, 'f')
     msg.previous_ages = to_field(instances.previous_age_s, 'f')
     msg.encoding = ENCODINGS[meta.encoding]
-    for name in _BLOCKS:
+    for name in _BLOCKS[:2] if meta.compact else _BLOCKS:
         _encode_block(msg, name, getattr(instances, name))
+    msg.embedded_points = to_field(instances.embedded_points, 'f')
     return msg
 
 
 def _set_pose(msg: InstanceFeatureArray, map_from_lidar: np.ndarray) -> None:
     position, orientation = msg.pose.pose.position, msg.pose.pose.orientation
     position.x, position.y, position.z = (float(v) for v in map_from_lidar[:3, 3])
-    w, x, y, z = quaternion_from_rotation(nearest_rotation(map_from_lidar[:3, :3]))
-    orientation.w, orientation.x, orientation.y, orientation.z = float(w), float(x), float(y), float(z)
+    orientation.w, orientation.x, orientation.y, orientation.z = _quaternion(map_from_lidar[:3, :3].tobytes())
     msg.has_exact_pose = True
     msg.map_from_lidar = map_from_lidar.reshape(16)
 
 
+@lru_cache(maxsize=16)
+def _quaternion(rotation: bytes) -> list[float]:
+    """Return w, x, y, z of nearly a rotation, float64 (3, 3); units stand still, so it is the same every time."""
+    return quaternion_from_rotation(nearest_rotation(np.frombuffer(rotation).reshape(3, 3))).tolist()
+
+
 def _encode_block(msg: InstanceFeatureArray, name: str, values: np.ndarray) -> None:
     if msg.encoding == InstanceFeatureArray.INT8:
-        scales = np.maximum(np.abs(values).max(axis=1, initial=0.0) / 127.0, 1e-12).astype(np.float32)
+        scales = np.maximum(_largest(values) / 127.0, 1e-12).astype(np.float32)
         setattr(msg, f'{name}_scales', to_field(scales, 'f'))
-        values = np.round(values / scales[:, None]).clip(-127, 127)
+        values = np.rint(values / scales[:, None])
     elif msg.encoding == InstanceFeatureArray.FLOAT16:
-        values = np.clip(values, -65504, 65504)
+        values = np.minimum(np.maximum(values, -_LARGEST_HALF), _LARGEST_HALF)
     coded = np.ascontiguousarray(values, dtype=_FEATURE_TYPES[msg.encoding])
     setattr(msg, name, to_field(coded.view(np.uint8).reshape(-1), 'B'))
 
@@ -127,14 +162,16 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     """
     Return instances and the rest of a message; everything is checked before anything is allocated for it.
 
-    A message without features (empty blocks) gives an instance set of width 0.
+    A message without features (empty blocks) gives an instance set of width 0. A compact one gives embeddings of
+    width 0, which ``model.sender`` completes.
 
     :raises WireError: naming what is wrong.
     """
     limits = limits or FeatureLimits()
     count, width = int(msg.count), int(msg.width)
     if msg.version != InstanceFeatureArray.VERSION:
-        raise WireError('wrong_version', f'version {msg.version}, expected {InstanceFeatureArray.VERSION}')
+        raise WireError('wrong_version', f'version {msg.version} of the message, expected '
+                        f'{InstanceFeatureArray.VERSION}: the sender runs another release')
     if count > limits.max_instances or width > limits.max_width:
         raise WireError('too_large', f'{count} instances of width {width}; at most {limits.max_instances} of '
                         f'{limits.max_width} are accepted')
@@ -145,10 +182,16 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
         raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
     boxes = _decode_boxes(msg, labels, count, limits)
     features = [_decode_block(msg, name, count, width) for name in _BLOCKS]
+    semantic, motion, embedding = (block.shape[1] for block in features)
+    if semantic != motion or embedding > semantic:
+        raise WireError('wrong_length', 'all features may be left out, or the embeddings alone')
     instances = InstanceSet(
         boxes, _floats(msg, 'ref_points', count, 3), *features,
-        _floats(msg, 'previous_positions', count, 3), _floats(msg, 'previous_ages', count))
-    return instances, _decode_meta(msg)
+        _floats(msg, 'previous_positions', count, 3), _floats(msg, 'previous_ages', count),
+        _floats(msg, 'embedded_points', count, 3))
+    if not plausible(instances, limits).all():
+        raise WireError('implausible', 'an angle, a reference point, an earlier position or a feature is out of range')
+    return instances, _decode_meta(msg, limits)
 
 
 def _floats(msg: InstanceFeatureArray, name: str, count: int, columns: int | None = None) -> np.ndarray:
@@ -179,11 +222,14 @@ def _decode_block(msg: InstanceFeatureArray, name: str, count: int, width: int) 
     data = from_field(coded, 'B', name, count * width * dtype.itemsize)
     values = data.view(dtype).reshape(count, width).astype(np.float32)
     if msg.encoding == InstanceFeatureArray.INT8:
-        values = values * _floats(msg, f'{name}_scales', count)[:, None]
+        scales = _floats(msg, f'{name}_scales', count)
+        # Too large a scale gives infinite numbers, which are refused below.
+        with np.errstate(over='ignore'):
+            values = values * scales[:, None]
     return finite(values, name)
 
 
-def _decode_meta(msg: InstanceFeatureArray) -> FeatureMeta:
+def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMeta:
     encoding = next(name for name, value in ENCODINGS.items() if value == msg.encoding)
     pose = msg.pose.pose
     if msg.has_exact_pose:
@@ -196,10 +242,12 @@ def _decode_meta(msg: InstanceFeatureArray) -> FeatureMeta:
         map_from_lidar = np.eye(4)
         map_from_lidar[:3, :3] = rotation_from_quaternion(quaternion)
         map_from_lidar[:3, 3] = finite(np.array([pose.position.x, pose.position.y, pose.position.z]), 'pose.position')
-    if not 0.2 < np.linalg.det(map_from_lidar[:3, :3]) < 5 or not np.isfinite(heading(map_from_lidar[:3, :3])):
-        raise WireError('implausible', 'the pose of the unit is degenerate')
+    check_plausible_pose(map_from_lidar, 'the pose of the unit')
+    if msg.header.stamp.sec < 0 or msg.header.stamp.nanosec >= 1_000_000_000:
+        raise WireError('implausible', f'stamp {msg.header.stamp.sec} s, {msg.header.stamp.nanosec} ns')
     pc_range = finite(np.array(msg.pc_range, np.float64), 'pc_range')
-    if not (pc_range[3:] > pc_range[:3]).all():
-        raise WireError('implausible', f'pc_range {pc_range.tolist()} is empty')
+    if not (pc_range[3:] > pc_range[:3]).all() or np.abs(pc_range).max() > limits.max_position_m:
+        raise WireError('implausible', f'pc_range {pc_range.tolist()} is empty or too large')
     return FeatureMeta(msg.unit_id, int(msg.session), int(msg.sequence), msg.model_id, stamp_ns(msg.header.stamp),
-                       msg.header.frame_id, msg.map_frame, map_from_lidar, tuple(pc_range.tolist()), encoding)
+                       msg.header.frame_id, msg.map_frame, map_from_lidar, tuple(pc_range.tolist()), encoding,
+                       len(msg.embedding) == 0)

@@ -12,6 +12,20 @@ from ..core.geometry import make_pose, rotation_from_quaternion
 from .arrays import finite, matrix, stamp_ns
 from .errors import WireError
 
+_MAX_OFFSET_M = 1e8
+"""More than any map on Earth needs; numbers far beyond overflow further on."""
+
+
+def check_plausible_pose(pose: np.ndarray, name: str) -> None:
+    """
+    Check that a finite matrix (4, 4) could be a pose, which stored calibrations are only nearly.
+
+    :raises WireError: if it is far from a rotation, mirrors space, or leads out of the world.
+    """
+    if (np.abs(pose[:3, :3]).max() > 2 or not 0.2 < np.linalg.det(pose[:3, :3]) < 5
+            or np.abs(pose[:3, 3]).max() > _MAX_OFFSET_M or np.abs(pose[3] - (0, 0, 0, 1)).max() > 1e-6):
+        raise WireError('bad_pose', f'{name} is no pose: {pose.tolist()}')
+
 
 def decode_odometry(msg: Odometry) -> tuple[int, np.ndarray]:
     """
@@ -54,16 +68,17 @@ def _pose(p, q) -> np.ndarray:
     if abs(np.linalg.norm(quaternion) - 1) > 1e-2:
         raise WireError('bad_pose', 'the orientation is not a unit quaternion')
     position = finite(np.array([p.x, p.y, p.z]), 'position')
-    return make_pose(rotation_from_quaternion(quaternion), position)
+    pose = make_pose(rotation_from_quaternion(quaternion), position)
+    check_plausible_pose(pose, 'the pose')
+    return pose
 
 
 def decode_pair(msg: PairTransform) -> tuple[int, int, np.ndarray]:
     """
     Return ego stamp and roadside stamp in nanoseconds and ego_from_infra (4, 4).
 
-    :raises WireError: if the matrix is not finite or singular.
+    :raises WireError: if the matrix is not finite or no pose.
     """
     pose = matrix(msg.ego_from_infra, 'ego_from_infra')
-    if abs(np.linalg.det(pose[:3, :3])) < 1e-6:
-        raise WireError('bad_pose', 'ego_from_infra is singular')
+    check_plausible_pose(pose, 'ego_from_infra')
     return stamp_ns(msg.header.stamp), stamp_ns(msg.infra_stamp), pose

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cooptrack_msgs.msg import Track, TrackArray
 
-from ..core.types import CLASS_NAMES, Boxes, Match
+from ..core.ego_agent import EgoResult
+from ..core.types import CLASS_NAMES, Boxes, Frame, Match, RoadsideMessage
 from .arrays import set_stamp
 
 
@@ -25,6 +27,20 @@ class TrackMeta:
     reset: bool = False
     infra_age_s: float | None = None
     infra_count: int = 0
+
+
+def ego_meta(result: EgoResult, messages: Sequence[RoadsideMessage], frame: Frame, lidar_frame: str, model_id: str,
+             map_frame: str) -> TrackMeta:
+    """Return what the vehicle says of a frame besides the tracks; :param messages: all that were used for it."""
+    age = max((frame.stamp_ns - m.stamp_ns) / 1e9 for m in messages) if messages else None
+    return TrackMeta(frame.stamp_ns, lidar_frame, result.mode, model_id, map_frame, frame.global_from_lidar,
+                     result.output.reset, age, sum(len(m.instances) for m in messages))
+
+
+def encode_detections(boxes: Boxes, meta: TrackMeta) -> TrackArray:
+    """Return boxes without identities as the message of one frame."""
+    none = np.zeros(len(boxes), np.int64)
+    return encode_tracks(boxes.with_(track_id=none), meta, none.astype(float), none, {})
 
 
 def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: np.ndarray,

@@ -8,7 +8,9 @@ import pytest
 
 from cooptrack_ros.core.calibration_check import check_calibration, view_angles
 from cooptrack_ros.core.calibration_file import CameraCalibration, read_calibration
+from cooptrack_ros.core.calibration_rig import check_rig
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.geometry import rotation_z
 
 EXAMPLE = Path(__file__).parents[3] / 'config/calibration.example.yaml'
 SAMPLES = {
@@ -41,6 +43,44 @@ def test_real_cameras_are_left_alone(name):
     camera = CameraCalibration(width, height, np.array(matrix), 'plumb_bob', np.array(distortion), np.array(
         [[0.0, -1, 0, 0], [0, 0, -1, -0.5], [1, 0, 0, -0.5], [0, 0, 0, 1]]), -1.9)
     assert check_calibration(camera) == []
+
+
+@pytest.mark.parametrize('looks_deg', [0, 45, -90, 120, 180])
+def test_a_camera_may_look_anywhere_if_its_file_says_so(looks_deg):
+    turn = rotation_z(np.radians(looks_deg))
+    camera = good().camera_from_lidar.copy()
+    camera[:3, :3] = camera[:3, :3] @ turn.T
+    # Seen from any side, the same camera at the same place of a turned car.
+    camera = replace(good(), camera_from_lidar=camera, looks_deg=looks_deg)
+    assert check_calibration(camera) == []
+    finding, = check_calibration(replace(camera, looks_deg=looks_deg + 180))
+    assert finding.problem.startswith('the camera does not look')
+    remedy = float(finding.advice.partition('looks_deg: ')[2].partition(';')[0])
+    assert (remedy - looks_deg + 180) % 360 == pytest.approx(180, abs=1)
+
+
+def placed(**changes):
+    """Return the example with changes of its place."""
+    return replace(good(), mounting=replace(good().mounting, **changes))
+
+
+@pytest.mark.parametrize(('pose', 'problem'), [
+    (np.diag([1, 1.05, 1, 1]), 'base_from_lidar is not a rotation'),
+    (np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.7], [0, 0, 0, 1]]), 'the lidar frame is not level')])
+def test_an_unlikely_place_is_found(pose, problem):
+    finding, = check_calibration(placed(base_from_lidar=pose.astype(float)))
+    assert finding.problem == problem
+
+
+def test_cameras_of_one_agent_share_frame_place_and_road():
+    others = {'b': replace(good(), camera_frame='rear'), 'c': replace(good(), mounting=None)}
+    assert check_rig({'a': good(), **others}) == []
+    moved = good().mounting.base_from_lidar + np.eye(4, k=3)
+    for other, problem in ((placed(lidar_frame='other'), 'different frames'),
+                           (placed(base_from_lidar=moved), 'different places'),
+                           (replace(good(), ground_z=-1.5), 'different heights')):
+        finding, = check_rig({'a': good(), 'b': other})
+        assert finding.problem.startswith('b and a ') and finding.problem.endswith(problem)
 
 
 def with_matrix(*changes):
@@ -92,7 +132,15 @@ def test_a_pitch_that_hides_the_road_is_found():
     ('ground_z: -1.9', 'ground_z: low', "'ground_z' does not hold numbers only"),
     ('ground_z: -1.9', 'ground_z: .nan', "'ground_z' holds NaN"),
     ('  - [0.0, 0.0, 1.0]\n', '', "'matrix' must be 3x3, but is 2x3"),
-    ('498.435995', '0.0', "'matrix' cannot be inverted")])
+    ('498.435995', '0.0', "'matrix' cannot be inverted"),
+    ('width: 960', 'width: 960.5', "'width' must be a number of pixels, but is 960.5"),
+    ('lidar_frame: ego/lidar\n', '', 'missing fields: lidar_frame; unknown fields: none'),
+    ('lidar_frame: ego/lidar', 'lidar_frame: ""', "'lidar_frame' is empty"),
+    ('base_frame: ego/base_link', 'base_frame: 7', "'base_frame' must be a name of at most 64 characters, but is 7"),
+    ('0.999991423, 1.789', '0.0, 1.789', "'base_from_lidar' must hold a rotation and a place"),
+    ('looks_deg: 0', 'looks_deg: ahead', "'looks_deg' does not hold numbers only"),
+    ('base_from_lidar_std: [0.0, 0.0', 'base_from_lidar_std: [-0.1, 0.0', "must not be negative"),
+    ('base_from_lidar_std: [0.0, 0.0', 'base_from_lidar_std: [0.0', "'base_from_lidar_std' must be 6, but is 5")])
 def test_a_file_with_errors_is_refused_by_field(tmp_path, old, new, error):
     text = EXAMPLE.read_text(encoding='utf-8')
     assert old in text

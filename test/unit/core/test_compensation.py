@@ -19,7 +19,8 @@ def message(velocity, previous=None, age=0.0):
     points = (np.array([[50.0, 10, 0]]) - RANGE[:3]) / (np.array(RANGE[3:]) - RANGE[:3])
     feature = np.ones((1, 4), np.float32)
     instances = InstanceSet(boxes, points.astype(np.float32), feature, feature, feature,
-                            np.array([previous or [0, 0, 0]], np.float32), np.array([age], np.float32))
+                            np.array([previous or [0, 0, 0]], np.float32), np.array([age], np.float32),
+                            points.astype(np.float32))
     return RoadsideMessage('u', 1_000_000_000, instances, np.eye(4))
 
 
@@ -39,12 +40,12 @@ def test_a_message_of_now_stays_as_it_is():
 
 
 def test_half_of_the_velocity_comes_from_the_last_position():
-    assert velocities(message([10.0, 0.0], [49.4, 10, 0], 0.1))[0] == pytest.approx([8.0, 0.0], abs=1e-4)
-    assert velocities(message([np.nan, np.nan]))[0].tolist() == [0, 0]
+    assert velocities(message([10.0, 0.0], [49.4, 10, 0], 0.1).instances)[0] == pytest.approx([8.0, 0.0], abs=1e-4)
+    assert velocities(message([np.nan, np.nan]).instances)[0].tolist() == [0, 0]
 
 
 def test_what_is_slow_stands():
-    assert velocities(message([0.3, 0.2]))[0].tolist() == [0, 0]
+    assert velocities(message([0.3, 0.2]).instances)[0].tolist() == [0, 0]
 
 
 def test_the_tracker_compensates_if_the_configuration_says_so():

@@ -17,7 +17,7 @@ def message(points, pose):
     boxes = Boxes(np.column_stack([points, np.zeros(n)]), np.ones((n, 3)), np.zeros(n), np.zeros((n, 2)),
                   np.zeros(n, np.int64), np.ones(n), np.arange(n))
     zeros = np.zeros((n, 3), np.float32)
-    instances = InstanceSet(boxes, zeros, zeros, zeros, zeros, zeros, np.zeros(n, np.float32))
+    instances = InstanceSet(boxes, zeros, zeros, zeros, zeros, zeros, np.zeros(n, np.float32), zeros)
     return RoadsideMessage('rsu', 0, instances, pose)
 
 

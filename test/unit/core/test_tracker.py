@@ -40,6 +40,14 @@ def test_cooperative_step_takes_no_one_and_full_capacity(instances, bias, count)
     assert len(outputs[-1].matches) <= min(count, expected)
 
 
+def test_a_message_with_more_instances_than_there_are_queries_leaves_their_number(instances):
+    many = instances[np.tile(np.arange(len(instances)), 3)]
+    assert len(many) > CONFIG.num_queries
+    state, outputs = run(make_tracker(Side.COOPERATIVE, MANY), [make_frame(0), make_frame(1)], [make_message(many)])
+    assert len(state.tracks) == CONFIG.num_queries
+    assert len(outputs[-1].matches) <= CONFIG.num_queries
+
+
 @pytest.mark.parametrize('side', [Side.VEHICLE, Side.ROADSIDE])
 @pytest.mark.parametrize('bias', [NONE, MANY])
 def test_a_single_agent_keeps_none_or_all_of_its_tracks(side, bias):

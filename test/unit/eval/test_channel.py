@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.geometry import rotation_z
 from cooptrack_ros.core.types import InstanceSet, RoadsideMessage
 from cooptrack_ros.eval.channel import Channel
 
@@ -58,7 +59,8 @@ def test_noise_turns_the_pose_and_repeats_with_its_seed():
 
 
 @pytest.mark.parametrize('settings', [{'latency_ms': -1}, {'rotation_noise_deg': 100}, {'drop_rate': 1.5},
-                                      {'latency_ms': float('nan')}])
+                                      {'latency_ms': float('nan')}, {'translation_noise_m': -1},
+                                      {'noise_scope': 'nowhere'}, {'max_age_ms': 1e9}, {'yaw_error_deg': 91}])
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(UserError, match='must be'):
         Channel(**settings)
@@ -68,3 +70,61 @@ def test_a_wrong_calibration_turns_the_unit_about_itself():
     pose = next(Channel(yaw_error_deg=90.0).deliver('x', sent(1)))[0].ego_from_infra
     right = next(Channel().deliver('x', sent(1)))[0].ego_from_infra
     assert np.allclose(pose @ [1, 0, 0, 1], right @ [0, 1, 0, 1]) and np.allclose(pose[:3, 3], right[:3, 3])
+
+
+def test_a_message_is_used_again_until_it_is_too_old():
+    arrived = stamps_ms(Channel(rate_hz=2.0, max_age_ms=300.0).deliver('x', sent(11)))
+    assert arrived == [0, 0, 0, 0, None, 500, 500, 500, 500, None, 1000]
+    # As in the paper: in its own frame only.
+    assert stamps_ms(Channel(rate_hz=2.0).deliver('x', sent(7))) == [0, None, None, None, None, 500, None]
+
+
+def test_what_was_overtaken_or_comes_twice_changes_nothing():
+    arrived = stamps_ms(Channel(jitter_ms=400.0, duplicate_rate=0.5, max_age_ms=1000.0, seed=2).deliver('x', sent(200)))
+    used = [a for a in arrived if a is not None]
+    assert used == sorted(used)
+    ages = [100 * i - a for i, a in enumerate(arrived) if a is not None]
+    assert min(ages) >= 0 and 100 < max(ages) <= 500
+
+
+def test_a_message_knows_the_one_that_arrived_before_it():
+    arrived = [m[0] for m in Channel().deliver('x', sent(3))]
+    assert [m.earlier and m.earlier.stamp_ns for m in arrived] == [None, 0, 100_000_000]
+    slow = [m[0] for m in Channel(rate_hz=2.0, max_age_ms=500.0).deliver('x', sent(6))]
+    assert slow[5].earlier.stamp_ns == 0 and slow[4].earlier is None
+
+
+def turns_deg(poses):
+    """Return the turns about z of poses."""
+    return np.array([np.rad2deg(np.arctan2(p[1, 0], p[0, 0])) for p in poses])
+
+
+def test_noise_reaches_what_its_scope_says():
+    def poses(scope):
+        arrived = [m[0] for m in Channel(rotation_noise_deg=1.0, translation_noise_m=0.5, noise_scope=scope).deliver(
+            'x', sent(50))]
+        return [m.ego_from_infra for m in arrived], [m.alignment_pose for m in arrived]
+    everywhere, told = poses('everywhere')
+    assert told == [None] * 50 and turns_deg(everywhere).std() > 0.5
+    points, told = poses('points')
+    np.testing.assert_array_equal(points, everywhere)
+    assert not turns_deg(told).any()
+    true, told = poses('alignment')
+    assert not turns_deg(true).any() and np.array_equal(told, everywhere)
+
+
+def test_constant_noise_is_drawn_once_for_each_sequence():
+    channel = Channel(rotation_noise_deg=1.0, translation_noise_m=0.5, constant_noise=True)
+    poses = np.array([m[0].ego_from_infra for m in channel.deliver('x', [*sent(4), *sent(4, 'b', 400)])])
+    shifts = poses[:, :2, 3] - np.array([[i % 4, 0] for i in range(8)])
+    for part in (turns_deg(poses), shifts[:, 0], shifts[:, 1]):
+        assert np.ptp(part[:4]) < 1e-9 and np.ptp(part[4:]) < 1e-9 and abs(part[0] - part[4]) > 1e-3
+
+
+def test_a_turn_leaves_the_place_of_the_unit():
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = rotation_z(0.3), [5.0, 2.0, 1.0]
+    message = RoadsideMessage('rsu_1', 0, InstanceSet.empty(4), pose)
+    moved = next(Channel(rotation_noise_deg=2.0).deliver('x', [('a', message)]))[0].ego_from_infra
+    np.testing.assert_array_equal(moved[:3, 3], pose[:3, 3])
+    assert np.allclose(moved[:3, :3] @ moved[:3, :3].T, np.eye(3)) and not np.allclose(moved, pose)

@@ -37,7 +37,8 @@ def test_the_place_of_a_fused_instance_is_brought_to_the_ego_frame():
     assert (link.track_id, link.affinity, link.ego_score) == (5, 0.75, 0.2)
     assert np.allclose(link.position, [10, 2, 0])
     assert link_rows([link], make_pose(np.eye(3), np.array([100.0, 0, 0]))) == [
-        {'tracking_id': '5', 'affinity': 0.75, 'translation': pytest.approx([110, 2, 0])}]
+        {'tracking_id': '5', 'affinity': 0.75, 'translation': pytest.approx([110, 2, 0]),
+         'unit': 'rsu'}]
 
 
 def test_late_fusion_links_what_stands_at_one_place():

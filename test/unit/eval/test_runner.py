@@ -13,6 +13,7 @@ from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
+from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
@@ -195,3 +196,18 @@ def test_the_unit_may_run_another_model(datasets):
     other = replace(package, config=replace(package.config, tracker_roadside=TrackerConfig(score_threshold=2.0)))
     _, cost = Evaluation(datasets, package, Selection(limit=2), roadside=other).run('cooperative')
     assert cost.instances == 0
+
+
+def test_other_links_share_what_does_not_depend_on_them(datasets):
+    package = Counting(talkative_model())
+    channel = Channel(latency_ms=100.0, max_age_ms=500.0)
+    shared = Evaluation(datasets, package, Selection(limit=5), keeps_maps=True)
+    first, _ = shared.run('cooperative')
+    before = package.sides.count(Side.ROADSIDE)
+    late, cost = shared.under(channel, True, compensation='none').run('cooperative')
+    assert package.sides.count(Side.ROADSIDE) == before and 'image_features' not in cost.stage_seconds
+    alone = Evaluation(datasets, talkative_model().with_behaviour(compensation='none'), Selection(limit=5),
+                       channel=channel, corrects_poses=True)
+    assert json.dumps(late) == json.dumps(alone.run('cooperative')[0]) != json.dumps(first)
+    again, _ = shared.run('cooperative')
+    assert json.dumps(again) == json.dumps(first)

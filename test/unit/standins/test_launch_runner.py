@@ -51,7 +51,22 @@ def test_an_included_file_gets_its_arguments(prefix):
     assert plan.nodes[0].command[1:] == ('hello',)
 
 
+def test_what_an_included_file_declares_holds_for_what_follows_up_to_the_end_of_the_group(prefix):
+    (prefix / 'inner.launch.xml').write_text('<launch><arg name="v" default="inner"/></launch>')
+    include, after = '<include file="$(dirname)/inner.launch.xml"/>', '<arg name="v" default="outer"/>'
+    node = '<node pkg="some_pkg" exec="talker" args="$(var v)"/>'
+    assert parse(prefix, include + after + node).nodes[0].command[1:] == ('inner',)
+    assert parse(prefix, f'<group>{include}</group>{after}{node}').nodes[0].command[1:] == ('outer',)
+
+
+def test_a_text_stays_one_even_if_it_is_empty_or_looks_like_a_number(prefix):
+    plan = parse(prefix, '''<node pkg="some_pkg" exec="talker"><param name="a" value="" type="str"/>
+        <param name="b" value="7" type="str"/><param name="c" value="it's" type="str"/></node>''')
+    assert list(plan.nodes[0].command[2:]) == ['-p', "a:=''", '-p', "b:='7'", '-p', "c:='it''s'"]
+
+
 @pytest.mark.parametrize(('body', 'complaint'), [
+    ('<node pkg="some_pkg" exec="talker"><param name="a" value="1" type="int"/></node>', 'type int'),
     ('<timer/>', 'timer'), ('<node pkg="some_pkg" exec="talker" respawn="true"/>', 'respawn'),
     ('<node pkg="some_pkg" exec="nobody"/>', 'nobody'), ('<node pkg="none" exec="x"/>', "'none'"),
     ('<arg name="must"/>', 'required'), ('<let name="a" value="$(var b)"/>', 'not declared'),

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ...core.errors import UserError
-from .recording import Scene, record_roadside, record_vehicle, write_pairs
+from .recording import Scene, record_roadside, record_vehicle, write_pairs, write_union
 from .render import TownRenderer
 from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_town
 from .town import make_town
@@ -41,7 +41,7 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
     :param seconds: length of the vehicle's recording, 10 frames each.
     :param size: picture width and height.
     :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
-        identical vehicle sides.
+        identical vehicle sides, and ``root/cooperative/label`` what the vehicle or any unit labels.
     :param lidar: also write coarse point clouds.
     :param progress: is called with (pictures done, pictures in all).
     :raises UserError: if the arguments make no sense or ``root`` is in use.
@@ -75,15 +75,16 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
     folders = [work] if units == 1 else [work / f'unit_{k}' for k in range(1, units + 1)]
     vehicle = record_vehicle(scene, folders[0], tick)
     ego_arm = scene.agents[scene.ego].path.arms[0]
-    rigs = ()
+    rigs, roadsides = (), []
     for unit, (folder, clock) in enumerate(zip(folders, clocks), 1):
         if unit > 1:
             shutil.copytree(folders[0] / 'vehicle-side', folder / 'vehicle-side')
         rigs += (make_roadside_rig(scene.town, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
-        roadside = record_roadside(scene, folder, rigs[-1], clock, unit, tick)
-        write_pairs(scene, folder, vehicle, roadside, unit)
+        roadsides.append(record_roadside(scene, folder, rigs[-1], clock, unit, tick))
+        write_pairs(scene, folder, vehicle, roadsides[-1], unit)
         write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar) | {'unit': unit})
     if units > 1:
+        write_union(scene, work, vehicle, roadsides)
         write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,21 +121,44 @@ def write_pairs(scene: Scene, root: Path, vehicle: SideRecord, roadside: SideRec
     pairs = pair_frames(vehicle.clock, roadside.clock)
     identities, info = Identities(2700), []
     for k, j in pairs:
-        own, other = vehicle.labels[k], roadside.labels[j]
         stamps = {'veh_pointcloud_timestamp': writer.stamp(scene.seed, vehicle.clock.pointcloud_us[k]),
                   'inf_pointcloud_timestamp': writer.stamp(scene.seed, roadside.clock.pointcloud_us[j]),
                   'veh_frame_id': f'{k:06d}', 'inf_frame_id': f'{j:06d}'}
-        row = []
-        for number in sorted(own.keys() | other.keys()):
-            agent, view = scene.agents[number], vehicle.views[k]
-            if agent.alive(view.t):
-                row.append(_cooperative_label(agent, view, own.get(number), other.get(number),
-                                              identities.of(number, k)) | stamps)
+        row = [label | stamps for label in _pair_labels(scene, vehicle, k, [roadside.labels[j]], identities)]
         writer.write_json(root / f'cooperative/label/{k:06d}.json', row)
         info.append(writer.pair_info(f'{k:06d}', f'{j:06d}', scene.rig.offset))
     writer.write_json(root / 'cooperative/data_info.json', info)
     writer.write_split(root, _ids(vehicle.clock), _ids(roadside.clock), [f'{k:06d}' for k, _ in pairs])
     return len(pairs)
+
+
+def write_union(scene: Scene, root: Path, vehicle: SideRecord, roadsides: Sequence[SideRecord]) -> None:
+    """
+    Write ``cooperative/label`` of several units: what the vehicle or any of them labels.
+
+    There is a file for every vehicle frame that has a partner in all units. Labels name no roadside identity: each
+    unit has its own.
+    """
+    partners = [dict(pair_frames(vehicle.clock, roadside.clock)) for roadside in roadsides]
+    identities = Identities(2700)
+    for k in sorted(set.intersection(*map(set, partners))):
+        others = [roadside.labels[partner[k]] for roadside, partner in zip(roadsides, partners)]
+        stamps = {'veh_pointcloud_timestamp': writer.stamp(scene.seed, vehicle.clock.pointcloud_us[k]),
+                  'veh_frame_id': f'{k:06d}', 'inf_track_id': '-1', 'inf_token': '-1'}
+        row = [label | stamps for label in _pair_labels(scene, vehicle, k, others, identities)]
+        writer.write_json(root / f'cooperative/label/{k:06d}.json', row)
+
+
+def _pair_labels(scene: Scene, vehicle: SideRecord, k: int, others: Sequence[dict[int, dict]],
+                 identities: Identities) -> list[dict]:
+    """Return what the vehicle's frame ``k`` or its partners ``others`` label, at the vehicle's time."""
+    own, view, row = vehicle.labels[k], vehicle.views[k], []
+    for number in sorted(own.keys() | set().union(*others)):
+        agent = scene.agents[number]
+        if agent.alive(view.t):
+            other = next((labels[number] for labels in others if number in labels), None)
+            row.append(_cooperative_label(agent, view, own.get(number), other, identities.of(number, k)))
+    return row
 
 
 def _cooperative_label(agent: Agent, view: View, own: dict | None, other: dict | None, track_id: str) -> dict:

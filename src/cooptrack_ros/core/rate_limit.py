@@ -1,0 +1,22 @@
+"""How often something may happen."""
+
+from __future__ import annotations
+
+
+class RateLimit:
+    """A token bucket: ``rate_hz`` on average, bursts of as many as come within a second at that rate."""
+
+    def __init__(self, rate_hz: float):
+        """Start with a full bucket."""
+        self._rate_hz, self._burst = rate_hz, max(rate_hz, 1.0)
+        self._tokens, self._at_s = self._burst, None
+
+    def allows(self, now_s: float) -> bool:
+        """Tell whether one more may happen; :param now_s: steady clock."""
+        if self._at_s is not None and now_s > self._at_s:
+            self._tokens = min(self._tokens + (now_s - self._at_s) * self._rate_hz, self._burst)
+        self._at_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,115 @@
+"""A bad link for tests and experiments: delays, loses, doubles and reorders the messages of one unit."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from cooptrack_msgs.msg import InstanceFeatureArray
+
+from ..core.link import Link, LinkConfig
+from .health import Health
+from .node_base import run_nodes
+from .params import Parameters
+from .qos import features_qos
+from .settings import RelaySettings
+
+
+class Delivery:
+    """Hands messages over when they are due, in a thread of its own; times are those of the steady clock."""
+
+    def __init__(self, deliver: Callable[[bytes], None]):
+        """Start the thread."""
+        self._deliver = deliver
+        self._news = threading.Condition()
+        self._waiting: list[tuple[int, int, bytes]] = []
+        self._number, self._running = 0, True
+        self._thread = threading.Thread(target=self._run, name='delivery', daemon=True)
+        self._thread.start()
+
+    def put(self, due_ns: int, data: bytes) -> None:
+        """Take a message to be delivered at a time."""
+        with self._news:
+            heapq.heappush(self._waiting, (due_ns, self._number, data))
+            self._number += 1
+            self._news.notify()
+
+    def stop(self) -> None:
+        """Forget what waits and end the thread; harmless when it has ended."""
+        with self._news:
+            self._running = False
+            self._news.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._news:
+                while self._running and (not self._waiting or self._waiting[0][0] > time.monotonic_ns()):
+                    due_s = (self._waiting[0][0] - time.monotonic_ns()) / 1e9 if self._waiting else None
+                    self._news.wait(due_s)
+                if not self._running:
+                    return
+                data = heapq.heappop(self._waiting)[2]
+            self._deliver(data)
+
+
+class RelayNode(Node):
+    """Passes on what it receives, as a bad link would; messages are never looked into."""
+
+    def __init__(self, **options):
+        """
+        Declare the parameters, subscribe and publish.
+
+        :raises UserError: for a parameter out of range, or loss that its bursts cannot reach.
+        """
+        super().__init__('relay_node', **options)
+        settings: RelaySettings = Parameters(self, RelaySettings).current
+        config = LinkConfig(settings.latency_ms, settings.jitter_ms, settings.drop_rate, settings.burst_length,
+                            settings.duplicate_rate, settings.rate_hz, settings.seed)
+        self._link = Link(config, np.random.default_rng(config.seed))
+        self.health = Health(self.get_fully_qualified_name(), self.get_name())
+        qos = features_qos(settings.features__reliability, settings.features__depth)
+        self._publisher = self.create_publisher(InstanceFeatureArray, '~/output/features', qos)
+        self._delivery = Delivery(self._send)
+        self.create_subscription(InstanceFeatureArray, '~/input/features', self._on_message, qos, raw=True)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_timer(settings.diagnostics__period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def autostart(self) -> bool:
+        """Do nothing: the node works from its start."""
+        return True
+
+    def stop(self) -> None:
+        """Forget what is under way."""
+        self._delivery.stop()
+
+    def _on_message(self, data: bytes) -> None:
+        self.health.count('messages.received')
+        arrivals = self._link.send(time.monotonic_ns())
+        self.health.count('lost', not arrivals)
+        self.health.count('duplicated', len(arrivals) > 1)
+        for due_ns in arrivals:
+            self._delivery.put(due_ns, data)
+
+    def _send(self, data: bytes) -> None:
+        self._publisher.publish(data)
+        self.health.count('sent')
+
+    def _report(self) -> None:
+        self._diagnostics.publish(self.health.report(self.get_clock().now().to_msg(), [], {}))
+
+
+def main() -> int:
+    """Run the node."""
+    return run_nodes(RelayNode)
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""A unit that floods, lies or sends what nobody expected does not stop the vehicle."""
+
+import pytest
+from ros_world import INFRA, MODEL, EgoWorld, boxes, instances
+
+from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.types import Side
+from cooptrack_ros.nodes.ego_node import EgoNode
+from cooptrack_ros.wire.features import FeatureMeta, encode_instances
+
+FLOOD = 20
+"""Messages between two pictures."""
+
+
+def message(sequence, ns, count=900):
+    """Return a large message of the unit."""
+    return encode_instances(instances(count), FeatureMeta('rsu_1', 1, sequence, MODEL, ns, 'lidar', 'map'))
+
+
+def test_every_picture_is_answered_while_a_unit_floods(world):
+    ego = EgoWorld(world, fusion__max_unit_rate=1.0)
+    ego.features()
+    for frame in range(10):
+        for number in range(FLOOD):
+            world.publish(f'{INFRA}/features', message(1 + frame * FLOOD + number, ego.now_ns))
+        assert ego.frame().header.stamp.nanosec == frame * 100_000_000
+    ego.dropped('rsu_1', 'too_many')
+    counts = dict(ego.node.health.counts)
+    assert counts['frames.processed'] == 10
+    assert counts['rsu_1.received'] < counts['dropped.rsu_1.too_many']
+
+
+def test_another_unit_is_heard_while_one_floods(world):
+    ego = EgoWorld(world, infra_units='rsu_1,rsu_2', fusion__max_unit_rate=1.0)
+    for number in range(3 * FLOOD):
+        world.publish(f'{INFRA}/features', message(number, ego.now_ns, 2))
+    meta = FeatureMeta('rsu_2', 1, 0, MODEL, ego.now_ns, 'lidar', 'map')
+    world.publish('/infra/rsu_2/features', encode_instances(instances(2), meta))
+    world.until(lambda: ego.node.health.counts['rsu_2.received'] == 1, 'the message of the other unit')
+    assert not ego.node.health.dropped('rsu_2', 'too_many')
+
+
+def test_units_that_may_only_confirm_are_marked(world):
+    ego = EgoWorld(world, infra_units='rsu_1,rsu_2', fusion__confirm_only='rsu_1')
+    ego.features()
+    ego.frame()
+    _, messages = ego.package.trackers[Side.COOPERATIVE].seen[-1]
+    assert [(m.unit_id, m.may_create) for m in messages] == [('rsu_1', False)]
+
+
+def test_confirm_only_for_a_unit_that_is_not_listened_to_is_a_mistake(world):
+    ego = EgoWorld(world, calibrated=False, infra_units='rsu_1', fusion__confirm_only='rsu_3')
+    assert isinstance(ego.node, EgoNode) and not ego.node._inputs
+    with pytest.raises(UserError, match='rsu_3'):
+        ego.node.settings.only_confirm(['rsu_1'])
+
+
+def test_a_callback_that_fails_costs_its_message_only(world, monkeypatch):
+    ego = EgoWorld(world)
+    monkeypatch.setattr(ego.node._units['rsu_1'], '_store', lambda msg: boxes('no number'))
+    ego.world.publish(f'{INFRA}/features', message(0, ego.now_ns, 2))
+    ego.dropped(f'{INFRA}/features', 'internal_error')
+    assert ego.frame().mode == 'none'

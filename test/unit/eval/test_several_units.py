@@ -1,0 +1,104 @@
+"""Evaluation with several roadside units."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from test_runner import talkative_model
+
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.core.config import apply_overrides
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
+from cooptrack_ros.data.synth import generate
+from cooptrack_ros.data.units import open_with_units
+from cooptrack_ros.eval.channel import Channel
+from cooptrack_ros.eval.runner import Evaluation, _Merger
+from cooptrack_ros.eval.selection import Selection
+
+UNITS = ['unit_1', 'unit_2']
+FRAMES = 2
+
+
+@pytest.fixture(scope='module')
+def town(tmp_path_factory):
+    """Return a small town with two units."""
+    folder = tmp_path_factory.mktemp('units') / 'seed_020008'
+    generate(folder, 20008, 1.0, (160, 90), units=2)
+    return folder
+
+
+def run(town, mode, units=None, **options):
+    """Return result and cost of a mode with some units."""
+    return Evaluation(open_with_units([town], units), talkative_model(), Selection(limit=FRAMES), **options).run(mode)
+
+
+@pytest.mark.parametrize('mode', ['cooperative', 'late'])
+def test_messages_of_all_units_reach_the_vehicle(town, mode):
+    results = {name: run(town, mode, units) for name, units in (('one', UNITS[:1]), ('two', UNITS[1:]), ('both', None))}
+    assert {name: sorted(cost.units) for name, (_, cost) in results.items()} == {
+        'one': UNITS[:1], 'two': UNITS[1:], 'both': UNITS}
+    sent = {name: cost.instances for name, (_, cost) in results.items()}
+    assert sent['both'] == sent['one'] + sent['two'] and min(sent.values()) > 0
+    detections = [result['detections'] for result, _ in results.values()]
+    assert detections[0] != detections[1] != detections[2] != detections[0]
+
+
+def test_every_choice_of_units_is_measured_against_the_same_labels(town):
+    truths = []
+    for units in (UNITS[:1], UNITS[1:], UNITS):
+        truth = run(town, 'none', units)[0]['ground_truth']
+        truths.append({token: [{k: v for k, v in row.items() if k != 'seen_by'} for row in rows]
+                       for token, rows in truth.items()})
+    assert truths[0] == truths[1] == truths[2]
+
+
+def test_links_name_the_unit_and_every_unit_counts_what_was_fused(town):
+    package = talkative_model()
+    # Random networks are sure of nothing: all rows become tracks.
+    keep = {'score_threshold': 0.0, 'output_threshold': 0.0}
+    package = replace(package, config=apply_overrides(package.config, {'tracker_cooperative': keep}))
+    result, cost = Evaluation(open_with_units([town]), package, Selection(limit=1)).run('cooperative')
+    linked = Counter(row['unit'] for rows in result['links'].values() for row in rows)
+    assert sorted(linked) == UNITS
+    for name, unit in cost.units.items():
+        # Links of tracks beyond the range of their class are left out.
+        assert 0 < linked[name] <= unit.fused <= unit.instances
+
+
+def test_late_fusion_takes_an_object_of_two_units_once():
+    record = SimpleNamespace(global_from_lidar=np.eye(4))
+    box = Boxes(np.array([[20.0, 3.0, 0.0]]), np.array([[4.0, 2.0, 1.5]]), np.zeros(1), np.zeros((1, 2)),
+                np.zeros(1, np.int64), np.array([0.8]), np.array([4]))
+    sent = replace(InstanceSet.empty(4), boxes=box)
+    messages = [RoadsideMessage(unit, 0, sent, np.eye(4)) for unit in UNITS]
+    output = FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4))
+    for mode in ('late', 'late_ab3dmot'):
+        _, detections, _ = _Merger(mode)(output, messages, record)
+        assert len(detections) == 1
+
+
+def test_each_unit_has_a_link_of_its_own(town):
+    arrived = []
+
+    class Noting(Channel):
+        """Notes the names under which links are asked for."""
+
+        def deliver(self, name, sent):
+            """Deliver and note."""
+            arrived.append(name)
+            return super().deliver(name, sent)
+    run(town, 'cooperative', channel=Noting())
+    run(town, 'cooperative', UNITS[:1], channel=Noting())
+    assert arrived == ['seed_020008/unit_1', 'seed_020008/unit_2', 'seed_020008']
+
+
+def test_the_command_chooses_units_and_tells_what_each_contributed(town, tmp_path, capsys):
+    out = tmp_path / 'figures.json'
+    command = ['eval', '--data', str(town), '--weights', 'random:mini', '--limit', '2', '--json', str(out), '--units']
+    assert main([*command, 'unit_2']) == 0
+    assert set(json.loads(out.read_text())['units']) <= {'unit_2'}
+    assert main([*command, 'unit_9']) == 2
+    assert "no roadside unit 'unit_9'; it has unit_1, unit_2" in capsys.readouterr().err
