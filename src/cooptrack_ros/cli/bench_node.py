@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..bench.machine import describe_machine, rss_mib
-from ..bench.model import tracker_for
 from ..bench.networks import bench_network, settle_live_tracks
 from ..bench.scene import BenchScene
 from ..bench.timing import statistics_ms
 from ..core.config import MINI, ModelConfig, named_config
+from ..core.execution import make_tracker
 from ..core.types import Side
 from ..demo.domains import free_domains
 from ..demo.processes import Process, environment
@@ -83,7 +83,7 @@ def measure_node(setting: NodeSetting) -> dict[str, Any]:
 def _write_model(folder: Path, config: ModelConfig, side: Side, scene: BenchScene, live: int) -> str:
     """Write a model whose network keeps about ``live`` tracks; return the identity that its unit sends."""
     network = bench_network(config, side, None)
-    settle_live_tracks(tracker_for('reference', network, config, side, 'cpu'), scene, live)
+    settle_live_tracks(make_tracker(network, config, side, execution='reference'), scene, live)
     save_side(folder, config, side, network, {})
     if side is not Side.ROADSIDE:
         save_side(folder, config, Side.ROADSIDE, bench_network(config, Side.ROADSIDE, None), {})
