@@ -99,19 +99,14 @@ class Faults:
 
     def player_killed(self) -> Row:
         """Stop everything that feeds the nodes."""
-        with self._system() as system:
-            system.start_all()
-            mark = [float('inf')]
-
-            def resume() -> None:
-                mark[0] = time.monotonic()
-                system.silent = set()
-            return self._watched('player stopped, started again', system,
-                                 lambda: system.silent.update(('/ego', '/infra')), resume,
-                                 self._cooperates_after(system, mark), lambda: self._told(system))
+        return self._silenced('player stopped, started again', '/ego', '/infra')
 
     def camera_frozen(self) -> Row:
         """Stop the pictures of the vehicle alone."""
+        return self._silenced('camera of the vehicle stands still', '/ego/camera')
+
+    def _silenced(self, name: str, *topics: str) -> Row:
+        """Send nothing on topics that begin like these for a while."""
         with self._system() as system:
             system.start_all()
             mark = [float('inf')]
@@ -119,8 +114,7 @@ class Faults:
             def resume() -> None:
                 mark[0] = time.monotonic()
                 system.silent = set()
-            return self._watched('camera of the vehicle stands still', system,
-                                 lambda: system.silent.add('/ego/camera'), resume,
+            return self._watched(name, system, lambda: system.silent.update(topics), resume,
                                  self._cooperates_after(system, mark), lambda: self._told(system))
 
     def camera_size(self) -> Row:

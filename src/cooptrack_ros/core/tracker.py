@@ -24,7 +24,7 @@ from .query_fusion import fuse_queries
 from .readout import message_of, report
 from .stages import decode, reason, refine
 from .timeline import Moment, continues
-from .types import Frame, FrameOutput, Match, RoadsideMessage, Side
+from .types import Frame, FrameOutput, InstanceSet, Match, RoadsideMessage, Side
 
 QueryOrder = Callable[[int, int], Tensor]
 """(number of queries, step) -> permutation; says which learned queries join live tracks (Q9)."""
@@ -202,7 +202,7 @@ class AgentTracker:
         observe('final', rows)
         own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
         matches = matches_of(fusion, own, rows, live, [r.message for r in received])
-        output = self._output(now, rows, live, fusion.own_points, matches, reset)
+        output = self._output(now, rows, live, message_of(rows, live, fusion.own_points), matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
         return TrackerState(now, rows[live], bev, next_id, state.step + 1, support), output
@@ -281,13 +281,13 @@ class AgentTracker:
         observe('bev', bev)
         return bev
 
-    def _output(self, now: Moment, rows: Instances, live: Tensor, embedded_points: Tensor,
+    def _output(self, now: Moment, rows: Instances, live: Tensor, instances: InstanceSet,
                 matches: tuple[Match, ...], reset: bool) -> FrameOutput:
         kept = live if self.config.behaviour.report_only_live else torch.ones_like(live)
         tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
         detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
         return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections,
-                           message_of(rows, live, embedded_points), matches, reset)
+                           instances, matches, reset)
 
 
 def matches_of(fusion: Fusion, own: Tensor, rows: Instances, live: Tensor,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -159,11 +159,10 @@ class StepTracker(AgentTracker):
             live = live & torch.isin(rows.ids, torch.tensor(list(support), dtype=torch.int64))
             own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
             matches = matches_of(fusion, own, rows, live, outcome.messages)
-        output = self._output(now, rows, live, embedded_points, matches, reset)
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
-        output = replace(output, instances=message_of(
-            kept, torch.arange(len(places)), embedded_points[places]))
+        instances = message_of(kept, torch.arange(len(places)), embedded_points[places])
+        output = self._output(now, rows, live, instances, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
         return StepTrackerState(now, outcome.result.state(), places, next_id, state.step + 1, support), output

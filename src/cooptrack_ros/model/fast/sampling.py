@@ -131,16 +131,14 @@ class SampleHead:
         self.weight = merged(offsets.weight, weights.weight)
         self.bias = merged(offsets.bias, weights.bias).flatten()
 
-    def samples_of(self, raw: Tensor, x: Tensor | None = None, y: Tensor | None = None) -> Samples:
+    def samples_of(self, raw: Tensor, x: Tensor, y: Tensor) -> Samples:
         """
         Split the result (Q, columns) of the merged layer.
 
-        :param x: (Q or 1, samples or 1) is added to the columns, :param y: to the rows, unless the result holds
-            them already.
+        :param x: (Q or 1, samples or 1) is added to the columns; :param y: to the rows.
         """
         n = self.samples
         columns, rows = raw[:, :n], raw[:, n:2 * n]
         shape = (len(raw), self.heads, self.maps * self.points)
         weights = raw[:, 2 * n:].unflatten(1, (self.heads, self.maps, self.points)).softmax(-1)
-        return Samples((columns if x is None else columns + x).reshape(shape),
-                       (rows if y is None else rows + y).reshape(shape), weights.view(shape))
+        return Samples((columns + x).reshape(shape), (rows + y).reshape(shape), weights.view(shape))
