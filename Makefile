@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup demo test lint test-numpy2 fuzz faults soak clean
+.PHONY: help setup demo test lint test-numpy2 fuzz robustness faults soak clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,11 @@ fuzz: setup  ## fuzz one entry point: make fuzz ENTRY=codec MINUTES=15
 	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt
 	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --minutes $(MINUTES)
 	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --report benchmarks/results/fuzz.json
+
+TOWNS ?= data/test
+robustness: setup  ## the curves of loss, latency and noise on synthetic towns; goes on where it was
+	@.venv/bin/cooptrack synth $(TOWNS) --seeds 20001-20005 --seconds 8
+	@$(VENV_PYTHON) benchmarks/robustness.py --weights mini --data $(TOWNS) --json benchmarks/results/robustness.json --pictures docs
 
 faults: setup  ## cause faults in a live system and write the table of what happens (root, for the network and the disk)
 	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt

@@ -16,6 +16,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def table(settings: list[Setting], rows: dict[str, dict]) -> str:
     return '\n'.join(lines)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing, write it after each setting, draw, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
@@ -168,9 +169,10 @@ def main() -> int:
     parser.add_argument('--only', nargs='+', default=list(PICTURES), choices=list(PICTURES))
     parser.add_argument('--limit', type=int, help='at most so many frames per data set (a short version)')
     parser.add_argument('--threads', type=int, default=1)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     import torch
 
+    from cooptrack_ros.core.atomic_file import write_atomically
     from cooptrack_ros.core.types import Side
     from cooptrack_ros.model.store import open_model
     torch.set_num_threads(args.threads)
@@ -191,9 +193,7 @@ def main() -> int:
         rows[setting.key] = {'panel': setting.panel, 'line': setting.line, 'x': setting.x,
                              **measure(evaluation, setting)}
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        temporary = args.json.with_suffix('.part')
-        temporary.write_text(json.dumps({**identity, 'rows': rows}, indent=1), encoding='utf-8')
-        temporary.replace(args.json)
+        write_atomically(args.json, json.dumps({**identity, 'rows': rows}, indent=1) + '\n')
         row = rows[setting.key]
         print(f'{number}/{len(missing)} {setting.panel}: {setting.line}, {setting.x:g}: mAP {row["mAP"]:.3f} '
               f'AMOTA {row["AMOTA"]:.3f} ({row["minutes"]:.1f} min)', flush=True)

@@ -9,12 +9,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from statistics import quantiles
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from live.fault_table import Row, table, with_table
+from live.network import Link, Unavailable, need_root_and, separated
 from live.observer import EGO
 from live.system import System, differences, make_bag
 
@@ -22,21 +27,12 @@ from cooptrack_ros.core.atomic_file import write_atomically
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.model.store import open_model
 
+if TYPE_CHECKING:
+    from cooptrack_msgs.msg import InstanceFeatureArray
+
 OUTAGE_S = 5.0
 PATIENCE_S = 90.0
-SPACE = 'cooptrack_b'
-START, END = '<!-- faults -->', '<!-- /faults -->'
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; times in seconds, -1 where none applies."""
-
-    fault: str
-    seen: str
-    recovered_s: float
-    ego_gap_s: float
-    lost: str
+SLOW = '100kbit'
 
 
 class Faults:
@@ -52,9 +48,10 @@ class Faults:
         return System(self._bag, self._folder, self._args.weights, self._args.rate, use_sim_time, **environment)
 
     def _watched(self, name: str, system: System, cause: Callable[[], None], end: Callable[[], None],
-                 is_back: Callable[[], bool], seen: Callable[[], str], outage_s: float = OUTAGE_S) -> Row:
+                 is_back: Callable[[], bool], seen: Callable[[], str], outage_s: float = OUTAGE_S,
+                 of_roadside: bool = False) -> Row:
         """Cause a fault, end it after a while, wait for the system to be back, and say what came of it."""
-        system.feed(2)
+        usual_gap, usual_delay = self._usual(system)
         before, started = system.observer.counts(), time.monotonic()
         cause()
         system.feed(outage_s)
@@ -63,11 +60,22 @@ class Faults:
         ended = time.monotonic()
         system.until(is_back, PATIENCE_S, f'the end of {name}')
         recovered = time.monotonic() - ended
-        gap = system.observer.longest_gap_s(started)
+        gap, delay = system.observer.longest_gap_s(started), _p95(system.observer.delays_s)
         system.feed(2)
         counts = system.observer.counts()
         lost = {k: v for k, v in differences(before, counts).items() if k.startswith(('dropped.', 'frames.'))}
-        return Row(name, words, round(recovered, 1), round(gap, 2), ', '.join(f'{k} {v}' for k, v in lost.items()))
+        return Row(name, words, round(recovered, 1), round(gap, 2), ', '.join(f'{k} {v}' for k, v in lost.items()),
+                   round(usual_gap, 2), round(system.picture_period_s, 3), delay, usual_delay, of_roadside)
+
+    def _usual(self, system: System) -> tuple[float, float]:
+        """Return the longest gap between answers and the 95th percentile of delays while nothing is wrong."""
+        system.until(lambda: system.observer.num_answers > 2, PATIENCE_S, 'the first tracks')
+        started = time.monotonic()
+        system.observer.delays_s.clear()
+        system.feed(OUTAGE_S)
+        usual = system.observer.longest_gap_s(started), _p95(system.observer.delays_s)
+        system.observer.delays_s.clear()
+        return usual
 
     def _cooperates_after(self, system: System, mark: list[float]) -> Callable[[], bool]:
         return lambda: any(a.mode == 'cooperative' and a.arrived_s > mark[0] for a in system.observer.answers)
@@ -82,7 +90,8 @@ class Faults:
                 mark[0] = time.monotonic()
                 unit.start()
             return self._watched('roadside node killed, started again', system, unit.end, restart,
-                                 self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]))
+                                 self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]),
+                                 of_roadside=True)
 
     def ego_killed(self) -> Row:
         """Kill the ego node and start it again."""
@@ -200,33 +209,27 @@ class Faults:
 
     def partition(self) -> Row:
         """Put the roadside node into a network namespace and take its link down."""
-        def ip(*words: str) -> None:
-            subprocess.run(['ip', *words], check=True, capture_output=True)
-        ip('netns', 'add', SPACE)
-        try:
-            ip('link', 'add', 'cta', 'type', 'veth', 'peer', 'name', 'ctb', 'netns', SPACE)
-            ip('addr', 'add', '10.77.0.1/24', 'dev', 'cta')
-            ip('link', 'set', 'cta', 'up')
-            ip('netns', 'exec', SPACE, 'ip', 'addr', 'add', '10.77.0.2/24', 'dev', 'ctb')
-            ip('netns', 'exec', SPACE, 'ip', 'link', 'set', 'ctb', 'up')
-            ip('netns', 'exec', SPACE, 'ip', 'link', 'set', 'lo', 'up')
-            # Shared memory would cross the border of the namespaces.
-            with self._system(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET', ROS_STATIC_PEERS='10.77.0.1;10.77.0.2',
-                              FASTDDS_BUILTIN_TRANSPORTS='UDPv4') as system:
-                system.add('ego').start()
-                system.add(system.units[0], ('ip', 'netns', 'exec', SPACE)).start()
-                system.until(lambda: any(a.mode == 'cooperative' for a in system.observer.answers), 120, 'tracks')
-                mark = [float('inf')]
+        return self._over_link('network between vehicle and unit down', lambda link: link.down(),
+                               lambda link: link.up())
 
-                def up() -> None:
-                    mark[0] = time.monotonic()
-                    ip('link', 'set', 'cta', 'up')
-                return self._watched('network between vehicle and unit down', system,
-                                     lambda: ip('link', 'set', 'cta', 'down'), up,
-                                     self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]))
-        finally:
-            subprocess.run(['ip', 'netns', 'del', SPACE], check=False, capture_output=True)
-            subprocess.run(['ip', 'link', 'del', 'cta'], check=False, capture_output=True)
+    def rate_limited(self) -> Row:
+        """Let little of what the unit sends through (tc tbf between network namespaces)."""
+        return self._over_link(f'link of the unit slowed to {SLOW}/s', lambda link: link.limit(SLOW),
+                               lambda link: link.unlimit())
+
+    def _over_link(self, name: str, cause: Callable[[Link], None], end: Callable[[Link], None]) -> Row:
+        """Do something to the link to a roadside node in a network namespace of its own."""
+        with separated() as link, self._system(**link.environment) as system:
+            system.add('ego').start()
+            system.add(system.units[0], link.prefix).start()
+            system.until(lambda: any(a.mode == 'cooperative' for a in system.observer.answers), 120, 'tracks')
+            mark = [float('inf')]
+
+            def resume() -> None:
+                mark[0] = time.monotonic()
+                end(link)
+            return self._watched(name, system, lambda: cause(link), resume, self._cooperates_after(system, mark),
+                                 lambda: self._told(system, system.units[0]), of_roadside=True)
 
     def flood(self) -> Row:
         """Publish messages of full size under the name of a unit as fast as this process can."""
@@ -247,7 +250,30 @@ class Faults:
             mark = [time.monotonic()]
             return self._watched('a flood of messages of a unit', system, cause, lambda: None,
                                  self._cooperates_after(system, mark), lambda: f'{sent[0] / OUTAGE_S:.0f} messages a '
-                                 f'second; {self._told(system)}', 1.0)
+                                 f'second; {self._told(system)}', 1.0, of_roadside=True)
+
+    def garbage(self) -> Row:
+        """Publish broken messages under the name of a unit between its own."""
+        from cooptrack_msgs.msg import InstanceFeatureArray
+        with self._system() as system:
+            system.start_all()
+            unit, real, mark = system.units[0], [], [float('inf')]
+            topic = f'/infra/{unit}/features'
+            system.node.create_subscription(InstanceFeatureArray, topic, real.append, 1)
+            publisher = system.node.create_publisher(InstanceFeatureArray, topic, 5)
+            system.until(lambda: real, PATIENCE_S, 'a message of the unit')
+            broken = broken_messages(real[0])
+
+            def cause() -> None:
+                end = time.monotonic() + OUTAGE_S
+                while time.monotonic() < end:
+                    for message in broken:
+                        publisher.publish(message)
+                    system.feed(system.picture_period_s)
+                mark[0] = time.monotonic()
+            return self._watched('broken messages of a unit', system, cause, lambda: None,
+                                 self._cooperates_after(system, mark), lambda: self._told(system), 0.0,
+                                 of_roadside=True)
 
     def weights_corrupted(self) -> Row:
         """Flip one bit of a weights file."""
@@ -270,6 +296,7 @@ class Faults:
     def disk_full(self) -> Row:
         """Convert a data set to a bag on a disk of one megabyte."""
         from cooptrack_ros.data.bag_cut import cut_bag
+        need_root_and('mount')
         place = self._folder / 'full'
         place.mkdir(exist_ok=True)
         subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', str(place)], check=True)
@@ -291,23 +318,25 @@ class Faults:
         return text.replace(str(self._folder.resolve()), '.').replace(str(self._folder), '.').replace('|', '/')[:160]
 
 
+def broken_messages(real: InstanceFeatureArray) -> list[InstanceFeatureArray | bytes]:
+    """Return what no receiver may accept, made of a real message: fields that contradict, and bytes on the wire."""
+    from rclpy.serialization import deserialize_message, serialize_message
+    data = serialize_message(real)
+
+    def other(**fields: object) -> InstanceFeatureArray:
+        message = deserialize_message(data, type(real))
+        for name, value in fields.items():
+            setattr(message, name, value)
+        return message
+    return [data[:len(data) // 2], b'\0\1\0\0' + b'\xff' * 100, other(version=255), other(count=real.count + 1),
+            other(unit_id='another'), other(boxes=array('f', [float('nan')] * len(real.boxes)))]
+
+
+def _p95(delays_s: Sequence[float]) -> float:
+    return round(quantiles(delays_s, n=20)[-1], 3) if len(delays_s) > 1 else -1
+
+
 NAMES = [name for name in vars(Faults) if not name.startswith('_')]
-
-
-def table(rows: list[dict]) -> str:
-    """Return the rows as a Markdown table."""
-    def seconds(value: float) -> str:
-        return '' if value < 0 else f'{value:g}'
-    lines = ['| fault | what the user sees | back after, s | longest time without tracks, s | counted meanwhile |',
-             '|---|---|---|---|---|']
-    return '\n'.join([*lines, *(f"| {r['fault']} | {r['seen']} | {seconds(r['recovered_s'])} | "
-                                f"{seconds(r['ego_gap_s'])} | {r['lost']} |" for r in rows)]) + '\n'
-
-
-def with_table(page: str, stored: dict) -> str:
-    """Return a page with the table of a result in place of what is between its markers."""
-    before, rest = page.split(START)
-    return f"{before}{START}\n\n{table(list(stored['rows'].values()))}\n{END}{rest.split(END)[1]}"
 
 
 def main() -> int:
@@ -328,6 +357,9 @@ def main() -> int:
     for name in args.faults or NAMES:
         try:
             stored['rows'][name] = asdict(getattr(causes, name)())
+        except Unavailable as error:
+            print(f'{name} skipped: {error}', file=sys.stderr)
+            continue
         except (TimeoutError, subprocess.CalledProcessError) as error:
             failed.append(f'{name}: {error}')
             continue

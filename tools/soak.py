@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from live.process import NodeProcess
-from live.system import System, make_bag
+from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
 
@@ -72,6 +72,14 @@ def accounts(system: System) -> dict[str, dict[str, int]]:
     return result
 
 
+def settled_accounts(system: System) -> dict[str, dict[str, int]]:
+    """Return the accounts when what is under way has come to its end and the counters were told once more."""
+    system.silent = {'/ego', '/infra'}
+    system.feed(5)
+    system.silent = set()
+    return accounts(system)
+
+
 def dropped(counts: dict[str, int], source: str) -> dict[str, int]:
     """Return drops by reason; what was taken in for its boxes although its model is unknown is not lost."""
     start = f'dropped.{source}.'
@@ -81,7 +89,7 @@ def dropped(counts: dict[str, int], source: str) -> dict[str, int]:
 
 def unaccounted(account: dict[str, int]) -> int:
     """Return how much came of which nothing is known."""
-    return account['came'] - sum(value for key, value in account.items() if key != 'came')
+    return account.get('came', 0) - sum(value for key, value in account.items() if key != 'came')
 
 
 def verdict(samples: list[dict[str, float]], account: dict, identity_errors: list[str], status: int | None,
@@ -89,7 +97,7 @@ def verdict(samples: list[dict[str, float]], account: dict, identity_errors: lis
     """
     Return what was not as it must be, by claim; empty if all is well.
 
-    :param unit_starts: how often units were started in all; :param warm_up_s: from when on nothing may grow.
+    :param unit_starts: how often units were started meanwhile; :param warm_up_s: from when on nothing may grow.
     """
     problems = {}
     late = [s for s in samples if s['t_s'] >= warm_up_s and 'memory_mb' in s]
@@ -135,6 +143,8 @@ def picture(samples: list[dict[str, float]], events: list[dict], path: Path) -> 
 
 def run(args: argparse.Namespace, system: System) -> dict[str, object]:
     """Run the system for the time; return everything that was seen."""
+    # Before, a unit may have sent to whoever was there, and the ego node was not yet.
+    before = settled_accounts(system)
     chance, started = random.Random(args.seed), time.monotonic()
     possible, samples, events = faults(system, chance), [], []
     end, next_sample, next_fault = started + 60 * args.minutes, started, started + args.fault_every
@@ -148,14 +158,12 @@ def run(args: argparse.Namespace, system: System) -> dict[str, object]:
             events.append({'t_s': round(time.monotonic() - started, 1), 'fault': name})
             possible[name]()
             next_fault = time.monotonic() + chance.expovariate(1 / args.fault_every)
-    # What is under way comes to its end, and one more report of the counters.
-    system.silent = {'/ego', '/infra'}
-    system.feed(5)
-    account, ego = accounts(system), system.nodes['ego']
+    account = {source: differences(before[source], now) for source, now in settled_accounts(system).items()}
+    ego = system.nodes['ego']
     return {'minutes': args.minutes, 'seed': args.seed, 'rate': args.rate, 'weights': args.weights,
             'loops': system.loops, 'answers': system.observer.num_answers, 'accounts': account,
             'problems': verdict(samples, account, system.observer.identity_errors, ego.status,
-                                1 + sum(e['fault'] == 'killed unit' for e in events),
+                                sum(e['fault'] == 'killed unit' for e in events),
                                 min(WARM_UP_S, 30 * args.minutes)),
             'faults': events, 'samples': samples}
 

@@ -9,9 +9,10 @@ import pytest
 from rclpy.parameter import Parameter
 from ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
-from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
+from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
+from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.bag_collector import Collector, features_topic, tracks_topic
 from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
@@ -84,10 +85,11 @@ def numbers(boxes: Boxes) -> np.ndarray:
                             boxes.track_id])
 
 
-@pytest.mark.parametrize('mode', ['auto', 'late'])
-def test_the_core_answers_a_bag_as_the_nodes_do_in_lockstep(world, bag, weights, tmp_path, mode):
+@pytest.mark.parametrize(('mode', 'confirm_only'), [('auto', ''), ('late', ''), ('auto', 'rsu_1')])
+def test_the_core_answers_a_bag_as_the_nodes_do_in_lockstep(world, bag, weights, tmp_path, mode, confirm_only):
     start(world, RoadsideNode, '/infra/rsu_1', '/infra/rsu_1', weights=weights, lockstep=True)
-    start(world, EgoNode, '/ego', '/ego', weights=weights, lockstep=True, fusion__mode=mode)
+    start(world, EgoNode, '/ego', '/ego', weights=weights, lockstep=True, fusion__mode=mode,
+          fusion__confirm_only=confirm_only)
     world.listen(features_topic('rsu_1'), InstanceFeatureArray, FEATURES)
     answers = world.listen(tracks_topic(), TrackArray)
     player_options = PlayOptions(timeout_s=60.0)
@@ -99,7 +101,7 @@ def test_the_core_answers_a_bag_as_the_nodes_do_in_lockstep(world, bag, weights,
         player.play_lockstep()
         collector.settle(spin)
     with BagWriter(tmp_path / 'offline') as writer:
-        result = OfflineReplay(bag, open_model(weights), OfflineOptions(mode), writer).run()
+        result = OfflineReplay(bag, open_model(weights), OfflineOptions(mode, confirm_only=confirm_only), writer).run()
     assert (result['tracks'], result['features']) == (FRAMES, {features_topic('rsu_1'): FRAMES})
     online, offline = read_recording(tmp_path / 'lockstep'), read_recording(tmp_path / 'offline')
     assert len(online.tracks) == len(answers) == FRAMES
@@ -120,7 +122,31 @@ def test_the_command_writes_counts_and_needs_no_node(bag, weights, tmp_path, cap
     assert "2 pictures, 2 answers" in capsys.readouterr().out
     assert (tmp_path / 'out.json').is_file()
     assert main(command) == 2
-    assert '--weights and --mode belong to --offline' in capsys.readouterr().err
+    assert '--weights, --mode and --confirm-only belong to --offline' in capsys.readouterr().err
+    assert main([*command, '--offline', '--confirm-only', 'rsu_9']) == 2
+    assert "rsu_9, which is not among the units that are listened to (rsu_1)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('mode', ['auto', 'late'])
+def test_a_unit_that_may_only_confirm_adds_no_tracks(bag, weights, tmp_path, mode):
+    def roadside_tracks(confirm_only):
+        path = tmp_path / f'only_{confirm_only}'
+        with BagWriter(path) as writer:
+            OfflineReplay(bag, open_model(weights), OfflineOptions(mode, confirm_only=confirm_only), writer).run()
+        return sum(int((f.provenance == Track.ROADSIDE).sum()) for f in read_recording(path).tracks.values())
+    assert roadside_tracks('') > 0 == roadside_tracks('rsu_1')
+
+
+def test_a_bag_that_cannot_be_read_is_named(bag, weights, tmp_path):
+    path = tmp_path / 'odd'
+    with BagWriter(path) as writer:
+        topic, broken = '/ego/camera/image/compressed', b'\0\1\0\0' + b'\xff' * 9
+        writer.write_serialized(topic, 'sensor_msgs/msg/CompressedImage', broken, START_NS)
+    with pytest.raises(UserError, match=f'a message on {topic} is no CompressedImage'):
+        OfflineReplay(path, open_model(weights), OfflineOptions()).run()
+    next(bag.glob('*.mcap')).write_bytes(b'no bag')
+    with pytest.raises(UserError, match='cannot be read as a ROS 2 bag'):
+        OfflineReplay(bag, open_model(weights), OfflineOptions()).run()
 
 
 def test_pictures_without_pose_are_dropped_and_counted(tmp_path, weights):

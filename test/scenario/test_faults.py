@@ -1,18 +1,25 @@
 """What fails beside the node costs the frames that it touches, and the node goes on."""
 
 import errno
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from ros_world import SIZE, STEP_NS, picture
+from ros_world import FEATURES, INFRA, SIZE, STEP_NS, picture
 
+from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.bag_messages import header
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.wire.pictures import encode_jpeg
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+
+from faults import broken_messages
 
 
 def test_one_frame_without_memory_is_dropped_and_the_next_one_tracked(ego, monkeypatch):
@@ -76,3 +83,14 @@ def test_a_full_disk_ends_a_recording_with_a_word_and_leaves_nothing(tmp_path, m
         monkeypatch.setattr(bag._writer, 'write', full)
         bag.write('/topic', header(STEP_NS, 'map'), 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_broken_messages_and_bytes_under_the_name_of_a_unit_cost_themselves(ego):
+    publisher = ego.world.probe.create_publisher(InstanceFeatureArray, f'{INFRA}/features', FEATURES)
+    ego.world.until(lambda: publisher.get_subscription_count(), 'the ego node to listen')
+    for broken in broken_messages(ego.features(count=2)):
+        publisher.publish(broken)
+    for reason in ('wrong_version', 'wrong_length', 'wrong_unit', 'not_finite'):
+        ego.dropped('rsu_1', reason)
+    ego.features(count=2, sequence=1)
+    assert ego.frame().mode == 'cooperative'

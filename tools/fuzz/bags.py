@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
-import yaml
-
 from .entry import Entry, Run, plain_seeds
+from .files import is_accepted
 from .source import Source
 from .town import make_town
-from .tree import changed_tree
 
 MODULES = tuple(f'cooptrack_ros.data.{name}' for name in (
     'bag_info', 'bag_cut', 'bag_merge', 'bag_tracks', 'bag_markers', 'bag_writer'))
@@ -47,7 +44,6 @@ def use(bag: Path, scratch: Path) -> None:
 
 def prepare(folder: Path) -> Run:
     """Convert a small town to a bag of each storage format."""
-    from cooptrack_ros.core.errors import UserError
     from cooptrack_ros.data.bag import convert
     from cooptrack_ros.data.bag_cut import cut_bag
     from cooptrack_ros.data.spd import SpdDataset
@@ -61,19 +57,10 @@ def prepare(folder: Path) -> Run:
     def run(data: bytes) -> bool:
         source = Source(data)
         path = files[source.below(len(files))]
-        good = path.read_bytes()
-        if path.suffix == '.yaml' and source.below(4):
-            path.write_text(json.dumps(changed_tree(yaml.safe_load(good), source), default=str), encoding='utf-8')
-        else:
-            path.write_bytes(source.changed(good) if source.below(8) else source.rest())
         try:
-            use(path.parent, folder)
-        except UserError:
-            return False
+            return is_accepted(path, source, lambda: use(path.parent, folder))
         finally:
-            path.write_bytes(good)
             shutil.rmtree(folder / 'cut', ignore_errors=True)
-        return True
     return run
 
 

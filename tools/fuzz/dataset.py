@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from .entry import Entry, Run, plain_seeds
+from .files import is_accepted
 from .source import Source
 from .town import make_town
-from .tree import changed_tree
 
-MODULES = tuple(f'cooptrack_ros.data.{name}' for name in (
-    'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd', 'jpeg'))
+MODULES = ('cooptrack_ros.core.jpeg', *(f'cooptrack_ros.data.{name}' for name in (
+    'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd')))
 _SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
-
-
-def changed_file(path: Path, source: Source) -> bytes:
-    """Return other content for a file: JSON with one place changed, or spoilt bytes."""
-    content = path.read_bytes()
-    if path.suffix == '.json' and source.below(4):
-        return json.dumps(changed_tree(json.loads(content), source)).encode()
-    return source.changed(content) if source.below(8) else source.rest()
 
 
 def read_everything(root: Path) -> None:
@@ -43,7 +34,6 @@ def read_everything(root: Path) -> None:
 def prepare(folder: Path) -> Run:
     """Write a small town whose files are changed one at a time."""
     root = make_town(folder)
-    from cooptrack_ros.core.errors import UserError
     logging.disable(logging.WARNING)
     read_everything(root)
     kinds: dict[tuple[str, str], list[Path]] = {}
@@ -56,15 +46,7 @@ def prepare(folder: Path) -> Run:
         group = groups[source.below(len(groups))]
         # The first ones are read whatever the others say.
         path = group[source.below(min(len(group), 3))]
-        good = path.read_bytes()
-        path.write_bytes(changed_file(path, source))
-        try:
-            read_everything(root)
-        except UserError:
-            return False
-        finally:
-            path.write_bytes(good)
-        return True
+        return is_accepted(path, source, lambda: read_everything(root))
     return run
 
 

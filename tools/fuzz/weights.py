@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import yaml
 
 from .entry import Entry, Run, plain_seeds
+from .files import is_accepted
 from .source import Source
-from .tree import changed_tree
 
 MODULES = tuple(f'cooptrack_ros.model.{name}' for name in ('store', 'checkpoint', 'convert', 'weights', 'published'))
 _SMALL = {'preset': 'mini', 'embed_dims': 12, 'num_heads': 2, 'num_queries': 4, 'bev_size': [4, 4],
@@ -23,7 +22,6 @@ def prepare(folder: Path) -> Run:
     import torch
 
     from cooptrack_ros.core.config import load_config
-    from cooptrack_ros.core.errors import UserError
     from cooptrack_ros.core.types import Side
     from cooptrack_ros.model.convert import check_file, export_file, import_file, verify_side
     from cooptrack_ros.model.network import CoopTrackNetwork
@@ -54,18 +52,7 @@ def prepare(folder: Path) -> Run:
     def run(data: bytes) -> bool:
         source = Source(data)
         path = files[source.below(len(files))]
-        good = path.read_bytes()
-        if path == card and source.below(4):
-            path.write_text(json.dumps(changed_tree(described, source), default=str), encoding='utf-8')
-        else:
-            path.write_bytes(source.changed(good) if source.below(8) else source.rest())
-        try:
-            use(path)
-        except UserError:
-            return False
-        finally:
-            path.write_bytes(good)
-        return True
+        return is_accepted(path, source, lambda: use(path))
     return run
 
 

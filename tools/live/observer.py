@@ -73,6 +73,7 @@ class Observer:
         return {key: int(value) for key, value in values.items() if value.isdigit()}
 
     def longest_gap_s(self, since_s: float) -> float:
-        """Return the longest time without an answer since a time of the steady clock, up to now."""
-        times = [since_s, *(a.arrived_s for a in self.answers if a.arrived_s > since_s), time.monotonic()]
+        """Return the longest time between answers since the last one before a time of the steady clock, up to now."""
+        before = max((a.arrived_s for a in self.answers if a.arrived_s <= since_s), default=since_s)
+        times = [before, *(a.arrived_s for a in self.answers if a.arrived_s > since_s), time.monotonic()]
         return max(b - a for a, b in zip(times, times[1:]))

@@ -66,6 +66,9 @@ class System:
         with BagReader(bag) as reader:
             self._entries = [(log, c.topic, data) for c, log, data in reader.messages(
                 [c for c in reader.connections if c.topic in self._publishers])]
+        pictures = [log for log, topic, _ in self._entries if topic == f'/ego/{_PICTURE}']
+        self.picture_period_s = (pictures[-1] - pictures[0]) / 1e9 / (len(pictures) - 1) / rate
+        """Time between two pictures of the vehicle at the pace of the replay."""
         self._span_ns = self._entries[-1][0] - self._entries[0][0] + 100_000_000
         self.observer = Observer(self.node, self.units)
         self.nodes: dict[str, NodeProcess] = {}

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.atomic_file import write_atomically
 from ..core.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         content = {'schema': 'cooptrack-doctor/1', 'findings': [asdict(f) for f in findings], **facts}
-        args.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+        write_atomically(args.json, json.dumps(content, indent=1) + '\n')
     return 1 if findings else 0
 
 

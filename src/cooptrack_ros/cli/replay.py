@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     offline.add_argument('--weights', metavar='NAME', help='model name, folder, or random:PRESET (default: mini)')
     offline.add_argument('--mode', choices=('auto', 'cooperative', 'rule', 'late', 'none'),
                          help='what the vehicle may use, as its parameter fusion.mode (default: auto)')
+    offline.add_argument('--confirm-only', metavar='UNITS',
+                         help='units, separated by commas, that may add no objects, as the parameter '
+                         'fusion.confirm_only (default: none)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
     parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')
@@ -48,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--rate is {args.rate}, expected more than 0')
     if args.limit is not None and args.limit < 1:
         raise UserError(f'--limit is {args.limit}, expected 1 or more')
-    if not args.offline and (args.weights or args.mode):
-        raise UserError('--weights and --mode belong to --offline; nodes have the parameters weights and fusion.mode')
+    if not args.offline and (args.weights or args.mode or args.confirm_only):
+        raise UserError('--weights, --mode and --confirm-only belong to --offline; nodes have the parameters weights, '
+                        'fusion.mode and fusion.confirm_only')
     play = run_offline if args.offline else replay
     with _played_bag(args) as bag:
         result = play(bag, args)
@@ -124,7 +128,7 @@ def run_offline(bag: Path, args: argparse.Namespace) -> dict:
     from ..model.store import open_model
     from .replay_offline import OfflineOptions, OfflineReplay
     summary, package = describe_bag(bag), open_model(args.weights or 'mini')
-    options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only)
+    options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only, args.confirm_only or '')
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         result = OfflineReplay(bag, package, options, writer).run(_progress())

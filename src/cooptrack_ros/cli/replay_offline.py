@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.serialization import deserialize_message, serialize_message
-from rosbags.highlevel import AnyReader, AnyReaderError
 from sensor_msgs.msg import CompressedImage
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
 
 from ..core.errors import UserError
 from ..data.bag_collector import features_topic, fused_units, tracks_topic
-from ..data.bag_types import EGO, roadside_names, typestore
+from ..data.bag_reader import BagReader
+from ..data.bag_types import EGO, roadside_names
 from ..data.bag_writer import BagWriter
 from ..model.store import ModelPackage
 from ..nodes.health import Health
@@ -39,11 +39,16 @@ _PATIENCE_NS = 500_000_000
 
 @dataclass(frozen=True)
 class OfflineOptions:
-    """How to run; ``limit`` is the number of ego pictures at most, ``ego_only`` runs no roadside network."""
+    """
+    How to run; ``limit`` is the number of ego pictures at most, ``ego_only`` runs no roadside network.
+
+    ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does.
+    """
 
     mode: str = 'auto'
     limit: int | None = None
     ego_only: bool = False
+    confirm_only: str = ''
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class OfflineReplay:
         :raises UserError: if the bag cannot be read or holds no picture of the vehicle.
         """
         started, pictures = time.perf_counter(), 0
-        for topic, log_ns, data in self._entries():
+        for topic, log_ns, message in self._entries():
             pictures += topic == EGO.topic(_PICTURE)
             if self._options.limit is not None and pictures > self._options.limit:
                 if not self._held:
@@ -96,7 +101,7 @@ class OfflineReplay:
                     continue
             self._now_ns = log_ns
             route = self._routes[topic]
-            self._guarded(route.source, route.handle, deserialize_message(data, route.kind))
+            self._guarded(route.source, route.handle, message)
             self._release(advance)
         self._release(advance, everything=True)
         return {
@@ -115,15 +120,20 @@ class OfflineReplay:
         return {_NODE: {'total': {f'p{q}': round(1e3 * float(np.percentile(seconds, q)), 3) for q in (50, 95)}}
                 } if seconds else {}
 
-    def _entries(self) -> Iterator[tuple[str, int, bytes]]:
+    def _entries(self) -> Iterator[tuple[str, int, Any]]:
+        """Yield topic, log time and message of everything that has a route."""
+        with BagReader(self._bag) as reader:
+            self._prepare({c.topic for c in reader.connections if c.msgcount})
+            for connection, log_ns, data in reader.messages([c for c in reader.connections
+                                                             if c.topic in self._routes]):
+                yield connection.topic, log_ns, self._message(connection.topic, data)
+
+    def _message(self, topic: str, data: bytes) -> Any:
+        kind = self._routes[topic].kind
         try:
-            with AnyReader([self._bag], default_typestore=typestore()) as reader:
-                self._prepare({c.topic for c in reader.connections if c.msgcount})
-                for connection, log_ns, data in reader.messages([c for c in reader.connections
-                                                                 if c.topic in self._routes]):
-                    yield connection.topic, log_ns, bytes(data)
-        except AnyReaderError as error:
-            raise UserError(f'{self._bag} cannot be read: {error}') from error
+            return deserialize_message(data, kind)
+        except RuntimeError as error:
+            raise UserError(f'{self._bag} cannot be read: a message on {topic} is no {kind.__name__}') from error
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
@@ -131,8 +141,9 @@ class OfflineReplay:
             raise UserError(f'{self._bag}: no pictures on {EGO.topic(_PICTURE)}; is this a bag of '
                             '`cooptrack bag convert`?')
         mode = self._options.mode
+        settings = EgoSettings(fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
         names = sorted({t.split('/')[2] for t in topics if t.startswith('/infra/')}) if mode != 'none' else []
-        self._ego = OfflineEgo(self._package, EgoSettings(fusion__mode=mode), names, self._health)
+        self._ego = OfflineEgo(self._package, settings, names, self._health)
         self._routes = {
             EGO.topic(_PICTURE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
             EGO.topic(_CALIBRATION): _camera_of(self._ego),

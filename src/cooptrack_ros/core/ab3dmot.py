@@ -37,7 +37,11 @@ DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21)
 
 @dataclass(frozen=True)
 class KalmanState:
-    """M tracks: mean (M, 10), covariance (M, 10, 10), and bookkeeping arrays (M,)."""
+    """
+    M tracks: mean (M, 10), covariance (M, 10, 10), and bookkeeping arrays (M,).
+
+    ``detection`` is the row of the last frame's detections that a track got, -1 if it coasts.
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -46,19 +50,20 @@ class KalmanState:
     score_sum: np.ndarray
     hits: np.ndarray
     since_update: np.ndarray
+    detection: np.ndarray
     next_id: int
     frames: int
 
     def __getitem__(self, index) -> KalmanState:
         """Return some tracks."""
-        names = ('mean', 'covariance', 'label', 'track_id', 'score_sum', 'hits', 'since_update')
+        names = ('mean', 'covariance', 'label', 'track_id', 'score_sum', 'hits', 'since_update', 'detection')
         return replace(self, **{n: getattr(self, n)[index] for n in names})
 
 
 def initial_state(config: KalmanConfig) -> KalmanState:
     """Return a state without tracks."""
     none = np.zeros(0, np.int64)
-    return KalmanState(np.zeros((0, 10)), np.zeros((0, 10, 10)), none, none, np.zeros(0), none, none,
+    return KalmanState(np.zeros((0, 10)), np.zeros((0, 10, 10)), none, none, np.zeros(0), none, none, none,
                        config.first_id, 0)
 
 
@@ -103,6 +108,8 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
     if len(rows):
         mean[rows], covariance[rows] = update(mean[rows], covariance[rows], measured[columns])
     since[rows], hits[rows] = 0, hits[rows] + 1
+    detection = np.full(len(since), -1)
+    detection[rows] = columns
     score_sum[rows] += boxes.score[columns]
     new = np.setdiff1d(np.arange(len(boxes)), columns)
     born = len(new)
@@ -112,7 +119,8 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
         np.concatenate([state.label, boxes.label[new]]),
         np.concatenate([state.track_id, state.next_id + np.arange(born)]),
         np.concatenate([score_sum, boxes.score[new]]), np.concatenate([hits, np.ones(born, np.int64)]),
-        np.concatenate([since, np.zeros(born, np.int64)]), state.next_id + born, state.frames + 1)
+        np.concatenate([since, np.zeros(born, np.int64)]), np.concatenate([detection, new]),
+        state.next_id + born, state.frames + 1)
     state = state[state.since_update < config.max_age]
     shown = state[(state.hits >= config.min_hits) | (state.frames <= config.min_hits)]
     return state, _report(shown, config)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .duplicates import distinct
-from .late import LateTracker, fuse_boxes, match_boxes, roadside_boxes, without_host
+from .late import LateConfig, LateTracker, fuse_boxes, match_boxes, message_stamps, roadside_boxes, without_host
 from .misalignment import Misalignment, MisalignmentEstimator
 from .types import Boxes, Frame, FrameOutput, Match, RoadsideMessage
 
@@ -43,16 +43,17 @@ class EgoResult:
 class EgoAgent:
     """Runs the tracker frame by frame and remembers its state."""
 
-    def __init__(self, tracker: Tracker, fuses_late: bool):
+    def __init__(self, tracker: Tracker, fuses_late: bool, roadside_lifetime_s: float = float('inf')):
         """
         Start before the first frame.
 
         :param fuses_late: boxes may be taken in after the network; their tracks are then kept up in every frame.
+        :param roadside_lifetime_s: of those tracks after the last message, as the network has it for its own.
         """
         self._tracker, self._fuses_late = tracker, fuses_late
         self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
-        self._late = LateTracker()
+        self._late = LateTracker(LateConfig(lifetime_s=roadside_lifetime_s))
         self._late_state = self._late.initial()
 
     def misalignment(self, unit_id: str) -> Misalignment | None:
@@ -80,16 +81,17 @@ class EgoAgent:
         if self._fuses_late:
             late = self._poses.correct(late) if corrects_poses else late
             keep = distinct(late)
-            infra = roadside_boxes(late, output.stamp_ns)[np.concatenate(keep)] if late else Boxes.empty()
+            kept = np.concatenate([np.zeros(0, bool), *keep])
+            infra = roadside_boxes(late, output.stamp_ns)[kept]
             matches += _late_matches(tracks, infra, late, keep)
             # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
-            infra = infra[np.concatenate([np.full(k.sum(), m.may_create) for m, k in zip(late, keep, strict=True)]
-                                         ).astype(bool) if late else slice(None)]
+            may = np.array([m.may_create for m in late for _ in range(len(m.instances))], bool)[kept]
+            infra, infra_ns = infra[may], message_stamps(late)[kept][may]
             if late:
                 others = without_host(infra)
                 detections, _, _ = fuse_boxes(detections, others, self._late.config)
             self._late_state, tracks = self._late.step(
-                self._late_state, tracks, infra, frame.global_from_lidar, output.stamp_ns)
+                self._late_state, tracks, infra, infra_ns, frame.global_from_lidar, output.stamp_ns)
         mode = 'cooperative' if fused else 'late' if late else 'none'
         return EgoResult(tracks, detections, matches, mode, output)
 

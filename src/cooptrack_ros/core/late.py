@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -27,6 +27,8 @@ class LateConfig:
     roadside_weight: float = 0.4
     """Factor on the score of boxes that only the roadside sees."""
     max_gap_s: float = 0.5
+    lifetime_s: float = float('inf')
+    """A track that only the roadside sees ends when the last message that spoke of it is older than this."""
 
 
 def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:
@@ -43,6 +45,11 @@ def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:
         centre[:, :2] += velocity * ((stamp_ns - message.stamp_ns) / 1e9)
         moved.append(transform_boxes(message.ego_from_infra, boxes.with_(centre=centre)))
     return Boxes.concatenate(moved)
+
+
+def message_stamps(messages: Sequence[RoadsideMessage]) -> np.ndarray:
+    """Return for each of ``roadside_boxes`` the stamp of its message (N,), nanoseconds."""
+    return np.array([m.stamp_ns for m in messages for _ in range(len(m.instances))], np.int64)
 
 
 def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +96,8 @@ class LateState:
 
     tracks: KalmanState
     stamp_ns: int | None
+    heard_ns: dict[int, int] = field(default_factory=dict)
+    """Stamp of the newest message that spoke of a track, by identity."""
 
 
 class LateTracker:
@@ -103,12 +112,13 @@ class LateTracker:
         """Return the state before the first frame."""
         return LateState(initial_state(self.kalman), None)
 
-    def step(self, state: LateState, ego: Boxes, infra: Boxes, global_from_lidar: np.ndarray,
+    def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
              stamp_ns: int) -> tuple[LateState, Boxes]:
         """
         Fuse one frame.
 
         :param ego: tracks of the ego vehicle; :param infra: roadside boxes, both in the ego lidar frame.
+        :param infra_ns: stamps of the messages that the roadside boxes come from, see ``message_stamps``.
         :returns: the new state and all tracks in the ego lidar frame.
         """
         elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
@@ -116,12 +126,26 @@ class LateTracker:
             # A new object must not take the number of an old one.
             fresh = replace(initial_state(self.kalman), next_id=state.tracks.next_id)
             state, elapsed = LateState(fresh, None), None
-        infra = without_host(infra)
-        fused, _, _ = fuse_boxes(ego, infra, self.config)
+        others = ~is_host(infra.centre)
+        infra, infra_ns = infra[others], infra_ns[others]
+        fused, _, columns = fuse_boxes(ego, infra, self.config)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])
         tracks, reported = step(state.tracks, alone, self.kalman, elapsed)
+        heard = self._heard(state, tracks, np.delete(infra_ns, columns), stamp_ns)
+        tracks = tracks[np.isin(tracks.track_id, list(heard))]
+        reported = reported[np.isin(reported.track_id, list(heard))]
         reported = transform_boxes(np.linalg.inv(global_from_lidar), reported)
         # A track that coasts onto an object which the ego vehicle sees by now is that object.
         _, hidden = match_boxes(ego, reported, self.config.min_gate_m)
         reported = reported[np.setdiff1d(np.arange(len(reported)), hidden)]
-        return LateState(tracks, stamp_ns), Boxes.concatenate([ego, reported])
+        return LateState(tracks, stamp_ns, heard), Boxes.concatenate([ego, reported])
+
+    def _heard(self, state: LateState, tracks: KalmanState, alone_ns: np.ndarray, stamp_ns: int) -> dict[int, int]:
+        """Return the newest stamp that speaks of each track, without tracks that have outlived it."""
+        heard = {}
+        for track, row in zip(tracks.track_id.tolist(), tracks.detection.tolist(), strict=True):
+            stamps = [state.heard_ns[track]] if track in state.heard_ns else []
+            newest_ns = max([*stamps, int(alone_ns[row])] if row >= 0 else stamps)
+            if stamp_ns - newest_ns <= self.config.lifetime_s * 1e9:
+                heard[track] = newest_ns
+        return heard

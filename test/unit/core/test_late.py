@@ -84,15 +84,16 @@ def test_a_missed_track_coasts_and_then_ends():
 def test_late_fusion_shows_what_only_the_roadside_sees_under_ids_of_its_own():
     tracker = LateTracker()
     state = tracker.initial()
-    for frame in range(5):
-        state, tracks = tracker.step(state, cars((10, 0)), cars((10.2, 0), (40, 10)), np.eye(4), frame * 100_000_000)
+    for stamp_ns in range(0, 500_000_000, 100_000_000):
+        infra, infra_ns = cars((10.2, 0), (40, 10)), np.full(2, stamp_ns)
+        state, tracks = tracker.step(state, cars((10, 0)), infra, infra_ns, np.eye(4), stamp_ns)
     assert tracks.track_id.tolist() == [1, ROADSIDE_FIRST_ID]
     assert np.allclose(tracks.centre[1, :2], [40, 10], atol=0.01)
 
 
 def test_the_host_vehicle_seen_by_the_roadside_is_no_object():
     tracker = LateTracker()
-    _, tracks = tracker.step(tracker.initial(), Boxes.empty(), cars((0.5, 0.2)), np.eye(4), 0)
+    _, tracks = tracker.step(tracker.initial(), Boxes.empty(), cars((0.5, 0.2)), np.zeros(1, int), np.eye(4), 0)
     assert len(tracks) == 0
 
 
@@ -175,8 +176,9 @@ def test_the_gate_turns_with_the_roadside_box():
 
 def test_after_a_gap_roadside_objects_get_numbers_that_were_not_used_before():
     tracker = LateTracker()
-    state, before = tracker.step(tracker.initial(), Boxes.empty(), cars((40, 10)), np.eye(4), 0)
-    _, after = tracker.step(state, Boxes.empty(), cars((40, 25)), np.eye(4), 2_000_000_000)
+    state, before = tracker.step(tracker.initial(), Boxes.empty(), cars((40, 10)), np.zeros(1, int), np.eye(4), 0)
+    _, after = tracker.step(state, Boxes.empty(), cars((40, 25)), np.full(1, 2_000_000_000), np.eye(4),
+                            2_000_000_000)
     assert before.track_id.tolist() == [ROADSIDE_FIRST_ID]
     assert after.track_id.tolist() == [ROADSIDE_FIRST_ID + 1]
 

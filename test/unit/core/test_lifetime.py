@@ -5,7 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from test_confirm_only import OneCar, boxes_of
 
+from cooptrack_ros.core.ego_agent import EgoAgent
+from cooptrack_ros.core.late import ROADSIDE_FIRST_ID
 from cooptrack_ros.core.lifecycle import Support
 from cooptrack_ros.core.types import Side
 
@@ -62,3 +65,28 @@ def test_a_track_that_the_vehicle_sees_needs_no_messages():
     assert not seen.is_outlived(1800 * MS, 1.0) and seen.is_outlived(1901 * MS, 1.0)
     own = Support().renewed(0, True, None)
     assert not own.is_outlived(np.iinfo(np.int64).max, 0.1)
+
+
+def shown_late(lifetime_s, sent_ms):
+    """Return whether late fusion shows a car that only a unit sees; ``sent_ms``: stamp of the message of each frame."""
+    agent, shown = EgoAgent(OneCar(), True, lifetime_s), []
+    for i, stamp_ms in enumerate(sent_ms):
+        messages = [] if stamp_ms is None else [dataclasses.replace(boxes_of((40, 10)), stamp_ns=stamp_ms * MS)]
+        tracks = agent.step(make_frame(i), [], messages).tracks
+        shown.append(bool((tracks.track_id >= ROADSIDE_FIRST_ID).any()))
+    return shown
+
+
+@pytest.mark.parametrize(('lifetime_s', 'sent_ms', 'frames'), [
+    (0.25, [0, 100, 200, None, None, None, None, None], 5),
+    (float('inf'), [0, 100, 200, None, None, None, None, None], 7),
+    (0.25, [0, 100, 200, 200, 200, 200, 200, 200], 5),
+    (0.25, [0, 100, 200, 300, 400, 500, 600, 700], 8),
+    (0.25, [0, 100, 200, 100, 100, 100, 100, 100], 5),
+], ids=['silence', 'coasting without a limit', 'an old message again', 'messages go on', 'an older one again'])
+def test_in_late_fusion_too_a_track_ends_with_its_last_message(lifetime_s, sent_ms, frames):
+    assert shown_late(lifetime_s, sent_ms) == [i < frames for i in range(len(sent_ms))]
+
+
+def test_a_message_that_is_too_old_begins_no_late_track():
+    assert not any(shown_late(0.25, [-300, -200, -100, 0, 100, 200]))

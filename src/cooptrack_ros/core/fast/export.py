@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from ...model.bev_geometry import BevGeometry
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
+from ..atomic_file import write_atomically
 from ..errors import UserError
 from ..lifecycle import Passage
 from ..types import Side
@@ -65,6 +67,8 @@ def export(network: CoopTrackNetwork, folder: Path, title: dict[str, Any], capac
     """
     Write the frame of a network, on a CPU, as one ONNX file, or two for the cooperative side, and a description.
 
+    The description is there only with the files that it describes, also when the program is stopped.
+
     :param title: is put at the head of the description.
     :returns: the files.
     :raises UserError: if the packages for it are missing, or fusion takes place before the decoder.
@@ -78,13 +82,16 @@ def export(network: CoopTrackNetwork, folder: Path, title: dict[str, Any], capac
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     network = network.eval().requires_grad_(False)
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad():
-        parts = _parts(FrameStep(FastNetwork(network, fixed=True)), capacity)
-        entries = [_write(part, network, folder) for part in parts]
     path = folder / f'{network.side.value}.json'
-    path.write_text(json.dumps({**title, **_description(network, capacity), 'parts': entries}, indent=1) + '\n',
-                    encoding='utf-8')
-    return [*(folder / entry['file'] for entry in entries), path]
+    with torch.no_grad(), TemporaryDirectory(prefix='.export.', dir=folder) as scratch:
+        parts = _parts(FrameStep(FastNetwork(network, fixed=True)), capacity)
+        entries = [_write(part, network, Path(scratch)) for part in parts]
+        files = [folder / entry['file'] for entry in entries]
+        path.unlink(missing_ok=True)
+        for file in files:
+            (Path(scratch) / file.name).replace(file)
+    write_atomically(path, json.dumps({**title, **_description(network, capacity), 'parts': entries}, indent=1) + '\n')
+    return [*files, path]
 
 
 def _description(network: CoopTrackNetwork, capacity: Capacity) -> dict[str, Any]:

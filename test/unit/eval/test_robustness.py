@@ -1,0 +1,102 @@
+"""The measurement of the robustness curves, with a small network on a small town."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'benchmarks'))
+sys.path.insert(0, str(Path(__file__).parents[1] / 'bench'))
+
+import robustness
+from robustness import FIGURES, PICTURES, Setting
+from tiny import CONFIG, SIZE
+
+from cooptrack_ros.core.config import TrackerConfig, config_to_dict
+from cooptrack_ros.data.synth import generate
+from cooptrack_ros.data.units import open_with_units
+from cooptrack_ros.eval.nuscenes import evaluate
+from cooptrack_ros.eval.report import headline
+from cooptrack_ros.eval.runner import Evaluation
+from cooptrack_ros.eval.selection import Selection
+from cooptrack_ros.model.store import open_model
+from cooptrack_ros.wire.transmission import transmission
+
+LIMIT = 3
+GOOD, LATE = Setting('latency', 'geometry', 0), Setting('latency', 'geometry', 200, {'latency_ms': 200.0})
+ALONE = Setting('latency', 'vehicle alone', 0, mode='none')
+
+
+@pytest.fixture(scope='module')
+def place(tmp_path_factory):
+    """Give a folder with a town and a small random network that tracks everything."""
+    folder = tmp_path_factory.mktemp('robustness')
+    generate(folder / 'town', 700, 0.6, SIZE)
+    everything = TrackerConfig(score_threshold=0.0, output_threshold=0.0)
+    config = replace(CONFIG, tracker_vehicle=everything, tracker_roadside=everything, tracker_cooperative=everything)
+    (folder / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(config)}))
+    return folder
+
+
+@pytest.fixture
+def measured(place, tmp_path, monkeypatch):
+    """Give what measures some settings and returns the rows of the file and the lines of those that were missing."""
+    done = []
+    measure = robustness.measure
+    monkeypatch.setattr(robustness, 'measure', lambda e, setting: done.append(setting.line) or measure(e, setting))
+
+    def run(*settings, limit=LIMIT):
+        monkeypatch.setattr(robustness, 'settings_of', lambda panel, has_flow: list(settings))
+        done.clear()
+        assert robustness.main(['--weights', f'random:{place}/tiny.yaml', '--data', str(place / 'town'), '--json',
+                                str(tmp_path / 'r.json'), '--pictures', str(tmp_path), '--only', 'latency',
+                                '--limit', str(limit)]) == 0
+        return json.loads((tmp_path / 'r.json').read_text())['rows'], list(done)
+    return run
+
+
+def figures(row):
+    """Return a row without what depends on the machine."""
+    return {k: v for k, v in row.items() if k != 'minutes'}
+
+
+def test_an_interrupted_measurement_goes_on_and_gives_the_same_figures(measured, tmp_path):
+    first, done = measured(GOOD)
+    assert done == ['geometry'] and list(first) == [GOOD.key]
+    both, done = measured(GOOD, LATE, ALONE)
+    assert done == ['geometry', 'vehicle alone'] and both[GOOD.key] == first[GOOD.key]
+    (tmp_path / 'r.json').unlink()
+    anew, done = measured(GOOD, LATE, ALONE)
+    assert len(done) == 3
+    assert {k: figures(r) for k, r in anew.items()} == {k: figures(r) for k, r in both.items()}
+    row = both[LATE.key]
+    assert row['frames'] == LIMIT and row['channel'] == {'latency_ms': 200.0} and set(FIGURES) <= set(row)
+    assert both[ALONE.key]['instances_per_frame'] == 0 < both[GOOD.key]['instances_per_frame']
+    picture = cv2.imread(str(tmp_path / PICTURES['latency']))
+    assert picture is not None and picture.std() > 1
+
+
+def test_other_frames_are_measured_anew(measured):
+    measured(GOOD)
+    rows, done = measured(GOOD, limit=2)
+    assert done == ['geometry'] and rows[GOOD.key]['frames'] == 2
+
+
+def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place):
+    rows, _ = measured(GOOD, ALONE)
+    package = open_model(f'random:{place}/tiny.yaml')
+    plain = Evaluation(open_with_units([place / 'town'], None), package, Selection(limit=LIMIT),
+                       transmission('float16', True, 900, package.sender().complete))
+    for setting in (GOOD, ALONE):
+        expected = headline(evaluate(plain.run(setting.mode)[0]))
+        assert {k: rows[setting.key][k] for k in FIGURES} == {k: expected[k] for k in FIGURES}
+
+
+def test_settings_of_all_panels_have_names_of_their_own():
+    for panel in PICTURES:
+        points = [(s.panel, s.line, s.x) for s in robustness.settings_of(panel, True)]
+        assert len(points) == len(set(points)) > 10
