@@ -19,3 +19,12 @@ def test_every_frame_is_answered_and_accounted_for(node, tmp_path):
     assert ('stage fusion' in times) == (node == 'ego')
     assert result['memory']['start_mib'] > 10 and result['start_s'] > 0
     assert result['tracks']['most'] > 0
+
+
+def test_frames_at_a_rate_are_answered_or_left_out(tmp_path):
+    out = tmp_path / 'out.json'
+    assert main(['bench', 'node', '--config', 'tiny', '--frames', '6', '--warmup', '1', '--live', '10', '--instances',
+                 '4', '--picture-size', '160x90', '--rate-hz', '20', '--json', str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result['rate_hz'] == 20 and 0 < result['answered'] <= 6
+    assert result['times_ms']['whole frame']['p50'] > 0

@@ -57,12 +57,14 @@ class Answer:
 class Feeder:
     """Plays camera, odometry and roadside unit; use as a context manager."""
 
-    def __init__(self, node: str, scene: BenchScene, model_id: str, listens_to_markers: bool):
+    def __init__(self, node: str, scene: BenchScene, model_id: str, listens_to_markers: bool, rate_hz: float = 0.0):
         """
         Join the graph.
 
         :param node: ``ego`` or ``roadside``; :param model_id: of the unit whose messages are sent.
+        :param rate_hz: of the frames, 0 for each after the answer to the one before.
         """
+        self._period_s, self._due = 1 / rate_hz if rate_hz else 0.0, 0.0
         self._scene, self._model_id, self._is_ego = scene, model_id, node == 'ego'
         self._name = f'/{node}_node'
         self._index = 0
@@ -105,19 +107,32 @@ class Feeder:
         self._spin_until(lambda: False, _QUIET_S)
         self._answers.clear()
 
-    def frame(self, process: Process) -> Answer:
+    def frame(self, process: Process) -> list[Answer]:
         """
-        Send a frame, wait for the answer, return it.
+        Send a frame, wait for the answer or until the next frame is due, return the answers that came.
 
         :raises UserError: if the node ends or does not answer.
         """
-        deadline = time.monotonic() + _PATIENCE_S
-        answer = self._send(self._index)
-        while not answer.is_complete:
+        answer, deadline = self._send(self._index), time.monotonic() + _PATIENCE_S
+        if self._period_s:
             self._watch(process, deadline, 'gave no answer')
-            self._spin_until(lambda: answer.is_complete, 1.0)
-        self._answers.clear()
-        return answer
+            now = time.monotonic()
+            self._due = max(self._due, now) + self._period_s
+            self._spin_until(lambda: False, self._due - now)
+        else:
+            while not answer.is_complete:
+                self._watch(process, deadline, 'gave no answer')
+                self._spin_until(lambda: answer.is_complete, 1.0)
+        return self._taken()
+
+    def rest(self) -> list[Answer]:
+        """Return the answers that came after the last frame was sent; what a node has left out gets none."""
+        self._spin_until(lambda: all(answer.is_complete for answer in self._answers.values()), _QUIET_S)
+        return self._taken()
+
+    def _taken(self) -> list[Answer]:
+        complete = [stamp for stamp, answer in self._answers.items() if answer.is_complete]
+        return [self._answers.pop(stamp) for stamp in complete]
 
     def _watch(self, process: Process, deadline: float, complaint: str) -> None:
         if process.status() is not None:
@@ -131,7 +146,7 @@ class Feeder:
     def _spin_until(self, done: Callable[[], bool], timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while not done() and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=min(0.05, timeout_s))
+            self._executor.spin_once(timeout_sec=min(0.05, max(deadline - time.monotonic(), 0.0)))
 
     def _send(self, index: int) -> Answer:
         """Publish the picture of a frame, and all that belongs to the next one, which so is there in time."""

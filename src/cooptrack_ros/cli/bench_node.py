@@ -19,6 +19,7 @@ from ..bench.networks import bench_network, settle_live_tracks
 from ..bench.scene import BenchScene
 from ..bench.timing import statistics_ms
 from ..core.config import MINI, ModelConfig, named_config
+from ..core.errors import UserError
 from ..core.execution import make_tracker
 from ..core.types import Side
 from ..demo.domains import free_domains
@@ -53,6 +54,8 @@ class NodeSetting:
     instances: int = 16
     picture_size: tuple[int, int] = (1920, 1080)
     markers: bool = True
+    rate_hz: float = 0.0
+    """Of the frames, 0 for each after the answer to the one before."""
 
     @property
     def model_config(self) -> ModelConfig:
@@ -62,7 +65,7 @@ class NodeSetting:
 
 def measure_node(setting: NodeSetting) -> dict[str, Any]:
     """
-    Start the node, send it one frame after the answer to the other, and return what it took.
+    Start the node, send it frames, and return what they took.
 
     :raises UserError: if the node ends or stops answering; the text holds the end of its log.
     """
@@ -76,7 +79,8 @@ def measure_node(setting: NodeSetting) -> dict[str, Any]:
     return {'schema': 'cooptrack-bench-node/1', 'node': setting.node, 'config': setting.config,
             'input_size': list(config.input_size), 'picture_size': list(setting.picture_size),
             'instances': setting.instances if setting.node == 'ego' else 0, 'live_wanted': setting.live,
-            'markers': setting.markers, 'warmup': setting.warmup, 'frames': setting.frames,
+            'markers': setting.markers, 'rate_hz': setting.rate_hz, 'warmup': setting.warmup,
+            'frames': setting.frames,
             'machine': describe_machine(setting.device) | {'threads': setting.threads}} | result
 
 
@@ -112,20 +116,24 @@ def _running(setting: NodeSetting, scratch: Path) -> Iterator[Callable[[], Proce
 
 
 def _measure(setting: NodeSetting, scene: BenchScene, model_id: str, start: Callable[[], Process]) -> dict[str, Any]:
-    with Feeder(setting.node, scene, model_id, setting.markers) as feeder:
+    with Feeder(setting.node, scene, model_id, setting.markers, setting.rate_hz) as feeder:
         process = start()
         started = time.monotonic()
         feeder.first_answer(process)
         start_s = time.monotonic() - started
         for _ in range(setting.warmup):
             feeder.frame(process)
+        feeder.rest()
         answers, memory = [], [rss_mib(process.pid)]
         every = max(setting.frames // _MEMORY_SAMPLES, 1)
         for number in range(setting.frames):
-            answers.append(feeder.frame(process))
+            answers += feeder.frame(process)
             if (number + 1) % every == 0:
                 memory.append(rss_mib(process.pid))
-    return {'start_s': start_s, 'jpeg_bytes': feeder.jpeg_bytes, **_times(answers),
+        answers += feeder.rest()
+    if not answers:
+        raise UserError(f'no frame was answered at {setting.rate_hz:g} Hz')
+    return {'start_s': start_s, 'jpeg_bytes': feeder.jpeg_bytes, 'answered': len(answers), **_times(answers),
             'tracks': _spread([a.tracks for a in answers]),
             'memory': _memory(memory)}
 

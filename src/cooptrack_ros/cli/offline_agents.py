@@ -15,6 +15,7 @@ from ..core.pairing import PairingConfig
 from ..core.pose_history import PoseHistory
 from ..core.timeline import StampOrder, TimeGuard
 from ..core.types import Side
+from ..model.preprocess import least_size
 from ..model.store import ModelPackage
 from ..nodes.feature_output import FeatureOutput
 from ..nodes.health import Health
@@ -24,7 +25,7 @@ from ..nodes.settings import EgoSettings, RoadsideSettings
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
 from ..wire.errors import WireError
-from ..wire.pictures import decode_image
+from ..wire.pictures import decode_for_network
 from ..wire.tracks import ego_meta, encode_detections
 from ..wire.views import Views, check_size, views_of
 
@@ -40,13 +41,13 @@ class _Nobody:
         return 0
 
 
-def _views(message: CompressedImage, camera: CameraModel | None) -> Views:
-    """Return the picture as the network wants it; raise a WireError if it cannot be used."""
+def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
+    """Return the picture as a node would have it; raise a WireError if it cannot be used."""
     if camera is None:
         raise WireError('missing_calibration', 'no Calibration before the picture')
-    image = decode_image(message)
-    check_size(image, camera)
-    return views_of([image], [camera])
+    picture = decode_for_network(message, least)
+    check_size(picture, camera)
+    return views_of([picture], [camera])
 
 
 class OfflineUnit:
@@ -59,6 +60,7 @@ class OfflineUnit:
         self._state = self._tracker.initial()
         tracks = TrackOutput(_Nobody(), _Nobody(), package.config.tracker_of(Side.ROADSIDE).score_threshold)
         self._features = FeatureOutput(package, tracks, count(1).__next__)
+        self._least_size = least_size(package.config)
         self.camera: CameraModel | None = None
 
     def step(self, message: CompressedImage) -> InstanceFeatureArray:
@@ -67,7 +69,7 @@ class OfflineUnit:
 
         :raises WireError: if the picture cannot be used.
         """
-        stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera)
+        stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera, self._least_size)
         self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
         return self._features.compose(output, stamp, views, self._settings)[0]
 
@@ -80,19 +82,25 @@ class OfflineEgo:
         Load the network of the mode.
 
         :param units: names of those to listen to; :param health: counts what is dropped.
+        :raises UserError: if the settings name a unit that is not among them.
         """
         self._settings, self._mode = settings, settings.fusion__mode
         cooperates = self._mode in FEATURE_MODES
         side = Side.COOPERATIVE if cooperates else Side.VEHICLE
         runs = package.with_behaviour(**settings.behaviour())
-        self._agent = EgoAgent(runs.tracker(side), self._mode in ('auto', 'late'))
+        behaviour = runs.config.behaviour
+        self._agent = EgoAgent(runs.tracker(side), self._mode in ('auto', 'late'), behaviour.roadside_lifetime_s)
         self._model_id = package.model_id(side)
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
-        pairing = PairingConfig(settings.max_infra_age_s(runs.config.behaviour.compensation),
+        pairing = PairingConfig(settings.max_infra_age_s(behaviour.compensation),
                                 settings.fusion__max_clock_skew_ms / 1e3)
-        self.units = {name: InfraInput(name, sender, settings.map_frame, pairing, health) for name in units}
+        only_confirm = settings.only_confirm(units)
+        # As in lockstep no rate is too high.
+        self.units = {name: InfraInput(name, sender, settings.map_frame, pairing, health,
+                                       may_create=name not in only_confirm) for name in units}
         own = package.config.tracker_of(side)
         self._output = TrackOutput(_Nobody(), _Nobody(), own.score_threshold, own.output_threshold)
+        self._least_size = least_size(package.config)
         self._guard, self.poses = TimeGuard(), PoseHistory()
         self.camera: CameraModel | None = None
 
@@ -113,17 +121,19 @@ class OfflineEgo:
         """
         stamp = stamp_ns(message.header.stamp)
         self._check_order(stamp)
-        views, pose = _views(message, self.camera), self.pose(stamp)
+        views, pose = _views(message, self.camera, self._least_size), self.pose(stamp)
         if pose is None:
             raise WireError('missing_pose', 'no odometry around the picture')
         frame = views.ego_frame(stamp, pose)
         fused, late = gather(self.units.values(), stamp, frame.global_from_lidar, self._mode)
-        result, messages = self._agent.step(frame, fused, late), [*fused, *late]
-        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, self._settings.map_frame)
+        settings, messages = self._settings, [*fused, *late]
+        result = self._agent.step(
+            frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
         self._output.observe(result.tracks, stamp, result.output.reset)
-        shown = result.tracks[result.tracks.score >= self._settings.output__min_score]
-        tracks = self._output.publish(shown, meta, result.matches, self._settings, messages)
-        return tracks, encode_detections(result.detections, meta)
+        shown = result.tracks[result.tracks.score >= settings.output__min_score]
+        published = self._output.publish(shown, meta, result.matches)
+        return published.message, encode_detections(result.detections, meta)
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)

@@ -25,13 +25,27 @@ class Lens:
     matrix: np.ndarray
     model: str
     coefficients: np.ndarray
-    _maps: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    _maps: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """By reduction."""
 
     def undistort(self, image: np.ndarray) -> np.ndarray:
-        """Return a picture (height, width, 3) as a pinhole camera with the same K would show it; black where unseen."""
-        if not self._maps:
+        """
+        Return a picture as a pinhole camera with the same K would show it; black where unseen.
+
+        :param image: (height, width, 3), or reduced to whole fractions of that.
+        """
+        reduction = self.width // image.shape[1]
+        if reduction not in self._maps:
             # Once for a calibration: the maps cost more than a picture.
-            make = cv2.fisheye.initUndistortRectifyMap if self.model == 'equidistant' else cv2.initUndistortRectifyMap
-            self._maps.append(make(self.matrix, self.coefficients, np.eye(3), self.matrix, (self.width, self.height),
-                                   cv2.CV_16SC2))
-        return cv2.remap(image, *self._maps[0], cv2.INTER_LINEAR)
+            self._maps[reduction] = self._map(reduction)
+        return cv2.remap(image, *self._maps[reduction], cv2.INTER_LINEAR)
+
+    def _map(self, reduction: int) -> tuple[np.ndarray, np.ndarray]:
+        make = cv2.fisheye.initUndistortRectifyMap if self.model == 'equidistant' else cv2.initUndistortRectifyMap
+        # The centre of a pixel of the reduced picture lies in the middle of those that it stands for.
+        shift = (reduction - 1) / 2
+        matrix = self.matrix.copy()
+        matrix[:2, 2] -= shift
+        matrix[:2] /= reduction
+        return make(matrix, self.coefficients, np.eye(3), matrix, (self.width // reduction, self.height // reduction),
+                    cv2.CV_16SC2)

@@ -13,8 +13,8 @@ from std_msgs.msg import Header
 
 from ..core.errors import UserError
 from ..core.geometry import quaternion_from_rotation, split_projection
+from ..core.jpeg import jpeg_size
 from .bag_types import MAP_FRAME, AgentNames
-from .jpeg import jpeg_size
 from .pcd import read_pcd, xyz_intensity
 from .spd import SensorFrame
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.jpeg import Picture, decode_picture
 from ..core.types import Boxes, Frame
 from .spd_calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
 from .spd_index import FolderIndex, FrameFiles, Pair
@@ -57,14 +58,23 @@ class SensorFrame:
         """Pose of the lidar in the world, orthonormal 4x4."""
         return self.global_from_ego @ self.ego_from_lidar
 
-    def frame(self) -> Frame:
-        """Return what a tracker needs for this time step; decodes the picture."""
-        import cv2
-        image = cv2.imread(str(self.image_path), cv2.IMREAD_COLOR)
-        if image is None:
+    def frame(self, least: tuple[int, int] | None = None) -> Frame:
+        """
+        Return what a tracker needs for this time step; decodes the picture.
+
+        :param least: rows and columns that must remain of the picture, see ``core.jpeg.decode_picture``.
+        """
+        picture = self._picture(least)
+        if picture is None:
             raise UserError(f'{self.image_path} is missing or not a readable picture')
-        return Frame(self.sequence, self.stamp_us * 1000, (image,), self.img_from_lidar[None],
-                     self.ego_from_lidar, self.global_from_ego)
+        return Frame(self.sequence, self.stamp_us * 1000, (picture.pixels,),
+                     picture.projection(self.img_from_lidar)[None], self.ego_from_lidar, self.global_from_ego)
+
+    def _picture(self, least: tuple[int, int] | None) -> Picture | None:
+        try:
+            return decode_picture(np.fromfile(self.image_path, np.uint8), least)
+        except OSError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -109,13 +119,15 @@ class FrameRecord(SensorFrame):
         """Picture of the roadside partner."""
         return self.infra.image_path
 
-    def frame(self, side_of_image: str = 'vehicle') -> Frame:
+    def frame(self, side_of_image: str = 'vehicle', least: tuple[int, int] | None = None) -> Frame:
         """
         Return what a tracker needs for this time step; decodes the picture.
 
         :param side_of_image: ``infrastructure`` gives the roadside partner of a pair.
+        :param least: see ``SensorFrame.frame``.
         """
-        return self.infra.frame() if side_of_image == 'infrastructure' and self.infra else super().frame()
+        is_partner = side_of_image == 'infrastructure' and self.infra
+        return self.infra.frame(least) if is_partner else super().frame(least)
 
 
 class SpdDataset:

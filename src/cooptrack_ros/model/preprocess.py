@@ -19,6 +19,16 @@ def scaled_size(image_shape: tuple[int, ...], config: ModelConfig) -> tuple[int,
     return int(rows * scale + 0.5), int(columns * scale + 0.5)
 
 
+def least_size(config: ModelConfig) -> tuple[int, int] | None:
+    """
+    Return rows and columns that decoding must leave of a picture for this network, see ``core.jpeg.decode_picture``.
+
+    What follows averages over areas, which is hardly changed if decoding did so before. With the published
+    interpolation every pixel counts: None.
+    """
+    return config.input_size if config.resize == 'area' else None
+
+
 def prepare_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     """
     Return the normalised, scaled and padded picture, float32 (3, rows, columns) in RGB order.

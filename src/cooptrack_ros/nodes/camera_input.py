@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cooptrack_msgs.msg import Calibration
 
+from ..core.jpeg import Picture
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import (
     CameraModel,
@@ -142,11 +142,11 @@ class CameraInput:
             self._pinhole, self._accepted = pinhole, content
             self._node.arrived.notify_all()
 
-    def model_for(self, message: CompressedImage | Image, image: np.ndarray) -> CameraModel:
+    def model_for(self, message: CompressedImage | Image, picture: Picture) -> CameraModel:
         """
         Return the camera at the stamp of a picture; runs in the worker thread and may wait for transforms.
 
-        :param image: the picture of the message, decoded.
+        :param picture: that of the message, decoded.
         :raises WireError: if the camera is not calibrated, or as another one than that of the picture.
         """
         stamp = stamp_ns(message.header.stamp)
@@ -154,7 +154,7 @@ class CameraInput:
         model = self._node.wait_for(lambda: self._model_at(stamp), patience)
         if model is None:
             raise self._missing()
-        check_size(image, model)
+        check_size(picture, model)
         check_frame('the picture', message.header.frame_id, model.camera_frame)
         return model
 

@@ -16,7 +16,6 @@ from ..core.anchors import JUMP_S, AnchorFrames
 from ..core.errors import UserError
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
-from ..wire.pictures import decode_image
 from ..wire.views import Views, views_of
 from .camera_files import read_cameras
 from .camera_input import CameraInput
@@ -144,16 +143,16 @@ class CameraRig:
 
     def views(self, job: ImageJob) -> Views:
         """
-        Return the decoded pictures of a frame; runs in the worker thread.
+        Return the decoded pictures of a frame; runs in the worker thread and waits for them.
 
         :raises WireError: if a picture cannot be read or does not fit its calibration, or a calibration is missing.
         """
-        images = [decode_image(message) for message in job.messages]
-        job.mark('decode', job.taken)
-        models = [camera.model_for(message, image)
-                  for camera, message, image in zip(self._cameras, job.messages, images, strict=True)]
+        decoded = job.decoding.result()
+        job.marks.append(('decode', decoded.started, decoded.seconds))
+        models = [camera.model_for(message, picture)
+                  for camera, message, picture in zip(self._cameras, job.messages, decoded.pictures, strict=True)]
         for camera, model in zip(self._cameras, models, strict=True):
             if model.lidar_frame != models[0].lidar_frame:
                 raise WireError('wrong_frame', f"camera '{camera.name}' is calibrated to '{model.lidar_frame}', the "
                                 f"anchor to '{models[0].lidar_frame}'")
-        return views_of(images, models)
+        return views_of(decoded.pictures, models)

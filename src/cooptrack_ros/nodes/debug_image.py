@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from ..core.types import Boxes
 from ..viz.overlay import draw_boxes
-from ..wire.pictures import encode_jpeg, encode_raw
-from ..wire.views import Views
+from ..wire.cameras import CameraModel
+from ..wire.pictures import decode_image, encode_jpeg, encode_raw
 from .qos import OUTPUT
 
 
@@ -21,16 +20,16 @@ class DebugImage:
         self._publishers = {node.create_publisher(Image, '~/debug/image', OUTPUT): encode_raw,
                             node.create_publisher(CompressedImage, '~/debug/image/compressed', OUTPUT): encode_jpeg}
 
-    def publish(self, views: Views, boxes: Boxes, header: Header) -> None:
+    def publish(self, message: CompressedImage | Image, camera: CameraModel, boxes: Boxes) -> None:
         """
-        Publish the picture to those who listen.
+        Publish the picture, with all its pixels, to those who listen.
 
-        :param boxes: in the lidar frame of the views; :param header: of the picture.
+        :param message: the picture, one that could be decoded; :param boxes: in the lidar frame of the camera.
         """
         wanted = [(p, encode) for p, encode in self._publishers.items() if p.get_subscription_count()]
         if not wanted:
             return
-        image = views.images[0].copy()
-        draw_boxes(image, boxes, views.img_from_lidar[0])
+        image = camera.rectified(decode_image(message)).copy()
+        draw_boxes(image, boxes, camera.img_from_lidar)
         for publisher, encode in wanted:
-            publisher.publish(encode(image, header))
+            publisher.publish(encode(image, message.header))

@@ -9,9 +9,9 @@ from rclpy.qos import QoSProfile
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform, TrackArray
 
-from ..core.ego_agent import EgoAgent, EgoResult
+from ..core.ego_agent import EgoAgent
 from ..core.pairing import PairingConfig
-from ..core.types import Frame, RoadsideMessage, Side
+from ..core.types import RoadsideMessage, Side
 from ..model.store import ModelPackage
 from ..wire.errors import WireError
 from ..wire.tracks import ego_meta, encode_detections
@@ -49,7 +49,8 @@ class EgoNode(AgentNode):
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
         self._agent = EgoAgent(
-            runs.tracker(side, settings.device, settings.execution), settings.fusion__mode in ('auto', 'late'))
+            runs.tracker(side, settings.device, settings.execution), settings.fusion__mode in ('auto', 'late'),
+            runs.config.behaviour.roadside_lifetime_s)
         self._agent.warm_up(blank_frame(package.config, len(self.cameras)))
         self._model_id = package.model_id(side)
         pairing = PairingConfig(settings.max_infra_age_s(compensation), settings.fusion__max_clock_skew_ms / 1e3)
@@ -143,11 +144,18 @@ class EgoNode(AgentNode):
         for name, unit in self._units.items():
             unit.health.fused(sum(m.unit_id == name for m in result.matches))
             unit.health.misaligned(self._agent.misalignment(name))
-        tracks = self._publish(result, [*fused, *late], views, frame)
-        self.publish_latency(job, result.output.stage_seconds, started)
+        output, messages = result.output, [*fused, *late]
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
+        self._output.observe(result.tracks, output.stamp_ns, output.reset)
+        published = self._output.publish(
+            result.tracks[result.tracks.score >= settings.output__min_score], meta, result.matches)
+        self.publish_latency(job, output.stage_seconds, started)
+        self._output.show(published, meta, settings, messages)
+        if self._detections.get_subscription_count():
+            self._detections.publish(encode_detections(result.detections, meta))
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
-        return tracks
+        return published.message
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> tuple[list[RoadsideMessage], ...]:
         """Return the messages for a frame: those whose features are fused, and those whose boxes are."""
@@ -164,16 +172,6 @@ class EgoNode(AgentNode):
             return
         if self.wait_for(lambda: unit.is_settled(stamp_ns) or None) is None:
             self.health.drop(unit.unit_id, 'late', 'no message in time for a picture in lockstep')
-
-    def _publish(self, result: EgoResult, messages: list[RoadsideMessage], views: Views, frame: Frame) -> TrackArray:
-        output = result.output
-        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, self.settings.map_frame)
-        self._output.observe(result.tracks, output.stamp_ns, output.reset)
-        shown = result.tracks[result.tracks.score >= self.settings.output__min_score]
-        tracks = self._output.publish(shown, meta, result.matches, self.settings, messages)
-        if self._detections.get_subscription_count():
-            self._detections.publish(encode_detections(result.detections, meta))
-        return tracks
 
 
 def main() -> int:

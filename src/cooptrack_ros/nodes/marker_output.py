@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class MarkerOutput:
         self._publisher = publisher
         self._board, self._trails = MarkerBoard(), Trails()
 
-    def publish(self, tracks: Boxes, provenance: np.ndarray, matches: dict[int, Match],
+    def publish(self, tracks: Boxes, provenance: np.ndarray, matches: Mapping[int, Match],
                 messages: Sequence[RoadsideMessage], meta: TrackMeta, settings: CommonSettings) -> None:
         """
         Publish one frame if somebody listens: hundreds of markers cost more time than the tracks themselves.
@@ -59,7 +59,7 @@ def _colours(tracks: Boxes, provenance: np.ndarray, colour_by: str) -> list[Colo
     return [identity_colour(i) for i in tracks.track_id.tolist()]
 
 
-def _links(tracks: Boxes, matches: dict[int, Match],
+def _links(tracks: Boxes, matches: Mapping[int, Match],
            messages: Sequence[RoadsideMessage]) -> list[tuple[int, int, float]]:
     """Return (row of tracks, row of all received instances, affinity) of what was associated."""
     first, starts = 0, {}

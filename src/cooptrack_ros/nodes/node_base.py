@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from ..core.config import ModelConfig
 from ..core.errors import UserError
 from ..core.timeline import StampOrder, TimeGuard
 from ..core.types import Frame
+from ..model.preprocess import least_size
 from ..model.store import ModelPackage, open_model
 from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.errors import WireError
@@ -33,6 +35,7 @@ from ..wire.tracks import decode_tracks
 from ..wire.views import Views
 from .camera_rig import CameraRig, camera_names, check_camera_topics
 from .debug_image import DebugImage
+from .decoding import Decoded, Decoding
 from .detection_output import DetectionOutput
 from .health import Health
 from .params import Parameters
@@ -55,6 +58,8 @@ class ImageJob:
     messages: tuple[CompressedImage | Image, ...]
     arrived: float
     taken: float = 0.0
+    decoding: Future[Decoded] | None = None
+    """Where its pictures will be; None while other frames come first."""
     marks: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
@@ -99,6 +104,7 @@ class AgentNode(LifecycleNode):
         self.tf: TfInput | None = None
         self._inputs: list = []
         self._worker: Worker | None = None
+        self._decoding: Decoding | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.tracks_publisher = self.create_publisher(TrackArray, '~/output/tracks', OUTPUT)
         self.markers_publisher = self.create_publisher(MarkerArray, '~/output/markers', OUTPUT)
@@ -165,6 +171,7 @@ class AgentNode(LifecycleNode):
             package = self._package or open_model(self.settings.weights)
             self._check_settings()
             self.cameras = CameraRig(self, camera_names(self.settings.cameras, package.config.max_cameras))
+            self._least_size = least_size(package.config)
             self.load(package)
         except UserError as error:
             self.get_logger().error(str(error))
@@ -188,8 +195,8 @@ class AgentNode(LifecycleNode):
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         settings = self.settings
-        self._worker = Worker(self._work, self._failed, lambda: self.health.drop(
-            'image', 'overrun', 'a newer picture came before this one could be processed'), settings.lockstep)
+        self._decoding = Decoding(self._least_size)
+        self._worker = Worker(self._work, self._failed, self._overtaken, self._decode, settings.lockstep)
         self._guard = TimeGuard()
         self._worker.start()
         self.tf = TfInput(self, self.notify) if self.needs_tf() else None
@@ -214,6 +221,7 @@ class AgentNode(LifecycleNode):
         """End the worker and the subscriptions; harmless when there are none."""
         if self._worker is not None:
             self._worker.stop(self.arrived)
+            self._decoding.stop()
             self._worker = None
             self.destroy_timer(self._timer)
         for subscription in self._inputs:
@@ -227,6 +235,13 @@ class AgentNode(LifecycleNode):
         job = ImageJob(messages, time.monotonic())
         self.health.picture(job.stamp_ns, job.arrived)
         self._worker.put(job)
+
+    def _decode(self, job: ImageJob) -> None:
+        job.decoding = self._decoding.begin(job.messages)
+
+    def _overtaken(self, job: ImageJob) -> None:
+        job.decoding.cancel()
+        self.health.drop('image', 'overrun', 'a newer picture came before this one could be processed')
 
     def notify(self) -> None:
         """Tell the worker that something came."""
@@ -261,7 +276,7 @@ class AgentNode(LifecycleNode):
             except WireError as error:
                 self.refuse('prediction', error)
         if self.settings.debug__image:
-            self._debug_image.publish(views, decode_tracks(tracks), job.header)
+            self._debug_image.publish(job.messages[0], views.anchor, decode_tracks(tracks))
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,20 @@ from ..core.types import Boxes, Match, RoadsideMessage
 from ..wire.tracks import TrackMeta, encode_tracks
 from .marker_output import MarkerOutput
 from .settings import CommonSettings
+
+
+@dataclass(frozen=True)
+class Published:
+    """
+    What was said of a frame: the message, and the N boxes that it was made of under their public identities.
+
+    ``provenance`` (N,) holds Track constants, ``matches`` what was fused, by public identity.
+    """
+
+    message: TrackArray
+    boxes: Boxes
+    provenance: np.ndarray
+    matches: Mapping[int, Match]
 
 
 class TrackOutput:
@@ -41,13 +55,11 @@ class TrackOutput:
         """Return observed boxes under their public identities."""
         return self._identities.translate(boxes)
 
-    def publish(self, boxes: Boxes, meta: TrackMeta, matches: tuple[Match, ...], settings: CommonSettings,
-                messages: Sequence[RoadsideMessage] = (), alone: int = Track.EGO) -> TrackArray:
+    def publish(self, boxes: Boxes, meta: TrackMeta, matches: tuple[Match, ...], alone: int = Track.EGO) -> Published:
         """
-        Publish one frame, also when there are no tracks, and return the tracks.
+        Publish the tracks of one frame, also when there are none.
 
-        :param boxes: observed live tracks with the core's identities; :param messages: what ``matches`` refer to.
-        :param alone: provenance of unmatched tracks.
+        :param boxes: observed live tracks with the core's identities; :param alone: provenance of unmatched tracks.
         """
         public = self.public(boxes)
         number = dict(zip(boxes.track_id.tolist(), public.track_id.tolist(), strict=True))
@@ -58,8 +70,12 @@ class TrackOutput:
         tracks = encode_tracks(public, meta, self._identities.ages_s(boxes, meta.stamp_ns), provenance, by_id,
                                self._identities.missed_frames(boxes))
         self._tracks.publish(tracks)
-        self._markers.publish(public, provenance, by_id, messages, meta, settings)
-        return tracks
+        return Published(tracks, public, provenance, by_id)
+
+    def show(self, published: Published, meta: TrackMeta, settings: CommonSettings,
+             messages: Sequence[RoadsideMessage] = ()) -> None:
+        """Publish a frame as markers, which take longer than its tracks; :param messages: what matches refer to."""
+        self._markers.publish(published.boxes, published.provenance, published.matches, messages, meta, settings)
 
     def _provenance(self, core_id: int, match: Match | None, alone: int) -> int:
         if match is None:

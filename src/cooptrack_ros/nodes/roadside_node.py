@@ -62,10 +62,11 @@ class RoadsideNode(AgentNode):
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
                          views.base_from_lidar, output.reset)
         shown = output.tracks[output.live & (output.tracks.score >= self.settings.output__min_score)]
-        tracks = self._output.publish(shown, meta, (), self.settings, alone=Track.ROADSIDE)
+        published = self._output.publish(shown, meta, (), alone=Track.ROADSIDE)
         self.publish_latency(job, output.stage_seconds, started)
+        self._output.show(published, meta, self.settings)
         self.health.count('frames.processed')
-        return tracks
+        return published.message
 
     def _publish_features(self, output: FrameOutput, stamp_ns: int, views: Views) -> None:
         message, num_implausible = self._sender.compose(output, stamp_ns, views, self.settings)

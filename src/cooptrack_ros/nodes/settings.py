@@ -23,7 +23,8 @@ class CommonSettings:
     weights: str = parameter('mini', 'model name, folder, or random:PRESET')
     device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
     execution: str = parameter('fast', 'the network arranged for speed, or as it is written; their results differ by '
-                               'rounding', choices=('fast', 'reference'))
+                               'rounding; int8: fast in 8-bit integers on a CPU, for models with measured activations',
+                               choices=('fast', 'reference', 'int8'))
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
@@ -122,8 +123,8 @@ class EgoSettings(CommonSettings):
         """
         names = {name.strip() for name in self.fusion__confirm_only.split(',')} - {''}
         if self.fusion__mode != 'none' and names - set(units):
-            raise UserError(f"parameter 'fusion.confirm_only' names {', '.join(sorted(names - set(units)))}, which "
-                            f"'infra_units' does not")
+            raise UserError(f"parameter 'fusion.confirm_only' names {', '.join(sorted(names - set(units)))}, which is "
+                            f"not among the units that are listened to ({', '.join(units) or 'none'})")
         return names
 
     def max_infra_age_s(self, compensation: str) -> float:

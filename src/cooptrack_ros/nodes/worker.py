@@ -13,13 +13,15 @@ class Worker:
     Runs jobs one after another in a thread of its own.
 
     With ``keep_all`` every job is done in order; otherwise a newer job replaces one that still waits, and
-    ``on_drop`` is told. A job that raises is reported to ``on_error`` and does not end the thread.
+    ``on_drop`` is told. ``on_next`` is told of each job when it is the first that waits, so that it can be prepared
+    while another one is worked on. A job that raises is reported to ``on_error`` and does not end the thread.
     """
 
     def __init__(self, work: Callable[[Any], None], on_error: Callable[[Exception], None],
-                 on_drop: Callable[[], None], keep_all: bool):
+                 on_drop: Callable[[Any], None], on_next: Callable[[Any], None], keep_all: bool):
         """Take the functions; nothing runs before ``start``."""
-        self._work, self._on_error, self._on_drop, self._keep_all = work, on_error, on_drop, keep_all
+        self._work, self._on_error, self._on_drop, self._on_next = work, on_error, on_drop, on_next
+        self._keep_all = keep_all
         self._jobs: deque[Any] = deque()
         self._condition = threading.Condition()
         self._running = False
@@ -35,9 +37,10 @@ class Worker:
         """Hand over a job; returns at once."""
         with self._condition:
             if self._jobs and not self._keep_all:
-                self._jobs.clear()
-                self._on_drop()
+                self._on_drop(self._jobs.popleft())
             self._jobs.append(job)
+            if len(self._jobs) == 1:
+                self._on_next(job)
             self._condition.notify_all()
 
     def stop(self, also_wake: threading.Condition | None = None) -> None:
@@ -69,6 +72,8 @@ class Worker:
                 if not self._running:
                     return
                 job = self._jobs.popleft()
+                if self._jobs:
+                    self._on_next(self._jobs[0])
             try:
                 self._work(job)
             except Exception as error:

@@ -14,6 +14,7 @@ from ..core.errors import UserError
 from ..core.tracker import TrackerInput
 from ..core.types import InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset, in_range
+from ..model.preprocess import least_size
 from .augment import mirror_boxes, mirror_frame
 from .inputs import targets_of, tracker_input
 from .matching import Targets
@@ -88,7 +89,7 @@ class ClipStream:
 
     def _sample(self, item: _Item, mirror: bool, rng: np.random.Generator) -> Sample:
         record = item.record
-        frame = record.frame()
+        frame = record.frame(least=least_size(self._model))
         frame = replace(frame, sequence=f'{item.folder.name}/{record.sequence}')
         boxes = record.boxes[in_range(record.boxes, self._pc_range)]
         message = None

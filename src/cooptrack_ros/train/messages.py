@@ -11,6 +11,7 @@ from ..core.atomic_file import replacing
 from ..core.tracker import AgentTracker
 from ..core.types import Boxes, InstanceSet
 from ..data.spd import SpdDataset
+from ..model.preprocess import least_size
 
 _BOX_FIELDS = tuple(f.name for f in fields(Boxes))
 _SET_FIELDS = tuple(f.name for f in fields(InstanceSet) if f.name != 'boxes')
@@ -22,7 +23,7 @@ def roadside_messages(dataset: SpdDataset, tracker: AgentTracker) -> dict[str, I
     for sequence in dataset.sequences():
         state = tracker.initial()
         for record in dataset.records('infrastructure-side', sequence):
-            state, output = tracker.step(state, record.frame())
+            state, output = tracker.step(state, record.frame(least=least_size(tracker.config)))
             messages[record.token] = output.instances
     return messages
 

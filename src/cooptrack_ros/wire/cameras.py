@@ -39,6 +39,10 @@ class CameraModel:
     lens: Lens | None = None
     base_covariance: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
 
+    def rectified(self, image: np.ndarray) -> np.ndarray:
+        """Return a picture of this camera, also a reduced one, freed of distortion."""
+        return image if self.lens is None else self.lens.undistort(image)
+
 
 @dataclass(frozen=True, eq=False)
 class Pinhole:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from builtin_interfaces.msg import Duration
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -34,8 +35,9 @@ class MarkerBoard:
         else:
             array.markers.extend(new_marker(header, *key, Marker.DELETE) for key in sorted(self._shown - set(current)))
         seconds, rest = divmod(lifetime_s, 1)
+        lifetime = Duration(sec=int(seconds), nanosec=int(rest * 1e9))
         for marker in current.values():
-            marker.lifetime.sec, marker.lifetime.nanosec = int(seconds), int(rest * 1e9)
+            marker.lifetime = lifetime
         array.markers.extend(current.values())
         self._shown = set(current)
         return array

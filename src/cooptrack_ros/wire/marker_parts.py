@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import copy
+from functools import lru_cache
+
 import numpy as np
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
 from ..core.colour import Colour
-from ..core.geometry import box_corners
-from ..core.types import Boxes
+
+Place = Sequence[float]
+"""x, y, z in metres."""
 
 _EDGES = (0, 1, 1, 2, 2, 3, 3, 0, 4, 5, 5, 6, 6, 7, 7, 4, 0, 4, 1, 5, 2, 6, 3, 7)
 """Pairs of ``box_corners``."""
 _WHITE: Colour = (1.0, 1.0, 1.0)
+_UPRIGHT = Quaternion(w=1.0)
+_PLAIN = Marker(pose=Pose(orientation=_UPRIGHT))
 
 
 def new_marker(header: Header, namespace: str, marker_id: int, action: int = Marker.ADD) -> Marker:
-    """Return a marker with an identity pose."""
-    marker = Marker(header=header, ns=namespace, id=marker_id, action=action)
-    marker.pose.orientation.w = 1.0
+    """
+    Return a marker with an identity pose.
+
+    It shares its parts with others, which saves most of the time that markers cost: replace them, never change them.
+    """
+    marker = copy(_PLAIN)
+    marker.header, marker.ns, marker.id, marker.action = header, namespace, marker_id, action
     return marker
 
 
-def cube(marker: Marker, box: Boxes, tint: Colour, opacity: float) -> Marker:
-    """Make a marker the cube of a single box."""
+def cube(marker: Marker, centre: Place, size: Sequence[float], yaw: float, tint: Colour, opacity: float) -> Marker:
+    """Make a marker the cube of a box with length, width and height."""
     marker.type = Marker.CUBE
-    marker.pose.position = point(box.centre[0])
-    marker.pose.orientation.z = float(np.sin(box.yaw[0] / 2))
-    marker.pose.orientation.w = float(np.cos(box.yaw[0] / 2))
-    marker.scale.x, marker.scale.y, marker.scale.z = (float(s) for s in box.size[0])
+    marker.pose = Pose(position=_point(centre), orientation=Quaternion(
+        z=float(np.sin(yaw / 2)), w=float(np.cos(yaw / 2))))
+    marker.scale = Vector3(x=size[0], y=size[1], z=size[2])
     marker.color = _colour(tint, opacity)
     return marker
 
 
-def outline(marker: Marker, box: Boxes, tint: Colour, width_m: float) -> Marker:
-    """Make a marker the twelve edges of a single box."""
-    corners = _points(box_corners(box)[0])
-    return _lines(marker, Marker.LINE_LIST, [corners[i] for i in _EDGES], tint, width_m)
+def outline(marker: Marker, corners: Sequence[Place], tint: Colour, width_m: float) -> Marker:
+    """Make a marker the twelve edges of a box; :param corners: eight as ``box_corners`` has them."""
+    points = [_point(corner) for corner in corners]
+    return _lines(marker, Marker.LINE_LIST, [points[i] for i in _EDGES], tint, width_m)
 
 
-def arrow(marker: Marker, start: np.ndarray, end: np.ndarray, tint: Colour, shaft_m: float) -> Marker:
-    """Make a marker an arrow between two points (3,); its head is 2.3 shafts wide and 3.3 long."""
+def arrow(marker: Marker, start: Place, end: Place, tint: Colour, shaft_m: float) -> Marker:
+    """Make a marker an arrow between two points; its head is 2.3 shafts wide and 3.3 long."""
     marker.type = Marker.ARROW
-    marker.points = [point(start), point(end)]
-    marker.scale.x, marker.scale.y, marker.scale.z = shaft_m, 2.3 * shaft_m, 3.3 * shaft_m
+    marker.points = [_point(start), _point(end)]
+    marker.scale = Vector3(x=shaft_m, y=2.3 * shaft_m, z=3.3 * shaft_m)
     marker.color = _colour(tint, 1.0)
     return marker
 
@@ -56,41 +66,41 @@ def strip(marker: Marker, points: np.ndarray, tint: Colour, width_m: float) -> M
     Its pose is the last point and the others count from there: displays hold points in single precision, which is
     decimetres in a map whose coordinates are millions of metres.
     """
-    marker.pose.position = point(points[-1])
-    return _lines(marker, Marker.LINE_STRIP, _points(points - points[-1]), tint, width_m)
+    marker.pose = _at(points[-1].tolist())
+    return _lines(marker, Marker.LINE_STRIP, [_point(p) for p in (points - points[-1]).tolist()], tint, width_m)
 
 
-def line(marker: Marker, start: np.ndarray, end: np.ndarray, tint: Colour, width_m: float) -> Marker:
-    """Make a marker a line between two points (3,)."""
-    return _lines(marker, Marker.LINE_LIST, [point(start), point(end)], tint, width_m)
+def line(marker: Marker, start: Place, end: Place, tint: Colour, width_m: float) -> Marker:
+    """Make a marker a line between two points."""
+    return _lines(marker, Marker.LINE_LIST, [_point(start), _point(end)], tint, width_m)
 
 
-def words(marker: Marker, position: np.ndarray, text: str, height_m: float, tint: Colour = _WHITE) -> Marker:
-    """Make a marker a text that faces the viewer, centred at a point (3,)."""
+def words(marker: Marker, place: Place, text: str, height_m: float, tint: Colour = _WHITE) -> Marker:
+    """Make a marker a text that faces the viewer, centred at a point."""
     marker.type = Marker.TEXT_VIEW_FACING
-    marker.pose.position = point(position)
-    marker.scale.z = height_m
+    marker.pose = _at(place)
+    marker.scale = Vector3(z=height_m)
     marker.color = _colour(tint, 1.0)
     marker.text = text
     return marker
 
 
-def point(xyz: np.ndarray) -> Point:
-    """Return three numbers as a message."""
-    return Point(x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
+def _point(place: Place) -> Point:
+    return Point(x=place[0], y=place[1], z=place[2])
 
 
-def _points(points: np.ndarray) -> list[Point]:
-    return [Point(x=x, y=y, z=z) for x, y, z in points.tolist()]
+def _at(place: Place) -> Pose:
+    return Pose(position=_point(place), orientation=_UPRIGHT)
 
 
 def _lines(marker: Marker, kind: int, points: list[Point], tint: Colour, width_m: float) -> Marker:
     marker.type = kind
     marker.points = points
-    marker.scale.x = width_m
+    marker.scale = Vector3(x=width_m)
     marker.color = _colour(tint, 1.0)
     return marker
 
 
+@lru_cache(maxsize=64)
 def _colour(tint: Colour, opacity: float) -> ColorRGBA:
     return ColorRGBA(r=tint[0], g=tint[1], b=tint[2], a=opacity)

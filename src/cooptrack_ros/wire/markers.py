@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
 from ..core.colour import RECEIVED_COLOUR, ROADSIDE_COLOUR, Colour, identity_colour
+from ..core.geometry import box_corners
 from ..core.types import CLASS_NAMES, Boxes
 from .marker_parts import arrow, cube, line, new_marker, outline, strip, words
 
@@ -33,14 +34,17 @@ def track_markers(boxes: Boxes, header: Header, colours: Sequence[Colour] | None
     :param colours: (N,) red, green, blue; by default one colour per identity.
     :param opacity: of the boxes, 0..1.
     """
+    numbers = boxes.track_id.tolist()
+    tints = colours if colours is not None else [identity_colour(number) for number in numbers]
+    motions = _motions(boxes, header, '', numbers, tints, _SHAFT_M)
     markers = []
-    for i in range(len(boxes)):
-        box, number = boxes[i:i + 1], int(boxes.track_id[i])
-        tint = colours[i] if colours is not None else identity_colour(number)
-        label = f'{CLASS_NAMES[int(box.label[0])]} {number} {float(box.score[0]):.2f}'
-        markers.append(cube(new_marker(header, 'boxes', number), box, tint, opacity))
-        markers += _motion(header, '', number, box, tint, _SHAFT_M)
-        markers.append(words(new_marker(header, 'label', number), _roof(box, 0.8), label, 0.8))
+    for number, tint, motion, centre, size, yaw, over, label, score in zip(
+            numbers, tints, motions, boxes.centre.tolist(), boxes.size.tolist(), boxes.yaw.tolist(),
+            _roofs(boxes, 0.8).tolist(), boxes.label.tolist(), boxes.score.tolist(), strict=True):
+        markers.append(cube(new_marker(header, 'boxes', number), centre, size, yaw, tint, opacity))
+        markers += motion
+        markers.append(words(
+            new_marker(header, 'label', number), over, f'{CLASS_NAMES[label]} {number} {score:.2f}', 0.8))
     return markers
 
 
@@ -51,14 +55,17 @@ def received_markers(received: Boxes, units: Sequence[str], header: Header) -> l
     :param received: M boxes in the frame of ``header``, with the identities of their units.
     :param units: (M,) name of the unit of each.
     """
+    identities = received.track_id.tolist()
+    numbers = [received_id(unit, identity) for unit, identity in zip(units, identities, strict=True)]
+    motions = _motions(received, header, 'infra/', numbers, [RECEIVED_COLOUR] * len(units), _THIN_SHAFT_M)
     markers = []
-    for i, unit in enumerate(units):
-        box, identity = received[i:i + 1], int(received.track_id[i])
-        number = received_id(unit, identity)
-        label = f'{unit}/{identity} {CLASS_NAMES[int(box.label[0])]} {float(box.score[0]):.2f}'
-        markers.append(outline(new_marker(header, 'infra/boxes', number), box, RECEIVED_COLOUR, 0.06))
-        markers += _motion(header, 'infra/', number, box, RECEIVED_COLOUR, _THIN_SHAFT_M)
-        markers.append(words(new_marker(header, 'infra/label', number), _roof(box, 1.7), label, 0.5, RECEIVED_COLOUR))
+    for unit, identity, number, motion, corners, over, label, score in zip(
+            units, identities, numbers, motions, box_corners(received).tolist(), _roofs(received, 1.7).tolist(),
+            received.label.tolist(), received.score.tolist(), strict=True):
+        text = f'{unit}/{identity} {CLASS_NAMES[label]} {score:.2f}'
+        markers.append(outline(new_marker(header, 'infra/boxes', number), corners, RECEIVED_COLOUR, 0.06))
+        markers += motion
+        markers.append(words(new_marker(header, 'infra/label', number), over, text, 0.5, RECEIVED_COLOUR))
     return markers
 
 
@@ -88,29 +95,40 @@ def link_markers(tracks: Boxes, received: Boxes, links: Iterable[tuple[int, int,
     :param tracks, received: boxes in the frame of ``header``.
     :param links: rows of both and affinity; a track has at most one link.
     """
+    starts, ends, numbers = _roofs(tracks, _LIFT_M), _roofs(received, _LIFT_M), tracks.track_id.tolist()
     markers = []
     for row, column, affinity in links:
-        start, end = _roof(tracks[row:row + 1], _LIFT_M), _roof(received[column:column + 1], _LIFT_M)
-        number = int(tracks.track_id[row])
-        markers.append(line(new_marker(header, 'links', number), start, end, ROADSIDE_COLOUR, 0.12))
-        markers.append(words(new_marker(header, 'links', -number), (start + end) / 2 + _BESIDE_M, f'{affinity:.2f}',
-                             0.6, ROADSIDE_COLOUR))
+        number, start, end = numbers[row], starts[row], ends[column]
+        markers.append(line(
+            new_marker(header, 'links', number), start.tolist(), end.tolist(), ROADSIDE_COLOUR, 0.12))
+        markers.append(words(new_marker(header, 'links', -number), ((start + end) / 2 + _BESIDE_M).tolist(),
+                             f'{affinity:.2f}', 0.6, ROADSIDE_COLOUR))
     return markers
 
 
-def _motion(header: Header, prefix: str, number: int, box: Boxes, tint: Colour, shaft_m: float) -> list[Marker]:
-    """Return an arrow on the roof to one metre ahead of the front, and one to the place a second ahead if it moves."""
-    forward = np.array([np.cos(box.yaw[0]), np.sin(box.yaw[0]), 0.0])
-    roof = _roof(box)
-    markers = [arrow(new_marker(header, f'{prefix}heading', number), roof,
-                     roof + forward * (box.size[0, 0] / 2 + 1.0), tint, shaft_m)]
+def _motions(boxes: Boxes, header: Header, prefix: str, numbers: Sequence[int], tints: Sequence[Colour],
+             shaft_m: float) -> Iterator[list[Marker]]:
+    """
+    Yield what shows how each box moves.
+
+    That is an arrow on the roof to one metre ahead of the front and, if it moves, one to the place a second ahead.
+    """
+    level = np.zeros(len(boxes))
+    forward = np.column_stack([np.cos(boxes.yaw), np.sin(boxes.yaw), level])
+    roofs = _roofs(boxes)
+    noses = roofs + forward * (boxes.size[:, :1] / 2 + 1.0)
     # Not so for NaN, which is unknown.
-    if np.hypot(*box.velocity[0]) >= _MIN_SPEED:
-        markers.append(arrow(new_marker(header, f'{prefix}velocity', number), box.centre[0],
-                             box.centre[0] + [*box.velocity[0], 0.0], tint, shaft_m))
-    return markers
+    moves = np.hypot(*boxes.velocity.T) >= _MIN_SPEED
+    later = boxes.centre + np.column_stack([boxes.velocity, level])
+    for number, tint, roof, nose, is_moving, centre, place in zip(
+            numbers, tints, roofs.tolist(), noses.tolist(), moves.tolist(), boxes.centre.tolist(), later.tolist(),
+            strict=True):
+        arrows = [arrow(new_marker(header, f'{prefix}heading', number), roof, nose, tint, shaft_m)]
+        if is_moving:
+            arrows.append(arrow(new_marker(header, f'{prefix}velocity', number), centre, place, tint, shaft_m))
+        yield arrows
 
 
-def _roof(box: Boxes, above_m: float = 0.0) -> np.ndarray:
-    """Return the point (3,) over the centre of a single box."""
-    return box.centre[0] + [0.0, 0.0, box.size[0, 2] / 2 + above_m]
+def _roofs(boxes: Boxes, above_m: float = 0.0) -> np.ndarray:
+    """Return the points (N, 3) over the centres."""
+    return boxes.centre + (boxes.size[:, 2:] / 2 + above_m) * [0.0, 0.0, 1.0]

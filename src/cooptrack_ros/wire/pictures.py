@@ -7,6 +7,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from ..core.jpeg import Picture, decode_picture
 from .arrays import to_field
 from .errors import WireError
 
@@ -20,11 +21,15 @@ def decode_compressed(msg: CompressedImage) -> np.ndarray:
 
     :raises WireError: if it cannot be decoded.
     """
+    return _decode_compressed(msg, None).pixels
+
+
+def _decode_compressed(msg: CompressedImage, least: tuple[int, int] | None) -> Picture:
     data = np.frombuffer(msg.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-    if image is None:
+    picture = decode_picture(data, least)
+    if picture is None:
         raise WireError('unreadable_image', f"picture of {len(data)} bytes, format '{msg.format}', cannot be decoded")
-    return image
+    return picture
 
 
 def decode_raw(msg: Image) -> np.ndarray:
@@ -45,8 +50,18 @@ def decode_raw(msg: Image) -> np.ndarray:
 
 
 def decode_image(msg: CompressedImage | Image) -> np.ndarray:
-    """Return either kind of picture as BGR."""
-    return decode_raw(msg) if isinstance(msg, Image) else decode_compressed(msg)
+    """Return either kind of picture as BGR, with all its pixels."""
+    return decode_for_network(msg, None).pixels
+
+
+def decode_for_network(msg: CompressedImage | Image, least: tuple[int, int] | None) -> Picture:
+    """
+    Return either kind of picture, reduced where that saves time.
+
+    :param least: rows and columns that must remain, see ``core.jpeg.decode_picture``.
+    :raises WireError: if it cannot be decoded.
+    """
+    return Picture(decode_raw(msg)) if isinstance(msg, Image) else _decode_compressed(msg, least)
 
 
 def encode_raw(image: np.ndarray, header: Header) -> Image:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.geometry import make_pose, nearest_rotation
+from ..core.jpeg import Picture
 from ..core.types import Frame
 from .cameras import CameraModel
 from .errors import WireError
@@ -18,15 +19,28 @@ class Views:
     """
     The pictures of one frame without distortion, the anchor's first, with the geometry of the cameras.
 
-    ``images`` are V uint8 BGR (H, W, 3), ``img_from_lidar`` is (V, 4, 4), ``base_from_lidar`` (4, 4) and
-    ``base_covariance`` (6, 6) as in ``CameraModel``.
+    ``images`` are V uint8 BGR (H, W, 3), reduced where decoding did so; ``img_from_lidar`` (V, 4, 4) projects to their
+    pixels.
     """
 
     images: tuple[np.ndarray, ...]
     img_from_lidar: np.ndarray
-    base_from_lidar: np.ndarray
-    lidar_frame: str
-    base_covariance: np.ndarray
+    anchor: CameraModel
+
+    @property
+    def base_from_lidar(self) -> np.ndarray:
+        """Where the lidar stands, see ``CameraModel``."""
+        return self.anchor.base_from_lidar
+
+    @property
+    def base_covariance(self) -> np.ndarray:
+        """How well that is known, see ``CameraModel``."""
+        return self.anchor.base_covariance
+
+    @property
+    def lidar_frame(self) -> str:
+        """Name of the frame that tracks are in."""
+        return self.anchor.lidar_frame
 
     def ego_frame(self, stamp_ns: int, map_from_base: np.ndarray) -> Frame:
         """Return what the tracker of a vehicle gets; :param map_from_base: its pose, 4x4."""
@@ -39,18 +53,16 @@ class Views:
         return Frame('', stamp_ns, self.images, self.img_from_lidar, np.eye(4), rigid)
 
 
-def check_size(image: np.ndarray, camera: CameraModel) -> None:
-    """Raise a WireError if a picture (H, W, 3) has another size than its camera."""
-    if image.shape[:2] != (camera.height, camera.width):
-        raise WireError('wrong_size', f'picture of {image.shape[1]}x{image.shape[0]}, the calibration is for '
+def check_size(picture: Picture, camera: CameraModel) -> None:
+    """Raise a WireError if a picture has another size than its camera."""
+    rows, columns = picture.size
+    if (rows, columns) != (camera.height, camera.width):
+        raise WireError('wrong_size', f'picture of {columns}x{rows}, the calibration is for '
                         f'{camera.width}x{camera.height}')
 
 
-def views_of(images: Sequence[np.ndarray], cameras: Sequence[CameraModel]) -> Views:
-    """Return pictures (H, W, 3) BGR of the sizes of their cameras, freed of distortion."""
-    anchor = cameras[0]
-    return Views(
-        tuple(image if camera.lens is None else camera.lens.undistort(image)
-              for image, camera in zip(images, cameras, strict=True)),
-        np.stack([camera.img_from_lidar for camera in cameras]), anchor.base_from_lidar, anchor.lidar_frame,
-        anchor.base_covariance)
+def views_of(pictures: Sequence[Picture], cameras: Sequence[CameraModel]) -> Views:
+    """Return pictures of the sizes of their cameras, freed of distortion."""
+    pairs = list(zip(pictures, cameras, strict=True))
+    return Views(tuple(camera.rectified(picture.pixels) for picture, camera in pairs),
+                 np.stack([picture.projection(camera.img_from_lidar) for picture, camera in pairs]), cameras[0])

@@ -7,9 +7,9 @@ from spd_folders import golden, write_folder
 
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.geometry import make_pose, project_points, rotation_from_quaternion
+from cooptrack_ros.core.jpeg import jpeg_size
 from cooptrack_ros.data import bag_messages as messages
 from cooptrack_ros.data.bag_types import EGO, roadside_names
-from cooptrack_ros.data.jpeg import jpeg_size
 from cooptrack_ros.data.pcd import write_pcd
 from cooptrack_ros.data.spd import SpdDataset
 
