@@ -17,7 +17,6 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-ENCODINGS = ('float32', 'float16', 'int8')
 CAPS = (64, 32, 16, 8, 4, 2)
 _FULL_CAPS = (64, 32, 16)
 """Smaller ones for compact messages only: leaving out embeddings costs the same for any number."""
@@ -73,6 +72,7 @@ def draw(path: Path, rows: dict[str, dict]) -> None:
     from matplotlib.figure import Figure
 
     from cooptrack_ros.viz.curves import LINE_COLOURS
+    from cooptrack_ros.wire.features import ENCODINGS
     figure = Figure(figsize=(11, 4.2), dpi=100, layout='constrained')
     FigureCanvasAgg(figure)
     for axes, name in zip(figure.subplots(1, 2), ('AMOTA', 'mAP'), strict=True):
@@ -118,6 +118,7 @@ def main() -> int:
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.wire.features import ENCODINGS
     torch.set_num_threads(1)
     package = open_model(args.weights)
     identity = {'model': '-'.join(package.model_id(side) for side in (Side.ROADSIDE, Side.COOPERATIVE)),

@@ -15,7 +15,7 @@ from ..core.config import ModelConfig
 from ..core.types import Side
 from ..data.spd import SpdDataset
 from ..data.synth import generate
-from ..model.preprocess import prepare_image
+from ..model.preprocess import least_size, prepare_image
 from ..train.clips import ClipStream
 from ..train.inputs import tracker_input
 from ..train.recipe import load_recipe, recipe_family
@@ -51,7 +51,8 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     took = _seconds(lambda: records.extend(SpdDataset(folder).records('cooperative')))
     parts = {'read records': _rate(len(records), took)}
     frames, rng = [], np.random.default_rng(0)
-    took = _seconds(lambda: frames.extend(r.frame() for r in records[:_MAX_SAMPLES]))
+    least = least_size(config)
+    took = _seconds(lambda: frames.extend(r.frame(least=least) for r in records[:_MAX_SAMPLES]))
     parts['decode pictures'] = _rate(len(frames), took)
     took = _seconds(lambda: [prepare_image(f.images[0], config) for f in frames])
     parts['prepare for the network'] = _rate(len(frames), took)

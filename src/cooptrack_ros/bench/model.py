@@ -12,6 +12,7 @@ import torch
 
 from ..core.config import ModelConfig
 from ..core.execution import make_tracker
+from ..core.quantize import activation_ranges
 from ..core.tracker import AgentTracker
 from ..core.types import InstanceSet, Side
 from .agreement import Agreement
@@ -22,6 +23,7 @@ from .scene import BenchScene
 from .timing import Stopwatch, in_turn
 
 PATHS = ('reference', 'fast')
+_CALIBRATION_FRAMES = 6
 SCHEMA = 'cooptrack-bench-model/1'
 
 Codec = Callable[[InstanceSet], Mapping[str, float]]
@@ -30,7 +32,11 @@ Codec = Callable[[InstanceSet], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class ModelSetting:
-    """What is measured; ``live`` tracks are aimed at in every frame, 0: whatever the weights give."""
+    """
+    What is measured; ``live`` tracks are aimed at in every frame, 0: whatever the weights give.
+
+    ``execution`` is what the path ``fast`` runs: ``fast`` or ``int8``, with ranges measured on the scene itself.
+    """
 
     config: ModelConfig
     side: Side = Side.VEHICLE
@@ -39,6 +45,7 @@ class ModelSetting:
     units: int = 1
     live: int = 30
     picture_size: tuple[int, int] = (1920, 1080)
+    execution: str = 'fast'
 
 
 @dataclass(frozen=True)
@@ -81,9 +88,11 @@ def measure_model(setting: ModelSetting, device: str = 'cpu', repeats: Repeats |
     readable = make_tracker(network, config, side, device, 'reference')
     if setting.live:
         settle_live_tracks(readable, scene, setting.live)
+    clip, executions = map(scene.frame, range(_CALIBRATION_FRAMES)), {'fast': setting.execution}
+    ranges = activation_ranges(network, config, side, [clip]) if setting.execution == 'int8' else None
     running = {}
     for name in paths:
-        tracker = make_tracker(copy.deepcopy(network), config, side, device, name)
+        tracker = make_tracker(copy.deepcopy(network), config, side, device, executions.get(name, name), ranges=ranges)
         running[name] = _Path(tracker, tracker.initial())
     run = _Run(scene, running, readable.network.backbone, torch.device(device), codec)
     for index in range(repeats.warmup):
@@ -95,7 +104,7 @@ def measure_model(setting: ModelSetting, device: str = 'cpu', repeats: Repeats |
         'schema': SCHEMA, 'config': config.name, 'side': side.value, 'weights': setting.weights or 'deterministic',
         'input_size': list(config.input_size), 'picture_size': list(setting.picture_size),
         'queries': config.num_queries, 'instances': setting.instances, 'units': setting.units,
-        'live_wanted': setting.live, 'warmup': repeats.warmup, 'frames': repeats.frames,
+        'execution': setting.execution, 'live_wanted': setting.live, 'warmup': repeats.warmup, 'frames': repeats.frames,
         'machine': describe_machine(device)}
     return result | run.summary() | {'arithmetic': arithmetic(readable, scene)}
 

@@ -12,6 +12,11 @@ _MARK = re.compile(r'(<!-- (?P<name>[\w. ]+) -->\n).*?(<!-- end -->)', re.DOTALL
 """What stands between these comments is made from the results; the first one names the table."""
 _QUANTILES = ('p50', 'p95', 'p99', 'worst')
 
+_PAPER_WIDTH = 256
+_PAPER_BYTES_PER_INSTANCE = 4 * (3 * _PAPER_WIDTH + 3)
+_PAPER = {'10 Hz, R50': (10, 2.85e5), '2 Hz, R101': (2, 5.64e4)}
+"""Messages and bytes per second (CoopTrack, tables 1 and 3); the number of instances follows from them."""
+
 Result = Mapping[str, Any]
 
 
@@ -72,6 +77,8 @@ def _model_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
     rows += [[f'wire: {step}', *(times[q] for q in _QUANTILES)] for step, times in result['wire'].items()]
     rows += [[name, result[name], '', '', ''] for name in (
         'speedup', 'step_over_backbone', 'reference_over_backbone', 'max_difference') if name in result]
+    rows += [[f'{name} in all frames', result['differences'][key], '', '', ''] for name, key in (
+        ('tracks of both paths', 'tracks'), ('tracks of one path only', 'unmatched'))]
     return ['ms', *_QUANTILES], rows
 
 
@@ -91,6 +98,9 @@ def _node_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
     rows += [['start to first output, s', result['start_s'], '', '', ''],
              ['resident memory at start and end, MiB', memory['start_mib'], memory['end_mib'], '', ''],
              ['p99 of the first and the last part, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
+    if result.get('rate_hz'):
+        rows.append([f'frames at {result["rate_hz"]:g} Hz, and how many were answered', result['frames'],
+                     result['answered'], '', ''])
     return ['ms', *_QUANTILES], rows
 
 
@@ -118,12 +128,13 @@ def _of(results: Mapping[str, Result], kind: str) -> list[tuple[str, Result]]:
 
 def _steps(results: Mapping[str, Result]) -> list[str]:
     """Return one row per measured network."""
-    head = ['result', 'configuration', 'side', 'input', 'device', 'threads', 'backbone', 'reference', 'fast', 'p99',
-            'speedup', 'of the backbone', 'live tracks', 'largest difference']
+    head = ['result', 'configuration', 'side', 'input', 'device', 'threads', 'execution', 'backbone', 'reference',
+            'fast', 'p99', 'speedup', 'of the backbone', 'live tracks', 'largest difference', 'tracks of one path only']
     rows = [[name, r['config'], r['side'], 'x'.join(map(str, r['input_size'])), r['machine']['device'],
-             r['machine']['threads'], r['backbone_ms'], r['reference_ms'], r['fast_ms'],
+             r['machine']['threads'], r.get('execution', 'fast'), r['backbone_ms'], r['reference_ms'], r['fast_ms'],
              r['times_ms']['fast']['p99'], r['speedup'], r['step_over_backbone'],
-             f'{r["live"]["fast"]["mean"]:.0f}', f'{r["max_difference"]:.1e}']
+             f'{r["live"]["fast"]["mean"]:.0f}', f'{r["max_difference"]:.1e}',
+             f'{r["differences"]["unmatched"]} of {r["differences"]["unmatched"] + r["differences"]["tracks"]}']
             for name, r in _of(results, 'model') if 'speedup' in r]
     return _markdown(head, rows)
 
@@ -164,7 +175,26 @@ def _sweep(results: Mapping[str, Result]) -> list[str]:
     return _markdown(['varied', 'value', 'reference ms', 'fast ms', 'fast p99 ms'], rows)
 
 
+def _air(results: Mapping[str, Result]) -> list[str]:
+    """Return what messages of the paper's width and number of instances cost, beside what the paper states."""
+    counts = {name: rate / hertz / _PAPER_BYTES_PER_INSTANCE for name, (hertz, rate) in _PAPER.items()}
+    head = ['message', 'bytes per instance', "of the paper's",
+            *(f'{name}: kB/s with {counts[name]:.2f} instances' for name in _PAPER)]
+    rows = [['paper, features alone', _PAPER_BYTES_PER_INSTANCE, '100 %',
+             *(f'{rate / 1e3:.1f}' for _, rate in _PAPER.values())]]
+    for _, result in _of(results, 'codec'):
+        for row in result['rows']:
+            if row['width'] == _PAPER_WIDTH:
+                rates = [hertz * (row['bytes_without_instances'] + counts[name] * row['bytes_per_instance']) / 1e3
+                         for name, (hertz, _) in _PAPER.items()]
+                rows.append([f'{row["encoding"]}, {"compact" if row["compact"] else "full"}',
+                             f'{row["bytes_per_instance"]:.0f}',
+                             f'{row["bytes_per_instance"] / _PAPER_BYTES_PER_INSTANCE:.0%}'.replace('%', ' %'),
+                             *(f'{rate:.1f}' for rate in rates)])
+    return _markdown(head, rows)
+
+
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
-    'train': _trainings, 'sweep': _sweep}
+    'train': _trainings, 'sweep': _sweep, 'air': _air}
 """Tables that a document may name."""

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..core.atomic_file import write_atomically
+
 SUMMARY = 'measure time and memory of network, wire format, nodes, data and training'
 
 
@@ -18,9 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_node(actions)
     _add_data(actions)
     _add_train(actions)
-    report = actions.add_parser('report', help='bring the tables of a document in step with stored results')
+    report = actions.add_parser('report', help='bring the tables of documents in step with stored results')
     report.add_argument('--results', type=Path, default=Path('benchmarks/results'), help='folder of JSON files')
-    report.add_argument('--document', type=Path, default=Path('docs/performance.md'))
+    report.add_argument('--document', nargs='+', type=Path,
+                        default=[Path('docs/performance.md'), Path('docs/what_crosses_the_air.md')])
     report.add_argument('--check', action='store_true', help='change nothing; fail if the tables are not in step')
 
 
@@ -32,6 +35,8 @@ def _add_model(actions) -> None:
                        'then holds')
     model.add_argument('--path', choices=['both', 'reference', 'fast'], default='both',
                        help='execution path; one alone shows its own memory (default: %(default)s)')
+    model.add_argument('--execution', choices=['fast', 'int8'], default='fast',
+                       help='what the fast path is; int8 measures its activations on the scene (default: %(default)s)')
     model.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
     model.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
     model.add_argument('--frames', type=int, help='timed frames (default: 20 on a CPU, 500 on a GPU)')
@@ -68,6 +73,8 @@ def _add_node(actions) -> None:
     node.add_argument('--instances', type=int, default=16, help='of a roadside message (default: %(default)s)')
     node.add_argument('--picture-size', metavar='WxH', default='1920x1080', help='(default: %(default)s)')
     node.add_argument('--no-markers', action='store_true', help='nobody listens to markers')
+    node.add_argument('--rate-hz', type=float, default=0.0, help='of the frames, answered or not (default: each comes '
+                      'after the answer to the one before)')
     _add_json(node)
 
 
@@ -108,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     print('\n'.join(lines(result)))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(result, indent=1), encoding='utf-8')
+        write_atomically(args.json, json.dumps(result, indent=1))
     return 0
 
 
@@ -136,7 +143,7 @@ def _model(args: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for instances, units in product(parse_counts('--instances', args.instances), parse_counts('--units', args.units)):
         setting = ModelSetting(config, Side(args.side), args.weights, instances, units, args.live,
-                               parse_size(args.picture_size))
+                               parse_size(args.picture_size), args.execution)
         rows.append(measure_model(setting, args.device, repeats, PATHS if args.path == 'both' else (args.path,),
                                   _wire_codec(config.embed_dims)))
     return rows[0] | ({'rows': rows} if len(rows) > 1 else {})
@@ -160,7 +167,7 @@ def _node(args: argparse.Namespace) -> dict[str, Any]:
     from .bench_node import NodeSetting, measure_node
     return measure_node(NodeSetting(
         args.node, args.config, args.frames, args.warmup, args.threads, args.device, args.live, args.instances,
-        parse_size(args.picture_size), not args.no_markers))
+        parse_size(args.picture_size), not args.no_markers, args.rate_hz))
 
 
 def _data(args: argparse.Namespace) -> dict[str, Any]:
@@ -183,13 +190,16 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
 
 def _report(args: argparse.Namespace) -> int:
     from ..bench.report import fill_tables, load_results
-    text = args.document.read_text(encoding='utf-8')
-    filled = fill_tables(text, load_results(args.results))
-    if args.check:
-        print(f'{args.document}: ' + ('in step' if filled == text else 'not in step with the results'))
-        return int(filled != text)
-    args.document.write_text(filled, encoding='utf-8')
-    return 0
+    results, behind = load_results(args.results), False
+    for document in args.document:
+        text = document.read_text(encoding='utf-8')
+        filled = fill_tables(text, results)
+        if args.check:
+            print(f'{document}: ' + ('in step' if filled == text else 'not in step with the results'))
+            behind |= filled != text
+        else:
+            document.write_text(filled, encoding='utf-8')
+    return int(behind)
 
 
 def parse_counts(option: str, text: str) -> list[int]:

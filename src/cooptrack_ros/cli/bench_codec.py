@@ -67,7 +67,7 @@ def measure_codec(count: int, widths: Sequence[int], frames: int) -> dict[str, A
 
     The encodings take turns, message by message.
 
-    :param count: instances of a message; :param widths: channels of the features.
+    :param count: instances of a message, at least one; :param widths: channels of the features.
     """
     metas = {(width, name, compact): replace(FeatureMeta.example(), encoding=name, compact=compact)
              for width in widths for name in ENCODINGS for compact in (True, False)}
@@ -77,6 +77,7 @@ def measure_codec(count: int, widths: Sequence[int], frames: int) -> dict[str, A
             for width in widths}
     senders = {width: example_sender(width) for width in widths}
     watches, sizes = {key: Stopwatch() for key in metas}, {}
+    fixed = {key: transmit(sets[key[0]][:0], meta, count, senders[key[0]])[1] for key, meta in metas.items()}
     for _ in range(frames):
         for key, meta in metas.items():
             seconds, sizes[key] = transmit(sets[key[0]], meta, count, senders[key[0]])
@@ -84,7 +85,8 @@ def measure_codec(count: int, widths: Sequence[int], frames: int) -> dict[str, A
                 watches[key].add(step, value)
             watches[key].add('total', sum(seconds.values()))
     rows = [{'width': key[0], 'encoding': key[1], 'compact': key[2], 'bytes': sizes[key],
-             'bytes_per_instance': sizes[key] / max(count, 1), 'bytes_per_second': sizes[key] * _FRAME_RATE_HZ,
+             'bytes_without_instances': fixed[key], 'bytes_per_instance': (sizes[key] - fixed[key]) / count,
+             'bytes_per_second': sizes[key] * _FRAME_RATE_HZ,
              'times_ms': {step: statistics_ms(values) for step, values in watches[key].seconds.items()}}
             for key in metas]
     return {'schema': 'cooptrack-bench-codec/1', 'instances': count, 'frames': frames, 'frame_rate_hz': _FRAME_RATE_HZ,

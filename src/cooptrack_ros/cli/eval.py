@@ -39,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='correct the pose of the unit by what fused pairs tell of it')
     parser.add_argument('--compensation', choices=['none', 'geometry', 'flow'],
                         help='what is done about the age of messages (default: that of the model)')
+    parser.add_argument('--execution', default='fast', choices=['fast', 'reference', 'int8'],
+                        help='of all networks, as the parameter of the nodes (default: %(default)s)')
     eval_channel.add_arguments(parser)
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.compensation == 'flow' and sender.flow() is None:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
-                            args.correct_pose)
+                            args.correct_pose, execution=args.execution)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -120,13 +122,13 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
     if args.results:
         args.results.mkdir(parents=True, exist_ok=True)
-        (args.results / f'{mode}.json').write_text(json.dumps(result), encoding='utf-8')
+        write_atomically(args.results / f'{mode}.json', json.dumps(result))
     metrics = evaluate(result)
     frames = max(cost.frames, 1)
     rate = result['frame_rate_hz']
     return {
         'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
-        'split': args.split, 'config': args.config,
+        'split': args.split, 'config': args.config, 'execution': args.execution,
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
         'channel': {**asdict(eval_channel.channel_of(args)), 'correct_pose': args.correct_pose,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = 'import, export, list and verify models'
+from . import weights_quantize
+
+SUMMARY = 'import, export, list, verify and quantize models'
 _SIDES = ('vehicle', 'roadside', 'cooperative')
 
 
@@ -27,11 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument('targets', nargs='*', metavar='MODEL|FILE.pth')
     check.add_argument('--config', default='r50', help='preset or YAML that .pth files must fit (default: r50)')
     check.add_argument('--side', choices=_SIDES, help='side of a .pth file whose name and MD5 do not tell it')
+    weights_quantize.add_arguments(actions.add_parser(
+        'quantize', help='measure the activations of a model on data, for execution int8'))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the action; return 0 if everything was in order."""
-    return {'import': _import, 'export': _export, 'list': _list, 'verify': _verify}[args.action](args)
+    return {'import': _import, 'export': _export, 'list': _list, 'verify': _verify,
+            'quantize': weights_quantize.run}[args.action](args)
 
 
 def _side(args: argparse.Namespace):

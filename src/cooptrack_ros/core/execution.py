@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ..model.fast.int8 import Ranges
 from ..model.network import CoopTrackNetwork
 from .config import ModelConfig
+from .errors import UserError
 from .fast.tracker import StepTracker
 from .flow import FeatureFlow
 from .tracker import AgentTracker
@@ -13,16 +15,27 @@ from .types import Side
 
 
 def make_tracker(network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
-                 execution: str = 'fast', flow: FeatureFlow | None = None) -> AgentTracker:
+                 execution: str = 'fast', flow: FeatureFlow | None = None,
+                 ranges: Ranges | None = None) -> AgentTracker:
     """
     Return a tracker for a network.
 
     :param execution: ``reference`` runs the network as it is written; ``fast`` arranged for speed: on a CPU with
-        merged layers, on a GPU as steps of fixed shapes that are recorded as graphs.
+        merged layers, on a GPU as steps of fixed shapes that are recorded as graphs; ``int8`` as ``fast`` on a CPU,
+        with its large layers in 8-bit integers.
+    :param ranges: of the activations, for ``int8`` only.
+    :raises UserError: for an execution that this device does not have.
     """
+    check_device(execution, device)
     if execution == 'fast' and runs_in_steps(device, config):
         return StepTracker(network, config, side, device, flow=flow)
-    return AgentTracker(network, config, side, device, flow=flow, execution=execution)
+    return AgentTracker(network, config, side, device, flow=flow, execution=execution, ranges=ranges)
+
+
+def check_device(execution: str, device: str) -> None:
+    """Raise a UserError for an execution that a device does not have."""
+    if execution == 'int8' and torch.device(device).type != 'cpu':
+        raise UserError(f"execution 'int8' is for device 'cpu', not '{device}', where 'fast' is the fastest")
 
 
 def runs_in_steps(device: str, config: ModelConfig) -> bool:

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from ..model.bev_geometry import BevGeometry, bev_geometry, bev_motion
 from ..model.boxes import denormalize
+from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
+from ..model.fast.quantized import Int8Network
 from ..model.network import CoopTrackNetwork
 from ..model.preprocess import prepare_image, prepare_projection
 from .config import ModelConfig, TrackerConfig
@@ -94,17 +96,19 @@ class AgentTracker:
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
                  query_order: QueryOrder | None = None, flow: FeatureFlow | None = None,
-                 execution: str = 'reference'):
+                 execution: str = 'reference', ranges: Ranges | None = None):
         """
         Prepare a tracker.
 
         :param query_order: replaces the choice of the configuration (``behaviour.query_fill``).
         :param flow: how features of the units' model go on, used with ``behaviour.compensation`` of that name.
-        :param execution: ``fast``, or ``reference`` for the network as it is written; later changes of the weights
-            reach the reference only.
+        :param execution: ``fast``, ``int8``, or ``reference`` for the network as it is written; later changes of the
+            weights reach the reference only.
+        :param ranges: of the activations, for ``int8``.
         """
         network = network.to(device).eval()
-        self.network = {'reference': lambda n: n, 'fast': FastNetwork}[execution](network)
+        arrangements = {'reference': lambda n: n, 'fast': FastNetwork, 'int8': lambda n: Int8Network(n, ranges)}
+        self.network = arrangements[execution](network)
         self.config, self.side, self.flow = config, side, flow
         self.device = torch.device(device)
         orders = {'random': seeded_order, 'first_n': first_order}

@@ -16,12 +16,13 @@ from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import ModelConfig
 from ..core.duplicates import distinct
 from ..core.geometry import transform_boxes
-from ..core.late import LateConfig, LateTracker, fuse_boxes, roadside_boxes, without_host
+from ..core.late import LateConfig, LateTracker, fuse_boxes, message_stamps, roadside_boxes, without_host
 from ..core.misalignment import MisalignmentEstimator
 from ..core.tracker import TrackerInput
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..data.units import UnitsDataset, partners_of
+from ..model.preprocess import least_size
 from ..model.store import ModelPackage
 from .channel import Channel
 from .exchange import ExchangeBuilder
@@ -84,7 +85,7 @@ class Evaluation:
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False,
-                 keeps_maps: bool = False):
+                 keeps_maps: bool = False, execution: str = 'fast'):
         """
         Take data and model.
 
@@ -95,9 +96,10 @@ class Evaluation:
         :param keeps_maps: remember the vehicle's maps of the cooperative network (mini: 0.6 MB a frame), so that
             runs of ``under`` take a fraction of the time; times are then those of the rest only.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
+        :param execution: of all networks, see ``core.execution.make_tracker``.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
-        self._corrects_poses = corrects_poses
+        self._corrects_poses, self._execution = corrects_poses, execution
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
@@ -132,7 +134,7 @@ class Evaluation:
             sequence = None
             for record, messages, output, seconds in self._frames(mode, folder, dataset):
                 if record.sequence != sequence:
-                    sequence, merge = record.sequence, _Merger(mode)
+                    sequence, merge = record.sequence, _Merger(mode, self._package.config.behaviour.roadside_lifetime_s)
                 started = time.perf_counter()
                 tracks, detections, links = merge(output, messages, record)
                 statistics.add(output, seconds + time.perf_counter() - started)
@@ -175,7 +177,7 @@ class Evaluation:
                  association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
         """Yield output and seconds of a network over records; every sequence starts afresh."""
         package = self._roadside if side is Side.ROADSIDE else self._package
-        tracker = package.with_behaviour(association=association).tracker(side)
+        tracker = package.with_behaviour(association=association).tracker(side, execution=self._execution)
         if side is Side.COOPERATIVE and package.config.behaviour.compensation == 'flow':
             # That of the units, whose model may be another.
             tracker.flow = self._roadside.flow()
@@ -185,7 +187,7 @@ class Evaluation:
                 state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
             keeps = side is Side.COOPERATIVE and self._maps is not None
             inputs = self._maps.get(record.image_path) if keeps else None
-            frame = record.frame(image) if inputs is None else None
+            frame = record.frame(image, least_size(package.config)) if inputs is None else None
             started = time.perf_counter()
             placed = poses.correct(messages) if self._corrects_poses else messages
             if keeps:
@@ -237,8 +239,8 @@ class Evaluation:
 class _Merger:
     """Adds roadside boxes to the ego output after the network, in the modes that fuse late."""
 
-    def __init__(self, mode: str):
-        self._mode, self._config = mode, LateConfig()
+    def __init__(self, mode: str, roadside_lifetime_s: float):
+        self._mode, self._config = mode, LateConfig(lifetime_s=roadside_lifetime_s)
         self._late = LateTracker(self._config)
         self._late_state = self._late.initial()
         self._kalman = DAIR_PLUGIN if mode == 'late_ab3dmot_plugin' else KalmanConfig()
@@ -249,14 +251,13 @@ class _Merger:
         """Return tracks, detections and links of the frame; None for links: identities are not those of the vehicle."""
         if not self._mode.startswith('late'):
             return output.tracks, output.detections, network_links(output, messages)
-        infra = roadside_boxes(messages, output.stamp_ns)
-        if messages:
-            infra = infra[np.concatenate(distinct(messages))]
+        kept = np.concatenate([np.zeros(0, bool), *distinct(messages)])
+        infra, infra_ns = roadside_boxes(messages, output.stamp_ns)[kept], message_stamps(messages)[kept]
         others = without_host(infra)
         detections, _, _ = fuse_boxes(output.detections, others, self._config)
         if self._mode == 'late':
             self._late_state, tracks = self._late.step(
-                self._late_state, output.tracks, infra, record.global_from_lidar, output.stamp_ns)
+                self._late_state, output.tracks, infra, infra_ns, record.global_from_lidar, output.stamp_ns)
             return tracks, detections, late_links(output.tracks, others, self._config.min_gate_m)
         boxes, _, _ = fuse_boxes(output.tracks, others, self._config)
         elapsed = None if self._stamp_ns is None else (output.stamp_ns - self._stamp_ns) / 1e9

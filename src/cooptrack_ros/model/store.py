@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..core.atomic_file import write_atomically
 from ..core.config import ModelConfig, config_to_dict, named_config, stored_config
 from ..core.errors import UserError
 from ..core.types import Side
 from ..core.yaml_file import read_yaml
+from .stored_files import sha256_of, stored, write_with_card
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ..core.flow import FeatureFlow
     from ..core.tracker import AgentTracker
+    from .fast.int8 import Ranges
     from .network import CoopTrackNetwork
     from .sender import SenderModel
 
@@ -105,9 +106,30 @@ class ModelPackage:
 
         :param execution: see ``core.execution.make_tracker``.
         """
-        from ..core.execution import make_tracker
+        from ..core.execution import check_device, make_tracker
+        check_device(execution, device)
         flow = self.flow() if side is Side.COOPERATIVE and self.config.behaviour.compensation == 'flow' else None
-        return make_tracker(self.network(side, device), self.config, side, device, execution, flow)
+        network, ranges = self.network(side, device), self.ranges(side) if execution == 'int8' else None
+        return make_tracker(network, self.config, side, device, execution, flow, ranges)
+
+    def ranges(self, side: Side) -> Ranges:
+        """
+        Return the ranges of the activations of a side, which the execution ``int8`` needs.
+
+        :raises UserError: if there are none for its weights.
+        """
+        from .int8_file import load_ranges
+        if self.folder is None:
+            raise UserError(f"execution 'int8' needs a stored model whose activations are known, not '{self.name}'")
+        return load_ranges(self.folder, side, self.weights_sha256(side))
+
+    def weights_sha256(self, side: Side) -> str:
+        """
+        Return the SHA-256 of the stored weights of a side.
+
+        :raises UserError: if they are missing, damaged or not those on the card.
+        """
+        return self._sha256(side) or sha256_of(self._checked_file(side))
 
     def flow(self) -> FeatureFlow | None:
         """
@@ -115,17 +137,17 @@ class ModelPackage:
 
         :raises UserError: if the file is missing, damaged or not the one on the card.
         """
-        stored, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
-        if stored is None or stored['roadside_sha256'] != roadside.get('sha256'):
+        entry, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
+        if entry is None or entry['roadside_sha256'] != roadside.get('sha256'):
             return None
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         from ..core.flow import FeatureFlow
-        path = self.folder / FLOW_NAME
+        path = stored(self.folder / FLOW_NAME, entry['sha256'])
         try:
-            flow = FeatureFlow(self.config.embed_dims, stored['hidden'])
-            state = load(_checked(path, stored['sha256']).read_bytes())
+            flow = FeatureFlow(self.config.embed_dims, entry['hidden'])
+            state = load(_checked(path, entry['sha256']).read_bytes())
             flow.load_state_dict({k: v.float() for k, v in state.items()})
         except (SafetensorError, RuntimeError) as error:
             raise UserError(f'{path} is not a readable flow of this model: {error}') from error
@@ -145,21 +167,24 @@ class ModelPackage:
         return digest.hexdigest()[:16]
 
     def _file(self, side: Side) -> Path:
-        return self.folder / f'{side.value}.safetensors'
+        return stored(self.folder / f'{side.value}.safetensors', self._sha256(side))
+
+    def _sha256(self, side: Side) -> str | None:
+        return self.card.get('sides', {}).get(side.value, {}).get('sha256')
 
     def _checked_file(self, side: Side) -> Path:
         path = self._file(side)
         if not path.is_file():
             have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
             raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
-        return _checked(path, self.card.get('sides', {}).get(side.value, {}).get('sha256'))
+        return _checked(path, self._sha256(side))
 
 
 def _checked(path: Path, expected: str | None) -> Path:
     """Return the path of a file that is what the card says, if it says anything."""
     if not path.is_file():
         raise UserError(f'{path} is missing, but the card names it')
-    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    actual = sha256_of(path)
     if expected is not None and expected != actual:
         raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
     return path
@@ -232,7 +257,7 @@ def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackN
 def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str, Tensor], origin: dict[str, Any],
                licence: str, detection_only: bool = False) -> Path:
     """
-    Write one side as safetensors and enter it in the card (made if missing); both atomically.
+    Write one side as safetensors and enter it in the card (made if missing), see ``write_with_card``.
 
     :param state: entries under our names, stored in their own precision.
     :param origin: where the weights come from, plain data for the card.
@@ -243,9 +268,9 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     folder.mkdir(parents=True, exist_ok=True)
     data = save({k: v.contiguous() for k, v in state.items()})
     path = folder / f'{side.value}.safetensors'
-    write_atomically(path, data)
     card_path = folder / CARD_NAME
     card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
+    before = card.get('sides', {}).get(side.value, {}).get('sha256')
     card.setdefault('name', folder.name)
     card.setdefault('licence', licence)
     if detection_only:
@@ -262,13 +287,13 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
         'values': sum(v.numel() for v in state.values()),
         **origin,
     }
-    write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
+    write_with_card(path, data, before, card_path, card)
     return path
 
 
 def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) -> Path:
     """
-    Write a flow beside the networks of a model as float16 and enter it in the card; both atomically.
+    Write a flow beside the networks of a model as float16 and enter it in the card, see ``write_with_card``.
 
     :param origin: training and measured figures, plain data for the card.
     :returns: the weights file.
@@ -281,8 +306,8 @@ def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) 
     data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
     path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
     card = yaml.safe_load(card_path.read_text(encoding='utf-8'))
+    before = card.get('flow', {}).get('sha256')
     card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
                     'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}
-    write_atomically(path, data)
-    write_atomically(card_path, yaml.safe_dump(card, sort_keys=False).encode())
+    write_with_card(path, data, before, card_path, card)
     return path

@@ -15,6 +15,7 @@ from cooptrack_ros.bench.timing import Stopwatch, in_turn, statistics_ms
 from cooptrack_ros.cli.bench import parse_counts
 
 ROOT = Path(__file__).resolve().parents[3]
+DOCUMENTS = [ROOT / 'docs' / name for name in ('performance.md', 'what_crosses_the_air.md')]
 
 
 def boxes():
@@ -69,13 +70,14 @@ def test_the_machine_is_named():
     assert 1 < rss_mib(os.getpid()) < 1e5
 
 
-def test_tables_in_the_document_are_those_of_the_results():
-    text = (ROOT / 'docs' / 'performance.md').read_text(encoding='utf-8')
+@pytest.mark.parametrize('document', DOCUMENTS)
+def test_tables_in_a_document_are_those_of_the_results(document):
+    text = document.read_text(encoding='utf-8')
     assert fill_tables(text, load_results(ROOT / 'benchmarks' / 'results')) == text
 
 
-def test_the_document_has_every_table():
-    text = (ROOT / 'docs' / 'performance.md').read_text(encoding='utf-8')
+def test_the_documents_have_every_table():
+    text = '\n'.join(document.read_text(encoding='utf-8') for document in DOCUMENTS)
     assert [name for name in TABLES if f'<!-- {name} -->' not in text] == []
 
 

@@ -33,6 +33,14 @@ def test_every_figure_of_the_contract_is_there():
     assert result['max_difference'] < 1e-3
 
 
+def test_integers_take_the_place_of_the_fast_path_and_say_how_many_tracks_differ():
+    setting = ModelSetting(CONFIG, live=10, picture_size=SIZE, execution='int8')
+    result = measure_model(setting, repeats=Repeats(0, 2))
+    assert result['execution'] == 'int8'
+    assert result['fast_ms'] > 0 and result['max_difference'] > 1e-5
+    assert result['differences']['unmatched'] < result['differences']['tracks']
+
+
 def test_one_path_alone_is_not_compared():
     result = measure_model(ModelSetting(CONFIG, live=0, picture_size=SIZE), repeats=Repeats(0, 1), paths=('reference',))
     assert 'speedup' not in result and 'fast_ms' not in result

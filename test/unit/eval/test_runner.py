@@ -35,10 +35,10 @@ class Counting:
         other.sides = self.sides
         return other
 
-    def tracker(self, side):
+    def tracker(self, side, execution):
         """Return a tracker and note its side."""
         self.sides.append(side)
-        return self._package.tracker(side)
+        return self._package.tracker(side, execution=execution)
 
 
 def talkative_model():

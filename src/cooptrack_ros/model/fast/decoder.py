@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..boxes import POINT_DIMS, inverse_sigmoid, refine_code
 from ..decoder import Decoder
@@ -38,8 +39,8 @@ class FastDecoder:
         self._maps = maps(decoder.map_size, first.heads, first.points)
         self._heads = [SampleHead(layer.sampling.offsets, layer.sampling.weights, first.heads)
                        for layer in decoder.layers]
-        self._value_weight = torch.cat([layer.sampling.value.weight for layer in decoder.layers])
-        self._value_bias = torch.cat([layer.sampling.value.bias for layer in decoder.layers])
+        self.values = _merged([layer.sampling.value for layer in decoder.layers])
+        """Projects the map (cells, C) for all layers (cells, layers * C)."""
         # Layers before the last one are asked for points only.
         self._points = [(reg[-1].weight[POINT_DIMS], reg[-1].bias[POINT_DIMS]) for reg in decoder.reg]
 
@@ -50,7 +51,7 @@ class FastDecoder:
         :param bev: (cells, C); :param feats: (N, C); :param embeds: (N, C); :param refs: (N, 3) in 0..1.
         """
         decoder, last = self._decoder, len(self._heads) - 1
-        values = F.linear(bev, self._value_weight, self._value_bias).split(bev.shape[-1], dim=-1)
+        values = self.values(bev).split(bev.shape[-1], dim=-1)
         for number, layer in enumerate(decoder.layers):
             feats = layer.norms[0](layer.attend(feats[None], embeds[None]))[0]
             head, places = self._heads[number], self._maps.places(refs[:, :2])
@@ -66,3 +67,11 @@ class FastDecoder:
         with exact(feats):
             codes, refs = refine_code(decoder.reg[last](feats), refs, self._range)
             return Decoded(feats, codes, refs, decoder.cls[last](feats))
+
+
+def _merged(layers: Sequence[nn.Linear]) -> nn.Linear:
+    """Return layers of one input as one."""
+    merged = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers), device='meta')
+    merged.weight = nn.Parameter(torch.cat([layer.weight for layer in layers]), requires_grad=False)
+    merged.bias = nn.Parameter(torch.cat([layer.bias for layer in layers]), requires_grad=False)
+    return merged
