@@ -32,6 +32,7 @@ class _AtOnce:
 
     def put(self, job) -> None:
         """Do a job."""
+        self._node._decode(job)
         self._node._work(job)
 
     def stop(self, also_wake=None) -> None:
