@@ -29,6 +29,8 @@ class Case:
     found: Callable[[Path], Any]
     may_lose_old: bool = False
     """Nothing may be left of what was there before; it never is a part of it."""
+    needs: tuple[str, ...] = ()
+    """Packages that the command cannot do without and the product can."""
 
 
 def command(*words: str | Path) -> None:
@@ -173,7 +175,8 @@ CASES = {
         lambda f: tree(f)['model_veh.pth']),
     'export of a training': Case(both_sides, lambda f: save(f, 'vehicle', 2), model),
     'flow of a training': Case(both_sides, lambda f: save_flow(f, 2), model),
-    'export': Case(first_export, lambda f: export(f, b'new'), exported, may_lose_old=True),
+    'export': Case(first_export, lambda f: export(f, b'new'), exported, may_lose_old=True,
+                   needs=('onnx', 'onnxscript')),
     'messages of a training': Case(lambda f: save_messages(f, 1), lambda f: save_messages(f, 2), messages),
 }
 

@@ -42,6 +42,8 @@ def ended(start, name, folder):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize('name', sorted(CASES))
 def test_killed_at_any_write_it_leaves_something_whole_and_goes_on(name, start, tmp_path):
+    for module in CASES[name].needs:
+        pytest.importorskip(module)
     case, given = CASES[name], tmp_path / 'given'
     given.mkdir()
     case.given(given)

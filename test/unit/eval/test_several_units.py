@@ -76,7 +76,7 @@ def test_late_fusion_takes_an_object_of_two_units_once():
     messages = [RoadsideMessage(unit, 0, sent, np.eye(4)) for unit in UNITS]
     output = FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4))
     for mode in ('late', 'late_ab3dmot'):
-        _, detections, _ = _Merger(mode)(output, messages, record)
+        _, detections, _ = _Merger(mode, 1.0)(output, messages, record)
         assert len(detections) == 1
 
 

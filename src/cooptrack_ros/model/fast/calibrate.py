@@ -14,7 +14,7 @@ from .int8 import Ranges
 from .int8_vision import PICTURE, chains, vision_graph
 
 DECODER_MAP = 'decoder.map'
-_OUTLIERS = 1e-4
+_OUTLIERS = 3e-4
 """Share of the values of a tensor that may lie beyond its range on either side: fewer steps for all would cost more."""
 _LARGE = 256 * 256
 
