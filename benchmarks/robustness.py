@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flow = package.flow()
     identity = {'model': '-'.join(package.model_id(s) for s in Side),
                 'flow': package.card['flow']['sha256'][:16] if flow else None,
-                'data': [str(d) for d in args.data], 'limit': args.limit}
+                'data': [folder.name for folder in args.data], 'limit': args.limit}
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
     rows = found.get('rows', {}) if {k: found.get(k) for k in identity} == identity else {}
     panels = {panel: settings_of(panel, flow is not None) for panel in args.only}
