@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f'no {name} frames in {", ".join(map(str, args.data))}')
         ranges = activation_ranges(package.network(side), package.config, side,
                                    (_frames(clip, least_size(package.config)) for clip in clips))
-        origin = {'data': [str(p) for p in args.data], 'frames': sum(map(len, clips))}
+        origin = {'data': [p.name for p in args.data], 'frames': sum(map(len, clips))}
         path = save_ranges(package.folder, side, package.weights_sha256(side), ranges, origin)
         print(f'{path}: {len(ranges)} ranges from {origin["frames"]} frames')
     return 0
