@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..core.atomic_file import write_atomically
+from ..core.config import EXECUTIONS
 from . import eval_channel
 
 SUMMARY = 'run a model over data and measure detection and tracking'
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='correct the pose of the unit by what fused pairs tell of it')
     parser.add_argument('--compensation', choices=['none', 'geometry', 'flow'],
                         help='what is done about the age of messages (default: that of the model)')
-    parser.add_argument('--execution', default='fast', choices=['fast', 'reference', 'int8'],
+    parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
     eval_channel.add_arguments(parser)
     parser.add_argument('--json', type=Path, help='write the figures there')

@@ -11,6 +11,9 @@ from .errors import UserError
 from .types import CLASS_NAMES, Side
 from .yaml_file import read_yaml
 
+EXECUTIONS = ('fast', 'reference', 'int8')
+"""How a network may be executed, see ``core.execution.make_tracker``; the first is the default."""
+
 
 @dataclass(frozen=True)
 class RangeConfig:

@@ -6,7 +6,7 @@ import torch
 
 from ..model.fast.int8 import Ranges
 from ..model.network import CoopTrackNetwork
-from .config import ModelConfig
+from .config import EXECUTIONS, ModelConfig
 from .errors import UserError
 from .fast.tracker import StepTracker
 from .flow import FeatureFlow
@@ -15,7 +15,7 @@ from .types import Side
 
 
 def make_tracker(network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
-                 execution: str = 'fast', flow: FeatureFlow | None = None,
+                 execution: str = EXECUTIONS[0], flow: FeatureFlow | None = None,
                  ranges: Ranges | None = None) -> AgentTracker:
     """
     Return a tracker for a network.

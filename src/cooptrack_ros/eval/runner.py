@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
-from ..core.config import ModelConfig
+from ..core.config import EXECUTIONS, ModelConfig
 from ..core.duplicates import distinct
 from ..core.geometry import transform_boxes
 from ..core.late import LateConfig, LateTracker, fuse_boxes, message_stamps, roadside_boxes, without_host
@@ -85,7 +85,7 @@ class Evaluation:
     def __init__(self, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False,
-                 keeps_maps: bool = False, execution: str = 'fast'):
+                 keeps_maps: bool = False, execution: str = EXECUTIONS[0]):
         """
         Take data and model.
 

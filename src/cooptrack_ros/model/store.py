@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ..core.config import ModelConfig, config_to_dict, named_config, stored_config
+from ..core.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
 from ..core.errors import UserError
 from ..core.types import Side
 from ..core.yaml_file import read_yaml
@@ -100,7 +100,7 @@ class ModelPackage:
         except SafetensorError as error:
             raise UserError(f'{path} is not a readable safetensors file: {error}') from error
 
-    def tracker(self, side: Side, device: str = 'cpu', execution: str = 'fast') -> AgentTracker:
+    def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0]) -> AgentTracker:
         """
         Return a tracker that runs the network of a side.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from ..core.config import EXECUTIONS
 from ..core.errors import UserError
 
 
@@ -22,9 +23,9 @@ class CommonSettings:
     autostart: bool = parameter(True, 'configure and activate by itself at start')
     weights: str = parameter('mini', 'model name, folder, or random:PRESET')
     device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
-    execution: str = parameter('fast', 'the network arranged for speed, or as it is written; their results differ by '
-                               'rounding; int8: fast in 8-bit integers on a CPU, for models with measured activations',
-                               choices=('fast', 'reference', 'int8'))
+    execution: str = parameter(
+        EXECUTIONS[0], 'the network arranged for speed, or as it is written; their results differ by rounding; int8: '
+        'fast in 8-bit integers on a CPU, for models with measured activations', choices=EXECUTIONS)
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
