@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .compensation import age_s, compensate, mixed_velocities, moved, seen_velocities
+from .compensation import age_s, compensate, fitted_velocities, moved
 from .types import InstanceSet, RoadsideMessage
 
 _SPEED_MPS = 10.0
 """Velocities are divided by this."""
 _STATE = 16
 """Inputs that are no features: reference point 3, size 3, heading 2, velocity 2 + 2, score, and what is known 3."""
+_RECENT_S = 0.6
+"""A message that came longer before tells nothing about how features change: one frame at 2 Hz and a little."""
 
 
 class Rates(NamedTuple):
@@ -56,36 +58,28 @@ class FeatureFlow(nn.Module):
         return Rates(*rates.split([self.width] * 3 + [2], dim=1))
 
 
-def flow_state(instances: InstanceSet, earlier: InstanceSet | None, gap_s: float) -> np.ndarray:
+def flow_state(message: RoadsideMessage) -> np.ndarray:
     """
-    Return what a flow is told of instances, (N, 5 C + 16) float32.
+    Return what a flow is told of a message and those before it, (N, 5 C + 16) float32.
 
-    :param earlier: what the same unit sent ``gap_s`` seconds before; instances are found by their track ids. One
-        without a predecessor has its own features and velocity only.
+    Instances are found in the message before by their track ids. One without a predecessor has its own features only.
     """
-    boxes = instances.boxes
+    instances, boxes = message.instances, message.instances.boxes
     change = np.zeros((2, *instances.semantic.shape), np.float32)
-    known = np.zeros(len(instances), np.float32)
-    if earlier is not None and len(earlier):
-        places = {int(track): place for place, track in enumerate(earlier.boxes.track_id)}
-        before = np.array([places.get(int(track), -1) for track in boxes.track_id], int)
-        rows = before >= 0
-        known[rows] = 1
-        for k, name in enumerate(('semantic', 'motion')):
-            change[k, rows] = getattr(instances, name)[rows] - getattr(earlier, name)[before[rows]]
+    gaps = np.zeros(len(instances), np.float32)
+    for earlier in message.earlier[-1:]:
+        gap_s = (message.stamp_ns - earlier.stamp_ns) / 1e9
+        _, rows, before = np.intersect1d(boxes.track_id, earlier.instances.boxes.track_id, return_indices=True)
+        if gap_s <= _RECENT_S:
+            gaps[rows] = gap_s
+            for k, name in enumerate(('semantic', 'motion')):
+                change[k, rows] = getattr(instances, name)[rows] - getattr(earlier.instances, name)[before]
+    fitted, seen_s = fitted_velocities(message)
     columns = [
         instances.semantic, instances.motion, instances.embedding, *change, instances.ref_points, np.log(boxes.size),
-        np.cos(boxes.yaw), np.sin(boxes.yaw), np.nan_to_num(boxes.velocity) / _SPEED_MPS,
-        seen_velocities(instances) / _SPEED_MPS, boxes.score, known, known * gap_s, instances.previous_age_s > 0]
+        np.cos(boxes.yaw), np.sin(boxes.yaw), np.nan_to_num(boxes.velocity) / _SPEED_MPS, fitted / _SPEED_MPS,
+        boxes.score, gaps > 0, gaps, seen_s]
     return np.concatenate([np.reshape(c, (len(instances), -1)) for c in columns], axis=1, dtype=np.float32)
-
-
-def message_state(message: RoadsideMessage) -> np.ndarray:
-    """Return what a flow is told of a message and the one before it."""
-    earlier = message.earlier
-    if earlier is None:
-        return flow_state(message.instances, None, 0.0)
-    return flow_state(message.instances, earlier.instances, (message.stamp_ns - earlier.stamp_ns) / 1e9)
 
 
 @torch.inference_mode()
@@ -102,10 +96,10 @@ def carry_on(flow: FeatureFlow, message: RoadsideMessage, stamp_ns: int,
     if age <= 0 or not len(instances):
         return compensate(message, stamp_ns, infra_range)
     device = next(flow.parameters()).device
-    rates = flow(torch.from_numpy(message_state(message)).to(device),
+    rates = flow(torch.from_numpy(flow_state(message)).to(device),
                  torch.full((len(instances),), age, dtype=torch.float32, device=device))
     semantic, motion, embedding, velocity = (age * r.cpu().numpy() for r in rates)
-    placed = moved(instances, age * mixed_velocities(instances) + velocity, infra_range)
+    placed = moved(instances, age * fitted_velocities(message)[0] + velocity, infra_range)
     return replace(message, instances=replace(
         placed, semantic=instances.semantic + semantic, motion=instances.motion + motion,
         embedding=instances.embedding + embedding))

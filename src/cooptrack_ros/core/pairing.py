@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .compensation import HISTORY_S
 from .types import InstanceSet, RoadsideMessage
 
 _AHEAD_NS = 1_000_000_000
 """What lies farther ahead after a jump of time is left over from before it."""
-_HISTORY_NS = 600_000_000
-"""A message that came longer before another tells nothing about how things change: one frame at 2 Hz and a little."""
 
 
 class StaleMessage(ValueError):
@@ -36,15 +36,15 @@ class UnitMessage:
     instances: InstanceSet
     map_from_infra: np.ndarray
 
-    def placed(self, ego_from_infra: np.ndarray, earlier: UnitMessage | None = None,
+    def placed(self, ego_from_infra: np.ndarray, earlier: Sequence[UnitMessage] = (),
                alignment_pose: np.ndarray | None = None) -> RoadsideMessage:
         """
         Return it with its place in the ego lidar frame.
 
-        :param earlier: the message of the unit before it, see ``UnitBuffer.before``.
+        :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
         """
         return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
-                               earlier and earlier.placed(ego_from_infra), alignment_pose)
+                               tuple(m.placed(ego_from_infra) for m in earlier), alignment_pose)
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,10 @@ class UnitBuffer:
         """Return the message with exactly this stamp."""
         return next((m for m in reversed(self._messages) if m.stamp_ns == stamp_ns), None)
 
-    def before(self, message: UnitMessage) -> UnitMessage | None:
-        """Return the last kept message of the unit before another one, None if that is long before."""
-        earlier = [m for m in self._messages if message.stamp_ns - _HISTORY_NS <= m.stamp_ns < message.stamp_ns]
-        return max(earlier, key=lambda m: m.stamp_ns, default=None)
+    def before(self, message: UnitMessage) -> list[UnitMessage]:
+        """Return the kept messages of the unit that tell how its objects came to where another one says, by stamp."""
+        oldest = message.stamp_ns - round(HISTORY_S * 1e9)
+        return sorted((m for m in self._messages if oldest <= m.stamp_ns < message.stamp_ns), key=lambda m: m.stamp_ns)
 
     def newest_for(self, ego_stamp_ns: int) -> UnitMessage | None:
         """Return the newest message that is not younger than the ego frame (but for clock skew) nor too old."""

@@ -132,8 +132,8 @@ class RoadsideMessage:
     instances: InstanceSet
     ego_from_infra: np.ndarray
     """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
-    earlier: RoadsideMessage | None = None
-    """The last message of this unit before, if one is known; only its stamp and instances count."""
+    earlier: tuple[RoadsideMessage, ...] = ()
+    """Messages of this unit of the second before, as far as they are known, oldest first; only stamps and instances count."""
     alignment_pose: np.ndarray | None = None
     """What the latent alignment is told instead of ``ego_from_infra``, in studies of wrong poses only."""
     may_create: bool = True

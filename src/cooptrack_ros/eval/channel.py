@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,7 +77,7 @@ class Channel(LinkConfig):
         due_s = (self.latency_ms + self.jitter_ms) / 1e3 + _HALF_FRAME_NS / 1e9
         return PairingConfig(max_infra_age_s=self.max_age_ms / 1e3 or due_s)
 
-    def _placed(self, message: UnitMessage, earlier: UnitMessage | None, pose: np.ndarray,
+    def _placed(self, message: UnitMessage, earlier: Sequence[UnitMessage], pose: np.ndarray,
                 drawn: np.ndarray) -> RoadsideMessage:
         """Return a message with the true or the wrong pose for each use."""
         turn, shift = np.deg2rad(self.rotation_noise_deg) * drawn[0], self.translation_noise_m * drawn[1:]

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.compensation import mixed_velocities, velocities
+from ..core.compensation import HISTORY_S, fitted_velocities, moving
 from ..core.errors import UserError
 from ..core.flow import FeatureFlow, Rates, flow_state
-from ..core.types import InstanceSet
+from ..core.types import InstanceSet, RoadsideMessage
 from ..data.spd import SpdDataset
 from .clips import Position
 from .losses import Term
@@ -37,6 +37,15 @@ class Timeline:
 
     stamps_us: tuple[int, ...]
     sets: tuple[InstanceSet, ...]
+
+    def message(self, at: int, back: int) -> RoadsideMessage:
+        """Return a message after every ``back``-th one of the second before it; with 0, after none."""
+        first = self.stamps_us[at] - HISTORY_S * 1e6
+        before = [k for k in range(at - back, -1, -back) if self.stamps_us[k] >= first][::-1] if back else []
+        return self._plain(at, tuple(self._plain(k) for k in before))
+
+    def _plain(self, at: int, earlier: tuple[RoadsideMessage, ...] = ()) -> RoadsideMessage:
+        return RoadsideMessage('', 1000 * self.stamps_us[at], self.sets[at], np.eye(4), earlier)
 
 
 @dataclass(frozen=True)
@@ -74,19 +83,18 @@ def timelines(datasets: Sequence[tuple[Path, SpdDataset]],
 
 
 def make_batch(parts: Sequence[tuple[Timeline, int, int, int]]) -> FlowBatch:
-    """Return the pairs of (timeline, place of a message, steps to the later one, steps to the earlier one or 0)."""
+    """Return the pairs of (timeline, place of a message, steps to the later one, steps between earlier ones or 0)."""
     columns: list[list[np.ndarray]] = [[] for _ in range(11)]
     for line, at, ahead, back in parts:
-        now, later = line.sets[at], line.sets[at + ahead]
-        earlier, gap_s = (line.sets[at - back], (line.stamps_us[at] - line.stamps_us[at - back]) / 1e6) if back else (
-            None, 0.0)
+        message, later = line.message(at, back), line.sets[at + ahead]
+        now = message.instances
         _, rows, others = np.intersect1d(now.boxes.track_id, later.boxes.track_id, return_indices=True)
         age = np.full(len(rows), (line.stamps_us[at + ahead] - line.stamps_us[at]) / 1e6)
         moved = later.boxes.centre[others, :2] - now.boxes.centre[rows, :2]
+        velocity = fitted_velocities(message)[0][rows]
         for column, values in zip(columns, (
-                flow_state(now, earlier, gap_s)[rows], age, *(getattr(now, f)[rows] for f in _FEATURES),
-                *(getattr(later, f)[others] for f in _FEATURES), mixed_velocities(now)[rows],
-                velocities(now)[rows], moved), strict=True):
+                flow_state(message)[rows], age, *(getattr(now, f)[rows] for f in _FEATURES),
+                *(getattr(later, f)[others] for f in _FEATURES), velocity, moving(velocity), moved), strict=True):
             column.append(values)
     state, age, *rest = (torch.from_numpy(np.concatenate(c).astype(np.float32)) for c in columns)
     return FlowBatch(state, age, tuple(rest[:3]), tuple(rest[3:6]), *rest[6:])
@@ -123,7 +131,7 @@ class FlowStream:
             ahead = int(random.integers(1, min(MAX_STEPS, len(line.sets) - 1 - at) + 1))
             # Mostly the frame before; a longer way back after losses or from a slow unit.
             back = int(random.choice((1, 2, 3, 5), p=(0.7, 0.1, 0.1, 0.1))) if random.random() >= _ALONE else 0
-            parts.append((line, at, ahead, back if back <= at else 0))
+            parts.append((line, at, ahead, back))
         return make_batch(parts)
 
 

@@ -33,7 +33,7 @@ def test_a_recorded_order_of_arrival(path):
                 refused.append([arrives_ms, content[1]])
         found = buffer.newest_for(frame_ms * MS)
         earlier = found and buffer.before(found)
-        used[frame_ms] = found and [found.stamp_ns // MS, earlier and earlier.stamp_ns // MS]
+        used[frame_ms] = found and [found.stamp_ns // MS, earlier[-1].stamp_ns // MS if earlier else None]
     assert used == scene['frames'] and refused == scene['refused'] and not waiting
 
 

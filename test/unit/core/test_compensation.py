@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
-from cooptrack_ros.core.compensation import compensate, velocities
+from cooptrack_ros.core.compensation import compensate, displacement, fitted_velocities
 from cooptrack_ros.core.types import Boxes, InstanceSet, RoadsideMessage, Side
 
 RANGE = CONFIG.infra_range.pc_range
@@ -39,13 +39,49 @@ def test_a_message_of_now_stays_as_it_is():
     assert compensate(sent, sent.stamp_ns, RANGE) is sent
 
 
-def test_half_of_the_velocity_comes_from_the_last_position():
-    assert velocities(message([10.0, 0.0], [49.4, 10, 0], 0.1).instances)[0] == pytest.approx([8.0, 0.0], abs=1e-4)
-    assert velocities(message([np.nan, np.nan]).instances)[0].tolist() == [0, 0]
+def driven(x_by_ms, velocity=(0.0, 0.0)):
+    """Return the message of a car at (50, 10) that was at x (m) so many ms before."""
+    last = message(velocity)
+
+    def before(ms, x):
+        boxes = last.instances.boxes.with_(centre=np.array([[x, 10.0, 0]]))
+        return dataclasses.replace(last, stamp_ns=last.stamp_ns - ms * 1_000_000,
+                                   instances=dataclasses.replace(last.instances, boxes=boxes))
+    return dataclasses.replace(last, earlier=tuple(before(ms, x) for ms, x in sorted(x_by_ms.items())[::-1]))
+
+
+def test_the_way_of_a_track_says_how_fast_it_is_whatever_the_network_says():
+    way = {100 * k: 50.0 - k for k in range(1, 11)}
+    velocity, seen_s = fitted_velocities(driven(way))
+    assert velocity[0] == pytest.approx([10.0, 0.0], abs=0.1) and seen_s[0] == pytest.approx(1.0)
+    assert fitted_velocities(driven(way, (4.0, 0.0)))[0][0] == pytest.approx([10.0, 0.0], abs=0.1)
+
+
+def test_one_wrong_place_among_ten_does_not_throw_an_object_off():
+    way = {100 * k: 50.0 - k for k in range(1, 11)}
+    assert fitted_velocities(driven({**way, 500: 46.0}))[0][0, 0] == pytest.approx(10.0, abs=0.3)
+    assert abs(fitted_velocities(driven({**way, 100: 50.0}))[0][0, 0] - 10.0) < 1.0
+
+
+def test_what_was_seen_once_has_the_velocity_of_the_network():
+    assert fitted_velocities(message([10.0, 0.0]))[0][0] == pytest.approx([10.0, 0.0])
+    assert fitted_velocities(message([np.nan, np.nan]))[0][0].tolist() == [0, 0]
+
+
+def test_without_earlier_messages_the_last_position_counts_a_little():
+    known = message([10.0, 0.0], [49.4, 10, 0], 0.1)
+    once, _ = fitted_velocities(known)
+    assert 8.0 < once[0, 0] < 9.5
+    np.testing.assert_allclose(fitted_velocities(driven({100: 49.4}, (10.0, 0.0)))[0], once, atol=1e-4)
+    # What earlier messages tell is not told twice.
+    both = dataclasses.replace(driven({100: 49.4}), instances=known.instances)
+    np.testing.assert_allclose(fitted_velocities(both)[0], once, atol=1e-4)
 
 
 def test_what_is_slow_stands():
-    assert velocities(message([0.3, 0.2]).instances)[0].tolist() == [0, 0]
+    late_ns = 1_500_000_000
+    assert displacement(message([0.5, 0.4]), late_ns)[0].tolist() == [0, 0]
+    assert displacement(message([0.9, 0.0]), late_ns)[0] == pytest.approx([0.45, 0])
 
 
 def test_the_tracker_compensates_if_the_configuration_says_so():

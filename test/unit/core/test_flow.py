@@ -33,7 +33,7 @@ def message():
         velocity=np.full((len(o.instances), 2), 10.0)), previous_age_s=np.zeros_like(o.instances.previous_age_s))
         for o in (first, second)]
     earlier = dataclasses.replace(make_message(driving[0]), stamp_ns=0)
-    return dataclasses.replace(make_message(driving[1]), stamp_ns=100_000_000, earlier=earlier)
+    return dataclasses.replace(make_message(driving[1]), stamp_ns=100_000_000, earlier=(earlier,))
 
 
 def test_at_age_zero_nothing_changes_whatever_the_weights(message):
@@ -75,14 +75,25 @@ def test_an_untrained_flow_places_what_drives_as_geometry_does(message):
 
 
 def test_predecessors_are_found_by_track_id_in_any_order(message):
-    instances, earlier = message.instances, message.earlier.instances
-    state = flow_state(instances, earlier, 0.1)
-    assert state.shape == (len(instances), 5 * CONFIG.embed_dims + 16) and state.dtype == np.float32
-    np.testing.assert_array_equal(state, flow_state(instances, earlier[::-1], 0.1))
-    alone = flow_state(instances, None, 0.0)
+    def state_after(earlier=None):
+        before = () if earlier is None else (dataclasses.replace(message.earlier[0], instances=earlier),)
+        return flow_state(dataclasses.replace(message, earlier=before))
+    earlier = message.earlier[0].instances
+    state, alone = state_after(earlier), state_after()
+    assert state.shape == (len(message.instances), 5 * CONFIG.embed_dims + 16) and state.dtype == np.float32
+    np.testing.assert_array_equal(state, state_after(earlier[::-1]))
     others = earlier.boxes.with_(track_id=earlier.boxes.track_id + 10**6)
-    np.testing.assert_array_equal(alone, flow_state(instances, dataclasses.replace(earlier, boxes=others), 0.1))
+    np.testing.assert_array_equal(alone, state_after(dataclasses.replace(earlier, boxes=others)))
     assert not np.allclose(state, alone)
+
+
+def test_features_long_ago_do_not_count_but_places_do(message):
+    long_ago = dataclasses.replace(message.earlier[0], stamp_ns=message.stamp_ns - 900_000_000)
+    alone = flow_state(dataclasses.replace(message, earlier=()))
+    known = flow_state(dataclasses.replace(message, earlier=(long_ago,)))
+    width = 5 * CONFIG.embed_dims
+    np.testing.assert_array_equal(alone[:, :width], known[:, :width])
+    assert np.allclose(known[:, -1], 0.9) and not alone[:, -1].any()
 
 
 def test_an_empty_message_stays_empty(message):
@@ -98,7 +109,7 @@ def test_the_tracker_carries_on_if_it_should_and_can(message, wanted, flow, carr
     tracker.flow = flow
     sent: RoadsideMessage = dataclasses.replace(
         message, instances=message.instances[:5], stamp_ns=-500_000_000, ego_from_infra=make_message(
-            message.instances, shift_x=-45.0).ego_from_infra, earlier=None)
+            message.instances, shift_x=-45.0).ego_from_infra, earlier=())
     aligned = {}
     for name, kept in (('late', sent), ('now', dataclasses.replace(sent, stamp_ns=0))):
         tracker.advance(tracker.initial(), tracker.prepare(make_frame(0)), [kept],

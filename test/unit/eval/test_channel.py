@@ -87,11 +87,13 @@ def test_what_was_overtaken_or_comes_twice_changes_nothing():
     assert min(ages) >= 0 and 100 < max(ages) <= 500
 
 
-def test_a_message_knows_the_one_that_arrived_before_it():
-    arrived = [m[0] for m in Channel().deliver('x', sent(3))]
-    assert [m.earlier and m.earlier.stamp_ns for m in arrived] == [None, 0, 100_000_000]
-    slow = [m[0] for m in Channel(rate_hz=2.0, max_age_ms=500.0).deliver('x', sent(6))]
-    assert slow[5].earlier.stamp_ns == 0 and slow[4].earlier is None
+def test_a_message_knows_those_of_the_second_before_it():
+    def before(message):
+        return [m.stamp_ns // 1_000_000 for m in message.earlier]
+    arrived = [before(m[0]) for m in Channel().deliver('x', sent(13))]
+    assert arrived[:3] == [[], [0], [0, 100]] and arrived[12] == list(range(200, 1200, 100))
+    slow = [before(m[0]) for m in Channel(rate_hz=2.0, max_age_ms=500.0).deliver('x', sent(12))]
+    assert (slow[4], slow[5], slow[10]) == ([], [0], [0, 500])
 
 
 def turns_deg(poses):
