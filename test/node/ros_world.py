@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.core.config import MINI
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Side
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.model.sender import SenderModel
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
@@ -76,6 +76,10 @@ class FakeTracker:
         reset = state is None or not 0 <= frame.stamp_ns - state <= 500_000_000
         return frame.stamp_ns, FrameOutput(frame.stamp_ns, tracks, np.ones(len(tracks), bool), tracks, instances(2),
                                            matches, reset, {'decoder': 0.001})
+
+    def look(self, state):
+        """Find nothing."""
+        return OwnView(np.zeros((0, 3)), np.zeros(0))
 
 
 class FakePackage:

@@ -114,10 +114,10 @@ def test_the_ego_node_reports_its_units(world):
 
 def test_a_unit_that_stands_elsewhere_is_named():
     unit = UnitHealth('rsu_1', 0.5, 0.05)
-    unit.misaligned(Misalignment(np.deg2rad(1.4), (0.1, 0.2), 120, 0.6))
+    unit.misaligned(Misalignment(np.deg2rad(1.4), (0.1, 0.2), np.deg2rad(0.2), 120))
     status = unit.status('/ego', 1.0, None, ClockOffset(), '')
     told = values(status)
-    assert (told['misalignment_yaw_deg'], told['misalignment_pairs']) == ('1.40', '120')
+    assert [told[f'misalignment_{k}'] for k in ('yaw_deg', 'yaw_std_deg', 'pairs')] == ['1.40', '0.20', '120']
     unit.received(0, 0.0, 1, None)
     status = unit.status('/ego', 1.0, 0, ClockOffset(), '')
     assert status.level == DiagnosticStatus.WARN and 'off by 1.4 degrees' in status.message

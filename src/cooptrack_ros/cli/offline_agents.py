@@ -129,6 +129,8 @@ class OfflineEgo:
         settings, messages = self._settings, [*fused, *late]
         result = self._agent.step(
             frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
+        if settings.fusion__correct_pose:
+            self._agent.check_poses(messages, corrects_poses=True)
         meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
         self._output.observe(result.tracks, stamp, result.output.reset)
         shown = result.tracks[result.tracks.score >= settings.output__min_score]

@@ -100,7 +100,7 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
         slice_minutes = args.slice_minutes - (time.monotonic() - started) / 60
     with _progress(args.stage, ranks.rank == 0) as report:
         loop = runs.train(stage, stream, config, recipe, args.out, args.minutes, report, slice_minutes, ranks,
-                          args.workers)
+                          args.workers, _sender(args))
     if loop.fraction < 1:
         print(f'this slice of time is over at step {loop.step}; the same command goes on')
         return SLICE_OVER
@@ -119,6 +119,13 @@ def _recipe(args: argparse.Namespace, config):
     if args.steps is not None or args.minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
     return replace(recipe, **changes)
+
+
+def _sender(args: argparse.Namespace) -> str | None:
+    """Return the identity of the roadside weights whose messages are learned from."""
+    from ..core.types import Side
+    from ..model.store import open_model
+    return open_model(args.roadside).model_id(Side.ROADSIDE) if args.roadside and args.stage != 'image' else None
 
 
 def _prepare(args: argparse.Namespace, config, recipe, ranks):

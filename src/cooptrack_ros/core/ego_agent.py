@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from .duplicates import distinct
 from .late import LateConfig, LateTracker, fuse_boxes, match_boxes, message_stamps, roadside_boxes, without_host
 from .misalignment import Misalignment, MisalignmentEstimator
-from .types import Boxes, Frame, FrameOutput, Match, RoadsideMessage
+from .types import Boxes, Frame, FrameOutput, Match, OwnView, RoadsideMessage
 
 
 class Tracker(Protocol):
@@ -23,6 +24,9 @@ class Tracker(Protocol):
     def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = (),
              zero_features: bool = False) -> tuple[Any, FrameOutput]:
         """Process one frame."""
+
+    def look(self, state: Any) -> OwnView:
+        """Return what the agent finds in the map of its last frame without knowing of a track."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,26 @@ class EgoAgent:
         """
         self._tracker, self._fuses_late = tracker, fuses_late
         self._poses = MisalignmentEstimator()
-        self._state = tracker.initial()
+        self._state, self._stamp_ns = tracker.initial(), 0
         self._late = LateTracker(LateConfig(lifetime_s=roadside_lifetime_s))
         self._late_state = self._late.initial()
 
     def misalignment(self, unit_id: str) -> Misalignment | None:
-        """Return the error in the pose of a unit as far as fused pairs tell, None before there are enough."""
+        """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""
         return self._poses.estimate(unit_id)
+
+    def check_poses(self, messages: Sequence[RoadsideMessage], corrects_poses: bool) -> None:
+        """
+        Learn of the poses of units after a step, when its result is on the way: some calls look at the map again.
+
+        :param messages: of that step; :param corrects_poses: of the steps to come.
+        """
+        self._poses.update(messages, self._stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
 
     def warm_up(self, frame: Frame) -> None:
         """Run the network once without remembering anything."""
-        self._tracker.step(self._tracker.initial(), frame)
+        state, _ = self._tracker.step(self._tracker.initial(), frame)
+        self._tracker.look(state)
 
     def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
              zero_features: bool = False, corrects_poses: bool = False) -> EgoResult:
@@ -74,7 +87,7 @@ class EgoAgent:
         """
         placed = self._poses.correct(fused) if corrects_poses else fused
         self._state, output = self._tracker.step(self._state, frame, placed, zero_features)
-        self._poses.learn(fused, output)
+        self._stamp_ns = output.stamp_ns
         tracks, detections, matches = output.tracks[output.live], output.detections, output.matches
         if output.reset:
             self._late_state = self._late.initial()

@@ -26,7 +26,7 @@ from .query_fusion import fuse_queries
 from .readout import message_of, report
 from .stages import decode, reason, refine
 from .timeline import Moment, continues
-from .types import Frame, FrameOutput, InstanceSet, Match, RoadsideMessage, Side
+from .types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
 
 QueryOrder = Callable[[int, int], Tensor]
 """(number of queries, step) -> permutation; says which learned queries join live tracks (Q9)."""
@@ -204,12 +204,28 @@ class AgentTracker:
             support = self._support(state, now, fusion, rows, live, [r.message for r in received])
             live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(support)))
         observe('final', rows)
-        own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
-        matches = matches_of(fusion, own, rows, live, [r.message for r in received])
+        matches = matches_of(fusion, rows, live, [r.message for r in received])
         output = self._output(now, rows, live, message_of(rows, live, fusion.own_points), matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
         return TrackerState(now, rows[live], bev, next_id, state.step + 1, support), output
+
+    @torch.inference_mode()
+    def look(self, state: TrackerState) -> OwnView:
+        """
+        Return what the agent finds in the map of its last frame when it knows of no track.
+
+        Nothing that was received has a part in it. Costs a pass through the decoder.
+        """
+        bev = self._map_of(state)
+        if bev is None:
+            return OwnView(np.zeros((0, 3)), np.zeros(0))
+        rows, scores = decode(self.network, self._queries, bev, lambda name, value: None)
+        points = denormalize(rows.ref_points, self.config.range_of(self.side).pc_range)
+        return OwnView(points.double().cpu().numpy(), scores.double().cpu().numpy())
+
+    def _map_of(self, state: TrackerState) -> Tensor | None:
+        return state.bev
 
     def _support(self, state: TrackerState, now: Moment, fusion: Fusion, rows: Instances, live: Tensor,
                  messages: list[RoadsideMessage]) -> dict[int, Support]:
@@ -294,15 +310,13 @@ class AgentTracker:
                            instances, matches, reset)
 
 
-def matches_of(fusion: Fusion, own: Tensor, rows: Instances, live: Tensor,
-             messages: list[RoadsideMessage]) -> tuple[Match, ...]:
-    """Return the fusions of live tracks; ``own`` (N, 3) is where the vehicle alone had put them."""
+def matches_of(fusion: Fusion, rows: Instances, live: Tensor, messages: list[RoadsideMessage]) -> tuple[Match, ...]:
+    """Return the fusions of live tracks."""
     chosen = torch.nonzero(live & (fusion.unit >= 0)).flatten().tolist()
     matches = []
     for row in chosen:
         message, index = messages[int(fusion.unit[row])], int(fusion.index[row])
         infra_id = int(message.instances.boxes.track_id[index])
         matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(fusion.affinity[row]),
-                             float(fusion.decoder_scores[row]),
-                             tuple(own[row].tolist()) if own[row].isfinite().all() else None))
+                             float(fusion.decoder_scores[row])))
     return tuple(matches)

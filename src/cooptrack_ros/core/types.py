@@ -145,8 +145,7 @@ class Match:
     """
     One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1.
 
-    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over;
-    ``ego_point`` is where it saw it by itself, in its lidar frame (m; bottom centre), None if that is unknown.
+    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over.
     """
 
     track_id: int
@@ -155,7 +154,14 @@ class Match:
     infra_track_id: int
     affinity: float
     ego_score: float = 0.0
-    ego_point: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class OwnView:
+    """What an agent finds in its map alone: ``points`` (N, 3) m in its lidar frame, decoder ``scores`` (N,) 0..1."""
+
+    points: np.ndarray
+    scores: np.ndarray
 
 
 @dataclass(frozen=True)

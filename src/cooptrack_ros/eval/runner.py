@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import repeat, tee
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,8 @@ class Evaluation:
                 self._maps[record.image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
             else:
                 state, output = tracker.step(state, frame, placed, zero_features=zero_features)
-            poses.learn(messages, output)
+            if self._corrects_poses:
+                poses.update(messages, output.stamp_ns, partial(tracker.look, state), corrects_poses=True)
             yield output, time.perf_counter() - started
 
     def _alone(self, side: Side, folder: Path, records: list[FrameRecord],

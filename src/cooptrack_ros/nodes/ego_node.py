@@ -143,7 +143,6 @@ class EgoNode(AgentNode):
             frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
         for name, unit in self._units.items():
             unit.health.fused(sum(m.unit_id == name for m in result.matches))
-            unit.health.misaligned(self._agent.misalignment(name))
         output, messages = result.output, [*fused, *late]
         meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
         self._output.observe(result.tracks, output.stamp_ns, output.reset)
@@ -155,6 +154,9 @@ class EgoNode(AgentNode):
             self._detections.publish(encode_detections(result.detections, meta))
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
+        self._agent.check_poses(messages, settings.fusion__correct_pose)
+        for name, unit in self._units.items():
+            unit.health.misaligned(self._agent.misalignment(name))
         return published.message
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> tuple[list[RoadsideMessage], ...]:

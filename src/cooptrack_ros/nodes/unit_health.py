@@ -119,6 +119,7 @@ class UnitHealth:
             if self._misalignment is not None:
                 yaw_deg, shift_m = np.rad2deg(self._misalignment.yaw_rad), np.hypot(*self._misalignment.shift_m)
                 values |= {'misalignment_yaw_deg': f'{yaw_deg:.2f}', 'misalignment_shift_m': f'{shift_m:.2f}',
+                           'misalignment_yaw_std_deg': f'{np.rad2deg(self._misalignment.yaw_std_rad):.2f}',
                            'misalignment_pairs': str(self._misalignment.pairs)}
                 if level == DiagnosticStatus.OK and (abs(yaw_deg) > _MAX_YAW_DEG or shift_m > _MAX_SHIFT_M):
                     level, message = DiagnosticStatus.WARN, (

@@ -33,6 +33,7 @@ from .recipe import TrainConfig, recipe_family
 from .stages import TrackingStage
 
 Report = Callable[[str], None]
+SETTINGS_NAME = 'settings.json'
 
 
 def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None, datasets) -> CoopTrackNetwork:
@@ -132,16 +133,32 @@ def flow_run(package: ModelPackage, recipe: TrainConfig, folders: list[Path],
 
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
           minutes: float | None, report: Callable[[int, float, dict], None] | None = None,
-          slice_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0) -> TrainLoop:
-    """Run or resume a training in a folder; effective settings and the state of the code are written beside it."""
+          slice_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0,
+          sender: str | None = None) -> TrainLoop:
+    """
+    Run or resume a training in a folder; effective settings and the state of the code are written beside it.
+
+    :param sender: identity of the roadside weights whose messages are learned from.
+    :raises UserError: for a folder whose run learned from the messages of other weights.
+    """
     ranks = ranks or Ranks()
+    _check_sender(out, sender)
     loop = TrainLoop(stage, stream, recipe, out, minutes, ranks, workers)
     if ranks.rank == 0:
         settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes,
-                    'processes': ranks.count, 'code': code_state()}
-        write_atomically(out / 'settings.json', json.dumps(settings, indent=1))
+                    'processes': ranks.count, 'code': code_state(), 'sender': sender}
+        write_atomically(out / SETTINGS_NAME, json.dumps(settings, indent=1))
     loop.run(report, slice_minutes)
     return loop
+
+
+def _check_sender(out: Path, sender: str | None) -> None:
+    """Going on with other messages would leave weights that fit neither."""
+    path = out / SETTINGS_NAME
+    before = json.loads(path.read_text(encoding='utf-8')).get('sender') if path.is_file() else None
+    if before not in (None, sender):
+        raise UserError(f'the run in {out} learned from messages of the roadside weights {before}, not of '
+                        f'{sender}: choose another run folder')
 
 
 def code_state() -> dict[str, str]:

@@ -267,3 +267,12 @@ def test_training_runs_on_a_gpu(stage, data, tmp_path):
                '--out', str(tmp_path / 'run')]
     assert main([*command, '--steps', '2']) == 0
     assert main([*command, '--steps', '4']) == 0 and step_of(tmp_path / 'run') == 4
+
+
+def test_a_run_does_not_go_on_with_the_messages_of_other_weights(data, pretrained, tmp_path):
+    settings = recipe('mini-image', 2)
+    prepared = run.image_run(TINY, settings, data)
+    run.train(*prepared, TINY, settings, tmp_path, None, sender='abc')
+    assert run.train(*prepared, TINY, settings, tmp_path, None, sender='abc').step == 2
+    with pytest.raises(UserError, match='weights abc, not of def: choose another run folder'):
+        run.train(*prepared, TINY, settings, tmp_path, None, sender='def')

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ...model.bev_geometry import BevGeometry, bev_geometry
-from ...model.boxes import denormalize
 from ...model.fast.network import FastNetwork
 from ...model.fast.pictures import PictureScaler
 from ...model.fast.precision import DTYPES
@@ -157,8 +156,7 @@ class StepTracker(AgentTracker):
         if fusion is not None:
             support = self._support(state, now, fusion, rows, live, outcome.messages)
             live = live & torch.isin(rows.ids, torch.tensor(list(support), dtype=torch.int64))
-            own = denormalize(fusion.own_points, self.config.range_of(self.side).pc_range)
-            matches = matches_of(fusion, own, rows, live, outcome.messages)
+            matches = matches_of(fusion, rows, live, outcome.messages)
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
         instances = message_of(kept, torch.arange(len(places)), embedded_points[places])
@@ -166,6 +164,9 @@ class StepTracker(AgentTracker):
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
         return StepTrackerState(now, outcome.result.state(), places, next_id, state.step + 1, support), output
+
+    def _map_of(self, state: StepTrackerState) -> Tensor | None:
+        return None if state.device is None else state.device.bev
 
     def _run(self, state: StepTrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
              zero_features: bool, clock: StageClock) -> _Outcome:
