@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from live.fault_table import Row, table, with_table
 from live.network import Link, Unavailable, need_root_and, separated
 from live.observer import EGO
+from live.process import end_orderly_when_terminated
 from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
@@ -350,6 +351,7 @@ def main() -> int:
     parser.add_argument('--document', type=Path, help='page to put the table into, between its markers')
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    end_orderly_when_terminated()
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     target = args.json or args.out / 'faults.json'
     stored = json.loads(target.read_text(encoding='utf-8')) if target.is_file() else {'rows': {}}

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from live.process import NodeProcess
+from live.process import NodeProcess, end_orderly_when_terminated
 from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
@@ -182,6 +182,7 @@ def main() -> int:
     parser.add_argument('--picture', type=Path, help='picture (default: soak.png in the folder)')
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    end_orderly_when_terminated()
     bag = make_bag(args.out, 12.0, units=2)
     with System(bag, args.out, args.weights, args.rate) as system:
         system.start_all()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .compensation import age_s, compensate, fitted_velocities, moved
-from .types import InstanceSet, RoadsideMessage
+from .types import RoadsideMessage
 
 _SPEED_MPS = 10.0
 """Velocities are divided by this."""

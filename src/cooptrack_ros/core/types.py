@@ -133,7 +133,7 @@ class RoadsideMessage:
     ego_from_infra: np.ndarray
     """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
     earlier: tuple[RoadsideMessage, ...] = ()
-    """Messages of this unit of the second before, as far as they are known, oldest first; only stamps and instances count."""
+    """What is known of its messages of the second before, oldest first; only stamps and instances count."""
     alignment_pose: np.ndarray | None = None
     """What the latent alignment is told instead of ``ego_from_infra``, in studies of wrong poses only."""
     may_create: bool = True

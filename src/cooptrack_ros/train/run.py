@@ -153,7 +153,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
 
 
 def _check_sender(out: Path, sender: str | None) -> None:
-    """Going on with other messages would leave weights that fit neither."""
+    """Refuse other messages than before: the weights would fit neither."""
     path = out / SETTINGS_NAME
     before = json.loads(path.read_text(encoding='utf-8')).get('sender') if path.is_file() else None
     if before not in (None, sender):
