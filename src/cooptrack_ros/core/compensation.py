@@ -69,26 +69,35 @@ def fitted_velocities(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray]
     """
     instances = message.instances
     now = instances.boxes.centre[:, :2]
-    # Sums over positions, relative to the present one, which is (0, 0) at time 0.
-    count, times, squares = np.ones((len(now), 1)), np.zeros((len(now), 1)), np.zeros((len(now), 1))
-    places, products = np.zeros((len(now), 2)), np.zeros((len(now), 2))
-    seen_s = np.zeros(len(now))
+    rows, times, offsets = _earlier_positions(message)
+    # Only what no message tells of is told by the instance itself.
+    new = np.flatnonzero((np.bincount(rows, minlength=len(now)) == 0) & (instances.previous_age_s > 0))
+    rows, times = np.concatenate([rows, new]), np.concatenate([times, -instances.previous_age_s[new].astype(float)])
+    offsets = np.concatenate([offsets, instances.previous_position[new, :2] - now[new]])
 
-    def add(rows: np.ndarray, time_s: np.ndarray, position: np.ndarray) -> None:
-        offset, column = position - now[rows], time_s[:, None]
-        count[rows] += 1
-        times[rows] += column
-        squares[rows] += column ** 2
-        places[rows] += offset
-        products[rows] += column * offset
-        seen_s[rows] = np.maximum(seen_s[rows], -time_s)
-    for earlier in message.earlier:
-        _, rows, others = np.intersect1d(instances.boxes.track_id, earlier.instances.boxes.track_id,
-                                         return_indices=True)
-        add(rows, np.full(len(rows), (earlier.stamp_ns - message.stamp_ns) / 1e9),
-            earlier.instances.boxes.centre[others, :2])
-    new = np.flatnonzero((count[:, 0] == 1) & (instances.previous_age_s > 0))
-    add(new, -instances.previous_age_s[new].astype(float), instances.previous_position[new, :2])
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(rows, values, len(now))[:, None]
+    # Sums over positions relative to the present one, which is (0, 0) at time 0.
+    count, time_sum, squares = 1 + total(np.ones(len(rows))), total(times), total(times ** 2)
+    places, products = (np.hstack([total(weight * offsets[:, axis]) for axis in (0, 1)])
+                        for weight in (np.ones(len(rows)), times))
     prior = (_POSITION_SPREAD_M / _VELOCITY_SPREAD_MPS) ** 2
     said = np.nan_to_num(instances.boxes.velocity)
-    return (products + prior * said - times * places / count) / (squares + prior - times ** 2 / count), seen_s
+    seen_s = np.zeros(len(now))
+    np.maximum.at(seen_s, rows, -times)
+    return (products + prior * said - time_sum * places / count) / (squares + prior - time_sum ** 2 / count), seen_s
+
+
+def _earlier_positions(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return for each time that an instance was in an earlier message its row, seconds from now, (x, y) m from now."""
+    boxes = [earlier.instances.boxes for earlier in message.earlier]
+    if not boxes or not len(message.instances):
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2))
+    ids, order = message.instances.boxes.track_id, np.argsort(message.instances.boxes.track_id)
+    tracks = np.concatenate([b.track_id for b in boxes])
+    rows = order[np.searchsorted(ids, tracks, sorter=order).clip(max=len(ids) - 1)]
+    known = ids[rows] == tracks
+    times = np.repeat([(e.stamp_ns - message.stamp_ns) / 1e9 for e in message.earlier], [len(b) for b in boxes])
+    positions = np.concatenate([b.centre[:, :2] for b in boxes])
+    rows = rows[known]
+    return rows, times[known], positions[known] - message.instances.boxes.centre[rows, :2]
