@@ -31,7 +31,7 @@ MINUTES ?= 15
 fuzz: setup  ## fuzz one entry point: make fuzz ENTRY=codec MINUTES=15
 	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt
 	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --minutes $(MINUTES)
-	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --report benchmarks/results/fuzz.json
+	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --report benchmarks/results/fuzz.json --document docs/reliability.md
 
 TOWNS ?= data/test
 robustness: setup  ## the curves of loss, latency and noise on synthetic towns; goes on where it was
@@ -40,7 +40,7 @@ robustness: setup  ## the curves of loss, latency and noise on synthetic towns; 
 
 faults: setup  ## cause faults in a live system and write the table of what happens (root, for the network and the disk)
 	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt
-	@$(VENV_PYTHON) tools/faults.py --json benchmarks/results/faults.json --document docs/reliability_faults.md
+	@$(VENV_PYTHON) tools/faults.py --json benchmarks/results/faults.json --document docs/reliability.md
 
 soak: setup  ## an hour of replay with faults at random: make soak MINUTES=60
 	@$(VENV_PYTHON) tools/soak.py --minutes $(MINUTES) --json benchmarks/results/soak.json --picture docs/soak.png

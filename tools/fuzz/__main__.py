@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -20,11 +21,16 @@ def main() -> None:
                         help='number of inputs, of all runs together, at which it ends (default: %(default)s)')
     parser.add_argument('--report', type=Path, metavar='FILE', help='run nothing new: measure the coverage of the '
                         'corpus and put the statistics into this file')
+    parser.add_argument('--document', type=Path, help='with --report: page whose table of all entries is renewed')
     args = parser.parse_args()
     entry, folder = ENTRIES[args.entry], args.out / args.entry
     if args.report:
         from .report import add, measure
+        from .table import with_table
         add(args.report, entry.name, measure(entry, folder))
+        if args.document:
+            stored = json.loads(args.report.read_text(encoding='utf-8'))
+            args.document.write_text(with_table(args.document.read_text(encoding='utf-8'), stored), encoding='utf-8')
         return
     # The middleware prints a line for every broken message.
     os.environ.setdefault('PYTHONWARNINGS', 'ignore')

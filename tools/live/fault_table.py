@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-START, END = '<!-- faults -->', '<!-- /faults -->'
+from markers import between
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,4 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def with_table(page: str, stored: Mapping[str, Any]) -> str:
     """Return a page with the table of a result in place of what is between its markers."""
-    before, rest = page.split(START)
-    return f"{before}{START}\n\n{table(list(stored['rows'].values()))}\n{END}{rest.split(END)[1]}"
+    return between(page, 'faults', table(list(stored['rows'].values())))

@@ -48,6 +48,19 @@ def test_an_agent_alone_reports_what_the_tracker_as_written_reports(config, side
     assert 0 < min(counts) < config.num_queries
 
 
+def test_both_find_the_same_when_they_look_again():
+    views = []
+    for tracker in make_trackers(OWN, Side.COOPERATIVE, fixed=True):
+        assert not len(tracker.look(tracker.initial()).points)
+        state, _ = tracker.step(tracker.initial(), make_frame(0))
+        state, _ = tracker.step(state, make_frame(1))
+        views.append(tracker.look(state))
+    expected, view = views
+    assert len(view.points) == len(view.scores) == OWN.num_queries
+    np.testing.assert_allclose(view.points, expected.points, atol=1e-3)
+    np.testing.assert_allclose(view.scores, expected.scores, atol=1e-4)
+
+
 def with_behaviour(config, **changes):
     return dataclasses.replace(config, behaviour=dataclasses.replace(config.behaviour, **changes))
 

@@ -137,7 +137,10 @@ def test_networks_that_fuse_before_the_decoder_are_refused(tmp_path):
 
 
 def test_the_description_is_plain_data(tmp_path, monkeypatch):
-    monkeypatch.setattr('cooptrack_ros.core.fast.export._write', lambda part, network, folder: {'file': part.name})
+    def write(part, network, folder):
+        (folder / part.name).touch()
+        return {'file': part.name}
+    monkeypatch.setattr('cooptrack_ros.core.fast.export._write', write)
     paths = export(CoopTrackNetwork(TINY_OWN, Side.COOPERATIVE), tmp_path, {'model': 'x'}, Capacity(1, 2, 7))
     data = json.loads(paths[-1].read_text())
     assert (data['model'], data['units'], data['slots']) == ('x', 2, 7)
