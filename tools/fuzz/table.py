@@ -10,7 +10,8 @@ from markers import between
 
 def with_table(page: str, stored: Mapping[str, Any]) -> str:
     """Return a page with the table of a result in place of what is between its markers."""
-    names = ('entry', 'inputs', 'minutes', 'accepted', 'slowest input, ms', 'lines reached', 'failures found', 'still open')
+    names = ('entry', 'inputs', 'minutes', 'accepted', 'slowest input, ms', 'lines reached', 'failures found',
+             'still open')
     lines = [f"| {' | '.join(names)} |", '|---' * len(names) + '|']
     for name, entry in stored['entries'].items():
         lines.append(
