@@ -316,6 +316,8 @@ class Faults:
         return self._short(system.observer.status.get(name, ('nothing', {}))[0])
 
     def _short(self, text: str) -> str:
+        # What to do about it is in the page on troubles.
+        text = text.split(' To do:')[0]
         return text.replace(str(self._folder.resolve()), '.').replace(str(self._folder), '.').replace('|', '/')[:160]
 
 

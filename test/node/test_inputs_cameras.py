@@ -148,6 +148,14 @@ def test_a_picture_without_a_stamp_is_refused(world):
     assert not ego.tracks
 
 
+def test_a_stamp_whose_nanoseconds_make_up_for_negative_seconds_is_refused(world):
+    ego, message = EgoWorld(world), picture(0)
+    message.header.stamp.sec, message.header.stamp.nanosec = -1, 4_000_000_000
+    ego.send(message)
+    ego.dropped('image', 'no_stamp')
+    assert not ego.tracks
+
+
 def test_camera_info_is_checked_against_the_calibration(world):
     ego = EgoWorld(world)
     world.publish(f'{INPUT}/camera_info', camera_info(size=(32, 32)))

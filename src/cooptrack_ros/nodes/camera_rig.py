@@ -16,6 +16,7 @@ from ..core.anchors import JUMP_S, AnchorFrames
 from ..core.errors import UserError
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
+from ..wire.pictures import picture_time_ns
 from ..wire.views import Views, views_of
 from .camera_files import read_cameras
 from .camera_input import CameraInput
@@ -121,10 +122,12 @@ class CameraRig:
         self._put((msg,))
 
     def _on_picture(self, index: int, msg: CompressedImage | Image) -> None:
-        camera, stamp = self._cameras[index], stamp_ns(msg.header.stamp)
+        camera = self._cameras[index]
         self._node.health.count(f'{camera.source}.received')
-        if stamp <= 0:
-            self._node.refuse(camera.source, WireError('no_stamp', 'the picture has stamp 0'))
+        try:
+            stamp = picture_time_ns(msg)
+        except WireError as error:
+            self._node.refuse(camera.source, error)
             return
         # After time was set back, pictures from before would crowd out the new ones.
         queue = self._synchronizer.queues[index]

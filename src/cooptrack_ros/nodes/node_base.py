@@ -30,6 +30,7 @@ from ..model.preprocess import least_size
 from ..model.store import ModelPackage, open_model
 from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.errors import WireError
+from ..wire.pictures import picture_time_ns
 from ..wire.prediction import predict_tracks
 from ..wire.tracks import decode_tracks
 from ..wire.views import Views
@@ -257,9 +258,7 @@ class AgentNode(LifecycleNode):
         job.taken = time.monotonic()
         job.marks.append(('wait', job.arrived, job.taken - job.arrived))
         try:
-            if job.stamp_ns <= 0:
-                raise WireError('no_stamp', 'the picture has stamp 0')
-            self._check_order(job.stamp_ns)
+            self._check_order(picture_time_ns(job.messages[0]))
             views = self.cameras.views(job)
             tracks = self.process(job, views)
         except WireError as error:

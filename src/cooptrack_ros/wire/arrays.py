@@ -51,6 +51,11 @@ def stamp_ns(stamp) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
+def is_time(stamp) -> bool:
+    """Tell whether a builtin_interfaces/Time is one after 1970, in seconds and what is left of the second."""
+    return stamp.sec >= 0 and stamp.nanosec < 1_000_000_000
+
+
 def set_stamp(stamp, nanoseconds: int) -> None:
     """Write nanoseconds into a builtin_interfaces/Time."""
     stamp.sec, stamp.nanosec = divmod(int(nanoseconds), 1_000_000_000)

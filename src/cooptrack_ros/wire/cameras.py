@@ -14,6 +14,7 @@ from ..core.geometry import split_projection
 from ..core.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
 from .errors import WireError
+from .poses import check_plausible_pose
 
 _MAX_SKEW = 1e-3
 """Of K, in focal lengths: with more, K and the extrinsic of a Calibration cannot be told apart."""
@@ -68,16 +69,16 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     Return the exact calibration.
 
     :param is_rectified: what the user says about the pictures; None: the message says it.
-    :raises WireError: if sizes are 0, a matrix is not finite or singular, or user and message contradict each other.
+    :raises WireError: if sizes are 0, a matrix is not finite, singular or no pose, or user and message disagree.
     """
     projection = np.eye(4)
     projection[:3] = matrix(msg.img_from_lidar, 'img_from_lidar', 3)
     base_from_lidar = matrix(msg.base_from_lidar, 'base_from_lidar')
     if not msg.width or not msg.height:
         raise WireError('bad_calibration', f'picture size {msg.width}x{msg.height}')
-    for name, values in (('img_from_lidar', projection), ('base_from_lidar', base_from_lidar)):
-        if abs(np.linalg.det(values[:3, :3])) < 1e-9:
-            raise WireError('bad_calibration', f'{name} is singular')
+    if abs(np.linalg.det(projection[:3, :3])) < 1e-9:
+        raise WireError('bad_calibration', 'img_from_lidar is singular')
+    check_plausible_pose(base_from_lidar, 'base_from_lidar', 'bad_calibration')
     if is_rectified is not None and is_rectified != msg.is_rectified:
         raise WireError('bad_calibration', f'is_rectified is {msg.is_rectified} in the message, '
                         f'{is_rectified} in the parameter image.rectified')

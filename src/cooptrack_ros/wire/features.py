@@ -11,7 +11,7 @@ from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..core.types import CLASS_NAMES, Boxes, InstanceSet
-from .arrays import finite, from_field, matrix, set_stamp, stamp_ns, to_field
+from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
 from .poses import check_plausible_pose
 
@@ -243,7 +243,7 @@ def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMet
         map_from_lidar[:3, :3] = rotation_from_quaternion(quaternion)
         map_from_lidar[:3, 3] = finite(np.array([pose.position.x, pose.position.y, pose.position.z]), 'pose.position')
     check_plausible_pose(map_from_lidar, 'the pose of the unit')
-    if msg.header.stamp.sec < 0 or msg.header.stamp.nanosec >= 1_000_000_000:
+    if not is_time(msg.header.stamp):
         raise WireError('implausible', f'stamp {msg.header.stamp.sec} s, {msg.header.stamp.nanosec} ns')
     pc_range = finite(np.array(msg.pc_range, np.float64), 'pc_range')
     if not (pc_range[3:] > pc_range[:3]).all() or np.abs(pc_range).max() > limits.max_position_m:

@@ -8,11 +8,23 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from ..core.jpeg import Picture, decode_picture
-from .arrays import to_field
+from .arrays import is_time, stamp_ns, to_field
 from .errors import WireError
 
 _CHANNELS = {'bgr8': (3, None), 'rgb8': (3, cv2.COLOR_RGB2BGR), 'mono8': (1, cv2.COLOR_GRAY2BGR),
              'bgra8': (4, cv2.COLOR_BGRA2BGR), 'rgba8': (4, cv2.COLOR_RGBA2BGR)}
+
+
+def picture_time_ns(msg: CompressedImage | Image) -> int:
+    """
+    Return the stamp of a picture in nanoseconds.
+
+    :raises WireError: without one.
+    """
+    stamp = msg.header.stamp
+    if not is_time(stamp) or not stamp_ns(stamp):
+        raise WireError('no_stamp', f'the picture has no time: its stamp is {stamp.sec} s, {stamp.nanosec} ns')
+    return stamp_ns(stamp)
 
 
 def decode_compressed(msg: CompressedImage) -> np.ndarray:

@@ -14,17 +14,19 @@ from .errors import WireError
 
 _MAX_OFFSET_M = 1e8
 """More than any map on Earth needs; numbers far beyond overflow further on."""
+_MAX_LAST_ROW = 1e-9
+"""Of what is not (0, 0, 0, 1): together with the largest offset more would make a matrix that cannot be inverted."""
 
 
-def check_plausible_pose(pose: np.ndarray, name: str) -> None:
+def check_plausible_pose(pose: np.ndarray, name: str, reason: str = 'bad_pose') -> None:
     """
     Check that a finite matrix (4, 4) could be a pose, which stored calibrations are only nearly.
 
     :raises WireError: if it is far from a rotation, mirrors space, or leads out of the world.
     """
     if (np.abs(pose[:3, :3]).max() > 2 or not 0.2 < np.linalg.det(pose[:3, :3]) < 5
-            or np.abs(pose[:3, 3]).max() > _MAX_OFFSET_M or np.abs(pose[3] - (0, 0, 0, 1)).max() > 1e-6):
-        raise WireError('bad_pose', f'{name} is no pose: {pose.tolist()}')
+            or np.abs(pose[:3, 3]).max() > _MAX_OFFSET_M or np.abs(pose[3] - (0, 0, 0, 1)).max() > _MAX_LAST_ROW):
+        raise WireError(reason, f'{name} is no pose: {pose.tolist()}')
 
 
 def decode_odometry(msg: Odometry) -> tuple[int, np.ndarray]:

@@ -51,9 +51,15 @@ def test_calibration_keeps_matrices_that_are_no_rotations():
     assert model.img_from_lidar[3].tolist() == [0, 0, 0, 1]
 
 
+SINGULAR = np.eye(4)
+"""A rotation and a translation that a last row turns into a matrix that cannot be inverted."""
+SINGULAR[0, 3], SINGULAR[3, 0] = 2.0 ** 20, 2.0 ** -20
+
+
 @pytest.mark.parametrize(('field', 'value', 'reason'), [
     ('width', 0, 'bad_calibration'), ('img_from_lidar', np.zeros(12), 'bad_calibration'),
-    ('base_from_lidar', np.zeros(16), 'bad_calibration'), ('img_from_lidar', np.full(12, np.nan), 'not_finite')])
+    ('base_from_lidar', np.zeros(16), 'bad_calibration'), ('base_from_lidar', SINGULAR.ravel(), 'bad_calibration'),
+    ('img_from_lidar', np.full(12, np.nan), 'not_finite')])
 def test_broken_calibration_is_refused(field, value, reason):
     message = calibration()
     setattr(message, field, value)

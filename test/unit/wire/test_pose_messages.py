@@ -28,6 +28,12 @@ def test_singular_pair_is_refused():
     with pytest.raises(WireError) as refused:
         decode_pair(PairTransform())
     assert refused.value.reason == 'bad_pose'
+    hidden = np.eye(4)
+    hidden[0, 3], hidden[3, 0] = 2.0 ** 20, 2.0 ** -20
+    assert np.linalg.det(hidden) == 0
+    with pytest.raises(WireError) as refused:
+        decode_pair(PairTransform(ego_from_infra=hidden.ravel()))
+    assert refused.value.reason == 'bad_pose'
 
 
 def test_pose_and_transform_give_the_same_matrix():
