@@ -18,7 +18,9 @@ from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_tracks import read_pairs
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.spd_calibration import read_intrinsic
+from cooptrack_ros.data.spd_labels import read_labels
 from cooptrack_ros.data.spd_schema import integer, read_json
+from cooptrack_ros.data.spd_tables import _LABEL_UPDATE_KEYS, label_updates
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.train.recipe import load_recipe
 
@@ -107,6 +109,22 @@ def test_file_name_that_is_none_is_refused(town, key, value):
             SpdDataset(town).sequences()
     finally:
         index.write_text(good)
+
+
+@pytest.mark.parametrize('value', [False, 3, None, ['Car']])
+def test_a_type_of_object_that_is_no_text_is_refused(tmp_path, value):
+    file = tmp_path / 'label.json'
+    file.write_text(json.dumps([{'token': 'a', 'type': value, 'track_id': '1'}]))
+    with pytest.raises(UserError, match="'type' must be a text"):
+        read_labels(file, {})
+
+
+@pytest.mark.parametrize('content', [[], {'000001': []}, {'000001': {'a': ['Car']}}, {'000001': {'a': [1, '2']}}])
+def test_label_updates_that_are_none_are_refused(tmp_path, content):
+    file = tmp_path / 'updates.json'
+    file.write_text(json.dumps(dict.fromkeys(_LABEL_UPDATE_KEYS.values(), content)))
+    with pytest.raises(UserError, match='must map frame ids'):
+        label_updates(file)
 
 
 @pytest.mark.parametrize('change', [{'duration': None}, {'custom_data': {'cooptrack': '[1]'}}, {'custom_data': 3},

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.geometry import transform_points, wrap_angle
 from ..core.types import Boxes
-from .spd_schema import integer, label_of_type, numbers, read_json, require
+from .spd_schema import integer, label_of_type, numbers, read_json, require, text
 
 INTERPOLATED_STATE = 3
 """``occluded_state`` of objects that were filled into a hole."""
@@ -63,7 +63,8 @@ def read_labels(path: Path, updates: dict[str, Any]) -> tuple[Label, ...]:
         update = updates.get(token, ())
         if update is None:
             continue
-        type_name, track_id = update or (require(element, 'type', path), str(require(element, 'track_id', path)))
+        type_name, track_id = update or (
+            text(require(element, 'type', path), 'type', path), str(require(element, 'track_id', path)))
         if label_of_type(type_name) is None:
             _warn_unknown_type(type_name, str(path))
             continue

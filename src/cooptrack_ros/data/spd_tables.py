@@ -57,11 +57,21 @@ def label_updates(source: str | Path | None) -> LabelUpdates:
     Return corrections of labels by side (spd document, section 6).
 
     :param source: None for none, ``'bundled'`` for the published table, or a file of the same schema.
+    :raises UserError: if the file holds something else.
     """
     if source is None:
         return {}
     table = _bundled('spd_label_updates') if source == BUNDLED else read_json(Path(source), dict)
-    return {side: table.get(key, {}) for side, key in _LABEL_UPDATE_KEYS.items()}
+    updates = {side: table.get(key, {}) for side, key in _LABEL_UPDATE_KEYS.items()}
+    if not all(_is_updates(frames) for frames in updates.values()):
+        raise UserError(f'{source} must map frame ids to object tokens, and these to null or [type, track id]')
+    return updates
+
+
+def _is_updates(frames: Any) -> bool:
+    return isinstance(frames, dict) and all(isinstance(objects, dict) and all(
+        update is None or (isinstance(update, list) and len(update) == 2 and all(isinstance(x, str) for x in update))
+        for update in objects.values()) for objects in frames.values())
 
 
 @cache
