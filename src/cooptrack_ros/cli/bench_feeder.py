@@ -29,6 +29,8 @@ from ..wire.pictures import encode_jpeg
 UNIT = 'rsu_1'
 _CAMERA_FRAME, _EGO_LIDAR, _EGO_BODY, _INFRA_LIDAR = 'camera', 'ego/lidar', 'ego/base_link', f'infra/{UNIT}/lidar'
 _PATIENCE_S = 60.0
+_ANSWER_S = 5.0
+"""After that a frame counts as left out: on a busy machine a message may be lost between the processes."""
 _RETRY_S = 0.05
 _QUIET_S = 0.5
 
@@ -65,6 +67,7 @@ class Feeder:
         :param rate_hz: of the frames, 0 for each after the answer to the one before.
         """
         self._period_s, self._due = 1 / rate_hz if rate_hz else 0.0, 0.0
+        self._heard = time.monotonic()
         self._scene, self._model_id, self._is_ego = scene, model_id, node == 'ego'
         self._name = f'/{node}_node'
         self._index = 0
@@ -105,24 +108,23 @@ class Feeder:
             self._send(self._index)
             self._spin_until(self._has_answered, _RETRY_S)
         self._spin_until(lambda: False, _QUIET_S)
+        self._taken()
         self._answers.clear()
 
     def frame(self, process: Process) -> list[Answer]:
         """
         Send a frame, wait for the answer or until the next frame is due, return the answers that came.
 
-        :raises UserError: if the node ends or does not answer.
+        :raises UserError: if the node ends or does not answer any more.
         """
-        answer, deadline = self._send(self._index), time.monotonic() + _PATIENCE_S
+        answer = self._send(self._index)
+        self._watch(process, self._heard + _PATIENCE_S, 'gave no answer')
         if self._period_s:
-            self._watch(process, deadline, 'gave no answer')
             now = time.monotonic()
             self._due = max(self._due, now) + self._period_s
             self._spin_until(lambda: False, self._due - now)
         else:
-            while not answer.is_complete:
-                self._watch(process, deadline, 'gave no answer')
-                self._spin_until(lambda: answer.is_complete, 1.0)
+            self._spin_until(lambda: answer.is_complete or process.status() is not None, _ANSWER_S)
         return self._taken()
 
     def rest(self) -> list[Answer]:
@@ -132,6 +134,8 @@ class Feeder:
 
     def _taken(self) -> list[Answer]:
         complete = [stamp for stamp, answer in self._answers.items() if answer.is_complete]
+        if complete:
+            self._heard = time.monotonic()
         return [self._answers.pop(stamp) for stamp in complete]
 
     def _watch(self, process: Process, deadline: float, complaint: str) -> None:
