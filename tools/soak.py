@@ -132,7 +132,8 @@ def picture(samples: list[dict[str, float]], events: list[dict], path: Path) -> 
             axis.axvline(event['t_s'] / 60, color='0.85', linewidth=0.8, zorder=0)
         for name in names:
             axis.plot(minutes, [s.get(name, np.nan) for s in samples], label=name.removesuffix('_ms'), linewidth=1.2)
-        axis.set_ylim(bottom=0)
+        # A line at the very top would look cut off.
+        axis.set_ylim(0, 1.1 * axis.get_ylim()[1])
         axis.set_ylabel(f'{title}\n{unit}')
         if len(names) > 1:
             axis.legend(loc='upper left', fontsize='small')
