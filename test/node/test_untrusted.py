@@ -1,5 +1,7 @@
 """A unit that floods, lies or sends what nobody expected does not stop the vehicle."""
 
+from functools import partial
+
 import pytest
 from ros_world import INFRA, MODEL, EgoWorld, boxes, instances
 
@@ -24,10 +26,35 @@ def test_every_picture_is_answered_while_a_unit_floods(world):
         for number in range(FLOOD):
             world.publish(f'{INFRA}/features', message(1 + frame * FLOOD + number, ego.now_ns))
         assert ego.frame().header.stamp.nanosec == frame * 100_000_000
+    assert ego.node.health.counts['frames.processed'] == 10
     ego.dropped('rsu_1', 'too_many')
-    counts = dict(ego.node.health.counts)
-    assert counts['frames.processed'] == 10
-    assert counts['rsu_1.received'] < counts['dropped.rsu_1.too_many']
+
+
+def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
+    monkeypatch.setattr('cooptrack_ros.nodes.ego_node.FLOOD_PAUSE_S', 0.2)
+    ego = EgoWorld(world, fusion__max_unit_rate=5.0)
+    listeners = partial(world.probe.count_subscribers, f'{INFRA}/features')
+    ego.features()
+    for number in range(1, 6):
+        world.publish(f'{INFRA}/features', message(number, ego.now_ns, 2))
+    ego.dropped('rsu_1', 'too_many')
+    world.until(lambda: not listeners(), 'the end of the subscription')
+    world.until(listeners, 'the subscription to be back')
+    received = ego.node.health.counts['rsu_1.received']
+    ego.features(sequence=100)
+    assert ego.node.health.counts['rsu_1.received'] == received + 1
+
+
+def test_a_node_that_is_deactivated_does_not_listen_again(world):
+    ego = EgoWorld(world, fusion__max_unit_rate=1.0)
+    ego.features()
+    world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))
+    ego.dropped('rsu_1', 'too_many')
+    paused = ego.node._features['rsu_1']
+    ego.node.trigger_deactivate()
+    assert paused._timer is None and not ego.node._features
+    ego.node.trigger_activate()
+    world.until(lambda: world.probe.count_subscribers(f'{INFRA}/features'), 'the subscription to be back')
 
 
 def test_another_unit_is_heard_while_one_floods(world):

@@ -19,12 +19,15 @@ from ..wire.views import Views
 from .infra_input import FEATURE_MODES, InfraInput, gather
 from .node_base import AgentNode, ImageJob, blank_frame, run_nodes
 from .outputs import TrackOutput
+from .pausing_subscription import PausingSubscription
 from .pose_input import PoseInput, TfPoses, TopicPoses
 from .qos import OUTPUT, features_qos
 from .settings import EgoSettings
 from .silence_watch import WatchedInput
 
 _PAIR_GRACE_S = 0.3
+FLOOD_PAUSE_S = 2.0
+"""A unit that sends more than it may is not listened to for so long: receiving costs time even if nothing is read."""
 
 
 class EgoNode(AgentNode):
@@ -36,6 +39,7 @@ class EgoNode(AgentNode):
         """Declare parameters and create the publishers."""
         super().__init__('ego_node', package, **options)
         self._units: dict[str, InfraInput] = {}
+        self._features: dict[str, PausingSubscription] = {}
         self._detections = self.create_publisher(TrackArray, '~/output/detections', OUTPUT)
 
     def load(self, package: ModelPackage) -> None:
@@ -72,12 +76,19 @@ class EgoNode(AgentNode):
         self._poses: PoseInput = TfPoses(self, self.tf) if source == 'tf' else TopicPoses(self, source)
         subscriptions = self._poses.subscribe()
         for unit in self._units.values():
-            subscriptions += [
-                self.create_subscription(PairTransform, f'/infra/{unit.unit_id}/pair',
-                                         self._guarded(unit, unit.on_pair), OUTPUT),
-                self.create_subscription(InstanceFeatureArray, f'/infra/{unit.unit_id}/features',
-                                         self._guarded(unit, unit.on_features), self._features_qos)]
+            subscriptions.append(self.create_subscription(
+                PairTransform, f'/infra/{unit.unit_id}/pair', self._guarded(unit, unit.on_pair), OUTPUT))
+            self._features[unit.unit_id] = PausingSubscription(
+                self, InstanceFeatureArray, f'/infra/{unit.unit_id}/features', self._guarded(unit, unit.on_features),
+                self._features_qos)
         return subscriptions
+
+    def stop(self) -> None:
+        """End the worker and the subscriptions."""
+        for subscription in self._features.values():
+            subscription.close()
+        self._features.clear()
+        super().stop()
 
     def missing_inputs(self) -> list[str]:
         """Return whether poses are missing."""
@@ -118,6 +129,8 @@ class EgoNode(AgentNode):
                     store(msg)
             except WireError as error:
                 self.refuse(unit.unit_id, error)
+                if error.reason == 'too_many':
+                    self._features[unit.unit_id].pause(FLOOD_PAUSE_S)
         return callback
 
     def on_time_jump(self, stamp: int) -> None:
