@@ -35,7 +35,8 @@ def test_a_track_keeps_its_identity_while_it_is_not_reported(world):
 
 
 def test_second_pass_of_a_looped_bag_with_recorded_features_gives_the_same_tracks(world):
-    ego = EgoWorld(world)
+    # Faster than any unit sends.
+    ego = EgoWorld(world, fusion__max_unit_rate=10000.0)
     passes = []
     for _ in range(2):
         ego.now_ns = START_NS

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
+_LONGEST_BURST = 20
+"""More than any queue on the way holds, and few enough that a flood is told from a burst at once."""
+
 
 class RateLimit:
-    """A token bucket: ``rate_hz`` on average, bursts of as many as come within a second at that rate."""
+    """A token bucket: ``rate_hz`` on average, bursts of as many as come within a second at that rate, at most 20."""
 
     def __init__(self, rate_hz: float):
         """Start with a full bucket."""
-        self._rate_hz, self._burst = rate_hz, max(rate_hz, 1.0)
+        self._rate_hz, self._burst = rate_hz, min(max(rate_hz, 1.0), _LONGEST_BURST)
+        if math.isinf(rate_hz):
+            self._burst = rate_hz
         self._tokens, self._at_s = self._burst, None
 
     def allows(self, now_s: float) -> bool:

@@ -100,7 +100,7 @@ class EgoSettings(CommonSettings):
         '', 'names of units, separated by commas, that may only confirm what the vehicle sees itself and never add '
         'objects')
     fusion__max_unit_rate: float = parameter(
-        30.0, 'messages that are taken from one unit, on average over a second; more are dropped unread, but not '
+        100.0, 'messages that are taken from one unit, on average over a second; more are dropped unread, but not '
         'with lockstep', unit='Hz', low=1, high=10000)
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
     pose__source: str = parameter('odometry', 'what poses come from: nav_msgs/Odometry, geometry_msgs/PoseStamped, '
