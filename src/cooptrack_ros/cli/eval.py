@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--max-instances', type=int, default=900, metavar='N',
                         help='instances per message, the best by score (default: all)')
     parser.add_argument('--correct-pose', action='store_true',
-                        help='correct the pose of the unit by what fused pairs tell of it')
+                        help='correct the pose of the unit by what objects that both sides see tell of it')
     parser.add_argument('--compensation', choices=['none', 'geometry', 'flow'],
                         help='what is done about the age of messages (default: that of the model)')
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,

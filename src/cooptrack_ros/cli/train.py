@@ -84,6 +84,8 @@ def _check(args: argparse.Namespace) -> None:
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
     from ..core.config import named_config
+    from ..core.types import Side
+    from ..model.store import open_model
     from ..train import run as runs
     from ..train.recipe import with_steps
     config = named_config(args.config)
@@ -91,7 +93,8 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     if args.towns and not ranks.agree(ranks.rank or _generate(args, started)):
         print('this slice of time is over while towns are generated; the same command goes on')
         return SLICE_OVER
-    stage, stream = _prepare(args, config, recipe, ranks)
+    package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
+    stage, stream = _prepare(args, config, recipe, ranks, package)
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_slots} a step, run folder {args.out}')
@@ -100,7 +103,7 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
         slice_minutes = args.slice_minutes - (time.monotonic() - started) / 60
     with _progress(args.stage, ranks.rank == 0) as report:
         loop = runs.train(stage, stream, config, recipe, args.out, args.minutes, report, slice_minutes, ranks,
-                          args.workers, _sender(args))
+                          args.workers, package and package.model_id(Side.ROADSIDE))
     if loop.fraction < 1:
         print(f'this slice of time is over at step {loop.step}; the same command goes on')
         return SLICE_OVER
@@ -121,24 +124,16 @@ def _recipe(args: argparse.Namespace, config):
     return replace(recipe, **changes)
 
 
-def _sender(args: argparse.Namespace) -> str | None:
-    """Return the identity of the roadside weights whose messages are learned from."""
+def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
+    """Return stage and stream; :param package: model whose roadside network sends the messages, or None."""
     from ..core.types import Side
-    from ..model.store import open_model
-    return open_model(args.roadside).model_id(Side.ROADSIDE) if args.roadside and args.stage != 'image' else None
-
-
-def _prepare(args: argparse.Namespace, config, recipe, ranks):
-    """Return stage and stream."""
-    from ..core.types import Side
-    from ..model.store import open_model
     from ..train import run as runs
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
         return runs.image_run(config, recipe, args.data, sides, ranks.device)
     messages = None
-    if args.roadside:
-        package, cache = open_model(args.roadside), args.messages or args.out / 'messages'
+    if package is not None:
+        cache = args.messages or args.out / 'messages'
         if ranks.rank == 0:
             messages = runs.collect_messages(package, args.data, cache, print, ranks.device)
         ranks.agree(1)

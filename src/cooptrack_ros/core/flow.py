@@ -58,11 +58,13 @@ class FeatureFlow(nn.Module):
         return Rates(*rates.split([self.width] * 3 + [2], dim=1))
 
 
-def flow_state(message: RoadsideMessage) -> np.ndarray:
+def flow_state(message: RoadsideMessage, fit: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
     """
     Return what a flow is told of a message and those before it, (N, 5 C + 16) float32.
 
     Instances are found in the message before by their track ids. One without a predecessor has its own features only.
+
+    :param fit: what ``fitted_velocities`` returns for the message, where that is known already.
     """
     instances, boxes = message.instances, message.instances.boxes
     change = np.zeros((2, *instances.semantic.shape), np.float32)
@@ -74,7 +76,7 @@ def flow_state(message: RoadsideMessage) -> np.ndarray:
             gaps[rows] = gap_s
             for k, name in enumerate(('semantic', 'motion')):
                 change[k, rows] = getattr(instances, name)[rows] - getattr(earlier.instances, name)[before]
-    fitted, seen_s = fitted_velocities(message)
+    fitted, seen_s = fit or fitted_velocities(message)
     columns = [
         instances.semantic, instances.motion, instances.embedding, *change, instances.ref_points, np.log(boxes.size),
         np.cos(boxes.yaw), np.sin(boxes.yaw), np.nan_to_num(boxes.velocity) / _SPEED_MPS, fitted / _SPEED_MPS,
@@ -96,10 +98,11 @@ def carry_on(flow: FeatureFlow, message: RoadsideMessage, stamp_ns: int,
     if age <= 0 or not len(instances):
         return compensate(message, stamp_ns, infra_range)
     device = next(flow.parameters()).device
-    rates = flow(torch.from_numpy(flow_state(message)).to(device),
+    fit = fitted_velocities(message)
+    rates = flow(torch.from_numpy(flow_state(message, fit)).to(device),
                  torch.full((len(instances),), age, dtype=torch.float32, device=device))
     semantic, motion, embedding, velocity = (age * r.cpu().numpy() for r in rates)
-    placed = moved(instances, age * fitted_velocities(message)[0] + velocity, infra_range)
+    placed = moved(instances, age * fit[0] + velocity, infra_range)
     return replace(message, instances=replace(
         placed, semantic=instances.semantic + semantic, motion=instances.motion + motion,
         embedding=instances.embedding + embedding))

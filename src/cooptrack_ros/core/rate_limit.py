@@ -13,9 +13,8 @@ class RateLimit:
 
     def __init__(self, rate_hz: float):
         """Start with a full bucket."""
-        self._rate_hz, self._burst = rate_hz, min(max(rate_hz, 1.0), _LONGEST_BURST)
-        if math.isinf(rate_hz):
-            self._burst = rate_hz
+        self._rate_hz = rate_hz
+        self._burst = rate_hz if math.isinf(rate_hz) else min(max(rate_hz, 1.0), _LONGEST_BURST)
         self._tokens, self._at_s = self._burst, None
 
     def allows(self, now_s: float) -> bool:

@@ -91,9 +91,10 @@ def make_batch(parts: Sequence[tuple[Timeline, int, int, int]]) -> FlowBatch:
         _, rows, others = np.intersect1d(now.boxes.track_id, later.boxes.track_id, return_indices=True)
         age = np.full(len(rows), (line.stamps_us[at + ahead] - line.stamps_us[at]) / 1e6)
         moved = later.boxes.centre[others, :2] - now.boxes.centre[rows, :2]
-        velocity = fitted_velocities(message)[0][rows]
+        fit = fitted_velocities(message)
+        velocity = fit[0][rows]
         for column, values in zip(columns, (
-                flow_state(message)[rows], age, *(getattr(now, f)[rows] for f in _FEATURES),
+                flow_state(message, fit)[rows], age, *(getattr(now, f)[rows] for f in _FEATURES),
                 *(getattr(later, f)[others] for f in _FEATURES), velocity, moving(velocity), moved), strict=True):
             column.append(values)
     state, age, *rest = (torch.from_numpy(np.concatenate(c).astype(np.float32)) for c in columns)
