@@ -116,7 +116,8 @@ class SampleHead:
     """
     The linear layers for offsets and weights of a deformable attention as one, in the order that sampling wants.
 
-    The columns of the result are x offsets, y offsets, weights, each (heads, maps, points).
+    The columns of the result are x offsets and y offsets, each (heads, maps, points), and weights (points, heads, maps):
+    CPUs are several times faster at a softmax over few numbers if these do not lie side by side.
     """
 
     def __init__(self, offsets: nn.Linear, weights: nn.Linear, heads: int, maps: int = 1):
@@ -127,7 +128,8 @@ class SampleHead:
 
         def merged(offset: Tensor, weight: Tensor) -> Tensor:
             offset = offset.view(self.samples, 2, -1)
-            return torch.cat([offset[:, 0], offset[:, 1], weight.view(self.samples, -1)]).contiguous()
+            weight = weight.view(heads * maps, points, -1).transpose(0, 1).reshape(self.samples, -1)
+            return torch.cat([offset[:, 0], offset[:, 1], weight]).contiguous()
         self.weight = merged(offsets.weight, weights.weight)
         self.bias = merged(offsets.bias, weights.bias).flatten()
 
@@ -140,5 +142,5 @@ class SampleHead:
         n = self.samples
         columns, rows = raw[:, :n], raw[:, n:2 * n]
         shape = (len(raw), self.heads, self.maps * self.points)
-        weights = raw[:, 2 * n:].unflatten(1, (self.heads, self.maps, self.points)).softmax(-1)
-        return Samples((columns + x).reshape(shape), (rows + y).reshape(shape), weights.view(shape))
+        weights = raw[:, 2 * n:].unflatten(1, (self.points, self.heads * self.maps)).softmax(1).transpose(1, 2)
+        return Samples((columns + x).reshape(shape), (rows + y).reshape(shape), weights.reshape(shape))
