@@ -28,12 +28,15 @@ def _model(config: str, side: str, *options: object) -> tuple[object, ...]:
 
 CPU: dict[str, tuple[object, ...]] = {
     **{f'model_r50_{side}': _model('r50', side, '--threads', 2) for side in SIDES},
+    'model_r50_vehicle_int8': _model('r50', 'vehicle', '--threads', 2, '--execution', 'int8'),
     **{f'model_mini_{side}': _model('mini', side, '--threads', 1, '--frames', 100) for side in SIDES},
     'codec': ('codec', '--frames', 2000),
     'node_ego': ('node', '--node', 'ego', '--config', 'tiny', '--frames', 1000),
     'node_roadside': ('node', '--node', 'roadside', '--config', 'tiny', '--frames', 1000),
     'node_ego_mini': ('node', '--node', 'ego', '--config', 'mini', '--frames', 500),
     'node_roadside_mini': ('node', '--node', 'roadside', '--config', 'mini', '--frames', 500),
+    'node_ego_mini_10_hz': ('node', '--node', 'ego', '--config', 'mini', '--frames', 500, '--rate-hz', 10),
+    'node_roadside_mini_10_hz': ('node', '--node', 'roadside', '--config', 'mini', '--frames', 500, '--rate-hz', 10),
     'node_ego_long': ('node', '--node', 'ego', '--config', 'tiny', '--frames', 10000, '--warmup', 200),
     'node_roadside_long': ('node', '--node', 'roadside', '--config', 'tiny', '--frames', 10000, '--warmup', 200),
     'data': ('data', '--seconds', 5),

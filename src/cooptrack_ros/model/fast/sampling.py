@@ -142,5 +142,7 @@ class SampleHead:
         n = self.samples
         columns, rows = raw[:, :n], raw[:, n:2 * n]
         shape = (len(raw), self.heads, self.maps * self.points)
-        weights = raw[:, 2 * n:].unflatten(1, (self.points, self.heads * self.maps)).softmax(1).transpose(1, 2)
+        weights = raw[:, 2 * n:].unflatten(1, (self.points, self.heads * self.maps))
+        # Few and sensitive: also in float32 where features are not.
+        weights = weights.softmax(1, dtype=torch.float32).transpose(1, 2)
         return Samples((columns + x).reshape(shape), (rows + y).reshape(shape), weights.reshape(shape))
