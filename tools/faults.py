@@ -21,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from live.fault_table import Row, table, with_table
 from live.network import Link, Unavailable, need_root_and, separated
 from live.observer import EGO
-from live.process import end_orderly_when_terminated
 from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.demo.processes import end_orderly_when_terminated
 from cooptrack_ros.model.store import open_model
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from live.process import NodeProcess, end_orderly_when_terminated
+from live.process import NodeProcess
 from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
+from cooptrack_ros.demo.processes import end_orderly_when_terminated
 
 SAMPLE_S = 5.0
 WARM_UP_S = 300.0

@@ -23,11 +23,6 @@ class Usage:
     files: int
 
 
-def end_orderly_when_terminated() -> None:
-    """Let SIGTERM unwind this process as Ctrl+C does, so that no node is left behind."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-
-
 class NodeProcess:
     """A node under the names of the launch files; its output goes to a log that is appended to."""
 

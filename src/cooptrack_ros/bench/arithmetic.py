@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from ..core.tracker import AgentTracker
@@ -17,25 +18,39 @@ _ENDS = {'features': 'image_features', 'bev': 'bev_encoder', 'decoded': 'decoder
 """Which result ends which stage of the tracker; alignment stands before the decoder and is counted with it."""
 
 
-class _Counter(TorchDispatchMode):
-    """Counts the operations of convolutions, matrix products and attention."""
+class Counter(TorchDispatchMode):
+    """
+    Counts what runs inside the block.
+
+    ``flops`` are those of convolutions, matrix products and attention; ``operations`` are all that do more than look
+    at a tensor in another way; ``moved`` are the bytes that those read and write which are not among the first.
+    """
 
     def __init__(self):
+        """Start at zero."""
         super().__init__()
-        self.flops = 0
+        self.flops = self.operations = self.moved = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run an operator and count it; one that is made of others is taken apart."""
         kwargs = kwargs or {}
-        if func._overloadpacket not in flop_registry and func is not torch.ops.prim.device.default:
+        counted = func._overloadpacket in flop_registry
+        if not counted and func is not torch.ops.prim.device.default:
             with self:
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:
                 return parts
         result = func(*args, **kwargs)
-        if func._overloadpacket in flop_registry:
+        if counted:
             self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
+        if not func.is_view:
+            self.operations += 1
+            self.moved += 0 if counted else _bytes((args, result))
         return result
+
+
+def _bytes(values: object) -> int:
+    return sum(x.numel() * x.element_size() for x in tree_leaves(values) if isinstance(x, torch.Tensor))
 
 
 def arithmetic(tracker: AgentTracker, scene: BenchScene) -> dict[str, Any]:
@@ -46,7 +61,7 @@ def arithmetic(tracker: AgentTracker, scene: BenchScene) -> dict[str, Any]:
     the time is a floor.
     """
     flops, last = {}, 0
-    counter = _Counter()
+    counter = Counter()
 
     def observe(name: str, value: object) -> None:
         nonlocal last

@@ -175,6 +175,19 @@ def _sweep(results: Mapping[str, Result]) -> list[str]:
     return _markdown(['varied', 'value', 'reference ms', 'fast ms', 'fast p99 ms'], rows)
 
 
+def _levers(results: Mapping[str, Result]) -> list[str]:
+    """Return what every lever was predicted to save and did, a table per measured network."""
+    out: list[str] = []
+    for name, r in _of(results, 'levers'):
+        speed = r['rates']
+        rows = [[lever['name'], lever['without_ms'], lever['with_ms'], lever['predicted_ms'], lever['measured_ms']]
+                for lever in r['levers']]
+        out += [f'`{name}`, {r["side"]}, {machine_words(r["machine"])}; {speed["gmac_per_s"]:.0f} GMAC/s, '
+                f'{speed["gb_per_s"]:.1f} GB/s, {speed["us_per_operation"]:.2f} µs an operation:', '',
+                *_markdown(['lever', 'step without it, ms', 'with it', 'predicted to save', 'saves'], rows), '']
+    return out[:-1]
+
+
 def _air(results: Mapping[str, Result]) -> list[str]:
     """Return what messages of the paper's width and number of instances cost, beside what the paper states."""
     counts = {name: rate / hertz / _PAPER_BYTES_PER_INSTANCE for name, (hertz, rate) in _PAPER.items()}
@@ -196,5 +209,6 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
-    'train': _trainings, 'sweep': _sweep, 'air': _air}
+    'train': _trainings, 'sweep': _sweep, 'levers': _levers,
+    'air': _air}
 """Tables that a document may name."""

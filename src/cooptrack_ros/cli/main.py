@@ -8,6 +8,7 @@ import sys
 
 from .. import __version__
 from ..core.errors import UserError
+from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {
     'synth': 'generate synthetic towns in the V2X-Seq-SPD format',
@@ -27,7 +28,10 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; return the exit status (0 only if the job was done)."""
-    argv = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        # Called as a program, which owns its signals.
+        end_orderly_when_terminated()
+        argv = sys.argv[1:]
     if '--ros-args' in argv:
         # A launch file appends arguments for nodes.
         argv = argv[:argv.index('--ros-args')]

@@ -20,6 +20,11 @@ _STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 
 _TAIL_LINES = 15
 
 
+def end_orderly_when_terminated() -> None:
+    """Let SIGTERM unwind this process as Ctrl+C does, so that no process that it started is left behind."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 class Process:
     """A running program whose output goes to a file; use as a context manager."""
 

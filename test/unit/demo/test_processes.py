@@ -1,5 +1,7 @@
 """Processes of the demonstration end together, and failures say what, where and why."""
 
+import os
+import subprocess
 import sys
 import threading
 
@@ -72,3 +74,29 @@ def test_a_real_ros_launch_is_preferred(monkeypatch):
 def test_an_unknown_launch_file_is_an_error():
     with pytest.raises(UserError, match='nothing.launch.xml'):
         launch_file('nothing.launch.xml')
+
+
+def test_a_command_that_is_terminated_leaves_no_process_behind(tmp_path):
+    sleeps = 'import time; time.sleep(600)'
+    code = f"""
+import sys, time
+from pathlib import Path
+from cooptrack_ros.cli import main as cli
+class Sub:
+    add_arguments = staticmethod(lambda parser: None)
+    @staticmethod
+    def run(args):
+        from cooptrack_ros.demo.processes import Process
+        with Process('node', [sys.executable, '-c', {sleeps!r}], Path('log'), {{}}) as node:
+            print(node.pid, flush=True)
+            time.sleep(600)
+cli.importlib.import_module = lambda *names: Sub
+sys.argv = ['cooptrack', 'demo']
+sys.exit(cli.main())
+"""
+    with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as command:
+        node = int(command.stdout.readline())
+        command.terminate()
+    assert command.returncode == 128 + 15
+    with pytest.raises(ProcessLookupError):
+        os.kill(node, 0)

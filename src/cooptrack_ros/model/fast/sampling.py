@@ -116,8 +116,8 @@ class SampleHead:
     """
     The linear layers for offsets and weights of a deformable attention as one, in the order that sampling wants.
 
-    The columns of the result are x offsets and y offsets, each (heads, maps, points), and weights (points, heads, maps):
-    CPUs are several times faster at a softmax over few numbers if these do not lie side by side.
+    The columns of the result are x offsets and y offsets, each (heads, maps, points), and weights (points, heads,
+    maps): CPUs are several times faster at a softmax over few numbers if these do not lie side by side.
     """
 
     def __init__(self, offsets: nn.Linear, weights: nn.Linear, heads: int, maps: int = 1):

@@ -1,0 +1,204 @@
+"""
+What each way of making a step faster is worth: predicted from what is counted, and measured in the same run.
+
+    python benchmarks/levers.py --config r50 --threads 2 --json benchmarks/results/levers_r50.json
+    python benchmarks/levers.py --config mini --side cooperative --threads 1 --json benchmarks/results/levers_mini.json
+
+Networks that lack one lever each run in turn with the one that has all, on the same frames. The prediction is made of
+what a lever saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write
+at the speed of a sum, and operations at the cost of one on a single number; all three speeds are measured here too. For
+8-bit integers it is the number of multiply-adds in an instruction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'src'))
+
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from cooptrack_ros.bench.arithmetic import Counter  # noqa: E402
+from cooptrack_ros.bench.machine import describe_machine, matmul_flops_per_second  # noqa: E402
+from cooptrack_ros.bench.networks import bench_network, settle_live_tracks  # noqa: E402
+from cooptrack_ros.bench.scene import BenchScene  # noqa: E402
+from cooptrack_ros.bench.timing import Stopwatch, in_turn  # noqa: E402
+from cooptrack_ros.core.config import named_config  # noqa: E402
+from cooptrack_ros.core.quantize import activation_ranges  # noqa: E402
+from cooptrack_ros.core.tracker import AgentTracker  # noqa: E402
+from cooptrack_ros.core.types import Side  # noqa: E402
+from cooptrack_ros.model.fast import decoder, encoder  # noqa: E402
+from cooptrack_ros.model.fast.network import FastNetwork  # noqa: E402
+from cooptrack_ros.model.fast.quantized import Int8Network  # noqa: E402
+from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples  # noqa: E402
+from cooptrack_ros.model.network import CoopTrackNetwork  # noqa: E402
+
+SCHEMA = 'cooptrack-bench-levers/1'
+LEVERS = {
+    'backbone and neck: norms folded, convolutions packed with what follows them': ('fast', 'image_features'),
+    'map encoder: merged layers, kept projections, table sampling': ('fast', 'encode_bev'),
+    'decoder: merged layers, points only before the last layer, table sampling': ('fast', 'decode'),
+    'reasoning: one product where there is one key, histories of old instances only': ('fast', 'reason'),
+    'of encoder and decoder: a bordered table in place of grid_sample': ('fast', 'grid'),
+    'of encoder and decoder: softmax across rows': ('fast', 'softmax'),
+    'int8: backbone and neck': ('int8', 'int8_layers'),
+    'int8: large linear layers': ('int8', 'int8_vision')}
+"""Name, and which network has it and which one lacks nothing else."""
+_INT8_GAIN = 32 / 3 / 8
+"""AVX2: 32 multiply-adds in 8-bit integers take three instructions, 8 in float32 take one."""
+_CALIBRATION_FRAMES = 4
+_SUM_NUMBERS = 2 ** 23
+
+
+class _SideBySide(SampleHead):
+    """A sampling head that does its softmax over numbers that lie side by side."""
+
+    def __init__(self, offsets, weights, heads: int, maps: int = 1):
+        super().__init__(offsets, weights, heads, maps)
+        for values in (self.weight, self.bias):
+            last = values[2 * self.samples:]
+            last.copy_(last.unflatten(0, (self.points, -1)).transpose(0, 1).flatten(0, 1).clone())
+
+    def samples_of(self, raw: Tensor, x: Tensor, y: Tensor) -> Samples:
+        """See ``SampleHead``."""
+        n, shape = self.samples, (len(raw), self.heads, self.maps * self.points)
+        weights = raw[:, 2 * n:].unflatten(1, (self.heads, self.maps, self.points)).softmax(-1)
+        return Samples((raw[:, :n] + x).reshape(shape), (raw[:, n:2 * n] + y).reshape(shape), weights.view(shape))
+
+
+@torch.no_grad()
+def networks(network: CoopTrackNetwork, ranges) -> dict[str, FastNetwork]:
+    """Return all that is compared, by name; a method's name stands for the network that has the readable one."""
+    made = {name: FastNetwork(network) for name in ('fast', 'image_features', 'encode_bev', 'decode', 'reason', 'grid')}
+    for name in ('image_features', 'encode_bev', 'decode', 'reason'):
+        setattr(made[name], name, getattr(network, name))
+    grid = made['grid']
+    grid._encoder = encoder.FastEncoder(network.bev_encoder, GridMaps)
+    grid._decoder = decoder.FastDecoder(network.decoder, GridMaps)
+    with mock.patch.object(encoder, 'SampleHead', _SideBySide), mock.patch.object(decoder, 'SampleHead', _SideBySide):
+        made['softmax'] = FastNetwork(network)
+    made |= {'int8': Int8Network(network, ranges), 'int8_layers': Int8Network(network, ranges),
+             'int8_vision': FastNetwork(network)}
+    made['int8_layers']._vision, made['int8_vision']._vision = made['fast']._vision, made['int8']._vision
+    return made
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step computes (multiply-adds), moves (bytes), and how many operations it is made of."""
+
+    macs: float
+    moved: float
+    operations: float
+
+    def __sub__(self, other: Cost) -> Cost:
+        """Return what is saved."""
+        return Cost(self.macs - other.macs, self.moved - other.moved, self.operations - other.operations)
+
+
+@torch.inference_mode()
+def rates() -> Cost:
+    """Return what this machine does in a second with the threads that it is given."""
+    def best(action, repeats: int) -> float:
+        seconds = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            action()
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
+    a, b, total = torch.rand(3, _SUM_NUMBERS)
+    one = torch.ones(1)
+    return Cost(matmul_flops_per_second(torch.device('cpu')) / 2,
+                total.nbytes * 3 / best(lambda: torch.add(a, b, out=total), 10),
+                1 / best(lambda: one + one, 1000))
+
+
+def costs(trackers: dict[str, AgentTracker], scene: BenchScene) -> dict[str, Cost]:
+    """Return the counts of the second step; nothing inside packed or integer layers is counted."""
+    found = {}
+    for name, tracker in trackers.items():
+        state, _ = tracker.step(tracker.initial(), scene.frame(0), scene.messages(0))
+        with Counter() as counter:
+            tracker.step(state, scene.frame(1), scene.messages(1))
+        found[name] = Cost(counter.flops / 2, counter.moved, counter.operations)
+    return found
+
+
+def predicted_ms(has: str, lacks: str, counts: dict[str, Cost], vision_macs: float, speed: Cost) -> float:
+    """Return what a lever should save."""
+    saved = counts[lacks] - counts[has]
+    if has == 'int8':
+        # What is not counted is done in integers.
+        macs = vision_macs if lacks == 'int8_layers' else saved.macs
+        return 1e3 * macs / speed.macs * (1 - 1 / _INT8_GAIN)
+    if lacks == 'image_features':
+        # The packed layers do the same multiply-adds, in operations that are not counted.
+        saved = Cost(0.0, saved.moved, saved.operations)
+    return 1e3 * (saved.macs / speed.macs + saved.moved / speed.moved + saved.operations / speed.operations)
+
+
+def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str, Any]:
+    """Return predictions and measurements of all levers."""
+    config = named_config(config_name)
+    scene = BenchScene(config, side, (1920, 1080), 16 if side is Side.COOPERATIVE else 0)
+    network = bench_network(config, side, None)
+    settle_live_tracks(AgentTracker(network, config, side), scene, 30)
+    ranges = activation_ranges(network, config, side, [map(scene.frame, range(_CALIBRATION_FRAMES))])
+    trackers = {}
+    for name, made in networks(copy.deepcopy(network), ranges).items():
+        trackers[name] = AgentTracker(network, config, side)
+        trackers[name].network = made
+    machine, speed = describe_machine(), rates()
+    counts = costs(trackers, scene)
+    vision_macs = counts['image_features'].macs - counts['fast'].macs
+    watch, states = Stopwatch(), {name: tracker.initial() for name, tracker in trackers.items()}
+    for index in range(warmup + frames):
+        if index == warmup:
+            watch.clear()
+        frame, messages = scene.frame(index), scene.messages(index)
+        results = in_turn({name: partial(tracker.step, states[name], frame, messages)
+                           for name, tracker in trackers.items()}, index, watch)
+        states = {name: state for name, (state, _) in results.items()}
+        print(f'frame {index + 1} of {warmup + frames}', end='\r', flush=True)
+    times = watch.statistics()
+    levers = [{'name': name, 'predicted_ms': predicted_ms(has, lacks, counts, vision_macs, speed),
+               'measured_ms': times[lacks]['p50'] - times[has]['p50'], 'with_ms': times[has]['p50'],
+               'without_ms': times[lacks]['p50']} for name, (has, lacks) in LEVERS.items()]
+    return {'schema': SCHEMA, 'config': config_name, 'side': side.value, 'input_size': list(config.input_size),
+            'frames': frames, 'machine': machine,
+            'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9, 'us_per_operation':
+                      1e6 / speed.operations}, 'times_ms': times, 'levers': levers}
+
+
+def main() -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--config', default='r50')
+    parser.add_argument('--side', type=Side, choices=list(Side), default=Side.VEHICLE)
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--frames', type=int, default=15)
+    parser.add_argument('--warmup', type=int, default=3)
+    parser.add_argument('--json', type=Path, required=True)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    result = measure(args.config, args.side, args.frames, args.warmup)
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(result, indent=1), encoding='utf-8')
+    for lever in result['levers']:
+        print(f"{lever['name']:80s} predicted {lever['predicted_ms']:7.1f} ms, measured {lever['measured_ms']:7.1f} ms")
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
