@@ -12,6 +12,7 @@ _MARK = re.compile(r'(<!-- (?P<name>[\w. ]+) -->\n).*?(<!-- end -->)', re.DOTALL
 """What stands between these comments is made from the results; the first one names the table."""
 _QUANTILES = ('p50', 'p95', 'p99', 'worst')
 
+_SHOWN_OPERATORS = 12
 _PAPER_WIDTH = 256
 _PAPER_BYTES_PER_INSTANCE = 4 * (3 * _PAPER_WIDTH + 3)
 _PAPER = {'10 Hz, R50': (10, 2.85e5), '2 Hz, R101': (2, 5.64e4)}
@@ -188,6 +189,17 @@ def _levers(results: Mapping[str, Result]) -> list[str]:
     return out[:-1]
 
 
+def _operators(results: Mapping[str, Result]) -> list[str]:
+    """Return the operators that take most, a table per measured network."""
+    out: list[str] = []
+    for name, r in _of(results, 'operators'):
+        rows = [[f'`{row["operator"]}`', f'{row["calls"]:.0f}', row['ms'], f'{100 * row["ms"] / r["total_ms"]:.0f} %']
+                for row in r['rows'][:_SHOWN_OPERATORS]]
+        out += [f'`{name}`, {r["side"]}, {r["execution"]}, {machine_words(r["machine"])}; all operators '
+                f'{r["total_ms"]:.0f} ms:', '', *_markdown(['operator', 'calls', 'ms', 'share'], rows), '']
+    return out[:-1]
+
+
 def _air(results: Mapping[str, Result]) -> list[str]:
     """Return what messages of the paper's width and number of instances cost, beside what the paper states."""
     counts = {name: rate / hertz / _PAPER_BYTES_PER_INSTANCE for name, (hertz, rate) in _PAPER.items()}
@@ -210,5 +222,5 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
     'train': _trainings, 'sweep': _sweep, 'levers': _levers,
-    'air': _air}
+    'operators': _operators, 'air': _air}
 """Tables that a document may name."""
