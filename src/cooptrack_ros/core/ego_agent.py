@@ -92,17 +92,17 @@ class EgoAgent:
         if output.reset:
             self._late_state = self._late.initial()
         if self._fuses_late:
-            late = self._poses.correct(late) if corrects_poses else late
-            keep = distinct(late)
-            kept = np.concatenate([np.zeros(0, bool), *keep])
-            infra = roadside_boxes(late, output.stamp_ns)[kept]
-            matches += _late_matches(tracks, infra, late, keep)
-            # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
-            may = np.array([m.may_create for m in late for _ in range(len(m.instances))], bool)[kept]
-            infra, infra_ns = infra[may], message_stamps(late)[kept][may]
+            infra, infra_ns = Boxes.empty(), np.zeros(0, np.int64)
             if late:
-                others = without_host(infra)
-                detections, _, _ = fuse_boxes(detections, others, self._late.config)
+                late = self._poses.correct(late) if corrects_poses else late
+                keep = distinct(late)
+                kept = np.concatenate(keep)
+                infra = roadside_boxes(late, output.stamp_ns)[kept]
+                matches += _late_matches(tracks, infra, late, keep)
+                # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
+                may = np.array([m.may_create for m in late for _ in range(len(m.instances))], bool)[kept]
+                infra, infra_ns = infra[may], message_stamps(late)[kept][may]
+                detections, _, _ = fuse_boxes(detections, without_host(infra), self._late.config)
             self._late_state, tracks = self._late.step(
                 self._late_state, tracks, infra, infra_ns, frame.global_from_lidar, output.stamp_ns)
         mode = 'cooperative' if fused else 'late' if late else 'none'

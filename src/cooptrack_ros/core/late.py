@@ -126,6 +126,9 @@ class LateTracker:
             # A new object must not take the number of an old one.
             fresh = replace(initial_state(self.kalman), next_id=state.tracks.next_id)
             state, elapsed = LateState(fresh, None), None
+        if not len(infra) and not len(state.tracks.track_id):
+            # So it is in most frames of a vehicle that fuses features.
+            return LateState(replace(state.tracks, frames=state.tracks.frames + 1), stamp_ns), ego
         others = ~is_host(infra.centre)
         infra, infra_ns = infra[others], infra_ns[others]
         fused, _, columns = fuse_boxes(ego, infra, self.config)
