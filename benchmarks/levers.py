@@ -6,8 +6,8 @@ What each way of making a step faster is worth: predicted from what is counted, 
 
 Networks that lack one lever each run in turn with the one that has all, on the same frames. The prediction is made of
 what a lever saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write
-at the speed of a sum, and operations at the cost of one on a single number; all three speeds are measured here too. For
-8-bit integers it is the number of multiply-adds in an instruction.
+(whole lines of the cache where they sample a map) at the speed of a sum, and operations at the cost of one on a single
+number; all three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ LEVERS = {
     'map encoder: merged layers, kept projections, table sampling': ('fast', 'encode_bev'),
     'decoder: merged layers, points only before the last layer, table sampling': ('fast', 'decode'),
     'reasoning: one product where there is one key, histories of old instances only': ('fast', 'reason'),
-    'of encoder and decoder: a bordered table in place of grid_sample': ('fast', 'grid'),
+    'of encoder and decoder: a bordered table in place of grid_sample, the form for GPUs': ('fast', 'grid'),
     'of encoder and decoder: softmax across rows': ('fast', 'softmax'),
     'int8: backbone and neck': ('int8', 'int8_layers'),
     'int8: large linear layers': ('int8', 'int8_vision')}

@@ -18,12 +18,17 @@ _ENDS = {'features': 'image_features', 'bev': 'bev_encoder', 'decoded': 'decoder
 """Which result ends which stage of the tracker; alignment stands before the decoder and is counted with it."""
 
 
+_LINE = 64
+"""Bytes of a line of the cache."""
+
+
 class Counter(TorchDispatchMode):
     """
     Counts what runs inside the block.
 
     ``flops`` are those of convolutions, matrix products and attention; ``operations`` are all that do more than look
-    at a tensor in another way; ``moved`` are the bytes that those read and write which are not among the first.
+    at a tensor in another way; ``moved`` are the bytes that those read and write which are not among the first, whole
+    lines of the cache where they sample a map.
     """
 
     def __init__(self):
@@ -45,12 +50,23 @@ class Counter(TorchDispatchMode):
             self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
         if not func.is_view:
             self.operations += 1
-            self.moved += 0 if counted else _bytes((args, result))
+            self.moved += 0 if counted else _bytes((args, result)) + _sampled(func, args)
         return result
 
 
 def _bytes(values: object) -> int:
     return sum(x.numel() * x.element_size() for x in tree_leaves(values) if isinstance(x, torch.Tensor))
+
+
+def _sampled(func: torch._ops.OpOverload, args: tuple) -> int:
+    """Return the bytes of the lines of the cache that the samples of a map come from."""
+    if func is torch.ops.aten.grid_sampler_2d.default:
+        # The channels of a cell lie apart: a line for each number of its four neighbours.
+        return args[1].numel() // 2 * 4 * args[0].shape[1] * _LINE
+    if func is torch.ops.aten._embedding_bag_forward_only.default:
+        row = args[0].shape[1] * args[0].element_size()
+        return args[1].numel() * -(-row // _LINE) * _LINE
+    return 0
 
 
 def arithmetic(tracker: AgentTracker, scene: BenchScene) -> dict[str, Any]:

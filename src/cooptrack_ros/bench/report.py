@@ -98,7 +98,7 @@ def _node_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
     memory = result['memory']
     rows += [['start to first output, s', result['start_s'], '', '', ''],
              ['resident memory at start and end, MiB', memory['start_mib'], memory['end_mib'], '', ''],
-             ['p99 of the first and the last part, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
+             ['p99 at the start and at the end, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
     if result.get('rate_hz'):
         rows.append([f'frames at {result["rate_hz"]:g} Hz, and how many were answered', result['frames'],
                      result['answered'], '', ''])

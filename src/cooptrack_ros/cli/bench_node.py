@@ -36,8 +36,10 @@ NETWORK_STAGES = frozenset({'upload', 'propagate', 'image_features', 'bev_encode
                             'reasoning', 'fusion', 'output'})
 """Stages of the tracker; all other time of a frame is outside the network, the preparation of the picture included."""
 _SHARE = 0.1
-"""Part of the frames at either end that are compared with each other."""
+"""Part of the samples of memory at either end that are compared with each other."""
 _MEMORY_SAMPLES = 50
+_PARTS, _COMPARED = 10, 3
+"""Into how many parts a run is cut for its tail, and how many at either end are compared by their median."""
 
 
 @dataclass(frozen=True)
@@ -153,12 +155,13 @@ def _times(answers: list[Answer]) -> dict[str, Any]:
                'whole frame': [a.total_s for a in answers], 'outside the network': outside}
     for stage in dict.fromkeys(name for a in answers for name in a.stages):
         columns[f'stage {stage}'] = [a.stages[stage] for a in answers if stage in a.stages]
-    part = max(int(len(answers) * _SHARE), 1)
-    first, last = (np.percentile([a.total_s for a in group], 99) * 1e3 for group in (answers[:part], answers[-part:]))
+    tails = [float(np.percentile(part, 99) * 1e3) for part in np.array_split([a.total_s for a in answers], _PARTS)
+             if len(part)]
+    first, last = (float(np.median(part)) for part in (tails[:_COMPARED], tails[-_COMPARED:]))
     return {'times_ms': {name: statistics_ms(values) for name, values in columns.items()},
             'outside_ms': float(np.percentile(outside, 50) * 1e3), 'outside_p99_ms': float(
                 np.percentile(outside, 99) * 1e3),
-            'p99_start_ms': float(first), 'p99_end_ms': float(last), 'p99_growth': float(last / first - 1)}
+            'p99_parts_ms': tails, 'p99_start_ms': first, 'p99_end_ms': last, 'p99_growth': last / first - 1}
 
 
 def _spread(counts: list[int]) -> dict[str, float]:
