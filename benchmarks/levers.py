@@ -5,10 +5,10 @@ What each way of making a step faster is worth: predicted from what is counted, 
     python benchmarks/levers.py --config mini --side cooperative --threads 1 --json benchmarks/results/levers_mini.json
 
 Networks that lack one lever each run in turn with the one that has all, on the same frames; measured is the median of
-the differences within a frame. The prediction is made of
-what a lever saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write
-(whole lines of the cache where they sample a map) at the speed of a sum, and operations at the cost of one on a single
-number; all three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction.
+the differences within a frame. The prediction is made of what a lever saves by count: multiply-adds at the speed of a
+matrix product, bytes that other operations read and write (whole lines of the cache where they sample a map) at the
+speed of a sum, and operations at the cost of one on a single number; all three speeds are measured here too. For 8-bit
+integers it is the number of multiply-adds in an instruction.
 """
 
 from __future__ import annotations
@@ -177,7 +177,8 @@ def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str,
     times = watch.statistics()
     levers = [{'name': name, 'predicted_ms': predicted_ms(has, lacks, counts, vision_macs, speed),
                'measured_ms': 1e3 * median(map(operator.sub, watch.seconds[lacks], watch.seconds[has])),
-               'with_ms': times[has]['p50'], 'without_ms': times[lacks]['p50']} for name, (has, lacks) in LEVERS.items()]
+               'with_ms': times[has]['p50'], 'without_ms': times[lacks]['p50']}
+              for name, (has, lacks) in LEVERS.items()]
     return {'schema': SCHEMA, 'config': config_name, 'side': side.value, 'input_size': list(config.input_size),
             'frames': frames, 'machine': machine,
             'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9, 'us_per_operation':
