@@ -1,48 +1,83 @@
 """
 Time of a step against roadside instances, units, queries and picture size, as JSON and picture.
 
-    python benchmarks/sweep.py --json benchmarks/results/sweep.json --picture docs/images/sweep.png
+    python benchmarks/sweep.py --json benchmarks/results/sweep.json --picture docs/sweep.png
 
-An interrupted sweep goes on.
+What is compared runs in turn, frame by frame, in one process. An interrupted sweep goes on with the next panel.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
-import os
-import subprocess
 import sys
-import tempfile
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = 'cooptrack-bench-sweep/1'
-_VEHICLE, _FUSED = ('--side', 'vehicle'), ('--side', 'cooperative')
-SWEEPS: dict[str, tuple[str, list[tuple[str, tuple[object, ...]]]]] = {
-    'instances': ('roadside instances, one unit', [
-        (str(n), (*_FUSED, '--instances', n)) for n in (0, 16, 64, 256)]),
-    'units': ('roadside units, 16 instances each', [
-        (str(n), (*_FUSED, '--instances', 16, '--units', n)) for n in (1, 2, 3, 4)]),
-    'queries': ('queries', [(str(n), (*_VEHICLE, '--queries', n)) for n in (150, 300, 600, 900)]),
-    'image size': ('network input, columns (16 : 9)', [
-        (str(w), (*_VEHICLE, '--image-size', f'{w}x{h}'))
-        for w, h in ((480, 288), (704, 416), (960, 544), (1408, 800))]),
-}
-"""What is varied: its name on the axis, and value and options of each measurement."""
+sys.path.insert(0, str(ROOT / 'src'))
+
+import torch  # noqa: E402
+
+from cooptrack_ros.bench.machine import describe_machine  # noqa: E402
+from cooptrack_ros.bench.model import PATHS, Repeats  # noqa: E402
+from cooptrack_ros.bench.networks import bench_network, settle_live_tracks  # noqa: E402
+from cooptrack_ros.bench.scene import BenchScene  # noqa: E402
+from cooptrack_ros.bench.timing import Stopwatch, in_turn  # noqa: E402
+from cooptrack_ros.core.config import named_config  # noqa: E402
+from cooptrack_ros.core.execution import make_tracker  # noqa: E402
+from cooptrack_ros.core.types import Side  # noqa: E402
+
+SCHEMA = 'cooptrack-bench-sweep/2'
+_LIVE = 30
 
 
-def measure(options: tuple[object, ...], args: argparse.Namespace) -> dict[str, Any]:
-    """Return the result of ``cooptrack bench model`` in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / 'result.json'
-        repeats = ('--frames', args.frames) if args.frames else ()
-        words = [sys.executable, '-m', 'cooptrack_ros.cli.main', 'bench', 'model', '--config', args.config,
-                 '--device', args.device, '--threads', args.threads, *options, *repeats, '--json', path]
-        variables = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT / 'src'), os.environ.get('PYTHONPATH', '')])}
-        subprocess.run([str(w) for w in words], check=True, stdout=subprocess.DEVNULL, env=variables)
-        return json.loads(path.read_text(encoding='utf-8'))
+@dataclass(frozen=True)
+class Point:
+    """One value of what is varied: what is received, and changes of the configuration."""
+
+    value: int
+    instances: int = 0
+    units: int = 1
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+PANELS: dict[str, tuple[str, Side, list[Point]]] = {
+    'instances': ('roadside instances, one unit', Side.COOPERATIVE, [Point(n, n) for n in (0, 16, 64, 256)]),
+    'units': ('roadside units, 16 instances each', Side.COOPERATIVE, [Point(n, 16, n) for n in (1, 2, 3, 4)]),
+    'queries': ('queries', Side.VEHICLE, [Point(n, changes={'num_queries': n}) for n in (150, 300, 600, 900)]),
+    'image size': ('network input, columns (16 : 9)', Side.VEHICLE, [
+        Point(w, changes={'input_size': (h, w)}) for w, h in ((480, 288), (704, 416), (960, 544), (1408, 800))])}
+"""What is varied: its name on the axis, and the points."""
+
+
+def measure(varied: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the times of both paths at every point of a panel."""
+    _, side, points = PANELS[varied]
+    scenes, trackers, states = {}, {}, {}
+    for point in points:
+        config = replace(named_config(args.config), **point.changes)
+        scene = BenchScene(config, side, instances=point.instances, units=point.units)
+        network = bench_network(config, side, None)
+        settle_live_tracks(make_tracker(network, config, side, args.device, 'reference'), scene, _LIVE)
+        for path in PATHS:
+            name = f'{point.value} {path}'
+            trackers[name] = make_tracker(copy.deepcopy(network), config, side, args.device, path)
+            scenes[name], states[name] = scene, trackers[name].initial()
+    repeats, watch = Repeats.default(args.device), Stopwatch(torch.device(args.device))
+    for index in range(repeats.warmup + (args.frames or repeats.frames)):
+        if index == repeats.warmup:
+            watch.clear()
+        given = {name: (scene.frame(index), scene.messages(index)) for name, scene in scenes.items()}
+        done = in_turn({name: partial(tracker.step, states[name], *given[name])
+                        for name, tracker in trackers.items()}, index, watch)
+        states = {name: state for name, (state, _) in done.items()}
+    times = watch.statistics()
+    return [{'varied': varied, 'value': point.value,
+             'times_ms': {path: times[f'{point.value} {path}'] for path in PATHS}} for point in points]
 
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -53,15 +88,15 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     from cooptrack_ros.viz.curves import LINE_COLOURS
     figure = Figure(figsize=(14, 3.8), dpi=100, layout='constrained')
     FigureCanvasAgg(figure)
-    for axes, (varied, (label, _)) in zip(figure.subplots(1, len(SWEEPS)), SWEEPS.items(), strict=True):
+    for axes, (varied, (label, _, _)) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
         shown = [r for r in rows if r['varied'] == varied]
-        for name, colour in zip(('reference', 'fast'), LINE_COLOURS):
-            x = [float(r['value']) for r in shown]
-            times = [r['result']['times_ms'][name] for r in shown]
+        for name, colour in zip(PATHS, LINE_COLOURS):
+            x = [r['value'] for r in shown]
+            times = [r['times_ms'][name] for r in shown]
             above = [t['p99'] - t['p50'] for t in times]
             axes.errorbar(x, [t['p50'] for t in times], yerr=[[0] * len(x), above], fmt='o-', capsize=3, color=colour,
                           label=name)
-        axes.set_xticks([float(r['value']) for r in shown])
+        axes.set_xticks([r['value'] for r in shown])
         axes.set_xlabel(label)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
@@ -81,23 +116,20 @@ def main() -> int:
     parser.add_argument('--json', type=Path, required=True)
     parser.add_argument('--picture', type=Path, required=True)
     args = parser.parse_args()
-    sys.path.insert(0, str(ROOT / 'src'))
+    torch.set_num_threads(args.threads)
+    setting = {'schema': SCHEMA, 'config': args.config, 'device': args.device, 'threads': args.threads}
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
-    same = (found.get('config'), found.get('device'), found.get('threads')) == (args.config, args.device, args.threads)
-    known = {(r['varied'], r['value']): r for r in found.get('rows', [])} if same else {}
-    rows = []
-    for varied, (_, settings) in SWEEPS.items():
-        for value, options in settings:
-            row = known.get((varied, value))
-            if row is None:
-                row = {'varied': varied, 'value': value, 'result': measure(options, args)}
-                print(varied, value, f"{row['result']['fast_ms']:.1f} ms", flush=True)
-            rows.append(row)
-            args.json.parent.mkdir(parents=True, exist_ok=True)
-            args.json.write_text(json.dumps({
-                'schema': SCHEMA, 'config': args.config, 'device': args.device, 'threads': args.threads,
-                'rows': rows}, indent=1), encoding='utf-8')
-    draw(args.picture, rows)
+    if any(found.get(name) != value for name, value in setting.items()):
+        found = {**setting, 'machine': describe_machine(args.device), 'rows': []}
+    for varied in PANELS:
+        if any(row['varied'] == varied for row in found['rows']):
+            continue
+        found['rows'] += measure(varied, args)
+        print(varied, ', '.join(f"{r['value']}: {r['times_ms']['fast']['p50']:.1f} ms" for r in found['rows']
+                                if r['varied'] == varied), flush=True)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(found, indent=1), encoding='utf-8')
+    draw(args.picture, found['rows'])
     return 0
 
 

@@ -171,9 +171,14 @@ def _trainings(results: Mapping[str, Result]) -> list[str]:
 
 
 def _sweep(results: Mapping[str, Result]) -> list[str]:
-    rows = [[r['varied'], r['value'], row['reference_ms'], row['fast_ms'], row['times_ms']['fast']['p99']]
-            for _, sweep in _of(results, 'sweep') for r in sweep['rows'] for row in [r['result']]]
-    return _markdown(['varied', 'value', 'reference ms', 'fast ms', 'fast p99 ms'], rows)
+    """Return the times against everything that is varied, a table per measured network."""
+    out: list[str] = []
+    for name, sweep in _of(results, 'sweep'):
+        rows = [[r['varied'], r['value'], r['times_ms']['reference']['p50'], r['times_ms']['fast']['p50'],
+                 r['times_ms']['fast']['p99']] for r in sweep['rows']]
+        out += [f'`{name}`, {sweep["config"]}, {machine_words(sweep["machine"])}:', '',
+                *_markdown(['varied', 'value', 'reference ms', 'fast ms', 'fast p99 ms'], rows), '']
+    return out[:-1]
 
 
 def _levers(results: Mapping[str, Result]) -> list[str]:
