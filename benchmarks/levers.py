@@ -5,10 +5,10 @@ What each way of making a step faster is worth: predicted from what is counted, 
     python benchmarks/levers.py --config mini --side cooperative --threads 1 --json benchmarks/results/levers_mini.json
 
 Networks that lack one lever each run in turn with the one that has all, on the same frames; measured is the median of
-the differences within a frame. The prediction is made of what a lever saves by count: multiply-adds at the speed of a
-matrix product, bytes that other operations read and write (whole lines of the cache where they sample a map) at the
-speed of a sum, and operations at the cost of one on a single number; all three speeds are measured here too. For 8-bit
-integers it is the number of multiply-adds in an instruction.
+the differences within a frame, over the stages of the step that a lever acts on. The prediction is made of what a lever
+saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write (whole lines
+of the cache where they sample a map) at the speed of a sum, and operations at the cost of one on a single number; all
+three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import operator
 import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / 'src'))
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
@@ -48,16 +47,30 @@ from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples  # n
 from cooptrack_ros.model.network import CoopTrackNetwork  # noqa: E402
 
 SCHEMA = 'cooptrack-bench-levers/1'
-LEVERS = {
-    'backbone and neck: norms folded, convolutions packed with what follows them': ('fast', 'image_features'),
-    'map encoder: merged layers, kept projections, table sampling': ('fast', 'encode_bev'),
-    'decoder: merged layers, points only before the last layer, table sampling': ('fast', 'decode'),
-    'reasoning: one product where there is one key, histories of old instances only': ('fast', 'reason'),
-    'of encoder and decoder: a bordered table in place of grid_sample, the form for GPUs': ('fast', 'grid'),
-    'of encoder and decoder: softmax across rows': ('fast', 'softmax'),
-    'int8: backbone and neck': ('int8', 'int8_layers'),
-    'int8: large linear layers': ('int8', 'int8_vision')}
-"""Name, and which network has it and which one lacks nothing else."""
+VISION, MAP, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'
+
+
+class Lever(NamedTuple):
+    """A way of being faster: the network that has it, the one that lacks only it, and the stages that it acts on."""
+
+    name: str
+    has: str
+    lacks: str
+    stages: tuple[str, ...]
+
+
+LEVERS = (
+    Lever('backbone and neck: norms folded, convolutions packed with what follows them', 'fast', 'image_features',
+          (VISION,)),
+    Lever('map encoder: merged layers, kept projections, table sampling', 'fast', 'encode_bev', (MAP,)),
+    Lever('decoder: merged layers, points only before the last layer, table sampling', 'fast', 'decode', (DECODER,)),
+    Lever('reasoning: one product where there is one key, histories of old instances only', 'fast', 'reason',
+          (REASONING,)),
+    Lever('of encoder and decoder: a bordered table in place of grid_sample, the form for GPUs', 'fast', 'grid',
+          (MAP, DECODER)),
+    Lever('of encoder and decoder: softmax across rows', 'fast', 'softmax', (MAP, DECODER)),
+    Lever('int8: backbone and neck', 'int8', 'int8_layers', (VISION,)),
+    Lever('int8: large linear layers', 'int8', 'int8_vision', (MAP, DECODER, REASONING)))
 _INT8_GAIN = 32 / 3 / 8
 """AVX2: 32 multiply-adds in 8-bit integers take three instructions, 8 in float32 take one."""
 _CALIBRATION_FRAMES = 4
@@ -138,14 +151,14 @@ def costs(trackers: dict[str, AgentTracker], scene: BenchScene) -> dict[str, Cos
     return found
 
 
-def predicted_ms(has: str, lacks: str, counts: dict[str, Cost], vision_macs: float, speed: Cost) -> float:
+def predicted_ms(lever: Lever, counts: dict[str, Cost], vision_macs: float, speed: Cost) -> float:
     """Return what a lever should save."""
-    saved = counts[lacks] - counts[has]
-    if has == 'int8':
+    saved = counts[lever.lacks] - counts[lever.has]
+    if lever.has == 'int8':
         # What is not counted is done in integers.
-        macs = vision_macs if lacks == 'int8_layers' else saved.macs
+        macs = vision_macs if lever.stages == (VISION,) else saved.macs
         return 1e3 * macs / speed.macs * (1 - 1 / _INT8_GAIN)
-    if lacks == 'image_features':
+    if lever.stages == (VISION,):
         # The packed layers do the same multiply-adds, in operations that are not counted.
         saved = Cost(0.0, saved.moved, saved.operations)
     return 1e3 * (saved.macs / speed.macs + saved.moved / speed.moved + saved.operations / speed.operations)
@@ -165,24 +178,27 @@ def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str,
     machine, speed = describe_machine(), rates()
     counts = costs(trackers, scene)
     vision_macs = counts['image_features'].macs - counts['fast'].macs
-    watch, states = Stopwatch(), {name: tracker.initial() for name, tracker in trackers.items()}
+    states = {name: tracker.initial() for name, tracker in trackers.items()}
+    seconds: dict[str, list[dict[str, float]]] = {name: [] for name in trackers}
     for index in range(warmup + frames):
-        if index == warmup:
-            watch.clear()
         frame, messages = scene.frame(index), scene.messages(index)
         results = in_turn({name: partial(tracker.step, states[name], frame, messages)
-                           for name, tracker in trackers.items()}, index, watch)
+                           for name, tracker in trackers.items()}, index, Stopwatch())
         states = {name: state for name, (state, _) in results.items()}
+        for name, (_, output) in results.items():
+            seconds[name].append(output.stage_seconds)
         print(f'frame {index + 1} of {warmup + frames}', end='\r', flush=True)
-    times = watch.statistics()
-    levers = [{'name': name, 'predicted_ms': predicted_ms(has, lacks, counts, vision_macs, speed),
-               'measured_ms': 1e3 * median(map(operator.sub, watch.seconds[lacks], watch.seconds[has])),
-               'with_ms': times[has]['p50'], 'without_ms': times[lacks]['p50']}
-              for name, (has, lacks) in LEVERS.items()]
+    levers = []
+    for lever in LEVERS:
+        has, lacks = (np.array([[stages[s] for s in lever.stages] for stages in seconds[name][warmup:]]).sum(1) * 1e3
+                      for name in (lever.has, lever.lacks))
+        levers.append({'name': lever.name, 'stages': lever.stages, 'without_ms': float(np.median(lacks)),
+                       'with_ms': float(np.median(has)), 'measured_ms': float(np.median(lacks - has)),
+                       'predicted_ms': predicted_ms(lever, counts, vision_macs, speed)})
     return {'schema': SCHEMA, 'config': config_name, 'side': side.value, 'input_size': list(config.input_size),
             'frames': frames, 'machine': machine,
-            'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9, 'us_per_operation':
-                      1e6 / speed.operations}, 'times_ms': times, 'levers': levers}
+            'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9,
+                      'us_per_operation': 1e6 / speed.operations}, 'levers': levers}
 
 
 def main() -> int:

@@ -186,11 +186,11 @@ def _levers(results: Mapping[str, Result]) -> list[str]:
     out: list[str] = []
     for name, r in _of(results, 'levers'):
         speed = r['rates']
-        rows = [[lever['name'], lever['without_ms'], lever['with_ms'], lever['predicted_ms'], lever['measured_ms']]
-                for lever in r['levers']]
+        rows = [[lever['name'], ', '.join(lever['stages']), *(
+            lever[key] for key in ('without_ms', 'with_ms', 'predicted_ms', 'measured_ms'))] for lever in r['levers']]
         out += [f'`{name}`, {r["side"]}, {machine_words(r["machine"])}; {speed["gmac_per_s"]:.0f} GMAC/s, '
                 f'{speed["gb_per_s"]:.1f} GB/s, {speed["us_per_operation"]:.2f} µs an operation:', '',
-                *_markdown(['lever', 'step without it, ms', 'with it', 'predicted to save', 'saves'], rows), '']
+                *_markdown(['lever', 'stages', 'ms without', 'ms with', 'predicted to save', 'saves'], rows), '']
     return out[:-1]
 
 
