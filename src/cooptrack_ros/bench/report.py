@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .goals import GOALS, PAPER_BYTES_PER_INSTANCE, PAPER_WIDTH
+
 _MARK = re.compile(r'(<!-- (?P<name>[\w. ]+) -->\n).*?(<!-- end -->)', re.DOTALL)
 """What stands between these comments is made from the results; the first one names the table."""
 _QUANTILES = ('p50', 'p95', 'p99', 'worst')
 
 _SHOWN_OPERATORS = 12
-_PAPER_WIDTH = 256
-_PAPER_BYTES_PER_INSTANCE = 4 * (3 * _PAPER_WIDTH + 3)
 _PAPER = {'10 Hz, R50': (10, 2.85e5), '2 Hz, R101': (2, 5.64e4)}
 """Messages and bytes per second (CoopTrack, tables 1 and 3); the number of instances follows from them."""
 
@@ -205,21 +205,29 @@ def _operators(results: Mapping[str, Result]) -> list[str]:
     return out[:-1]
 
 
+def _goals(results: Mapping[str, Result]) -> list[str]:
+    """Return what was aimed at beside what was measured."""
+    rows = [[goal.name, f'{"at least" if goal.is_least else "at most"} {goal.limit:.3g}', *(
+        (name, goal.value(results[name]), 'yes' if goal.reached(results[name]) else 'no') if name in results else
+        (name, '', 'not measured'))] for goal in GOALS for name in goal.results]
+    return _markdown(['goal', 'limit', 'result', 'measured', 'reached'], rows)
+
+
 def _air(results: Mapping[str, Result]) -> list[str]:
     """Return what messages of the paper's width and number of instances cost, beside what the paper states."""
-    counts = {name: rate / hertz / _PAPER_BYTES_PER_INSTANCE for name, (hertz, rate) in _PAPER.items()}
+    counts = {name: rate / hertz / PAPER_BYTES_PER_INSTANCE for name, (hertz, rate) in _PAPER.items()}
     head = ['message', 'bytes per instance', "of the paper's",
             *(f'{name}: kB/s with {counts[name]:.2f} instances' for name in _PAPER)]
-    rows = [['paper, features alone', _PAPER_BYTES_PER_INSTANCE, '100 %',
+    rows = [['paper, features alone', PAPER_BYTES_PER_INSTANCE, '100 %',
              *(f'{rate / 1e3:.1f}' for _, rate in _PAPER.values())]]
     for _, result in _of(results, 'codec'):
         for row in result['rows']:
-            if row['width'] == _PAPER_WIDTH:
+            if row['width'] == PAPER_WIDTH:
                 rates = [hertz * (row['bytes_without_instances'] + counts[name] * row['bytes_per_instance']) / 1e3
                          for name, (hertz, _) in _PAPER.items()]
                 rows.append([f'{row["encoding"]}, {"compact" if row["compact"] else "full"}',
                              f'{row["bytes_per_instance"]:.0f}',
-                             f'{row["bytes_per_instance"] / _PAPER_BYTES_PER_INSTANCE:.0%}'.replace('%', ' %'),
+                             f'{row["bytes_per_instance"] / PAPER_BYTES_PER_INSTANCE:.0%}'.replace('%', ' %'),
                              *(f'{rate:.1f}' for rate in rates)])
     return _markdown(head, rows)
 
@@ -227,5 +235,5 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
     'train': _trainings, 'sweep': _sweep, 'levers': _levers,
-    'operators': _operators, 'air': _air}
+    'operators': _operators, 'goals': _goals, 'air': _air}
 """Tables that a document may name."""

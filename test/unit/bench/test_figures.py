@@ -1,5 +1,6 @@
 """Statistics, agreement of two outputs, and the tables of the document."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 from tiny import CONFIG
 
+from cooptrack_ros.bench import report
 from cooptrack_ros.bench.agreement import Agreement
+from cooptrack_ros.bench.goals import GOALS, Goal
 from cooptrack_ros.bench.machine import describe_machine, rss_mib
 from cooptrack_ros.bench.report import TABLES, fill_tables, lines, load_results
 from cooptrack_ros.bench.scene import example_instances
@@ -95,3 +98,19 @@ def test_a_stored_result_becomes_a_row(tmp_path):
     assert '| slow | mini | vehicle | 2 | 1 | 800 | 8.00 | 12.5 % | 2.50 |' in filled
     assert 'old' not in filled and filled.startswith('a\n') and filled.endswith('|\n\n<!-- end -->\nb\n')
     assert lines(training(0.125))[2].startswith('| mini | vehicle |')
+
+
+def test_goals_name_results_that_are_measured():
+    spec = importlib.util.spec_from_file_location('performance', ROOT / 'benchmarks' / 'performance.py')
+    performance = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(performance)
+    assert {name for goal in GOALS for name in goal.results} <= performance.CPU.keys() | performance.GPU.keys()
+
+
+@pytest.mark.parametrize(('is_least', 'words'), [(False, ['yes', 'yes', 'no']), (True, ['no', 'yes', 'yes'])])
+def test_a_goal_is_reached_at_its_limit(monkeypatch, is_least, words):
+    goal = Goal('speed', 2.0, is_least, ('a', 'b', 'c', 'd'), lambda result: result['x'])
+    monkeypatch.setattr(report, 'GOALS', (goal,))
+    results = {name: {'x': x} for name, x in zip('abc', (1.0, 2.0, 3.0), strict=True)}
+    rows = [line.split(' | ')[-1].rstrip(' |') for line in TABLES['goals'](results)[2:]]
+    assert rows == [*words, 'not measured']
