@@ -13,8 +13,8 @@ from .goals import GOALS, PAPER_BYTES_PER_INSTANCE, PAPER_WIDTH
 _MARK = re.compile(r'(<!-- (?P<name>[\w. ]+) -->\n).*?(<!-- end -->)', re.DOTALL)
 """What stands between these comments is made from the results; the first one names the table."""
 _QUANTILES = ('p50', 'p95', 'p99', 'worst')
-
 _SHOWN_OPERATORS = 12
+
 _PAPER = {'10 Hz, R50': (10, 2.85e5), '2 Hz, R101': (2, 5.64e4)}
 """Messages and bytes per second (CoopTrack, tables 1 and 3); the number of instances follows from them."""
 
@@ -234,6 +234,5 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
-    'train': _trainings, 'sweep': _sweep, 'levers': _levers,
-    'operators': _operators, 'goals': _goals, 'air': _air}
+    'train': _trainings, 'sweep': _sweep, 'levers': _levers, 'operators': _operators, 'goals': _goals, 'air': _air}
 """Tables that a document may name."""
