@@ -78,12 +78,18 @@ def draw(path: Path, rows: dict[str, dict]) -> None:
     for axes, name in zip(figure.subplots(1, 2), ('AMOTA', 'mAP'), strict=True):
         for encoding, colour in zip(ENCODINGS, LINE_COLOURS):
             for kind, style, fill in (('full', 'o--', 'none'), ('compact', 'o-', colour)):
-                points = sorted((r['serialized_bytes_per_second'] / 1e3, r[name], key.split()[2])
-                                for key, r in rows.items() if key.startswith(f'{encoding} {kind} '))
-                axes.plot([p[0] for p in points], [p[1] for p in points], style, color=colour,
+                # Limits that no message reaches are one point.
+                points: dict[tuple[float, float], list[str]] = {}
+                for key, r in rows.items():
+                    if key.startswith(f'{encoding} {kind} '):
+                        place = r['serialized_bytes_per_second'] / 1e3, r[name]
+                        points.setdefault(place, []).append(key.split()[2])
+                places = sorted(points)
+                axes.plot([p[0] for p in places], [p[1] for p in places], style, color=colour,
                           markerfacecolor=fill, label=f'{encoding}, {kind}')
-                for x, y, cap in points if kind == 'compact' else ():
-                    axes.annotate(cap, (x, y), textcoords='offset points', xytext=(4, -11), fontsize=7, color=colour)
+                for place in places if kind == 'compact' else ():
+                    least = f'{"≥ " if len(points[place]) > 1 else ""}{points[place][-1]}'
+                    axes.annotate(least, place, textcoords='offset points', xytext=(5, -11), fontsize=7, color=colour)
         axes.set_xlabel('kB/s as serialized, 10 Hz (numbers: at most so many instances)')
         axes.set_ylabel(name)
         axes.set_xlim(left=0)
