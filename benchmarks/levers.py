@@ -15,36 +15,29 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'src'))
+import numpy as np
+import torch
+from steps import prepared, step_arguments, store
+from torch import Tensor
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from cooptrack_ros.bench.arithmetic import Counter  # noqa: E402
-from cooptrack_ros.bench.machine import describe_machine, matmul_flops_per_second  # noqa: E402
-from cooptrack_ros.bench.networks import bench_network, settle_live_tracks  # noqa: E402
-from cooptrack_ros.bench.scene import BenchScene  # noqa: E402
-from cooptrack_ros.bench.timing import Stopwatch, in_turn  # noqa: E402
-from cooptrack_ros.core.config import named_config  # noqa: E402
-from cooptrack_ros.core.quantize import activation_ranges  # noqa: E402
-from cooptrack_ros.core.tracker import AgentTracker  # noqa: E402
-from cooptrack_ros.core.types import Side  # noqa: E402
-from cooptrack_ros.model.fast import decoder, encoder  # noqa: E402
-from cooptrack_ros.model.fast.network import FastNetwork  # noqa: E402
-from cooptrack_ros.model.fast.quantized import Int8Network  # noqa: E402
-from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples  # noqa: E402
-from cooptrack_ros.model.network import CoopTrackNetwork  # noqa: E402
+from cooptrack_ros.bench.arithmetic import Counter
+from cooptrack_ros.bench.machine import describe_machine, matmul_flops_per_second
+from cooptrack_ros.bench.scene import BenchScene
+from cooptrack_ros.bench.timing import Stopwatch, in_turn
+from cooptrack_ros.core.quantize import activation_ranges
+from cooptrack_ros.core.tracker import AgentTracker
+from cooptrack_ros.model.fast import decoder, encoder
+from cooptrack_ros.model.fast.network import FastNetwork
+from cooptrack_ros.model.fast.quantized import Int8Network
+from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples
+from cooptrack_ros.model.network import CoopTrackNetwork
 
 SCHEMA = 'cooptrack-bench-levers/1'
 VISION, MAP, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'
@@ -164,12 +157,10 @@ def predicted_ms(lever: Lever, counts: dict[str, Cost], vision_macs: float, spee
     return 1e3 * (saved.macs / speed.macs + saved.moved / speed.moved + saved.operations / speed.operations)
 
 
-def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str, Any]:
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Return predictions and measurements of all levers."""
-    config = named_config(config_name)
-    scene = BenchScene(config, side, (1920, 1080), 16 if side is Side.COOPERATIVE else 0)
-    network = bench_network(config, side, None)
-    settle_live_tracks(AgentTracker(network, config, side), scene, 30)
+    config, scene, network = prepared(args)
+    side, warmup, frames = args.side, args.warmup, args.frames
     ranges = activation_ranges(network, config, side, [map(scene.frame, range(_CALIBRATION_FRAMES))])
     trackers = {}
     for name, made in networks(copy.deepcopy(network), ranges).items():
@@ -195,7 +186,7 @@ def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str,
         levers.append({'name': lever.name, 'stages': lever.stages, 'without_ms': float(np.median(lacks)),
                        'with_ms': float(np.median(has)), 'measured_ms': float(np.median(lacks - has)),
                        'predicted_ms': predicted_ms(lever, counts, vision_macs, speed)})
-    return {'schema': SCHEMA, 'config': config_name, 'side': side.value, 'input_size': list(config.input_size),
+    return {'schema': SCHEMA, 'config': args.config, 'side': side.value, 'input_size': list(config.input_size),
             'frames': frames, 'machine': machine,
             'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9,
                       'us_per_operation': 1e6 / speed.operations}, 'levers': levers}
@@ -203,18 +194,11 @@ def measure(config_name: str, side: Side, frames: int, warmup: int) -> dict[str,
 
 def main() -> int:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--config', default='r50')
-    parser.add_argument('--side', type=Side, choices=list(Side), default=Side.VEHICLE)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--frames', type=int, default=15)
+    parser = step_arguments(__doc__, 15)
     parser.add_argument('--warmup', type=int, default=3)
-    parser.add_argument('--json', type=Path, required=True)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    result = measure(args.config, args.side, args.frames, args.warmup)
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps(result, indent=1), encoding='utf-8')
+    result = measure(args)
+    store(args.json, result)
     for lever in result['levers']:
         print(f"{lever['name']:80s} predicted {lever['predicted_ms']:7.1f} ms, measured {lever['measured_ms']:7.1f} ms")
     return 0

@@ -17,22 +17,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'src'))
+import torch
+from steps import settled, store
 
-import torch  # noqa: E402
-
-from cooptrack_ros.bench.machine import describe_machine  # noqa: E402
-from cooptrack_ros.bench.model import PATHS, Repeats  # noqa: E402
-from cooptrack_ros.bench.networks import bench_network, settle_live_tracks  # noqa: E402
-from cooptrack_ros.bench.scene import BenchScene  # noqa: E402
-from cooptrack_ros.bench.timing import Stopwatch, in_turn  # noqa: E402
-from cooptrack_ros.core.config import named_config  # noqa: E402
-from cooptrack_ros.core.execution import make_tracker  # noqa: E402
-from cooptrack_ros.core.types import Side  # noqa: E402
+from cooptrack_ros.bench.machine import describe_machine
+from cooptrack_ros.bench.model import PATHS, Repeats
+from cooptrack_ros.bench.scene import BenchScene
+from cooptrack_ros.bench.timing import Stopwatch, in_turn
+from cooptrack_ros.core.config import named_config
+from cooptrack_ros.core.execution import make_tracker
+from cooptrack_ros.core.types import Side
 
 SCHEMA = 'cooptrack-bench-sweep/2'
-_LIVE = 30
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,7 @@ def measure(varied: str, args: argparse.Namespace) -> list[dict[str, Any]]:
     for point in points:
         config = replace(named_config(args.config), **point.changes)
         scene = BenchScene(config, side, instances=point.instances, units=point.units)
-        network = bench_network(config, side, None)
-        settle_live_tracks(make_tracker(network, config, side, args.device, 'reference'), scene, _LIVE)
+        network = settled(config, scene, args.device)
         for path in PATHS:
             name = f'{point.value} {path}'
             trackers[name] = make_tracker(copy.deepcopy(network), config, side, args.device, path)
@@ -127,8 +122,7 @@ def main() -> int:
         found['rows'] += measure(varied, args)
         print(varied, ', '.join(f"{r['value']}: {r['times_ms']['fast']['p50']:.1f} ms" for r in found['rows']
                                 if r['varied'] == varied), flush=True)
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(found, indent=1), encoding='utf-8')
+        store(args.json, found)
     draw(args.picture, found['rows'])
     return 0
 
