@@ -100,3 +100,41 @@ def test_stamps_are_read_from_the_serialized_header(world, bag):
     Responder(world)
     entries = [e for e in player(world, bag).entries() if e.topic == '/ego/camera/image/compressed']
     assert np.diff([e.stamp_ns for e in entries]).tolist() == [STEP_NS] * (FRAMES - 1)
+
+
+class LateMatch:
+    """A publisher whose only listener is matched after some looks, and acknowledges what came before."""
+
+    def __init__(self, looks: int):
+        """Start without listener."""
+        self._looks, self.acknowledged = looks, False
+
+    def publish(self, data: bytes) -> None:
+        """Take a message."""
+
+    def get_subscription_count(self) -> int:
+        """Match the listener at the last look."""
+        self._looks -= 1
+        return int(self._looks <= 0)
+
+    def wait_for_all_acked(self, timeout) -> bool:
+        """Acknowledge, if there is a listener."""
+        assert timeout.nanoseconds > 0
+        self.acknowledged = self._looks <= 0
+        return True
+
+
+def test_what_is_played_first_on_a_topic_is_delivered_before_the_next_message(world, bag):
+    """A picture must not overtake its calibration, however late the middleware learns of a listener."""
+    Responder(world)
+    played = player(world, bag)
+    topic = '/ego/camera/calibration'
+    world.probe.create_subscription(type(calibration()), topic, lambda msg: None, LOCKSTEP_INPUT)
+    world.until(lambda: world.probe.count_subscribers(topic) == 1, 'the listener in the graph')
+    late = played._publishers[topic] = LateMatch(looks=3)
+    order = []
+    world.probe.create_subscription(
+        CompressedImage, '/ego/camera/image/compressed', lambda msg: order.append(late.acknowledged), LOCKSTEP_INPUT)
+    assert played.play_rate().ego_pictures == FRAMES
+    world.until(lambda: len(order) == FRAMES, 'all pictures')
+    assert all(order)

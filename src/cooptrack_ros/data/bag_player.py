@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -28,6 +29,8 @@ _STAMP_OFFSET = 4
 """A header is the first field of a picture; its stamp follows the four bytes of encapsulation."""
 _SETTLE_S = 0.5
 """The other side of a match may learn of it a little later; nothing announces that."""
+_DELIVERY_S = 5.0
+"""A listener that does not acknowledge in this time must not stop the replay."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class BagPlayer:
                             for t in summary.topics if t.count and self._is_played(t.name)}
         self._clock = node.create_publisher(Clock, '/clock', 10)
         self._now_ns = -1
+        self._delivered: set[str] = set()
         self.report = PlayReport()
 
     def _is_played(self, topic: str) -> bool:
@@ -192,6 +196,7 @@ class BagPlayer:
                 done[unit] = entry.stamp_ns
             else:
                 self._publish(entry)
+                self._await_delivery(entry.topic)
                 if entry.topic.endswith('/pair'):
                     ego_ns, unit, infra_ns = self._pair(entry)
                     partners.setdefault(ego_ns, {})[unit] = infra_ns
@@ -235,6 +240,7 @@ class BagPlayer:
                 self._spin(left)
             self._tick(entry.log_ns)
             self._publish(entry)
+            started += self._await_delivery(entry.topic)
             if entry.topic == EGO.topic(PICTURE):
                 advance(1)
         self._collector.settle(self._spin)
@@ -249,6 +255,24 @@ class BagPlayer:
             self.report.ego_pictures += 1
         elif unit is not None:
             self.report.unit_pictures[unit] = self.report.unit_pictures.get(unit, 0) + 1
+
+    def _await_delivery(self, topic: str) -> float:
+        """
+        Wait until the first message of a topic is with all its listeners; return the seconds that took.
+
+        A listener may learn of the publisher long after the publisher learned of it; until then nothing reaches it,
+        and a picture that overtakes its calibration is lost.
+        """
+        if topic in self._delivered:
+            return 0.0
+        self._delivered.add(topic)
+        started, publisher = time.monotonic(), self._publishers[topic]
+        deadline = started + _DELIVERY_S
+        while publisher.get_subscription_count() < self._node.count_subscribers(topic) \
+                and time.monotonic() < deadline:
+            self._spin(0.05)
+        publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic())))
+        return time.monotonic() - started
 
     def _tick(self, log_ns: int) -> None:
         if log_ns > self._now_ns:

@@ -54,15 +54,16 @@ class CameraInput:
 
     def subscribe(self, on_image, qos) -> list:
         """Listen to the pictures and to what describes them."""
-        node, (kind, topic) = self._node, self._pictures
-        subscriptions = [node.create_subscription(kind, topic, on_image, qos)]
+        node, subscriptions = self._node, []
         if not self._is_fixed:
             subscriptions.append(node.create_subscription(
                 CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos))
             if not self._uses_info:
                 subscriptions.append(node.create_subscription(
                     Calibration, f'{self._prefix}/calibration', self._on_calibration, LATCHED))
-        return subscriptions
+        # Last, because of what has come at once the executor takes that of the first subscription first.
+        kind, topic = self._pictures
+        return [*subscriptions, node.create_subscription(kind, topic, on_image, qos)]
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
