@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bev_encoder import BevEncoder, BevLayer
-from ..bev_geometry import BevGeometry, BevMotion
+from ..bev_geometry import BevGeometry
 from .precision import exact
 from .sampling import BorderedMaps, GridMaps, Maps, SampleHead
 
@@ -103,16 +103,17 @@ class FastEncoder:
         seen = geometry.visible[0].any(-1).sum(0).clamp(min=1)[:, None].to(device)
         return Views(tuple(views), maps, seen if cameras > 1 else None)
 
-    def __call__(self, features: Tensor, views: Views, motion: BevMotion, previous: Tensor | None,
+    def __call__(self, views: Views, features: Tensor, vector: Tensor, shift: Tensor, previous: Tensor | None = None,
                  alone: Tensor | None = None) -> Tensor:
         """
         Return the map (cells, C).
 
-        :param features: (V, C, h, w); :param previous: the last map (cells, C), already aligned, None without.
+        :param features: (V, C, h, w); :param vector: and :param shift: of a ``BevMotion``.
+        :param previous: the last map (cells, C), already aligned, None without.
         :param alone: (1,) bool says whether to do as without a previous map, whatever it holds.
         """
         with exact(x := self._encoder.queries.weight):
-            turned = self._encoder.motion_mlp(motion.vector)
+            turned = self._encoder.motion_mlp(vector)
         x = x + turned
         pixels = [F.linear(f.flatten(1).T, self._pixel_weight, camera.bias).split(self._dims, dim=-1)
                   for f, camera in zip(features, views.cameras, strict=True)]
@@ -137,7 +138,7 @@ class FastEncoder:
                     raw = torch.where(alone, x @ layer.from_previous.T, raw)
             # The constant holds places, which must not be rounded with the features.
             raw = x @ layer.from_now.T + raw + layer.constant
-            samples = layer.look.samples_of(raw, *_moved(motion.shift, self._maps.map_size))
+            samples = layer.look.samples_of(raw, *_moved(shift, self._maps.map_size))
             read = self._maps.sample(self._maps.table(*tables), samples)
             x = layer.source.norms[0](x + F.linear(read, layer.output_weight, layer.output_bias))
             x = layer.source.norms[1](x + self._see(layer, x, [p[number] for p in pixels], views))

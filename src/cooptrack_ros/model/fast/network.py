@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,11 +16,12 @@ from ..decoder import DecoderOutput
 from ..network import CoopTrackNetwork
 from .alignment import FastAlignment
 from .association import FastAssociation
-from .decoder import FastDecoder
-from .encoder import FastEncoder, Views
+from .decoder import Decoded, FastDecoder
+from .encoder import FastEncoder
 from .precision import features_in
 from .reasoner import FastReasoner
 from .sampling import BorderedMaps, GridMaps
+from .traced import Direct, Traced, constant
 from .vision import Vision
 
 
@@ -50,10 +52,13 @@ class FastNetwork:
         maps = GridMaps if fixed else BorderedMaps
         packs = on_cpu and not fixed and dtype == torch.float32
         self._vision = Vision(network.backbone, network.neck, dtype, packs)
-        self._encoder = FastEncoder(network.bev_encoder, maps)
-        self._decoder = FastDecoder(network.decoder, maps)
-        self._reasoner = FastReasoner(network.reasoner, shortens=not fixed)
-        self._views: tuple[BevGeometry, tuple[int, int], Views] | None = None
+        self._encoder = FastEncoder(constant(network.bev_encoder), maps)
+        self._decoder = FastDecoder(constant(network.decoder), maps)
+        self._reasoner = FastReasoner(constant(network.reasoner), shortens=not fixed)
+        # What lies between the operations of a GPU is hidden by graphs of its own.
+        self._settles = Traced if packs else Direct
+        self._encode: tuple[BevGeometry, tuple[int, int], Traced | Direct] | None = None
+        self._decode, self._reason = self._settles(self._decoder), self._settles(self._reasoner)
         if hasattr(network, 'association'):
             self._alignment = FastAlignment(network.alignment)
             self._association = FastAssociation(network.association)
@@ -74,24 +79,30 @@ class FastNetwork:
         :param previous_bev: must have gone through ``align_bev``; :param alone: (1,) bool, whether it does not count.
         """
         map_size = tuple(features.shape[-2:])
-        if self._views is None or self._views[0] is not geometry or self._views[1] != map_size:
-            self._views = geometry, map_size, self._encoder.views(geometry, map_size)
-        previous = None if previous_bev is None else previous_bev[0]
+        if self._encode is None or self._encode[0] is not geometry or self._encode[1] != map_size:
+            views = self._encoder.views(geometry, map_size)
+            self._encode = geometry, map_size, self._settles(partial(self._encoder, views))
+        inputs = [features[0], motion.vector, motion.shift]
+        if previous_bev is not None:
+            inputs += [previous_bev[0]] if alone is None else [previous_bev[0], alone]
         with self._features():
-            return self._encoder(features[0], self._views[2], motion, previous, alone)[None]
+            return self._encode[2](len(inputs), *inputs)[None]
 
     def decode(self, bev: Tensor, query_feats: Tensor, query_embeds: Tensor, ref_points: Tensor) -> DecoderOutput:
         """Return the results of the last decoder layer for queries (1, N, ...)."""
         with self._features():
-            last = self._decoder(bev[0], query_feats[0], query_embeds[0], ref_points[0])
+            last = Decoded(*self._decode(
+                query_feats.shape, bev[0], query_feats[0], query_embeds[0], ref_points[0]))
         return DecoderOutput(*(v[None, None] for v in (last.logits, last.codes, last.refs, last.feats)))
 
     def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
                hist_padding: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """Return semantic and motion features (1, N, C) enhanced by the already shifted histories."""
-        rows = (v[0] for v in (semantic, motion, hist_semantic, hist_motion, hist_padding, position))
+        rows = [v[0] for v in (semantic, motion, hist_semantic, hist_motion, hist_padding, position)]
+        old = self._reasoner.with_past(hist_padding[0])
+        rows += [] if old is None else [old]
         with self._features():
-            semantic, motion = self._reasoner(*rows)
+            semantic, motion = self._reason((semantic.shape, old is not None and len(old) > 0), *rows)
         return semantic[None], motion[None]
 
     def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,

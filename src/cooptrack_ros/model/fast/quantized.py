@@ -33,6 +33,7 @@ class Int8Network(FastNetwork):
         """
         backbone, neck = network.backbone, network.neck
         network = copy.deepcopy(network, {id(backbone): nn.Identity(), id(neck): nn.Identity()})
+        network.requires_grad_(False)
         ranges = _Known(ranges)
         for name, module in list(network.named_modules()):
             if isinstance(module, FeedForward) and is_large(module.inner):

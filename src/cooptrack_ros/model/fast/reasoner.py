@@ -106,24 +106,27 @@ class FastReasoner:
 
         :param shortens: look for instances without a past, for which a device must be waited for.
         """
-        self._reasoner, self._shortens = reasoner, shortens
+        self._reasoner, self._shortens = reasoner, shortens and reasoner.slots > 0
         if reasoner.slots:
             slots = reasoner.slot_positions()
             self._temporal = _HistoryBlock(reasoner.temporal, slots)
             self._motion = _HistoryBlock(reasoner.motion, slots)
 
+    def with_past(self, hist_padding: Tensor) -> Tensor | None:
+        """Return the rows (n,) that have a past, of padding (N, slots); None if that is not looked for."""
+        return torch.nonzero(~hist_padding[:, :-1].all(-1)).flatten() if self._shortens else None
+
     def __call__(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
-                 hist_padding: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+                 hist_padding: Tensor, position: Tensor, old: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """
         Return enhanced semantic and motion features (N, C).
 
         :param hist_semantic: (N, slots, C), the newest slot holding the current feature; same for motion.
         :param hist_padding: (N, slots) True where empty; :param position: (N, C) positional embeddings.
+        :param old: what ``with_past`` gave.
         """
         if self._reasoner.slots:
-            old = None
-            if self._shortens:
-                old = torch.nonzero(~hist_padding[:, :-1].all(-1)).flatten()
+            if old is not None:
                 hist_semantic, hist_motion, hist_padding = (
                     x[old] for x in (hist_semantic, hist_motion, hist_padding))
             semantic = self._temporal(semantic, hist_semantic, hist_padding, old)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .fold import folded
+from .traced import graph_of
 
 
 class Vision:
@@ -41,7 +42,5 @@ class Vision:
     def _pack(self, images: Tensor) -> torch.jit.ScriptModule:
         """Return the layers packed for one shape of input."""
         with warnings.catch_warnings():
-            # PyTorch points to torch.compile, which needs a C++ compiler on the vehicle computer.
             warnings.simplefilter('ignore', DeprecationWarning)
-            traced = torch.jit.trace(self._network, images, check_trace=False)
-            return torch.jit.optimize_for_inference(torch.jit.freeze(traced.eval()))
+            return torch.jit.optimize_for_inference(graph_of(self._network, (images,)))
