@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from ..core.config import ModelConfig
+from .area import scale_by_area
 
 MEAN_RGB = np.array([123.675, 116.28, 103.53])
 STD_RGB = np.array([58.395, 57.12, 57.375])
-_INTERPOLATION = {'linear': cv2.INTER_LINEAR, 'area': cv2.INTER_AREA}
 
 
 def scaled_size(image_shape: tuple[int, ...], config: ModelConfig) -> tuple[int, int]:
@@ -44,7 +44,7 @@ def prepare_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
 
 def fit_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     """
-    Return the picture (H, W, 3) uint8 scaled to fit the network input, not yet padded.
+    Return the picture (H, W, 3) scaled to fit the network input, not yet padded; uint8 for areas, else float32.
 
     :raises ValueError: for another type or shape.
     """
@@ -52,19 +52,33 @@ def fit_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
         raise ValueError(f'a picture must be uint8 (H, W, 3) in BGR order, not {bgr.dtype} {bgr.shape}')
     rows, columns = scaled_size(bgr.shape, config)
     # Bilinear interpolation must not round to whole grey levels; averaging over areas may.
-    source = bgr.astype(np.float32) if config.resize == 'linear' else bgr
-    return cv2.resize(source, (columns, rows), interpolation=_INTERPOLATION[config.resize])
+    if config.resize == 'linear':
+        return cv2.resize(bgr.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return scale_by_area(bgr, rows, columns)
 
 
 def normalize_image(scaled: np.ndarray, config: ModelConfig) -> np.ndarray:
     """Return a scaled BGR picture (rows, columns, 3) on 0..255 normalised and padded, float32 (3, rows, columns)."""
     rows, columns = scaled.shape[:2]
     padded = np.zeros((3, *config.input_size), np.float32)
-    for channel in range(3):
+    for channel, plane in enumerate(reversed(cv2.split(scaled))):
         values = padded[channel, :rows, :columns]
-        np.subtract(scaled[..., 2 - channel], MEAN_RGB[channel], out=values, casting='unsafe')
-        values /= STD_RGB[channel]
+        if scaled.dtype == np.uint8:
+            cv2.LUT(plane, _NORMALIZED[channel], values)
+        else:
+            _normalize(plane, channel, values)
     return padded
+
+
+def _normalize(plane: np.ndarray, channel: int, out: np.ndarray) -> np.ndarray:
+    """Write the normalised values of one colour, in RGB order, to ``out`` and return it."""
+    np.subtract(plane, MEAN_RGB[channel], out=out, casting='unsafe')
+    out /= STD_RGB[channel]
+    return out
+
+
+_NORMALIZED = [_normalize(np.arange(256), channel, np.empty(256, np.float32)) for channel in range(3)]
+"""By colour in RGB order, of every grey level."""
 
 
 def prepare_projection(img_from_lidar: np.ndarray, image_shape: tuple[int, ...], config: ModelConfig) -> np.ndarray:

@@ -58,25 +58,25 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
     msg.map_from_lidar = meta.map_from_lidar.reshape(16)
     msg.reset, msg.has_infra, msg.infra_count = meta.reset, meta.infra_age_s is not None, meta.infra_count
     msg.infra_age_s = float(meta.infra_age_s or 0.0)
-    msg.tracks = [_track(boxes, i, float(age_s[i]), int(provenance[i]), matches) for i in range(len(boxes))]
-    if missed_frames is not None:
-        for track, missed in zip(msg.tracks, missed_frames.tolist(), strict=True):
-            track.missed_frames = missed
+    missed = np.zeros(len(boxes), np.int64) if missed_frames is None else missed_frames
+    # As lists: reading one number after the other from arrays takes longer than making the messages.
+    columns = (boxes.track_id, boxes.label, boxes.score, provenance, age_s, missed, boxes.centre, boxes.size,
+               np.sin(boxes.yaw / 2), np.cos(boxes.yaw / 2), boxes.velocity, np.isfinite(boxes.velocity).all(1))
+    msg.tracks = [_track(*row, matches.get(row[0])) for row in zip(*(c.tolist() for c in columns), strict=True)]
     return msg
 
 
-def _track(boxes: Boxes, i: int, age_s: float, provenance: int, matches: dict[int, Match]) -> Track:
-    track = Track(id=int(boxes.track_id[i]), label=int(boxes.label[i]), class_name=CLASS_NAMES[int(boxes.label[i])],
-                  score=float(boxes.score[i]), provenance=provenance, age_s=age_s)
+def _track(number: int, label: int, score: float, provenance: int, age_s: float, missed: int, centre: list[float],
+           size: list[float], sine: float, cosine: float, velocity: list[float], has_velocity: bool,
+           match: Match | None) -> Track:
+    track = Track(id=number, label=label, class_name=CLASS_NAMES[label], score=score, provenance=provenance,
+                  age_s=age_s, missed_frames=missed, has_velocity=has_velocity)
     position, orientation = track.pose.position, track.pose.orientation
-    position.x, position.y, position.z = (float(v) for v in boxes.centre[i])
-    orientation.z, orientation.w = float(np.sin(boxes.yaw[i] / 2)), float(np.cos(boxes.yaw[i] / 2))
-    track.size.x, track.size.y, track.size.z = (float(v) for v in boxes.size[i])
-    velocity = boxes.velocity[i]
-    track.has_velocity = bool(np.isfinite(velocity).all())
-    if track.has_velocity:
-        track.velocity.x, track.velocity.y = float(velocity[0]), float(velocity[1])
-    match = matches.get(track.id)
+    position.x, position.y, position.z = centre
+    orientation.z, orientation.w = sine, cosine
+    track.size.x, track.size.y, track.size.z = size
+    if has_velocity:
+        track.velocity.x, track.velocity.y = velocity
     if match is not None:
         track.unit_id, track.infra_track_id, track.affinity = match.unit_id, match.infra_track_id, match.affinity
     return track

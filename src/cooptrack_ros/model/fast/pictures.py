@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...core.config import ModelConfig
+from ..area import area_shares
 from ..preprocess import MEAN_RGB, STD_RGB, scaled_size
 
 
@@ -29,7 +29,7 @@ class PictureScaler(nn.Module):
         self.register_buffer('mean', torch.from_numpy(MEAN_RGB).float().view(3, 1, 1))
         self.register_buffer('std', torch.from_numpy(STD_RGB).float().view(3, 1, 1))
         for name, n, m in zip(('rows', 'columns'), image_shape, self._scaled, strict=True):
-            self.register_buffer(name, torch.from_numpy(_shares(n, m)) if self._whole else None)
+            self.register_buffer(name, torch.from_numpy(area_shares(n, m)) if self._whole else None)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return (V, 3, rows, columns) float32 of BGR pictures (V, H, W, 3) uint8."""
@@ -41,12 +41,3 @@ class PictureScaler(nn.Module):
         else:
             planes = F.interpolate(planes, size=self._scaled, mode='bilinear', align_corners=False)
         return F.pad((planes - self.mean) / self.std, self._padding)
-
-
-def _shares(inputs: int, outputs: int) -> np.ndarray:
-    """Return (outputs, inputs) float32: how much of each output pixel lies on each input pixel."""
-    edges = np.arange(outputs + 1) * (inputs / outputs)
-    low, high = edges[:-1, None], edges[1:, None]
-    pixels = np.arange(inputs)
-    overlap = np.clip(np.minimum(high, pixels + 1) - np.maximum(low, pixels), 0, None)
-    return (overlap / overlap.sum(1, keepdims=True)).astype(np.float32)
