@@ -8,7 +8,8 @@ Networks that lack one lever each run in turn with the one that has all, on the 
 the differences within a frame, over the stages of the step that a lever acts on. The prediction is made of what a lever
 saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write (whole lines
 of the cache where they sample a map) at the speed of a sum, and operations at the cost of one on a single number; all
-three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction.
+three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction, for graphs
+what an operation on a single number costs less in one.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ from cooptrack_ros.bench.timing import Stopwatch, in_turn
 from cooptrack_ros.core.quantize import activation_ranges
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.model.fast import decoder, encoder
+from cooptrack_ros.model.fast import network as fast_network
 from cooptrack_ros.model.fast.network import FastNetwork
 from cooptrack_ros.model.fast.quantized import Int8Network
 from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples
+from cooptrack_ros.model.fast.traced import Direct, graph_of
 from cooptrack_ros.model.network import CoopTrackNetwork
 
 SCHEMA = 'cooptrack-bench-levers/1'
@@ -59,6 +62,8 @@ LEVERS = (
     Lever('decoder: merged layers, points only before the last layer, table sampling', 'fast', 'decode', (DECODER,)),
     Lever('reasoning: one product where there is one key, histories of old instances only', 'fast', 'reason',
           (REASONING,)),
+    Lever('map encoder, decoder and reasoning: graphs, without Python between the operations', 'fast', 'direct',
+          (MAP, DECODER, REASONING)),
     Lever('of encoder and decoder: a bordered table in place of grid_sample, the form for GPUs', 'fast', 'grid',
           (MAP, DECODER)),
     Lever('of encoder and decoder: softmax across rows', 'fast', 'softmax', (MAP, DECODER)),
@@ -68,6 +73,7 @@ _INT8_GAIN = 32 / 3 / 8
 """AVX2: 32 multiply-adds in 8-bit integers take three instructions, 8 in float32 take one."""
 _CALIBRATION_FRAMES = 4
 _SUM_NUMBERS = 2 ** 23
+_CHAIN = 500
 
 
 class _SideBySide(SampleHead):
@@ -89,12 +95,13 @@ class _SideBySide(SampleHead):
 @torch.no_grad()
 def networks(network: CoopTrackNetwork, ranges) -> dict[str, FastNetwork]:
     """Return all that is compared, by name; a method's name stands for the network that has the readable one."""
-    made = {name: FastNetwork(network) for name in ('fast', 'image_features', 'encode_bev', 'decode', 'reason', 'grid')}
+    made = {name: FastNetwork(network) for name in ('fast', 'image_features', 'encode_bev', 'decode', 'reason')}
     for name in ('image_features', 'encode_bev', 'decode', 'reason'):
         setattr(made[name], name, getattr(network, name))
-    grid = made['grid']
-    grid._encoder = encoder.FastEncoder(network.bev_encoder, GridMaps)
-    grid._decoder = decoder.FastDecoder(network.decoder, GridMaps)
+    with mock.patch.object(fast_network, 'BorderedMaps', GridMaps):
+        made['grid'] = FastNetwork(network)
+    with mock.patch.object(fast_network, 'Traced', Direct):
+        made['direct'] = FastNetwork(network)
     with mock.patch.object(encoder, 'SampleHead', _SideBySide), mock.patch.object(decoder, 'SampleHead', _SideBySide):
         made['softmax'] = FastNetwork(network)
     made |= {'int8': Int8Network(network, ranges), 'int8_layers': Int8Network(network, ranges),
@@ -133,6 +140,44 @@ def rates() -> Cost:
                 1 / best(lambda: one + one, 1000))
 
 
+class _Sums(torch.nn.Module):
+    """Operations on a single number, one after the other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x plus the number of operations."""
+        for _ in range(_CHAIN):
+            x = x + 1.0
+        return x
+
+
+@torch.inference_mode()
+def graph_gain_s() -> float:
+    """Return what an operation on a single number takes less in a graph."""
+    module, x = _Sums(), torch.ones(1)
+    graph, seconds = graph_of(module, (x,)), {}
+    for _ in range(50):
+        for name, function in (('python', module), ('graph', graph)):
+            started = time.perf_counter()
+            function(x)
+            seconds[name] = min(seconds.get(name, float('inf')), time.perf_counter() - started)
+    return (seconds['python'] - seconds['graph']) / _CHAIN
+
+
+def operations_in_graphs(tracker: AgentTracker, scene: BenchScene) -> int:
+    """Return how many operations of a step are in graphs; :param tracker: one that has none."""
+    counted = []
+
+    def count(self: Direct, key, *inputs: Tensor):
+        with Counter() as counter:
+            result = self._function(*inputs)
+        counted.append(counter.operations)
+        return result
+    state, _ = tracker.step(tracker.initial(), scene.frame(0), scene.messages(0))
+    with mock.patch.object(Direct, '__call__', count):
+        tracker.step(state, scene.frame(1), scene.messages(1))
+    return sum(counted)
+
+
 def costs(trackers: dict[str, AgentTracker], scene: BenchScene) -> dict[str, Cost]:
     """Return the counts of the second step; nothing inside packed or integer layers is counted."""
     found = {}
@@ -169,6 +214,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     machine, speed = describe_machine(), rates()
     counts = costs(trackers, scene)
     vision_macs = counts['image_features'].macs - counts['fast'].macs
+    graphs_ms = 1e3 * graph_gain_s() * operations_in_graphs(trackers['direct'], scene)
     states = {name: tracker.initial() for name, tracker in trackers.items()}
     seconds: dict[str, list[dict[str, float]]] = {name: [] for name in trackers}
     for index in range(warmup + frames):
@@ -185,7 +231,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                       for name in (lever.has, lever.lacks))
         levers.append({'name': lever.name, 'stages': lever.stages, 'without_ms': float(np.median(lacks)),
                        'with_ms': float(np.median(has)), 'measured_ms': float(np.median(lacks - has)),
-                       'predicted_ms': predicted_ms(lever, counts, vision_macs, speed)})
+                       'predicted_ms': graphs_ms if lever.lacks == 'direct' else predicted_ms(
+                           lever, counts, vision_macs, speed)})
     return {'schema': SCHEMA, 'config': args.config, 'side': side.value, 'input_size': list(config.input_size),
             'frames': frames, 'machine': machine,
             'rates': {'gmac_per_s': speed.macs / 1e9, 'gb_per_s': speed.moved / 1e9,
@@ -195,7 +242,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def main() -> int:
     """Measure and write."""
     parser = step_arguments(__doc__, 15)
-    parser.add_argument('--warmup', type=int, default=3)
+    parser.add_argument('--warmup', type=int, default=8)
     args = parser.parse_args()
     result = measure(args)
     store(args.json, result)

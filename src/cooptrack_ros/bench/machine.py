@@ -56,6 +56,13 @@ def rss_mib(pid: int) -> float:
     return pages * os.sysconf('SC_PAGE_SIZE') / MIB
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the time that all threads of a running process have spent on cores."""
+    # What comes before the last bracket is the name of the program, which may hold spaces.
+    fields = Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 def synchronize(device: torch.device) -> None:
     """Wait until a device has done what it was given."""
     if device.type == 'cuda':

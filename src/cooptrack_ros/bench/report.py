@@ -96,7 +96,8 @@ def _codec_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
 def _node_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
     rows = [[name, *(times[q] for q in _QUANTILES)] for name, times in result['times_ms'].items()]
     memory = result['memory']
-    rows += [['start to first output, s', result['start_s'], '', '', ''],
+    rows += [['time on all cores, a frame', result['cpu_ms_per_frame'], '', '', ''],
+             ['start to first output, s', result['start_s'], '', '', ''],
              ['resident memory at start and end, MiB', memory['start_mib'], memory['end_mib'], '', ''],
              ['p99 at the start and at the end, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
     if result.get('rate_hz'):
@@ -181,6 +182,19 @@ def _sweep(results: Mapping[str, Result]) -> list[str]:
     return out[:-1]
 
 
+def _both_nodes(results: Mapping[str, Result]) -> list[str]:
+    """Return what two nodes on one machine answered, a table per recording."""
+    out: list[str] = []
+    for name, r in _of(results, 'both-nodes'):
+        rows = [[kind, node['pictures'], node['answered'], *(
+            node['latency_ms'][part][q] for part in ('total', 'wait', 'compute') for q in ('p50', 'p95'))]
+                for kind, node in r['nodes'].items()]
+        out += [f'`{name}`, {r["weights"]}, {machine_words(r["machine"])}:', '', *_markdown(
+            ['node', 'pictures', 'answered', 'whole p50 ms', 'p95', 'waiting p50 ms', 'p95', 'computing p50 ms', 'p95'],
+            rows), '']
+    return out[:-1]
+
+
 def _levers(results: Mapping[str, Result]) -> list[str]:
     """Return what every lever was predicted to save and did, a table per measured network."""
     out: list[str] = []
@@ -234,5 +248,6 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
-    'train': _trainings, 'sweep': _sweep, 'levers': _levers, 'operators': _operators, 'goals': _goals, 'air': _air}
+    'train': _trainings, 'sweep': _sweep, 'levers': _levers, 'operators': _operators, 'goals': _goals, 'air': _air,
+    'both': _both_nodes}
 """Tables that a document may name."""

@@ -40,7 +40,7 @@ def _add_model(actions) -> None:
     model.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
     model.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
     model.add_argument('--frames', type=int, help='timed frames (default: 20 on a CPU, 500 on a GPU)')
-    model.add_argument('--warmup', type=int, help='frames before (default: 3 on a CPU, 50 on a GPU)')
+    model.add_argument('--warmup', type=int, help='frames before (default: 8 on a CPU, 50 on a GPU)')
     model.add_argument('--live', type=int, default=30, help='live tracks that the class bias is shifted to give; 0: it '
                        'stays as it is (default: %(default)s)')
     model.add_argument('--instances', default='0', metavar='N[,N...]', help='roadside instances per unit and frame '

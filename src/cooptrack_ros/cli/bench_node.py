@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..bench.machine import describe_machine, rss_mib
+from ..bench.machine import cpu_seconds, describe_machine, rss_mib
 from ..bench.networks import bench_network, settle_live_tracks
 from ..bench.scene import BenchScene
 from ..bench.timing import statistics_ms
@@ -126,16 +126,18 @@ def _measure(setting: NodeSetting, scene: BenchScene, model_id: str, start: Call
         for _ in range(setting.warmup):
             feeder.frame(process)
         feeder.rest()
-        answers, memory = [], [rss_mib(process.pid)]
+        answers, memory, cpu_s = [], [rss_mib(process.pid)], cpu_seconds(process.pid)
         every = max(setting.frames // _MEMORY_SAMPLES, 1)
         for number in range(setting.frames):
             answers += feeder.frame(process)
             if (number + 1) % every == 0:
                 memory.append(rss_mib(process.pid))
         answers += feeder.rest()
+        cpu_s = cpu_seconds(process.pid) - cpu_s
     if not answers:
         raise UserError(f'no frame was answered at {setting.rate_hz:g} Hz')
-    return {'start_s': start_s, 'jpeg_bytes': feeder.jpeg_bytes, 'answered': len(answers), **_times(answers),
+    return {'start_s': start_s, 'jpeg_bytes': feeder.jpeg_bytes, 'answered': len(answers),
+            'cpu_ms_per_frame': cpu_s / setting.frames * 1e3, **_times(answers),
             'tracks': _spread([a.tracks for a in answers]),
             'memory': _memory(memory)}
 

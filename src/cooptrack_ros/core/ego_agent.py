@@ -13,6 +13,7 @@ from .duplicates import distinct
 from .late import LateConfig, LateTracker, fuse_boxes, match_boxes, message_stamps, roadside_boxes, without_host
 from .misalignment import Misalignment, MisalignmentEstimator
 from .types import Boxes, Frame, FrameOutput, Match, OwnView, RoadsideMessage
+from .warm_up import warm_up
 
 
 class Tracker(Protocol):
@@ -73,9 +74,8 @@ class EgoAgent:
         self._poses.update(messages, self._stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
 
     def warm_up(self, frame: Frame) -> None:
-        """Run the network once without remembering anything."""
-        state, _ = self._tracker.step(self._tracker.initial(), frame)
-        self._tracker.look(state)
+        """Run the network some times without remembering anything."""
+        self._tracker.look(warm_up(self._tracker, frame))
 
     def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
              zero_features: bool = False, corrects_poses: bool = False) -> EgoResult:

@@ -10,6 +10,7 @@ import numpy as np
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray, UnitInfo
 
 from ..core.types import FrameOutput, Side
+from ..core.warm_up import warm_up
 from ..model.store import ModelPackage
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
@@ -44,7 +45,7 @@ class RoadsideNode(AgentNode):
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
-        self._tracker.step(self._state, blank_frame(package.config, len(self.cameras)))
+        warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
         seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, seen_score)
         self._sender = FeatureOutput(package, self._output, lambda: secrets.randbits(63))

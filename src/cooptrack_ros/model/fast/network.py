@@ -102,7 +102,7 @@ class FastNetwork:
         old = self._reasoner.with_past(hist_padding[0])
         rows += [] if old is None else [old]
         with self._features():
-            semantic, motion = self._reason((semantic.shape, old is not None and len(old) > 0), *rows)
+            semantic, motion = self._reason(semantic.shape, *rows)
         return semantic[None], motion[None]
 
     def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,

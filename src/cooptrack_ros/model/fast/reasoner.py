@@ -39,7 +39,8 @@ class _HistoryAttention:
         c = attention.dims
         weight, bias = attention.in_weight, attention.in_bias
         self._heads, self._out = attention.heads, attention.out
-        self._scale = 1 / math.sqrt(c // attention.heads)
+        self._width = c // attention.heads
+        self._scale = 1 / math.sqrt(self._width)
         self._query_weight = weight[:c]
         self._query_bias = F.linear(slots[-1], weight[:c], bias[:c])
         self._memory_weight = weight[c:]
@@ -49,9 +50,9 @@ class _HistoryAttention:
     def __call__(self, x: Tensor, history: Tensor, padding: Tensor) -> Tensor:
         """Return (n, C) of x (n, C), history (n, slots, C) and padding (n, slots), True where empty."""
         count, slots, _ = history.shape
-        query = F.linear(x, self._query_weight, self._query_bias).view(count, 1, self._heads, -1)
+        query = F.linear(x, self._query_weight, self._query_bias).view(count, 1, self._heads, self._width)
         key, value = ((history @ self._memory_weight.T) + self._memory_bias).view(
-            count, slots, 2, self._heads, -1).unbind(2)
+            count, slots, 2, self._heads, self._width).unbind(2)
         scores = ((query * key).sum(-1) * self._scale).masked_fill(padding[..., None], -torch.inf)
         attended = (scores.softmax(1)[..., None] * value).sum(1)
         return self._out(attended.flatten(1))
@@ -90,9 +91,7 @@ class _HistoryBlock:
             if old is None:
                 seen = part.history(x, history, padding)
             else:
-                seen = part.newest_only(feature)
-                if len(old):
-                    seen = seen.index_copy(0, old, part.history(x[old], history, padding))
+                seen = part.newest_only(feature).index_copy(0, old, part.history(x[old], history, padding))
             x = norms[2](part.layer.ffn(norms[1](x + seen)))
         return self._norm(x)
 

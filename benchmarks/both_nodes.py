@@ -1,0 +1,95 @@
+"""
+Both nodes on one machine in real time: how many pictures of a recording they answer, and how late.
+
+    python benchmarks/both_nodes.py --json benchmarks/results/both_nodes.json
+
+A made-up town is played to a roadside node and an ego node, with the topics and without the limits of the launch files:
+pictures of both cameras at 10 Hz, at the same moments. The player and what receives all answers run on the same cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from steps import store
+
+from cooptrack_ros.bench.machine import describe_machine
+from cooptrack_ros.data.bag import convert
+from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.synth import generate
+from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
+
+SCHEMA = 'cooptrack-bench-both-nodes/1'
+UNIT = 'rsu_1'
+_SPACES = {'ego': '/ego', 'roadside': f'/infra/{UNIT}'}
+_LONGEST_S = 600.0
+
+
+def node_command(kind: str, weights: str) -> list[str]:
+    """Return the command of a node."""
+    space = _SPACES[kind]
+    topics = {f'~/input/{t}': f'{space}/camera/{t}' for t in ('image/compressed', 'calibration', 'camera_info')}
+    topics |= {'~/input/odometry': '/ego/odometry', '__ns': space}
+    parameters = {'weights': weights, 'use_sim_time': 'true'}
+    parameters |= {'infra_units': UNIT} if kind == 'ego' else {'unit_id': UNIT}
+    words = [w for name, topic in topics.items() for w in ('-r', f'{name}:={topic}')]
+    words += [w for name, value in parameters.items() for w in ('-p', f'{name}:={value}')]
+    return [sys.executable, '-m', f'cooptrack_ros.nodes.{kind}_node', '--ros-args', *words]
+
+
+def play(bag: Path, weights: str, scratch: Path) -> dict[str, Any]:
+    """Start the nodes, play the bag, and return what the player counted."""
+    variables, report = environment(free_domains(1), scratch), scratch / 'replay.json'
+    del variables['OMP_NUM_THREADS']
+    with ExitStack() as running:
+        nodes = [running.enter_context(Process(
+            f'{kind} node', node_command(kind, weights), scratch / f'{kind}.log', variables)) for kind in _SPACES]
+        player = running.enter_context(Process('replay', tool_command(
+            'replay', bag, '--rate', 1, '--json', report), scratch / 'replay.log', variables))
+        finish(player, nodes, _LONGEST_S, threading.Event())
+    return json.loads(report.read_text(encoding='utf-8'))
+
+
+def summary(replay: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of both nodes."""
+    answered = {'ego': replay['tracks'], 'roadside': replay['features'][f'/infra/{UNIT}/features']}
+    pictures = {'ego': replay['ego_pictures'], 'roadside': replay['unit_pictures'][UNIT]}
+    return {'nodes': {kind: {
+        'pictures': pictures[kind], 'answered': answered[kind], 'answered_share': answered[kind] / pictures[kind],
+        'latency_ms': replay['latency_ms'][f'{space}/{kind}_node']} for kind, space in _SPACES.items()},
+        'modes': replay['modes']}
+
+
+def main() -> int:
+    """Measure, print and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--weights', default='mini')
+    parser.add_argument('--seed', type=int, default=20002, help='of the town')
+    parser.add_argument('--seconds', type=float, default=20.0, help='length of the recording')
+    parser.add_argument('--json', type=Path, required=True)
+    args = parser.parse_args()
+    machine, size = describe_machine(), (960, 540)
+    with tempfile.TemporaryDirectory() as scratch:
+        town, bag = Path(scratch) / 'town', Path(scratch) / 'bag'
+        generate(town, args.seed, args.seconds, size)
+        dataset = SpdDataset(town)
+        convert(dataset, dataset.sequences()[0], bag, UNIT)
+        found = summary(play(bag, args.weights, Path(scratch)))
+    store(args.json, {'schema': SCHEMA, 'weights': args.weights, 'seed': args.seed, 'seconds': args.seconds,
+                      'picture_size': list(size), 'machine': machine, **found})
+    for kind, node in found['nodes'].items():
+        print(f"{kind}: {node['answered']} of {node['pictures']} pictures, "
+              f"p50 {node['latency_ms']['total']['p50']:.0f} ms, p95 {node['latency_ms']['total']['p95']:.0f} ms")
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""What a tracker prepares while it runs is prepared before the first real frame."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Protocol
+
+from .types import Frame, FrameOutput
+
+_FRAMES = 8
+"""After so many alike everything is there that is kept for shapes, see ``model.fast.traced``."""
+_LONGEST_S = 1.0
+_STEP_NS = 100_000_000
+
+
+class Steps(Protocol):
+    """What is warmed up."""
+
+    def initial(self) -> Any:
+        """Return the state before the first frame."""
+
+    def step(self, state: Any, frame: Frame) -> tuple[Any, FrameOutput]:
+        """Process one frame."""
+
+
+def warm_up(tracker: Steps, frame: Frame) -> Any:
+    """Show a tracker a frame again and again, for about a second at most, and return the state, good for nothing."""
+    state, start = tracker.initial(), time.monotonic()
+    for number in range(_FRAMES):
+        state, _ = tracker.step(state, replace(frame, stamp_ns=frame.stamp_ns + number * _STEP_NS))
+        if time.monotonic() - start > _LONGEST_S:
+            break
+    return state
