@@ -57,7 +57,7 @@ class Repeats:
 
     @staticmethod
     def default(device: str) -> Repeats:
-        """Return what gives a stable 99th percentile on a GPU, and on a CPU a bearable run after its graphs are made."""
+        """Return what gives a stable 99th percentile on a GPU, and on a CPU a bearable run once its graphs are made."""
         return Repeats(50, 500) if torch.device(device).type == 'cuda' else Repeats(8, 20)
 
 

@@ -104,7 +104,9 @@ def test_goals_name_results_that_are_measured():
     spec = importlib.util.spec_from_file_location('performance', ROOT / 'benchmarks' / 'performance.py')
     performance = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(performance)
-    assert {name for goal in GOALS for name in goal.results} <= performance.CPU.keys() | performance.GPU.keys()
+    others = {name for goal in GOALS for name in goal.results} - performance.CPU.keys() - performance.GPU.keys()
+    # Of a script of their own, which says so.
+    assert all(f'results/{name}.json' in (ROOT / 'benchmarks' / f'{name}.py').read_text() for name in others)
 
 
 @pytest.mark.parametrize(('is_least', 'words'), [(False, ['yes', 'yes', 'no']), (True, ['no', 'yes', 'yes'])])
