@@ -68,14 +68,14 @@ def summary(replay: dict[str, Any]) -> dict[str, Any]:
         'modes': replay['modes']}
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
     parser.add_argument('--seed', type=int, default=20002, help='of the town')
     parser.add_argument('--seconds', type=float, default=20.0, help='length of the recording')
     parser.add_argument('--json', type=Path, required=True)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     machine, size = describe_machine(), (960, 540)
     with tempfile.TemporaryDirectory() as scratch:
         town, bag = Path(scratch) / 'town', Path(scratch) / 'bag'
