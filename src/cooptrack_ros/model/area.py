@@ -30,12 +30,13 @@ def scale_by_area(bgr: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """
     Return the picture (rows, columns, 3) uint8 as OpenCV does, which is slower for ratios like 15 to 8.
 
-    :param bgr: (H, W, 3) uint8, contiguous.
+    :param bgr: (H, W, 3) uint8.
     """
     blocks = _blocks(*bgr.shape[:2], rows, columns)
     if blocks is None:
         return cv2.resize(bgr, (columns, rows), interpolation=cv2.INTER_AREA)
-    source = torch.from_numpy(np.ascontiguousarray(bgr)).view(-1, blocks.down.shape[1], 3 * bgr.shape[1])
+    # What cannot be written to is copied, too: PyTorch warns of it.
+    source = torch.from_numpy(np.require(bgr, requirements='CW')).view(-1, blocks.down.shape[1], 3 * bgr.shape[1])
     scaled = torch.empty(rows, 3 * columns)
     with torch.inference_mode():
         for strip, target in zip(source.tensor_split(_STRIPS), scaled.view(len(source), -1).tensor_split(_STRIPS),

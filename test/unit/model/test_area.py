@@ -31,3 +31,11 @@ def test_all_others_are_left_to_opencv(shape, rows, columns):
     assert _blocks(*shape, rows, columns) is None
     ours, expected = both(shape, rows, columns)
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_picture_in_a_message_may_be_read_only_and_stays_as_it_is():
+    picture = np.random.default_rng(0).integers(0, 256, (45, 75, 3), dtype=np.uint8)
+    before, read_only = picture.copy(), np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.shape)
+    np.testing.assert_array_equal(scale_by_area(read_only, 24, 40), scale_by_area(picture, 24, 40))
+    np.testing.assert_array_equal(picture, before)
