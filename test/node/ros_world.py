@@ -75,7 +75,7 @@ class FakeTracker:
         matches = tuple(Match(8 + i, messages[0].unit_id, i, i, 0.5) for i in range(received))
         reset = state is None or not 0 <= frame.stamp_ns - state <= 500_000_000
         return frame.stamp_ns, FrameOutput(frame.stamp_ns, tracks, np.ones(len(tracks), bool), tracks, instances(2),
-                                           matches, reset, {'decoder': 0.001})
+                                           matches, reset, {'decoder': 1e-6})
 
     def look(self, state):
         """Find nothing."""
