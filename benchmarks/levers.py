@@ -39,7 +39,7 @@ from cooptrack_ros.model.fast import network as fast_network
 from cooptrack_ros.model.fast.network import FastNetwork
 from cooptrack_ros.model.fast.quantized import Int8Network
 from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples
-from cooptrack_ros.model.fast.traced import Direct, graph_of
+from cooptrack_ros.model.fast.traced import Direct, Traced, graph_of
 from cooptrack_ros.model.network import CoopTrackNetwork
 
 SCHEMA = 'cooptrack-bench-levers/1'
@@ -104,8 +104,8 @@ def networks(network: CoopTrackNetwork, ranges) -> dict[str, FastNetwork]:
         made['direct'] = FastNetwork(network)
     with mock.patch.object(encoder, 'SampleHead', _SideBySide), mock.patch.object(decoder, 'SampleHead', _SideBySide):
         made['softmax'] = FastNetwork(network)
-    made |= {'int8': Int8Network(network, ranges), 'int8_layers': Int8Network(network, ranges),
-             'int8_vision': FastNetwork(network)}
+    made |= {'int8': Int8Network(network, ranges), 'int8_layers': Int8Network(network, ranges)}
+    made['int8_vision'] = FastNetwork(network, traces=made['int8']._settles is Traced)
     made['int8_layers']._vision, made['int8_vision']._vision = made['fast']._vision, made['int8']._vision
     return made
 

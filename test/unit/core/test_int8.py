@@ -123,7 +123,8 @@ def test_a_tracker_in_integers_sees_about_what_the_fast_one_sees(config):
     for execution in ('fast', 'int8'):
         tracker = make_tracker(network, config, Side.VEHICLE, execution=execution, ranges=ranges)
         state = tracker.initial()
-        for index in range(2):
+        # Two frames to compare; the others show that graphs can be made of all that they are made of.
+        for index in (0, 1) if execution == 'fast' else (0, 1, 2, 3, 4, 5, 0, 1):
             seen[execution] = {}
             state, _ = tracker.advance(
                 state, tracker.prepare(make_frame(index)), observe=seen[execution].__setitem__)

@@ -34,13 +34,15 @@ class FastNetwork:
     """
 
     @torch.no_grad()
-    def __init__(self, network: CoopTrackNetwork, dtype: torch.dtype = torch.float32, fixed: bool | None = None):
+    def __init__(self, network: CoopTrackNetwork, dtype: torch.dtype = torch.float32, fixed: bool | None = None,
+                 traces: bool = True):
         """
         Prepare a network that already lies on its device.
 
         :param dtype: in which features are computed, see ``model.fast.precision``.
         :param fixed: compute everything for all rows with operations that every device and format of networks has,
             so that nobody waits for a device; by default everywhere but on a CPU, which is faster otherwise.
+        :param traces: make graphs of what can be one, in float32 on a CPU.
         """
         self._network = network
         self.config, self.side = network.config, network.side
@@ -56,7 +58,7 @@ class FastNetwork:
         self._decoder = FastDecoder(constant(network.decoder), maps)
         self._reasoner = FastReasoner(constant(network.reasoner), shortens=not fixed)
         # What lies between the operations of a GPU is hidden by graphs of its own.
-        self._settles = Traced if packs else Direct
+        self._settles = Traced if packs and traces else Direct
         self._encode: tuple[BevGeometry, tuple[int, int], Traced | Direct] | None = None
         self._decode, self._reason = self._settles(self._decoder), self._settles(self._reasoner)
         if hasattr(network, 'association'):

@@ -35,14 +35,17 @@ class Int8Network(FastNetwork):
         network = copy.deepcopy(network, {id(backbone): nn.Identity(), id(neck): nn.Identity()})
         network.requires_grad_(False)
         ranges = _Known(ranges)
-        for name, module in list(network.named_modules()):
-            if isinstance(module, FeedForward) and is_large(module.inner):
-                network.set_submodule(name, Int8FeedForward(
-                    module, Grid.of(*ranges[name]), Grid.of(0.0, ranges[hidden(name)][1])))
-        super().__init__(network)
+        forward = {name: module for name, module in network.named_modules()
+                   if isinstance(module, FeedForward) and is_large(module.inner)}
+        for name, module in forward.items():
+            network.set_submodule(name, Int8FeedForward(
+                module, Grid.of(*ranges[name]), Grid.of(0.0, ranges[hidden(name)][1])))
+        is_map_large = is_large(network.decoder.layers[0].sampling.value)
+        # Packed integers cannot be constants of a graph.
+        super().__init__(network, traces=not forward and not is_map_large)
         self._vision = int8_vision(vision_graph(backbone, neck), ranges)
         values = self._decoder.values
-        if is_large(network.decoder.layers[0].sampling.value):
+        if is_map_large:
             self._decoder.values = Int8Linear(values.weight, values.bias, Grid.of(*ranges[DECODER_MAP]))
 
 
