@@ -96,8 +96,10 @@ def _codec_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
 def _node_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
     rows = [[name, *(times[q] for q in _QUANTILES)] for name, times in result['times_ms'].items()]
     memory = result['memory']
-    rows += [['time on all cores, a frame', result['cpu_ms_per_frame'], '', '', ''],
-             ['start to first output, s', result['start_s'], '', '', ''],
+    # Results of before do not hold it.
+    if 'cpu_ms_per_frame' in result:
+        rows.append(['time on all cores, a frame', result['cpu_ms_per_frame'], '', '', ''])
+    rows += [['start to first output, s', result['start_s'], '', '', ''],
              ['resident memory at start and end, MiB', memory['start_mib'], memory['end_mib'], '', ''],
              ['p99 at the start and at the end, ms', result['p99_start_ms'], result['p99_end_ms'], '', '']]
     if result.get('rate_hz'):
