@@ -28,7 +28,7 @@ def test_programs_leave_numpy_one_thread(module):
     assert threads(module) == 1
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason='one core has one thread anyway')
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason='one core has one thread anyway')
 def test_who_imports_the_core_decides_for_himself():
     assert threads('cooptrack_ros.core.geometry') > 1
     assert threads('cooptrack_ros.nodes', OPENBLAS_NUM_THREADS='2') == 2
