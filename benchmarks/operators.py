@@ -22,7 +22,8 @@ from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.quantize import activation_ranges
 
 SCHEMA = 'cooptrack-bench-operators/1'
-_WARMUP = 4
+_WARMUP = 8
+"""Frames until the graphs of the fast path are made."""
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
