@@ -26,10 +26,11 @@ from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.demo.domains import free_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
+from cooptrack_ros.wire.topics import EGO_NAMESPACE, features_topic, unit_namespace
 
 SCHEMA = 'cooptrack-bench-both-nodes/1'
 UNIT = 'rsu_1'
-_SPACES = {'ego': '/ego', 'roadside': f'/infra/{UNIT}'}
+_SPACES = {'ego': EGO_NAMESPACE, 'roadside': unit_namespace(UNIT)}
 _LONGEST_S = 600.0
 
 
@@ -60,7 +61,7 @@ def play(bag: Path, weights: str, scratch: Path) -> dict[str, Any]:
 
 def summary(replay: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of both nodes."""
-    answered = {'ego': replay['tracks'], 'roadside': replay['features'][f'/infra/{UNIT}/features']}
+    answered = {'ego': replay['tracks'], 'roadside': replay['features'][features_topic(UNIT)]}
     pictures = {'ego': replay['ego_pictures'], 'roadside': replay['unit_pictures'][UNIT]}
     return {'nodes': {kind: {
         'pictures': pictures[kind], 'answered': answered[kind], 'answered_share': answered[kind] / pictures[kind],

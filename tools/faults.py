@@ -20,13 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from live.fault_table import Row, table, with_table
 from live.network import Link, Unavailable, need_root_and, separated
-from live.observer import EGO
 from live.system import System, differences, make_bag
 
 from cooptrack_ros.core.atomic_file import write_atomically
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.demo.processes import end_orderly_when_terminated
 from cooptrack_ros.model.store import open_model
+from cooptrack_ros.wire.topics import EGO_NODE, features_topic
 
 if TYPE_CHECKING:
     from cooptrack_msgs.msg import InstanceFeatureArray
@@ -238,7 +238,7 @@ class Faults:
         with self._system() as system:
             system.start_all()
             unit, sent = system.units[0], [0]
-            publisher = system.node.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', 5)
+            publisher = system.node.create_publisher(InstanceFeatureArray, features_topic(unit), 5)
             message = InstanceFeatureArray(version=InstanceFeatureArray.VERSION, unit_id=unit, count=900, width=1024)
 
             def cause() -> None:
@@ -260,7 +260,7 @@ class Faults:
         with self._system() as system:
             system.start_all()
             unit, real, mark = system.units[0], [], [float('inf')]
-            topic = f'/infra/{unit}/features'
+            topic = features_topic(unit)
             system.node.create_subscription(InstanceFeatureArray, topic, real.append, 1)
             publisher = system.node.create_publisher(InstanceFeatureArray, topic, 5)
             system.until(lambda: real, PATIENCE_S, 'a message of the unit')
@@ -313,7 +313,7 @@ class Faults:
                    f'the recording; left on the disk: {", ".join(left) or "nothing"}')
 
     def _told(self, system: System, unit: str = '') -> str:
-        name = f'{EGO}: unit {unit}' if unit else EGO
+        name = f'{EGO_NODE}: unit {unit}' if unit else EGO_NODE
         return self._short(system.observer.status.get(name, ('nothing', {}))[0])
 
     def _short(self, text: str) -> str:

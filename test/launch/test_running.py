@@ -15,7 +15,6 @@ from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pai
 from rosbags.rosbag2 import Reader
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
-from cooptrack_ros.data.bag_collector import features_topic, tracks_topic
 from cooptrack_ros.data.bag_types import LATCHED
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.demo.domains import free_domains
@@ -23,6 +22,7 @@ from cooptrack_ros.demo.processes import Process, environment, finish, launch_co
 from cooptrack_ros.nodes import single_process
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.wire.topics import features_topic, tracks_topic
 
 FRAMES = 4
 ANSWERS = {features_topic('rsu_1'): InstanceFeatureArray, '/infra/rsu_1/roadside_node/output/tracks': TrackArray,

@@ -14,7 +14,7 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.bag_collector import Collector, features_topic, tracks_topic
+from cooptrack_ros.data.bag_collector import Collector
 from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
 from cooptrack_ros.data.bag_tracks import read_recording
 from cooptrack_ros.data.bag_types import LATCHED
@@ -22,6 +22,7 @@ from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.wire.topics import features_topic, tracks_topic
 
 FRAMES = 3
 LATER_NS = 20_000_000

@@ -14,7 +14,7 @@ from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
 from cooptrack_ros.data.bag import convert
-from cooptrack_ros.data.bag_collector import Collector, fused_units, tracks_topic
+from cooptrack_ros.data.bag_collector import Collector, fused_units
 from cooptrack_ros.data.bag_merge import merge_features
 from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
 from cooptrack_ros.data.bag_tracks import read_recording
@@ -27,6 +27,7 @@ from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.wire.arrays import stamp_ns
+from cooptrack_ros.wire.topics import tracks_topic
 
 UNITS = ['unit_1', 'unit_2']
 FRAMES = 3

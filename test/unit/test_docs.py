@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cooptrack_ros.wire.topics import UNIT_TOPICS, unit_topic
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
@@ -26,7 +28,7 @@ def test_links_to_headings_lead_to_one(page):
 def test_every_topic_of_the_nodes_is_documented():
     sources = '\n'.join(p.read_text(encoding='utf-8') for p in (ROOT / 'src/cooptrack_ros/nodes').glob('*.py'))
     topics = set(re.findall(r"'(~/(?:input|output|debug)/[a-z_/]+)'", sources))
-    topics |= {f'/infra/<unit>/{name}' for name in re.findall(r"f'/infra/\{[a-z_.]+\}/([a-z_]+)'", sources)}
+    topics |= {unit_topic('<unit>', name) for name in UNIT_TOPICS}
     text = (ROOT / 'docs/nodes.md').read_text(encoding='utf-8')
     assert len(topics) >= 10
     assert sorted(t for t in topics if f'`{t}`' not in text) == []

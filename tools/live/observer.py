@@ -11,8 +11,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
+from cooptrack_ros.wire.topics import EGO_NODE, features_topic, tracks_topic
 
-EGO = '/ego/ego_node'
 _KEPT = 5000
 
 
@@ -39,11 +39,11 @@ class Observer:
         self.status: dict[str, tuple[str, dict[str, str]]] = {}
         self._ages: dict[int, float] = {}
         self._alive = True
-        node.create_subscription(TrackArray, f'{EGO}/output/tracks', self._on_tracks, deep)
-        node.create_subscription(Latency, f'{EGO}/debug/latency', lambda m: self.delays_s.append(m.total_s), deep)
+        node.create_subscription(TrackArray, tracks_topic(), self._on_tracks, deep)
+        node.create_subscription(Latency, f'{EGO_NODE}/debug/latency', lambda m: self.delays_s.append(m.total_s), deep)
         node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, deep)
         for unit in units:
-            node.create_subscription(InstanceFeatureArray, f'/infra/{unit}/features',
+            node.create_subscription(InstanceFeatureArray, features_topic(unit),
                                      lambda m, unit=unit: self.sent.update([unit]), deep)
 
     def _on_tracks(self, msg: TrackArray) -> None:
@@ -67,7 +67,7 @@ class Observer:
         for status in msg.status:
             self.status[status.name] = status.message, {v.key: v.value for v in status.values}
 
-    def counts(self, name: str = EGO) -> dict[str, int]:
+    def counts(self, name: str = EGO_NODE) -> dict[str, int]:
         """Return the counters of a node as it told them last."""
         values = self.status.get(name, ('', {}))[1]
         return {key: int(value) for key, value in values.items() if value.isdigit()}

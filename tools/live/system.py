@@ -16,12 +16,12 @@ from rosgraph_msgs.msg import Clock
 from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_reader import BagReader
 from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.wire.topics import CALIBRATION, EGO_NAMESPACE, IMAGE, unit_namespace, units_of
 
 from .observer import Observer
 from .process import NodeProcess
 
-_PICTURE = 'camera/image/compressed'
-_FED = (_PICTURE, 'camera/calibration', 'odometry')
+_FED = (IMAGE, CALIBRATION, 'odometry')
 
 
 def make_bag(folder: Path, seconds: float, units: int) -> Path:
@@ -55,7 +55,7 @@ class System:
                             'ROS_LOG_DIR': str(folder / 'ros'), **environment}
         self._folder, self._weights, self._rate, self._sim = folder, weights, rate, use_sim_time
         topics = {t.name: t for t in describe_bag(bag).topics}
-        self.units = sorted(n.split('/')[2] for n in topics if n.startswith('/infra/') and n.endswith(_PICTURE))
+        self.units = units_of(topics, IMAGE)
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context, domain_id=domain)
         self.node = rclpy.create_node('feeder', context=self._context)
@@ -66,7 +66,7 @@ class System:
         with BagReader(bag) as reader:
             self._entries = [(log, c.topic, data) for c, log, data in reader.messages(
                 [c for c in reader.connections if c.topic in self._publishers])]
-        pictures = [log for log, topic, _ in self._entries if topic == f'/ego/{_PICTURE}']
+        pictures = [log for log, topic, _ in self._entries if topic == f'{EGO_NAMESPACE}/{IMAGE}']
         self.picture_period_s = (pictures[-1] - pictures[0]) / 1e9 / (len(pictures) - 1) / rate
         """Time between two pictures of the vehicle at the pace of the replay."""
         self._span_ns = self._entries[-1][0] - self._entries[0][0] + 100_000_000
@@ -89,10 +89,10 @@ class System:
         """Return a node, not started: ``ego`` or the name of a unit."""
         common = {'weights': self._weights, 'use_sim_time': self._sim, 'diagnostics.period': 0.5, **parameters}
         if name == 'ego':
-            made = NodeProcess('ego_node', '/ego', self._folder / 'ego.log', self.environment,
+            made = NodeProcess('ego_node', EGO_NAMESPACE, self._folder / 'ego.log', self.environment,
                                {'infra_units': ','.join(self.units), **common}, prefix)
         else:
-            made = NodeProcess('roadside_node', f'/infra/{name}', self._folder / f'{name}.log', self.environment,
+            made = NodeProcess('roadside_node', unit_namespace(name), self._folder / f'{name}.log', self.environment,
                                {'unit_id': name, **common}, prefix)
         self.nodes[name] = made
         return made

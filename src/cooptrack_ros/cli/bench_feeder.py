@@ -25,6 +25,7 @@ from ..nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
 from ..wire.arrays import set_stamp, stamp_ns
 from ..wire.features import FeatureMeta, encode_instances
 from ..wire.pictures import encode_jpeg
+from ..wire.topics import PAIR, features_topic, unit_topic
 
 UNIT = 'rsu_1'
 _CAMERA_FRAME, _EGO_LIDAR, _EGO_BODY, _INFRA_LIDAR = 'camera', 'ego/lidar', 'ego/base_link', f'infra/{UNIT}/lidar'
@@ -175,9 +176,9 @@ class Feeder:
             relation = PairTransform(header=header_of(stamp, _EGO_LIDAR), unit_id=UNIT,
                                      ego_from_infra=message.ego_from_infra.reshape(16))
             set_stamp(relation.infra_stamp, stamp)
-            self._publish(f'/infra/{UNIT}/pair', relation, OUTPUT)
+            self._publish(unit_topic(UNIT, PAIR), relation, OUTPUT)
             meta = FeatureMeta(UNIT, 1, index, self._model_id, stamp, _INFRA_LIDAR, 'map')
-            self._publish(f'/infra/{UNIT}/features', encode_instances(message.instances, meta),
+            self._publish(features_topic(UNIT), encode_instances(message.instances, meta),
                           features_qos('reliable', 5))
 
     def _announce(self) -> None:

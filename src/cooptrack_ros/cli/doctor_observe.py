@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import struct
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from rclpy.serialization import deserialize_message
 
 from ..nodes.graph import published_topics, publishers_of, subscriptions_of
 from ..nodes.silence import Endpoint, Wanted
+from ..wire.arrays import serialized_stamp_ns
 from .doctor_findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .doctor_snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 
@@ -32,7 +32,6 @@ _PARAMETERS = ('weights', 'use_sim_time', 'image.transport', 'image.qos', 'camer
 _GET_STATE = 'lifecycle_msgs/srv/GetState'
 _NOT_INPUTS = ('/parameter_events', '/clock', '/rosout')
 _ANSWER_S = 2.0
-_STAMP = struct.Struct('<iI')
 _WITHOUT_HEADER = ('tf2_msgs/msg/TFMessage',)
 _FIXED_QOS = (CALIBRATION, PAIR, *_WITHOUT_HEADER)
 
@@ -124,9 +123,7 @@ class Observer:
         def receive(data: bytes) -> None:
             seen.count += 1
             if kind not in _WITHOUT_HEADER:
-                # The header comes first; its stamp follows the four bytes of encapsulation.
-                sec, nanosec = _STAMP.unpack_from(data, 4)
-                seen.stamps_ns.append(sec * 10**9 + nanosec)
+                seen.stamps_ns.append(serialized_stamp_ns(data))
             if kind in (FEATURES, TRACKS):
                 seen.model_id = deserialize_message(data, message_class).model_id
         publishers = publishers_of(self._node, topic)

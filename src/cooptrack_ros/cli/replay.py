@@ -97,8 +97,9 @@ def replay(bag: Path, args: argparse.Namespace) -> dict:
     from ..data.bag_info import describe_bag
     from ..data.bag_player import BagPlayer, PlayOptions
     from ..data.bag_writer import BagWriter
+    from ..wire.topics import units_of
     summary = describe_bag(bag)
-    units = sorted({t.name.split('/')[2] for t in summary.topics if t.name.startswith('/infra/')})
+    units = units_of(t.name for t in summary.topics)
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         rclpy.init(args=[])

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CompressedImage
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
 
 from ..core.errors import UserError
-from ..data.bag_collector import features_topic, fused_units, tracks_topic
+from ..data.bag_collector import fused_units
 from ..data.bag_reader import BagReader
 from ..data.bag_types import EGO, roadside_names
 from ..data.bag_writer import BagWriter
@@ -29,10 +29,9 @@ from ..wire.arrays import stamp_ns
 from ..wire.cameras import decode_calibration
 from ..wire.errors import WireError
 from ..wire.poses import decode_odometry
+from ..wire.topics import CALIBRATION, EGO_NODE, FEATURES, IMAGE, PAIR, features_topic, tracks_topic, units_of
 from .offline_agents import OfflineEgo, OfflineUnit
 
-_NODE = '/ego/ego_node'
-_PICTURE, _CALIBRATION = 'camera/image/compressed', 'camera/calibration'
 _PATIENCE_NS = 500_000_000
 """So long, in time of the bag, a picture waits for its pose and for what units send for it."""
 
@@ -70,7 +69,7 @@ class OfflineReplay:
     def __init__(self, bag: Path, package: ModelPackage, options: OfflineOptions, writer: BagWriter | None = None):
         """Take bag and model; :param writer: takes features, tracks and detections."""
         self._bag, self._options, self._writer = bag, options, writer
-        self._health = Health(_NODE, 'offline')
+        self._health = Health(EGO_NODE, 'offline')
         self._counts: Counter[str] = Counter()
         self._modes: Counter[str] = Counter()
         self._fused: Counter[str] = Counter()
@@ -92,11 +91,11 @@ class OfflineReplay:
         """
         started, pictures = time.perf_counter(), 0
         for topic, log_ns, message in self._entries():
-            pictures += topic == EGO.topic(_PICTURE)
+            pictures += topic == EGO.topic(IMAGE)
             if self._options.limit is not None and pictures > self._options.limit:
                 if not self._held:
                     break
-                if topic == EGO.topic(_PICTURE):
+                if topic == EGO.topic(IMAGE):
                     # Only what the last pictures still wait for is read on.
                     continue
             self._now_ns = log_ns
@@ -111,13 +110,13 @@ class OfflineReplay:
             'features': {features_topic(u): self._counts[u] for u in self._ego.units if self._counts[u]},
             'modes': dict(sorted(self._modes.items())), 'fused': dict(sorted(self._fused.items())),
             'latency_ms': self._latency(),
-            'dropped': {_NODE: {k: v for k, v in self._health.counts.items() if k.startswith('dropped.')}},
+            'dropped': {EGO_NODE: {k: v for k, v in self._health.counts.items() if k.startswith('dropped.')}},
             'serialized_bytes': self._bytes}
 
     def _latency(self) -> dict[str, Any]:
         """Return p50 and p95 in milliseconds, without the first frame, which pays for memory and caches."""
         seconds = self._seconds[1:] or self._seconds
-        return {_NODE: {'total': {f'p{q}': round(1e3 * float(np.percentile(seconds, q)), 3) for q in (50, 95)}}
+        return {EGO_NODE: {'total': {f'p{q}': round(1e3 * float(np.percentile(seconds, q)), 3) for q in (50, 95)}}
                 } if seconds else {}
 
     def _entries(self) -> Iterator[tuple[str, int, Any]]:
@@ -137,26 +136,26 @@ class OfflineReplay:
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
-        if EGO.topic(_PICTURE) not in topics:
-            raise UserError(f'{self._bag}: no pictures on {EGO.topic(_PICTURE)}; is this a bag of '
+        if EGO.topic(IMAGE) not in topics:
+            raise UserError(f'{self._bag}: no pictures on {EGO.topic(IMAGE)}; is this a bag of '
                             '`cooptrack bag convert`?')
         mode = self._options.mode
         settings = EgoSettings(fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
-        names = sorted({t.split('/')[2] for t in topics if t.startswith('/infra/')}) if mode != 'none' else []
+        names = units_of(topics) if mode != 'none' else []
         self._ego = OfflineEgo(self._package, settings, names, self._health)
         self._routes = {
-            EGO.topic(_PICTURE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
-            EGO.topic(_CALIBRATION): _camera_of(self._ego),
+            EGO.topic(IMAGE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
+            EGO.topic(CALIBRATION): _camera_of(self._ego),
             EGO.topic('odometry'): _Route(Odometry, 'odometry', lambda m: self._ego.poses.add(*decode_odometry(m)))}
         for name, received in self._ego.units.items():
             topic = roadside_names(name).topic
-            self._routes |= {topic('pair'): _Route(PairTransform, name, received.on_pair),
-                             topic('features'): _Route(InstanceFeatureArray, name, received.on_features)}
-            if topic('features') in topics or self._options.ego_only:
+            self._routes |= {topic(PAIR): _Route(PairTransform, name, received.on_pair),
+                             topic(FEATURES): _Route(InstanceFeatureArray, name, received.on_features)}
+            if topic(FEATURES) in topics or self._options.ego_only:
                 continue
             unit = OfflineUnit(self._package, name)
-            self._routes |= {topic(_CALIBRATION): _camera_of(unit),
-                             topic(_PICTURE): _Route(CompressedImage, name, partial(self._send, name, unit))}
+            self._routes |= {topic(CALIBRATION): _camera_of(unit),
+                             topic(IMAGE): _Route(CompressedImage, name, partial(self._send, name, unit))}
 
     def _guarded(self, source: str, act: Callable[[Any], None], message: Any) -> None:
         """Handle a message, or count that it is dropped."""
@@ -191,7 +190,7 @@ class OfflineReplay:
         self._modes[tracks.mode] += 1
         self._fused.update(fused_units(tracks))
         self._write(tracks_topic(), tracks)
-        self._write(f'{_NODE}/output/detections', detections)
+        self._write(f'{EGO_NODE}/output/detections', detections)
 
     def _write(self, topic: str, message: Any) -> None:
         if self._writer is not None:

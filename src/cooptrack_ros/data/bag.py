@@ -18,6 +18,7 @@ from ..core.colour import TRUTH_COLOUR
 from ..core.errors import UserError
 from ..wire.marker_board import MarkerBoard
 from ..wire.markers import track_markers
+from ..wire.topics import CALIBRATION, IMAGE, PAIR
 from . import bag_messages as messages
 from .bag_custom import calibration, ground_truth, pair_transform
 from .bag_info import CUSTOM_DATA_KEY
@@ -108,7 +109,7 @@ def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> l
         pair = pair_transform(
             record, unit, messages.header(_image_stamp(record, by_image), EGO.lidar_frame),
             messages.header(_image_stamp(record.infra, by_image), names.lidar_frame))
-        return [(names.topic('pair'), pair, VOLATILE)]
+        return [(names.topic(PAIR), pair, VOLATILE)]
     return [_Event(_image_stamp(record, by_image), 3, partial(make, record)) for record in records]
 
 
@@ -184,7 +185,7 @@ class _Agent:
         exact = calibration(record, names, messages.header(stamp_ns, names.camera_frame), (width, height))
         self._static.update((t.child_frame_id, t) for t in messages.static_transforms(record, names, stamp_ns))
         return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED),
-                (names.topic('camera/calibration'), exact, LATCHED)]
+                (names.topic(CALIBRATION), exact, LATCHED)]
 
     def _pose(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         if self._names is not EGO:
@@ -200,7 +201,7 @@ class _Agent:
         header = messages.header(record.stamp_us * 1000, self._names.lidar_frame)
         markers = self._truth_board.update(
             track_markers(record.boxes, header, [TRUTH_COLOUR] * len(record.boxes), opacity=0.25), header)
-        tracks = ground_truth(record, header, self._unit, self._names is not EGO)
+        tracks = ground_truth(record, self._names, self._unit)
         return [(self._names.topic('ground_truth/tracks'), tracks, VOLATILE),
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
 
@@ -213,4 +214,4 @@ class _Agent:
         image, width, height = messages.compressed_image(record, names, _image_stamp(record, self._by_image))
         info = messages.camera_info(record, names, record.image_stamp_us * 1000, (width, height))
         return [(names.topic('camera/camera_info'), info, VOLATILE),
-                (names.topic('camera/image/compressed'), image, VOLATILE)]
+                (names.topic(IMAGE), image, VOLATILE)]

@@ -15,34 +15,25 @@ from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
 
+from ..wire.arrays import stamp_ns
+from ..wire.topics import EGO_NODE, features_topic, is_features_topic, kind_name, tracks_topic, unit_namespace
 from .bag_writer import BagWriter
 
-_EGO_NODE = '/ego/ego_node'
 _QUIET_S = 1.5
 """After a real-time pass: so long without a message means that all answers are in."""
 _PATIENCE_S = 15.0
 _QOS = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 
 
-def tracks_topic() -> str:
-    """Return where the ego node publishes its tracks."""
-    return f'{_EGO_NODE}/output/tracks'
-
-
-def features_topic(unit: str) -> str:
-    """Return where a roadside unit publishes."""
-    return f'/infra/{unit}/features'
-
-
 def _topics(units: Iterable[str], with_detections: bool) -> dict[str, type]:
     topics: dict[str, type] = {'/diagnostics': DiagnosticArray}
     for unit in units:
         topics[features_topic(unit)] = InstanceFeatureArray
-    for node in [_EGO_NODE, *(f'/infra/{u}/roadside_node' for u in units)]:
-        topics |= {f'{node}/output/tracks': TrackArray, f'{node}/output/markers': MarkerArray,
+    for node in [EGO_NODE, *(f'{unit_namespace(u)}/roadside_node' for u in units)]:
+        topics |= {tracks_topic(node): TrackArray, f'{node}/output/markers': MarkerArray,
                    f'{node}/debug/latency': Latency}
     if with_detections:
-        topics[f'{_EGO_NODE}/output/detections'] = TrackArray
+        topics[f'{EGO_NODE}/output/detections'] = TrackArray
     return topics
 
 
@@ -70,7 +61,7 @@ class Collector:
             node.create_subscription(kind, topic, self._receiver(topic, kind), _QOS, raw=True)
 
     def _receiver(self, topic: str, kind: type) -> Callable[[bytes], None]:
-        name = f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
+        name = kind_name(kind)
 
         def receive(data: bytes) -> None:
             if self._writer is not None and self.now_ns:
@@ -87,8 +78,7 @@ class Collector:
         if isinstance(message, Latency):
             self._latencies.setdefault(topic, []).append(message)
             return
-        stamp = message.header.stamp
-        self._stamps.setdefault(topic, set()).add(stamp.sec * 1_000_000_000 + stamp.nanosec)
+        self._stamps.setdefault(topic, set()).add(stamp_ns(message.header.stamp))
         self._bytes[topic] = self._bytes.get(topic, 0) + size
         if topic == tracks_topic():
             self._modes[message.mode] = self._modes.get(message.mode, 0) + 1
@@ -117,10 +107,10 @@ class Collector:
 
         :param seconds: duration of what was played, for the data rate.
         """
-        sent = sum(size for topic, size in self._bytes.items() if topic.endswith('/features'))
+        sent = sum(size for topic, size in self._bytes.items() if is_features_topic(topic))
         return {
             'tracks': len(self._stamps.get(tracks_topic(), ())),
-            'features': {t: len(s) for t, s in self._stamps.items() if t.endswith('/features')},
+            'features': {t: len(s) for t, s in self._stamps.items() if is_features_topic(t)},
             'modes': dict(sorted(self._modes.items())),
             'fused': dict(sorted(self._fused.items())),
             'latency_ms': {topic.removesuffix('/debug/latency'): latency_statistics(messages)

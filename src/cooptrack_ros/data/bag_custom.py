@@ -7,7 +7,8 @@ from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, PairTransform, Track, TrackArray
 
-from ..core.types import CLASS_NAMES
+from ..core.types import Match
+from ..wire.tracks import TrackMeta, encode_tracks
 from .bag_types import MAP_FRAME, AgentNames
 from .spd import FrameRecord, SensorFrame
 
@@ -23,7 +24,7 @@ def calibration(sensor: SensorFrame, names: AgentNames, header: Header, size: tu
 
     :param size: width, height in pixels.
     """
-    is_unit = names.body_frame == names.lidar_frame
+    is_unit = _is_unit(names)
     base_from_lidar = sensor.stored_global_from_lidar if is_unit else sensor.ego_from_lidar
     return Calibration(
         header=header, lidar_frame=names.lidar_frame, base_frame=MAP_FRAME if is_unit else names.body_frame,
@@ -37,30 +38,21 @@ def pair_transform(record: FrameRecord, unit: str, header: Header, infra_header:
                          ego_from_infra=record.ego_from_infra.reshape(-1))
 
 
-def ground_truth(record: FrameRecord, header: Header, unit: str, is_unit: bool) -> TrackArray:
+def ground_truth(record: FrameRecord, names: AgentNames, unit: str) -> TrackArray:
     """
     Return labels as tracks; where both sides of a pair labelled an object, it names the roadside identity.
 
-    :param is_unit: labels of a roadside unit (else of the vehicle or of the pair).
+    :param names: of the agent whose labels these are, a roadside unit or the vehicle (its own or those of the pair).
     """
-    message = TrackArray(
-        header=header, mode=TRUTH_MODE, reset=record.frame_index == 0, map_frame=MAP_FRAME,
-        map_from_lidar=record.global_from_lidar.reshape(-1))
-    alone = Track.ROADSIDE if is_unit else Track.EGO
-    message.tracks = [_track(record, i, alone, unit) for i in range(len(record.boxes))]
-    return message
+    boxes, alone = record.boxes, Track.ROADSIDE if _is_unit(names) else Track.EGO
+    meta = TrackMeta(record.stamp_us * 1000, names.lidar_frame, TRUTH_MODE, '', MAP_FRAME, record.global_from_lidar,
+                     reset=record.frame_index == 0)
+    provenance = np.array([_PROVENANCE.get(side, alone) for side in record.from_side], np.int64)
+    matches = {number: Match(number, unit, -1, infra, 1.0) for number, infra
+               in zip(boxes.track_id.tolist(), record.infra_track_id.tolist(), strict=True) if infra >= 0}
+    return encode_tracks(boxes, meta, np.zeros(len(boxes)), provenance, matches)
 
 
-def _track(record: FrameRecord, i: int, alone: int, unit: str) -> Track:
-    boxes = record.boxes
-    track = Track(
-        id=int(boxes.track_id[i]), label=int(boxes.label[i]), class_name=CLASS_NAMES[int(boxes.label[i])],
-        score=float(boxes.score[i]), provenance=_PROVENANCE.get(record.from_side[i], alone), has_velocity=True)
-    position, orientation = track.pose.position, track.pose.orientation
-    position.x, position.y, position.z = (float(v) for v in boxes.centre[i])
-    orientation.z, orientation.w = float(np.sin(boxes.yaw[i] / 2)), float(np.cos(boxes.yaw[i] / 2))
-    track.size.x, track.size.y, track.size.z = (float(v) for v in boxes.size[i])
-    track.velocity.x, track.velocity.y = (float(v) for v in boxes.velocity[i])
-    if record.infra_track_id[i] >= 0:
-        track.unit_id, track.infra_track_id, track.affinity = unit, int(record.infra_track_id[i]), 1.0
-    return track
+def _is_unit(names: AgentNames) -> bool:
+    """Tell a roadside unit, whose lidar is its body, from the vehicle."""
+    return names.body_frame == names.lidar_frame

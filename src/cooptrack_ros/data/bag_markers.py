@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 
 from ..core.errors import UserError
+from ..wire.arrays import stamp_ns
+from ..wire.topics import CALIBRATION, IMAGE, tracks_topic
 from .bag_reader import BagReader
 
 _PICTURES = 30
@@ -41,22 +43,23 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
     :param node: full name, such as ``/ego/ego_node``; its namespace has the camera.
     :raises UserError: if there is no readable bag, or no markers of this node in it.
     """
-    camera = f'{node.rpartition("/")[0]}/camera'
-    tracks = {_stamp_ns(m.header): m for _, m in _messages(path, f'{node}/output/tracks')}
-    calibration = next((m for _, m in _messages(path, f'{camera}/calibration')), None)
+    namespace = node.rpartition('/')[0]
+    image_topic = f'{namespace}/{IMAGE}'
+    tracks = {stamp_ns(m.header.stamp): m for _, m in _messages(path, tracks_topic(node))}
+    calibration = next((m for _, m in _messages(path, f'{namespace}/{CALIBRATION}')), None)
     projection = None if calibration is None else np.vstack([calibration.img_from_lidar.reshape(3, 4), [0, 0, 0, 1]])
     pictures: OrderedDict[int, Any] = OrderedDict()
     found = False
-    for topic, message in _messages(path, f'{camera}/image/compressed', f'{node}/output/markers'):
-        if topic.endswith('/compressed'):
-            pictures[_stamp_ns(message.header)] = message.data
+    for topic, message in _messages(path, image_topic, f'{node}/output/markers'):
+        if topic == image_topic:
+            pictures[stamp_ns(message.header.stamp)] = message.data
             if len(pictures) > _PICTURES:
                 pictures.popitem(last=False)
             continue
         found = True
         if not message.markers:
             continue
-        stamp = _stamp_ns(message.markers[0].header)
+        stamp = stamp_ns(message.markers[0].header.stamp)
         if stamp not in tracks:
             continue
         lidar_from = {tracks[stamp].header.frame_id: np.eye(4),
@@ -71,7 +74,3 @@ def _messages(path: Path, *topics: str) -> Iterator[tuple[str, Any]]:
     with BagReader(path) as reader:
         for connection, _, raw in reader.messages([c for c in reader.connections if c.topic in topics]):
             yield connection.topic, reader.deserialize(connection, raw)
-
-
-def _stamp_ns(header: Any) -> int:
-    return int(header.stamp.sec) * 10 ** 9 + int(header.stamp.nanosec)

@@ -10,6 +10,7 @@ from pathlib import Path
 from rosbags.interfaces import Connection
 
 from ..core.errors import UserError
+from ..wire.topics import IMAGE, is_features_topic, is_unit_topic
 from .bag_info import CUSTOM_DATA_KEY, describe_bag
 from .bag_reader import BagReader
 from .bag_types import VOLATILE
@@ -33,18 +34,10 @@ def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FE
     :raises UserError: if there are no features among the answers.
     """
     features = sorted(((log_ns - ahead_ns, rank, connection, data) for log_ns, rank, connection, data
-                       in _entries(answers, 1, _is_features)), key=lambda entry: entry[:2])
+                       in _entries(answers, 1, is_features_topic)), key=lambda entry: entry[:2])
     if not features:
         raise UserError(f'{answers} holds no roadside features')
-    _write(inputs, target, _entries(inputs, 0, lambda topic: not _is_roadside_picture(topic)), iter(features))
-
-
-def _is_features(topic: str) -> bool:
-    return topic.startswith('/infra/') and topic.endswith('/features')
-
-
-def _is_roadside_picture(topic: str) -> bool:
-    return topic.startswith('/infra/') and topic.endswith('/camera/image/compressed')
+    _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_topic(topic, IMAGE)), iter(features))
 
 
 def _entries(path: Path, rank: int, is_wanted: Callable[[str], bool]) -> Iterator[_Entry]:

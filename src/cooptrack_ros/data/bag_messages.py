@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 
 import numpy as np
-from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
@@ -14,6 +13,7 @@ from std_msgs.msg import Header
 from ..core.errors import UserError
 from ..core.geometry import quaternion_from_rotation, split_projection
 from ..core.jpeg import jpeg_size
+from ..wire.arrays import set_stamp
 from .bag_types import MAP_FRAME, AgentNames
 from .pcd import read_pcd, xyz_intensity
 from .spd import SensorFrame
@@ -21,8 +21,9 @@ from .spd import SensorFrame
 
 def header(stamp_ns: int, frame_id: str) -> Header:
     """Return a header; whole-number arithmetic only, a float would lose nanoseconds."""
-    seconds, nanoseconds = divmod(stamp_ns, 10**9)
-    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+    message = Header(frame_id=frame_id)
+    set_stamp(message.stamp, stamp_ns)
+    return message
 
 
 def compressed_image(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> tuple[CompressedImage, int, int]:

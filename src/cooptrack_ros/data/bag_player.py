@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import importlib
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
 from ..core.errors import UserError
-from .bag_collector import Collector, features_topic, tracks_topic
+from ..wire.arrays import serialized_stamp_ns, set_stamp, stamp_ns
+from ..wire.topics import (
+    IMAGE,
+    PAIR,
+    features_topic,
+    is_features_topic,
+    is_unit_topic,
+    split_unit_topic,
+    tracks_topic,
+    unit_topic,
+    units_of,
+)
+from .bag_collector import Collector
 from .bag_info import describe_bag
 from .bag_reader import BagReader
 from .bag_types import EGO
 
-PICTURE = 'camera/image/compressed'
-_STAMP = struct.Struct('<iI')
-_STAMP_OFFSET = 4
-"""A header is the first field of a picture; its stamp follows the four bytes of encapsulation."""
 _SETTLE_S = 0.5
 """The other side of a match may learn of it a little later; nothing announces that."""
 _DELIVERY_S = 5.0
@@ -44,8 +49,7 @@ class Entry:
     @property
     def stamp_ns(self) -> int:
         """Stamp of a message that starts with a header."""
-        seconds, nanoseconds = _STAMP.unpack_from(self.data, _STAMP_OFFSET)
-        return seconds * 1_000_000_000 + nanoseconds
+        return serialized_stamp_ns(self.data)
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,10 @@ class BagPlayer:
         self._spin, self._options = spin, options
         summary = describe_bag(path)
         names = {t.name for t in summary.topics if t.count}
-        if EGO.topic(PICTURE) not in names:
-            raise UserError(f'{path}: no pictures on {EGO.topic(PICTURE)}; is this a bag of `cooptrack bag convert`?')
-        self._features = {t for t in names if t.startswith('/infra/') and t.endswith('/features')}
-        self.units = sorted(t.split('/')[2] for t in names if t.startswith('/infra/') and t.endswith(PICTURE))
+        if EGO.topic(IMAGE) not in names:
+            raise UserError(f'{path}: no pictures on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
+        self._features = set(filter(is_features_topic, names))
+        self.units = units_of(names, IMAGE)
         self._live_units = [u for u in self.units
                             if not options.ego_only and features_topic(u) not in self._features]
         self._publishers = {t.name: self._publisher(t.name, t.kind, t.latched)
@@ -101,7 +105,7 @@ class BagPlayer:
     def _is_played(self, topic: str) -> bool:
         if topic == '/clock':
             return False
-        return not any(topic == f'/infra/{u}/{PICTURE}' for u in self.units if u not in self._live_units)
+        return not any(topic == unit_topic(u, IMAGE) for u in self.units if u not in self._live_units)
 
     def _publisher(self, topic: str, kind: str, latched: bool):
         # Recorded features are kept for a late subscriber: there is no second chance to send them.
@@ -118,8 +122,8 @@ class BagPlayer:
 
         :raises UserError: naming the topic that nobody listens to.
         """
-        wanted = [(EGO.topic(PICTURE), 'the ego node')]
-        wanted += [(f'/infra/{u}/{PICTURE}', f"the roadside node of unit '{u}'") for u in self._live_units]
+        wanted = [(EGO.topic(IMAGE), 'the ego node')]
+        wanted += [(unit_topic(u, IMAGE), f"the roadside node of unit '{u}'") for u in self._live_units]
         answers = [(tracks_topic(), 'the ego node')]
         answers += [(features_topic(u), f"the roadside node of unit '{u}'") for u in self._live_units]
         for topic, who in wanted:
@@ -197,7 +201,7 @@ class BagPlayer:
             else:
                 self._publish(entry)
                 self._await_delivery(entry.topic)
-                if entry.topic.endswith('/pair'):
+                if is_unit_topic(entry.topic, PAIR):
                     ego_ns, unit, infra_ns = self._pair(entry)
                     partners.setdefault(ego_ns, {})[unit] = infra_ns
             release()
@@ -209,15 +213,15 @@ class BagPlayer:
         from rclpy.serialization import deserialize_message
 
         from cooptrack_msgs.msg import PairTransform
-        message: Any = deserialize_message(entry.data, PairTransform)
-        stamp: Time = message.infra_stamp
-        return entry.stamp_ns, message.unit_id, stamp.sec * 1_000_000_000 + stamp.nanosec
+        message = deserialize_message(entry.data, PairTransform)
+        return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
 
     def _unit_of_picture(self, topic: str) -> str | None:
         """Return the unit of a picture topic, '' for the ego vehicle, None for other topics."""
-        if topic == EGO.topic(PICTURE):
+        if topic == EGO.topic(IMAGE):
             return ''
-        return topic.split('/')[2] if topic.endswith(PICTURE) else None
+        unit, name = split_unit_topic(topic) or ('', '')
+        return unit if name == IMAGE else None
 
     def _answered(self, entry: Entry, unit: str) -> None:
         who = f"the roadside node of unit '{unit}'" if unit else 'the ego node'
@@ -231,7 +235,7 @@ class BagPlayer:
         started, first = time.monotonic(), None
         pictures = 0
         for entry in self.entries():
-            pictures += entry.topic == EGO.topic(PICTURE)
+            pictures += entry.topic == EGO.topic(IMAGE)
             if self._is_beyond_limit(pictures):
                 break
             first = entry.log_ns if first is None else first
@@ -241,7 +245,7 @@ class BagPlayer:
             self._tick(entry.log_ns)
             self._publish(entry)
             started += self._await_delivery(entry.topic)
-            if entry.topic == EGO.topic(PICTURE):
+            if entry.topic == EGO.topic(IMAGE):
                 advance(1)
         self._collector.settle(self._spin)
         self.report.wall_s = time.monotonic() - started
@@ -278,5 +282,6 @@ class BagPlayer:
         if log_ns > self._now_ns:
             self._now_ns = log_ns
             self._collector.now_ns = log_ns
-            seconds, nanoseconds = divmod(log_ns, 1_000_000_000)
-            self._clock.publish(Clock(clock=Time(sec=seconds, nanosec=nanoseconds)))
+            message = Clock()
+            set_stamp(message.clock, log_ns)
+            self._clock.publish(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.types import Boxes
+from ..wire.arrays import stamp_ns
+from ..wire.errors import WireError
+from ..wire.features import decode_boxes
+from ..wire.poses import decode_pair
+from ..wire.topics import EGO_NODE, PAIR, features_topic, tracks_topic, unit_topic
+from ..wire.tracks import decode_tracks
 from .bag_reader import BagReader
-
-EGO_NODE = '/ego/ego_node'
 
 
 @dataclass(frozen=True)
@@ -68,20 +73,22 @@ def read_recording(path: Path, unit: str = 'rsu_1', ego_node: str = EGO_NODE) ->
     """
     Read what the ego node and one roadside unit published.
 
-    :raises UserError: if there is no readable bag, or the ego node's tracks are not in it.
+    :raises UserError: if there is no readable bag, the ego node's tracks are not in it, or a message of the unit is
+        one that nodes refuse.
     """
     recording = Recording()
     readers = {
-        f'{ego_node}/output/tracks': lambda stamp, m, raw: recording.tracks.update({stamp: _track_frame(stamp, m)}),
-        f'{ego_node}/output/detections': lambda stamp, m, raw: recording.detections.update({stamp: _boxes(m.tracks)}),
+        tracks_topic(ego_node): lambda stamp, m, raw: recording.tracks.update({stamp: _track_frame(stamp, m)}),
+        f'{ego_node}/output/detections': lambda stamp, m, raw: recording.detections.update({stamp: decode_tracks(m)}),
         f'{ego_node}/debug/latency': lambda stamp, m, raw: recording.latency_s.update({stamp: float(m.total_s)}),
-        f'/infra/{unit}/features': lambda stamp, m, raw: recording.features.update(
-            {stamp: FeatureFrame(_feature_boxes(m), len(raw))}),
+        features_topic(unit): lambda stamp, m, raw: recording.features.update(
+            {stamp: FeatureFrame(decode_boxes(m), len(raw))}),
     }
     for topic, message, raw in _messages(path, set(readers)):
-        readers[topic](_nanoseconds(message.header.stamp), message, raw)
+        with _errors_of(path, topic):
+            readers[topic](stamp_ns(message.header.stamp), message, raw)
     if not recording.tracks:
-        raise UserError(f'{path} holds no message on {ego_node}/output/tracks: it is not a recording of the ego node')
+        raise UserError(f'{path} holds no message on {tracks_topic(ego_node)}: it is not a recording of the ego node')
     return recording
 
 
@@ -89,12 +96,14 @@ def read_pairs(path: Path, unit: str = 'rsu_1') -> dict[int, PairFrame]:
     """
     Read the pairs of a converted bag, by ego stamp in nanoseconds.
 
-    :raises UserError: if there is no readable bag.
+    :raises UserError: if there is no readable bag, or a relation in it is none.
     """
     pairs = {}
-    for _, m, _ in _messages(path, {f'/infra/{unit}/pair'}):
-        pairs[_nanoseconds(m.header.stamp)] = PairFrame(
-            _nanoseconds(m.infra_stamp), np.asarray(m.ego_from_infra, np.float64).reshape(4, 4))
+    topic = unit_topic(unit, PAIR)
+    for _, message, _ in _messages(path, {topic}):
+        with _errors_of(path, topic):
+            ego_ns, infra_ns, ego_from_infra = decode_pair(message)
+        pairs[ego_ns] = PairFrame(infra_ns, ego_from_infra)
     return pairs
 
 
@@ -104,32 +113,19 @@ def _messages(path: Path, topics: set[str]) -> Iterator[tuple[str, Any, bytes]]:
             yield connection.topic, reader.deserialize(connection, raw), raw
 
 
-def _nanoseconds(stamp: Any) -> int:
-    return int(stamp.sec) * 10 ** 9 + int(stamp.nanosec)
+@contextmanager
+def _errors_of(path: Path, topic: str) -> Iterator[None]:
+    try:
+        yield
+    except WireError as error:
+        raise UserError(f'{path} holds a message on {topic} that cannot be used: {error}') from error
 
 
 def _track_frame(stamp_ns: int, message: Any) -> TrackFrame:
     tracks = message.tracks
     fused = [bool(t.unit_id) for t in tracks]
     return TrackFrame(
-        stamp_ns, message.mode, _boxes(tracks), np.array([t.provenance for t in tracks], np.int64),
+        stamp_ns, message.mode, decode_tracks(message), np.array([t.provenance for t in tracks], np.int64),
         np.array([t.infra_track_id if f else -1 for t, f in zip(tracks, fused)], np.int64),
         np.array([t.affinity if f else 0.0 for t, f in zip(tracks, fused)], np.float64),
         np.asarray(message.map_from_lidar, np.float64).reshape(4, 4))
-
-
-def _boxes(tracks: list[Any]) -> Boxes:
-    if not tracks:
-        return Boxes.empty()
-    rows = np.array([
-        [t.pose.position.x, t.pose.position.y, t.pose.position.z, t.size.x, t.size.y, t.size.z,
-         2 * np.arctan2(t.pose.orientation.z, t.pose.orientation.w),
-         *((t.velocity.x, t.velocity.y) if t.has_velocity else (np.nan, np.nan)), t.score] for t in tracks])
-    return Boxes(rows[:, :3], rows[:, 3:6], rows[:, 6], rows[:, 7:9], np.array([t.label for t in tracks], np.int64),
-                 rows[:, 9], np.array([t.id for t in tracks], np.int64))
-
-
-def _feature_boxes(message: Any) -> Boxes:
-    rows = np.asarray(message.boxes, np.float64).reshape(-1, 9)
-    return Boxes(rows[:, :3], rows[:, 3:6], rows[:, 6], rows[:, 7:9], np.asarray(message.labels, np.int64),
-                 np.asarray(message.scores, np.float64), np.asarray(message.track_ids, np.int64))

@@ -13,6 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..core.errors import UserError
+from ..wire.topics import EGO_NAMESPACE, unit_namespace
 
 MAP_FRAME = 'map'
 MESSAGE_PACKAGE = 'cooptrack_msgs'
@@ -33,7 +34,7 @@ class AgentNames:
         return f'{self.prefix}/{name}'
 
 
-EGO = AgentNames('/ego', 'ego/base_link', 'ego/lidar', 'ego/camera_optical')
+EGO = AgentNames(EGO_NAMESPACE, 'ego/base_link', 'ego/lidar', 'ego/camera_optical')
 
 
 def roadside_names(unit: str) -> AgentNames:
@@ -42,7 +43,7 @@ def roadside_names(unit: str) -> AgentNames:
         raise UserError(f"unit '{unit}' cannot be part of a topic name: expected letters, digits and single "
                         'underscores, not starting with a digit')
     lidar = f'infra/{unit}/lidar'
-    return AgentNames(f'/infra/{unit}', lidar, lidar, f'infra/{unit}/camera_optical')
+    return AgentNames(unit_namespace(unit), lidar, lidar, f'infra/{unit}/camera_optical')
 
 
 def _qos(durability: QosDurability, depth: int) -> Qos:

@@ -15,6 +15,7 @@ from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..core.errors import UserError
+from ..wire.topics import kind_name
 from .bag_types import VOLATILE, typestore
 
 
@@ -48,8 +49,7 @@ class BagWriter:
 
     def write(self, topic: str, message: Any, log_ns: int, qos: Qos = VOLATILE) -> None:
         """Append a message; the first one of a topic settles its type and quality of service."""
-        kind = f'{type(message).__module__.partition(".")[0]}/msg/{type(message).__name__}'
-        self.write_serialized(topic, kind, serialize_message(message), log_ns, qos)
+        self.write_serialized(topic, kind_name(type(message)), serialize_message(message), log_ns, qos)
 
     def write_serialized(self, topic: str, kind: str, data: bytes, log_ns: int, qos: Qos = VOLATILE) -> None:
         """Append a serialized message of a type like ``nav_msgs/msg/Odometry``."""

@@ -14,6 +14,7 @@ from ..core.pairing import PairingConfig
 from ..core.types import RoadsideMessage, Side
 from ..model.store import ModelPackage
 from ..wire.errors import WireError
+from ..wire.topics import PAIR, features_topic, unit_topic
 from ..wire.tracks import ego_meta, encode_detections
 from ..wire.views import Views
 from .infra_input import FEATURE_MODES, InfraInput, gather
@@ -77,9 +78,9 @@ class EgoNode(AgentNode):
         subscriptions = self._poses.subscribe()
         for unit in self._units.values():
             subscriptions.append(self.create_subscription(
-                PairTransform, f'/infra/{unit.unit_id}/pair', self._guarded(unit, unit.on_pair), OUTPUT))
+                PairTransform, unit_topic(unit.unit_id, PAIR), self._guarded(unit, unit.on_pair), OUTPUT))
             self._features[unit.unit_id] = PausingSubscription(
-                self, InstanceFeatureArray, f'/infra/{unit.unit_id}/features', self._guarded(unit, unit.on_features),
+                self, InstanceFeatureArray, features_topic(unit.unit_id), self._guarded(unit, unit.on_features),
                 self._features_qos)
         return subscriptions
 
@@ -96,7 +97,7 @@ class EgoNode(AgentNode):
 
     def watched_inputs(self) -> list[WatchedInput]:
         """Return the inputs of both nodes, the poses and the units."""
-        units = [WatchedInput(name, f"messages of unit '{name}'", f'/infra/{name}/features', InstanceFeatureArray,
+        units = [WatchedInput(name, f"messages of unit '{name}'", features_topic(name), InstanceFeatureArray,
                               self._features_qos, lambda name=name: self.health.events(name), 'features.reliability')
                  for name in self._units]
         return [*super().watched_inputs(), *units, *self._poses.watched()]

@@ -8,11 +8,6 @@ from rclpy.qos import QoSProfile
 from .silence import Endpoint
 
 
-def kind_name(kind: type) -> str:
-    """Return the name of a message class, as ``nav_msgs/msg/Odometry``."""
-    return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
-
-
 def qos_words(profile: QoSProfile) -> tuple[str, str]:
     """Return reliability and durability in small letters."""
     return profile.reliability.name.lower(), profile.durability.name.lower()

@@ -12,6 +12,7 @@ from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray, UnitInfo
 from ..core.types import FrameOutput, Side
 from ..core.warm_up import warm_up
 from ..model.store import ModelPackage
+from ..wire.topics import INFO, features_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .feature_output import FeatureOutput
@@ -31,9 +32,9 @@ class RoadsideNode(AgentNode):
         super().__init__('roadside_node', package, **options)
         settings: RoadsideSettings = self.settings
         unit = settings.unit_id
-        self._features = self.create_publisher(InstanceFeatureArray, f'/infra/{unit}/features', features_qos(
+        self._features = self.create_publisher(InstanceFeatureArray, features_topic(unit), features_qos(
             settings.features__reliability, settings.features__depth))
-        self._info = self.create_publisher(UnitInfo, f'/infra/{unit}/info', LATCHED)
+        self._info = self.create_publisher(UnitInfo, unit_topic(unit, INFO), LATCHED)
 
     def hardware_id(self) -> str:
         """Return the name of the unit."""

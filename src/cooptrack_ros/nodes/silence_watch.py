@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from .graph import kind_name, published_topics, publishers_of, qos_words
+from ..wire.topics import kind_name
+from .graph import published_topics, publishers_of, qos_words
 from .silence import Wanted, explain
 
 SILENT_S = 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import struct
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from .errors import WireError
 
 _TYPE_CODES = {'f': np.float32, 'B': np.uint8, 'I': np.uint32, 'd': np.float64}
+_STAMP, _STAMP_OFFSET = struct.Struct('<iI'), 4
+"""Of a header that comes first: it follows the four bytes of encapsulation."""
 
 
 def to_field(values: np.ndarray, code: str) -> array.array:
@@ -49,6 +52,12 @@ def matrix(field: Sequence[float], name: str, rows: int = 4) -> np.ndarray:
 def stamp_ns(stamp) -> int:
     """Return a builtin_interfaces/Time in nanoseconds."""
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def serialized_stamp_ns(data: bytes) -> int:
+    """Return the stamp in nanoseconds of a serialized message whose first field is a header."""
+    seconds, nanoseconds = _STAMP.unpack_from(data, _STAMP_OFFSET)
+    return seconds * 1_000_000_000 + nanoseconds
 
 
 def is_time(stamp) -> bool:

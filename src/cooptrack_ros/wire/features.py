@@ -168,19 +168,7 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     :raises WireError: naming what is wrong.
     """
     limits = limits or FeatureLimits()
-    count, width = int(msg.count), int(msg.width)
-    if msg.version != InstanceFeatureArray.VERSION:
-        raise WireError('wrong_version', f'version {msg.version} of the message, expected '
-                        f'{InstanceFeatureArray.VERSION}: the sender runs another release')
-    if count > limits.max_instances or width > limits.max_width:
-        raise WireError('too_large', f'{count} instances of width {width}; at most {limits.max_instances} of '
-                        f'{limits.max_width} are accepted')
-    if msg.encoding not in _FEATURE_TYPES:
-        raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
-    labels = from_field(msg.labels, 'B', 'labels', count)
-    if count and labels.max() >= len(CLASS_NAMES):
-        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
-    boxes = _decode_boxes(msg, labels, count, limits)
+    boxes, count, width = decode_boxes(msg, limits), int(msg.count), int(msg.width)
     features = [_decode_block(msg, name, count, width) for name in _BLOCKS]
     semantic, motion, embedding = (block.shape[1] for block in features)
     if semantic != motion or embedding > semantic:
@@ -194,12 +182,24 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     return instances, _decode_meta(msg, limits)
 
 
-def _floats(msg: InstanceFeatureArray, name: str, count: int, columns: int | None = None) -> np.ndarray:
-    values = finite(from_field(getattr(msg, name), 'f', name, count * (columns or 1)), name)
-    return values.reshape(count, columns) if columns else values
+def decode_boxes(msg: InstanceFeatureArray, limits: FeatureLimits | None = None) -> Boxes:
+    """
+    Return the boxes of a message in the unit's lidar frame, which are there with and without features.
 
-
-def _decode_boxes(msg: InstanceFeatureArray, labels: np.ndarray, count: int, limits: FeatureLimits) -> Boxes:
+    :raises WireError: naming what is wrong.
+    """
+    limits, count, width = limits or FeatureLimits(), int(msg.count), int(msg.width)
+    if msg.version != InstanceFeatureArray.VERSION:
+        raise WireError('wrong_version', f'version {msg.version} of the message, expected '
+                        f'{InstanceFeatureArray.VERSION}: the sender runs another release')
+    if count > limits.max_instances or width > limits.max_width:
+        raise WireError('too_large', f'{count} instances of width {width}; at most {limits.max_instances} of '
+                        f'{limits.max_width} are accepted')
+    if msg.encoding not in _FEATURE_TYPES:
+        raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
+    labels = from_field(msg.labels, 'B', 'labels', count)
+    if count and labels.max() >= len(CLASS_NAMES):
+        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
     values = _floats(msg, 'boxes', count, 9).astype(np.float64)
     scores = _floats(msg, 'scores', count).astype(np.float64)
     track_ids = from_field(msg.track_ids, 'I', 'track_ids', count)
@@ -212,6 +212,11 @@ def _decode_boxes(msg: InstanceFeatureArray, labels: np.ndarray, count: int, lim
             raise WireError('implausible', 'a score is not within 0 to 1')
     return Boxes(values[:, :3], values[:, 3:6], values[:, 6], values[:, 7:9], labels.astype(np.int64), scores,
                  track_ids.astype(np.int64))
+
+
+def _floats(msg: InstanceFeatureArray, name: str, count: int, columns: int | None = None) -> np.ndarray:
+    values = finite(from_field(getattr(msg, name), 'f', name, count * (columns or 1)), name)
+    return values.reshape(count, columns) if columns else values
 
 
 def _decode_block(msg: InstanceFeatureArray, name: str, count: int, width: int) -> np.ndarray:

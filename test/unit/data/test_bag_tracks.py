@@ -106,3 +106,12 @@ def test_features_stand_in_for_the_roadside_pictures(inputs, answers, tmp_path):
 def test_features_that_were_never_sent_are_an_error(inputs, tmp_path):
     with pytest.raises(UserError, match='no roadside features'):
         merge_features(inputs[0], inputs[0], tmp_path / 'features')
+
+
+def test_a_unit_of_another_release_is_named(tmp_path):
+    message = encode_instances(InstanceSet.empty(8), FeatureMeta.example())
+    message.version -= 1
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.write('/infra/rsu_1/features', message, 1)
+    with pytest.raises(UserError, match=f'/infra/rsu_1/features.*version {message.version} .*{message.version + 1}'):
+        read_recording(tmp_path / 'bag')

@@ -1,0 +1,66 @@
+"""Names of topics and of message types: made and taken apart here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+EGO_NAMESPACE = '/ego'
+EGO_NODE = f'{EGO_NAMESPACE}/ego_node'
+_INFRA = '/infra/'
+
+FEATURES, INFO, PAIR = UNIT_TOPICS = ('features', 'info', 'pair')
+"""What is said of a roadside unit to vehicles, below its namespace."""
+IMAGE, CALIBRATION = 'camera/image/compressed', 'camera/calibration'
+"""What cameras of recordings give, below the namespace of their agent."""
+
+
+def unit_namespace(unit: str) -> str:
+    """Return the namespace of a roadside unit."""
+    return f'{_INFRA}{unit}'
+
+
+def unit_topic(unit: str, name: str) -> str:
+    """Return the full name of a topic of a roadside unit, such as ``/infra/rsu_1/features``."""
+    return f'{unit_namespace(unit)}/{name}'
+
+
+def features_topic(unit: str) -> str:
+    """Return where a roadside unit publishes its instances."""
+    return unit_topic(unit, FEATURES)
+
+
+def tracks_topic(node: str = EGO_NODE) -> str:
+    """Return where a node publishes its tracks; :param node: its full name."""
+    return f'{node}/output/tracks'
+
+
+def split_unit_topic(topic: str) -> tuple[str, str] | None:
+    """Return the unit and the name below its namespace, the parts of ``unit_topic``; None for all other topics."""
+    unit, slash, name = topic.removeprefix(_INFRA).partition('/')
+    return (unit, name) if topic.startswith(_INFRA) and unit and slash and name else None
+
+
+def is_unit_topic(topic: str, name: str) -> bool:
+    """Tell whether a topic is the one of this name of any roadside unit."""
+    parts = split_unit_topic(topic)
+    return parts is not None and parts[1] == name
+
+
+def is_features_topic(topic: str) -> bool:
+    """Tell whether instances of a roadside unit are published there."""
+    return is_unit_topic(topic, FEATURES)
+
+
+def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
+    """
+    Return the roadside units that topics belong to, in ascending order.
+
+    :param topics: full names; :param name: below the namespace of the unit, None for any.
+    """
+    found = filter(None, map(split_unit_topic, topics))
+    return sorted({unit for unit, below in found if name is None or below == name})
+
+
+def kind_name(kind: type) -> str:
+    """Return the name of a message class, as ``nav_msgs/msg/Odometry``."""
+    return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
