@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..core.atomic_file import write_atomically
-from ..core.config import EXECUTIONS
-from . import eval_channel
+from ..core.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..eval.channel import Channel
+from .flags import add_flag, add_flags, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
 _SIDES = ('vehicle', 'roadside')
@@ -30,19 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
-    parser.add_argument('--encoding', default='float16', choices=['float32', 'float16', 'int8'],
-                        help='of the features on their way (default: %(default)s)')
+    add_flag(parser, 'encoding', ENCODING)
     parser.add_argument('--full', action='store_true',
                         help='send the positional embeddings too, which receivers can recompute')
     parser.add_argument('--max-instances', type=int, default=900, metavar='N',
                         help='instances per message, the best by score (default: all)')
     parser.add_argument('--correct-pose', action='store_true',
                         help='correct the pose of the unit by what objects that both sides see tell of it')
-    parser.add_argument('--compensation', choices=['none', 'geometry', 'flow'],
-                        help='what is done about the age of messages (default: that of the model)')
+    add_flag(parser, 'compensation', COMPENSATION, 'that of the model; asked for here, flow must have its weights')
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
-    eval_channel.add_arguments(parser)
+    add_flags(parser, Channel)
     parser.add_argument('--json', type=Path, help='write the figures there')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     datasets = open_with_units(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
-    channel = eval_channel.channel_of(args)
+    channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_behaviour(compensation=args.compensation)
     sender = roadside or package
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
-            measured[mode] = _measure(evaluation, mode, args, lambda n: progress.advance(task, n))
+            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
         oracles = {} if args.mode in _SIDES else _oracles(datasets, selection)
     for mode, values in measured.items():
         values['oracle'] = oracles.get('vehicle' if mode in ('none', 'cooperative_alone') else 'cooperative')
@@ -116,7 +115,7 @@ def _open_model(args: argparse.Namespace):
         raise UserError(f"--config '{args.config}': {error}") from error
 
 
-def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
+def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance) -> dict:
     from ..core.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
@@ -132,7 +131,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, advance) -> dict:
         'split': args.split, 'config': args.config, 'execution': args.execution,
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
-        'channel': {**asdict(eval_channel.channel_of(args)), 'correct_pose': args.correct_pose,
+        'channel': {**asdict(channel), 'correct_pose': args.correct_pose,
                     'compensation': args.compensation,
                     'encoding': args.encoding, 'full': args.full, 'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',

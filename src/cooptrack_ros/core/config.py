@@ -7,12 +7,20 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from .declaration import Declaration
 from .errors import UserError
 from .types import CLASS_NAMES, Side
 from .yaml_file import read_yaml
 
 EXECUTIONS = ('fast', 'reference', 'int8')
 """How a network may be executed, see ``core.execution.make_tracker``; the first is the default."""
+
+ENCODING = Declaration('float16', 'encoding of the features in messages', choices=('float32', 'float16', 'int8'))
+"""The names are those of numpy types and, in capitals, of the constants of the message."""
+COMPENSATION = Declaration(
+    'none', 'what is done about the age of received instances; none: nothing; geometry: they are moved by their '
+    'velocity; flow: their features are carried on too, by weights of their own, and without such weights as geometry',
+    choices=('none', 'geometry', 'flow'))
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,7 @@ class BehaviourConfig:
     """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
-    compensation: str = 'none'
-    """
-    What is done about the age of received instances: ``none``; ``geometry``: they are moved by their velocity; or
-    ``flow``: their features are carried on too, by weights of their own, and without such weights as ``geometry``.
-    """
+    compensation: str = COMPENSATION.field()
     drop_host: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .declaration import check_declared, parameter
 from .errors import UserError
 
 _RATE_SLACK = 0.1
@@ -14,21 +15,25 @@ _RATE_SLACK = 0.1
 
 @dataclass(frozen=True)
 class LinkConfig:
-    """The default delivers each message at once."""
+    """
+    The default delivers each message at once.
 
-    latency_ms: float = 0.0
-    """Delay of every message."""
-    jitter_ms: float = 0.0
-    """Further delay of each message, uniform from 0; more than the time between two messages reorders them."""
-    drop_rate: float = 0.0
-    """Share of the messages that never arrive."""
-    burst_length: float = 0.0
-    """Mean number of messages that are lost in a row (Gilbert-Elliott); 0: each is lost on its own."""
-    duplicate_rate: float = 0.0
-    """Share of the messages that arrive a second time."""
-    rate_hz: float = 0.0
-    """At most so many messages a second are sent, as by a slower unit; 0: all."""
-    seed: int = 0
+    The relay node has these fields as parameters, ``cooptrack eval`` as flags: ``--latency-ms``, ``--jitter-ms``,
+    ``--drop-rate``, ``--burst-length``, ``--duplicate-rate``, ``--rate-hz``, ``--seed``.
+    """
+
+    latency_ms: float = parameter(0.0, 'delay of every message', unit='ms', low=0, high=10_000)
+    jitter_ms: float = parameter(
+        0.0, 'further delay of each message, uniform from 0; more than the time between two messages reorders them',
+        unit='ms', low=0, high=10_000)
+    drop_rate: float = parameter(0.0, 'share of the messages that never arrive', low=0, high=1)
+    burst_length: float = parameter(
+        0.0, 'mean number of messages that are lost in a row (Gilbert-Elliott); 0: each is lost on its own', low=0,
+        high=1000)
+    duplicate_rate: float = parameter(0.0, 'share of the messages that arrive a second time', low=0, high=1)
+    rate_hz: float = parameter(
+        0.0, 'at most so many messages a second pass, as from a slower unit; 0: all', unit='Hz', low=0, high=1000)
+    seed: int = parameter(0, 'random seed', low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
         """
@@ -36,11 +41,7 @@ class LinkConfig:
 
         :raises UserError: naming the setting.
         """
-        for name, high in (('latency_ms', 10_000), ('jitter_ms', 10_000), ('drop_rate', 1), ('burst_length', 1000),
-                           ('duplicate_rate', 1), ('rate_hz', 1000)):
-            value = getattr(self, name)
-            if not 0 <= value <= high:
-                raise UserError(f'{name} must be 0 to {high}, not {value:g}')
+        check_declared(self)
         if 0 < self.burst_length < 1:
             raise UserError(f'burst_length must be 0 or at least 1, not {self.burst_length:g}')
         if self.burst_length and self._start_of_burst > 1:

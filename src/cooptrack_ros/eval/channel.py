@@ -7,46 +7,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.errors import UserError
+from ..core.declaration import parameter
 from ..core.geometry import make_pose, rotation_z
 from ..core.link import Link, LinkConfig
 from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from ..core.types import RoadsideMessage
 
-SCOPES = ('everywhere', 'alignment', 'points')
-"""Which uses of a relative pose get the wrong one: all, only the latent alignment (model.md 8), or all but that."""
 _HALF_FRAME_NS = 50_000_000
 
 
 @dataclass(frozen=True)
 class Channel(LinkConfig):
-    """What happens to messages and to the pose of their unit; the default delivers each one at once and unchanged."""
-
-    max_age_ms: float = 0.0
     """
-    A message is used again until the next one arrives, up to this age, as the ego node does it; 0: a message is used
-    in the frame it is due in and in no other (the paper's loss study).
-    """
-    rotation_noise_deg: float = 0.0
-    """Standard deviation of a turn about z, drawn anew in each frame, of the relative pose."""
-    translation_noise_m: float = 0.0
-    """The same of a shift along x and along y of the ego frame."""
-    constant_noise: bool = False
-    """Draw turn and shift once per sequence instead: the calibration of the unit is wrong."""
-    noise_scope: str = 'everywhere'
-    yaw_error_deg: float = 0.0
-    """A constant turn of the unit about its own z: its calibration is wrong by just this."""
+    What happens to messages and to the pose of their unit; the default delivers each one at once and unchanged.
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        super().__post_init__()
-        for name, low, high in (('max_age_ms', 0, 10_000), ('rotation_noise_deg', 0, 90),
-                                ('translation_noise_m', 0, 100), ('yaw_error_deg', -90, 90)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UserError(f'{name} must be {low} to {high}, not {value:g}')
-        if self.noise_scope not in SCOPES:
-            raise UserError(f"noise_scope must be one of {', '.join(SCOPES)}, not '{self.noise_scope}'")
+    All fields are flags of ``cooptrack eval``: ``--max-age-ms``, ``--rotation-noise-deg`` and so on.
+    """
+
+    max_age_ms: float = parameter(
+        0.0, 'a message is used again until the next one arrives, up to this age, as the ego node does it; 0: it is '
+        'used in the frame it is due in and in no other', unit='ms', low=0, high=10_000)
+    rotation_noise_deg: float = parameter(
+        0.0, 'standard deviation of a turn of the relative pose about z, drawn anew in each frame', unit='degrees',
+        low=0, high=90)
+    translation_noise_m: float = parameter(
+        0.0, 'standard deviation of a shift of the relative pose along x and along y of the ego frame, drawn anew in '
+        'each frame', unit='m', low=0, high=100)
+    constant_noise: bool = parameter(
+        False, 'draw turn and shift once per sequence instead: the calibration of the unit is wrong')
+    noise_scope: str = parameter(
+        'everywhere', 'which uses of a relative pose get the wrong one: all, only the latent alignment, or all but '
+        'that', choices=('everywhere', 'alignment', 'points'))
+    yaw_error_deg: float = parameter(
+        0.0, 'constant turn of the unit about its own z: its calibration is wrong by just this', unit='degrees',
+        low=-90, high=90)
 
     def deliver(self, name: str, sent: Iterable[tuple[str, RoadsideMessage]]) -> Iterator[list[RoadsideMessage]]:
         """

@@ -8,6 +8,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ..core.declaration import Declaration
 from ..core.errors import UserError
 from .settings import Settings, ros_name
 
@@ -52,14 +53,10 @@ class Parameters:
 
 
 def _problem(name: str, item, value) -> str:
-    choices, low, high = (item.metadata[k] for k in ('choices', 'low', 'high'))
     if value is None and item.default is not None:
         return f"parameter '{name}' is not set to anything"
-    if choices and value not in choices:
-        return f"parameter '{name}' is '{value}', expected one of {', '.join(choices)}"
-    if low is not None and not low <= value <= high:
-        return f"parameter '{name}' is {value}, expected {low} to {high}"
-    return ''
+    expected = Declaration(**item.metadata).expected(value)
+    return f"parameter '{name}' is {value!r}, expected {expected}" if expected else ''
 
 
 def _descriptor(item) -> ParameterDescriptor:

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.link import Link, LinkConfig
+from ..core.link import Link
 from .health import Health
 from .node_base import run_nodes
 from .params import Parameters
@@ -71,9 +71,7 @@ class RelayNode(Node):
         """
         super().__init__('relay_node', **options)
         settings: RelaySettings = Parameters(self, RelaySettings).current
-        config = LinkConfig(settings.latency_ms, settings.jitter_ms, settings.drop_rate, settings.burst_length,
-                            settings.duplicate_rate, settings.rate_hz, settings.seed)
-        self._link = Link(config, np.random.default_rng(config.seed))
+        self._link = Link(settings, np.random.default_rng(settings.seed))
         self.health = Health(self.get_fully_qualified_name(), self.get_name())
         qos = features_qos(settings.features__reliability, settings.features__depth)
         self._publisher = self.create_publisher(InstanceFeatureArray, '~/output/features', qos)

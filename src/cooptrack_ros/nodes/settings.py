@@ -1,19 +1,18 @@
-"""Parameters of the nodes: the only source of their names, types, defaults, ranges, units and descriptions."""
+"""
+Parameters of the nodes: their names, types, defaults, ranges, units and descriptions.
+
+Those that the command line has too are declared in ``core`` and only named here.
+"""
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from ..core.config import EXECUTIONS
+from ..core.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..core.declaration import parameter
 from ..core.errors import UserError
-
-
-def parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
-              high: float | None = None, choices: tuple[str, ...] = (), live: bool = False) -> Any:
-    """Describe one parameter, a bool if it has no default; only ``live`` ones may change while the node runs."""
-    return field(default=default, metadata={
-        'description': description, 'unit': unit, 'low': low, 'high': high, 'choices': choices, 'live': live})
+from ..core.link import LinkConfig
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ class RoadsideSettings(CommonSettings):
     """Parameters of the roadside node."""
 
     unit_id: str = parameter('rsu_1', 'name of the unit, as in the topic /infra/<unit>/features')
-    features__encoding: str = parameter('float16', 'encoding of the features',
-                                        choices=('float32', 'float16', 'int8'), live=True)
+    features__encoding: str = ENCODING.field(live=True)
     features__compact: bool = parameter(
         True, 'leave out the positional embeddings, which receivers recompute that have the roadside weights of this '
         'model; false for receivers without them', live=True)
@@ -87,10 +85,9 @@ class EgoSettings(CommonSettings):
     fusion__correct_pose: bool = parameter(
         False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
     fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
-    fusion__compensation: str = parameter(
-        'model', 'what is done about the age of messages: what the card of the model says, nothing, moving boxes by '
-        'their velocity, or also carrying features on (as geometry where the model has no flow weights)',
-        choices=('model', 'none', 'geometry', 'flow'))
+    fusion__compensation: str = COMPENSATION.field(
+        default='model', choices=('model', *COMPENSATION.choices),
+        description=f'{COMPENSATION.description}; model: as the card of the model says')
     fusion__max_infra_age_ms: float = parameter(
         0.0, 'oldest usable message; 0: 1000 where its age is compensated, otherwise 500', unit='ms', low=0, high=10000)
     fusion__roadside_lifetime: float = parameter(
@@ -134,20 +131,9 @@ class EgoSettings(CommonSettings):
 
 
 @dataclass(frozen=True)
-class RelaySettings:
-    """Parameters of the relay node, which makes a link bad."""
+class RelaySettings(LinkConfig):
+    """Parameters of the relay node: those of the bad link, and of the node itself."""
 
-    latency_ms: float = parameter(0.0, 'delay of every message', unit='ms', low=0, high=10000)
-    jitter_ms: float = parameter(
-        0.0, 'further delay of each message, uniform from 0; more than the time between two messages reorders them',
-        unit='ms', low=0, high=10000)
-    drop_rate: float = parameter(0.0, 'share of the messages that never arrive', low=0, high=1)
-    burst_length: float = parameter(
-        0.0, 'mean number of messages that are lost in a row; 0: each is lost on its own', low=0, high=1000)
-    duplicate_rate: float = parameter(0.0, 'share of the messages that arrive a second time', low=0, high=1)
-    rate_hz: float = parameter(
-        0.0, 'at most so many messages a second pass, as from a slower unit; 0: all', unit='Hz', low=0, high=1000)
-    seed: int = parameter(0, 'of everything that is left to chance', low=0, high=2147483647)
     features__reliability: str = parameter(
         'reliable', 'reliability of both topics', choices=('reliable', 'best_effort'))
     features__depth: int = parameter(5, 'messages that are kept for a slow link', low=1, high=100)

@@ -9,16 +9,15 @@ import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
+from ..core.config import ENCODING
 from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..core.types import CLASS_NAMES, Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
 from .poses import check_plausible_pose
 
-ENCODINGS = {'float32': InstanceFeatureArray.FLOAT32, 'float16': InstanceFeatureArray.FLOAT16,
-             'int8': InstanceFeatureArray.INT8}
-_FEATURE_TYPES = {InstanceFeatureArray.FLOAT32: np.float32, InstanceFeatureArray.FLOAT16: np.float16,
-                  InstanceFeatureArray.INT8: np.int8}
+ENCODINGS: dict[str, int] = {name: getattr(InstanceFeatureArray, name.upper()) for name in ENCODING.choices}
+_FEATURE_TYPES = {code: np.dtype(name) for name, code in ENCODINGS.items()}
 _BLOCKS = ('semantic', 'motion', 'embedding')
 _LARGEST_HALF = np.float32(65504)
 _MAX_YAW = 10.0
@@ -39,7 +38,7 @@ class FeatureMeta:
     map_frame: str
     map_from_lidar: np.ndarray = field(default_factory=lambda: np.eye(4))
     pc_range: tuple[float, ...] = (0.0, -51.2, -5.0, 102.4, 51.2, 3.0)
-    encoding: str = 'float16'
+    encoding: str = ENCODING.default
     compact: bool = True
     """Leave the embeddings out: receivers with the weights of the sender recompute them from their points."""
 
@@ -223,7 +222,7 @@ def _decode_block(msg: InstanceFeatureArray, name: str, count: int, width: int) 
     coded = getattr(msg, name)
     if len(coded) == 0 and count:
         return np.zeros((count, 0), np.float32)
-    dtype = np.dtype(_FEATURE_TYPES[msg.encoding])
+    dtype = _FEATURE_TYPES[msg.encoding]
     data = from_field(coded, 'B', name, count * width * dtype.itemsize)
     values = data.view(dtype).reshape(count, width).astype(np.float32)
     if msg.encoding == InstanceFeatureArray.INT8:

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
 
 from make_configs import END, START, products, to_table, with_table
 
-from cooptrack_ros.nodes.settings import parameter
+from cooptrack_ros.core.declaration import parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -23,8 +23,9 @@ def test_a_topic_of_a_unit_is_taken_apart_as_it_was_made(name):
     assert split_unit_topic(topic) == ('rsu_2', name) and is_unit_topic(topic, name)
 
 
-@pytest.mark.parametrize('topic', ['/ego/camera/image/compressed', '/infra', '/infra/', '/infra/rsu_1',
-                                   '/infra//features', '/infra/rsu_1/', '/x/infra/rsu_1/features', 'infra/rsu_1/features', ''])
+@pytest.mark.parametrize('topic', [
+    '/ego/camera/image/compressed', '/infra', '/infra/', '/infra/rsu_1', '/infra//features', '/infra/rsu_1/',
+    '/x/infra/rsu_1/features', 'infra/rsu_1/features', ''])
 def test_other_topics_belong_to_no_unit(topic):
     assert split_unit_topic(topic) is None and not is_features_topic(topic) and units_of([topic]) == []
 

@@ -1,0 +1,48 @@
+"""Command-line flags made from declared settings: ``--latency-ms`` of a field ``latency_ms``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, TypeVar
+
+from ..core.declaration import Declaration, declarations
+
+T = TypeVar('T')
+
+
+def add_flag(parser: argparse.ArgumentParser, name: str, said: Declaration, fallback: str = '') -> None:
+    """
+    Declare the flag of a setting.
+
+    :param name: of the setting; the flag has hyphens for its underscores.
+    :param fallback: in words, what holds without the flag, whose value then is None; empty: the declared default.
+    """
+    text = said.description
+    if said.unit or said.low is not None:
+        bounds = f'{said.low} to {said.high}' if said.low is not None else ''
+        text += f" [{' '.join(filter(None, (bounds, said.unit)))}]"
+    if said.default is False:
+        _add(parser, name, text, action='store_true')
+        return
+    kind = {'choices': said.choices} if said.choices else {'type': type(said.default)}
+    _add(parser, name, f"{text} (default: {fallback or '%(default)s'})",
+         default=None if fallback else said.default, **kind)
+
+
+def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:
+    parser.add_argument(f"--{name.replace('_', '-')}", help=text, **options)
+
+
+def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
+    """Declare the flags of all declared fields of a settings class."""
+    for name, said in declarations(settings).items():
+        add_flag(parser, name, said)
+
+
+def settings_of(args: argparse.Namespace, settings: type[T]) -> T:
+    """
+    Return the settings that the flags of ``add_flags`` describe.
+
+    :raises UserError: for a value that the class refuses.
+    """
+    return settings(**{name: getattr(args, name) for name in declarations(settings)})
