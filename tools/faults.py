@@ -239,7 +239,8 @@ class Faults:
             system.start_all()
             unit, sent = system.units[0], [0]
             publisher = system.node.create_publisher(InstanceFeatureArray, features_topic(unit), 5)
-            message = InstanceFeatureArray(version=InstanceFeatureArray.VERSION, unit_id=unit, count=900, width=1024)
+            message = InstanceFeatureArray(version=InstanceFeatureArray.VERSION, unit_id=unit, count=900,
+                                           feature_dim=1024)
 
             def cause() -> None:
                 end = time.monotonic() + OUTAGE_S

@@ -107,7 +107,7 @@ def test_a_unit_announces_itself_and_numbers_its_messages(world, weights):
     info = street.info[0]
     assert (info.unit_id, info.rate_hz) == ('rsu_1', 10.0)
     assert {f.model_id for f in street.features} == {info.model_id}
-    assert {f.width for f in street.features} == {info.width}
+    assert {f.feature_dim for f in street.features} == {info.feature_dim}
     assert [f.sequence for f in street.features] == list(range(FRAMES))
     assert len({f.session for f in street.features}) == 1
 

@@ -22,8 +22,8 @@ def test_message_with_nan_is_counted_and_the_node_goes_on_alone(ego):
 
 
 def test_huge_count_is_refused_before_anything_is_allocated(ego):
-    message = ego.features(count=2, width=2**31)
-    assert message.width == 2**31
+    message = ego.features(count=2, feature_dim=2**31)
+    assert message.feature_dim == 2**31
     ego.dropped('rsu_1', 'too_large')
     assert ego.frame().mode == 'none'
 
@@ -53,10 +53,10 @@ def test_message_of_another_version_is_counted_and_the_node_goes_on_alone(ego):
     assert ego.frame().mode == 'cooperative'
 
 
-def test_features_of_another_width_than_the_model_s_are_counted_and_not_fused(ego):
+def test_features_of_other_channels_than_the_model_s_are_counted_and_not_fused(ego):
     half = array('B', bytes(2 * 48 * 2))
-    ego.features(count=2, width=48, semantic=half, motion=half)
-    ego.dropped('rsu_1', 'wrong_width')
+    ego.features(count=2, feature_dim=48, semantic=half, motion=half)
+    ego.dropped('rsu_1', 'wrong_feature_dim')
     assert ego.frame().mode == 'none'
 
 

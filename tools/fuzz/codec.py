@@ -10,7 +10,7 @@ from .source import Source
 
 MODULES = ('cooptrack_ros.wire.features', 'cooptrack_ros.wire.arrays', 'cooptrack_ros.core.geometry')
 _WIDTH = 4
-_SCALARS = {'version': 8, 'count': 32, 'width': 32, 'session': 64, 'sequence': 64, 'encoding': 8}
+_SCALARS = {'version': 8, 'count': 32, 'feature_dim': 32, 'session': 64, 'sequence': 64, 'encoding': 8}
 _BYTES = {'f': 4, 'I': 4, 'B': 1}
 
 

@@ -93,10 +93,10 @@ class InstanceSet:
         return InstanceSet(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     @staticmethod
-    def empty(width: int) -> InstanceSet:
-        """Return a set of no instances with ``width`` feature channels."""
+    def empty(feature_dim: int) -> InstanceSet:
+        """Return a set of no instances with ``feature_dim`` channels."""
         rows = np.zeros((0, 3), np.float32)
-        feature = np.zeros((0, width), np.float32)
+        feature = np.zeros((0, feature_dim), np.float32)
         return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32), rows)
 
 

@@ -32,8 +32,8 @@ class SenderModel:
         """
         self.model_id = model_id
         hidden, inputs = weights[f'{_PREFIX}0.weight'].shape
-        self.width = len(weights[f'{_PREFIX}2.weight'])
-        self._network = mlp(inputs, hidden, self.width)
+        self.feature_dim = len(weights[f'{_PREFIX}2.weight'])
+        self._network = mlp(inputs, hidden, self.feature_dim)
         self._network.load_state_dict({k.removeprefix(_PREFIX): v.float() for k, v in weights.items()
                                        if k.startswith(_PREFIX)})
 
@@ -43,4 +43,4 @@ class SenderModel:
         if instances.embedding.shape[1] or not instances.semantic.shape[1]:
             return instances
         points = torch.from_numpy(np.array(instances.embedded_points, np.float32))
-        return replace(instances, embedding=self._network(point_embedding(points, self.width // 2)).numpy())
+        return replace(instances, embedding=self._network(point_embedding(points, self.feature_dim // 2)).numpy())

@@ -105,9 +105,10 @@ class InfraInput:
 
     def _completed(self, instances: InstanceSet) -> InstanceSet:
         """Return instances of the known model with all features that the network needs, or with none."""
-        width = instances.semantic.shape[1]
-        if width not in (0, self._sender.width):
-            raise WireError('wrong_width', f'features of width {width}, those of the model have {self._sender.width}')
+        channels = instances.semantic.shape[1]
+        if channels not in (0, self._sender.feature_dim):
+            raise WireError('wrong_feature_dim', f'features of {channels} channels, those of the model have '
+                            f'{self._sender.feature_dim}')
         return self._sender.complete(instances)
 
     def on_pair(self, msg: PairTransform) -> None:

@@ -78,11 +78,11 @@ class RoadsideNode(AgentNode):
         self._features.publish(message)
         self.health.count('instances.sent', int(message.count))
 
-    def _announce(self, stamp_ns: int, views: Views, width: int) -> None:
+    def _announce(self, stamp_ns: int, views: Views, feature_dim: int) -> None:
         info = UnitInfo(
             header=header_of(stamp_ns, views.lidar_frame), version=InstanceFeatureArray.VERSION,
             unit_id=self.settings.unit_id, model_id=self._model_id, map_frame=self.settings.map_frame,
-            class_names=list(self._config.class_names), rate_hz=self.settings.rate, width=width)
+            class_names=list(self._config.class_names), rate_hz=self.settings.rate, feature_dim=feature_dim)
         info.pc_range = np.asarray(self._config.infra_range.pc_range, np.float32)
         self._info.publish(info)
 

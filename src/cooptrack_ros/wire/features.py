@@ -53,7 +53,7 @@ class FeatureLimits:
     """What a receiver accepts."""
 
     max_instances: int = 900
-    max_width: int = 1024
+    max_feature_dim: int = 1024
     max_position_m: float = 1000.0
     max_size_m: float = 50.0
     max_speed_m_s: float = 150.0
@@ -118,7 +118,7 @@ def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatu
     _set_pose(msg, meta.map_from_lidar)
     msg.pc_range = np.asarray(meta.pc_range, np.float32)
     boxes = instances.boxes
-    msg.count, msg.width = len(instances), instances.semantic.shape[1]
+    msg.count, msg.feature_dim = len(instances), instances.semantic.shape[1]
     msg.boxes = to_field(np.concatenate([boxes.centre, boxes.size, boxes.yaw[:, None], boxes.velocity], axis=1), 'f')
     msg.scores, msg.labels = to_field(boxes.score, 'f'), to_field(boxes.label, 'B')
     msg.track_ids = to_field(boxes.track_id, 'I')
@@ -161,14 +161,14 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     """
     Return instances and the rest of a message; everything is checked before anything is allocated for it.
 
-    A message without features (empty blocks) gives an instance set of width 0. A compact one gives embeddings of
-    width 0, which ``model.sender`` completes.
+    A message without features (empty blocks) gives an instance set without channels. A compact one gives
+    embeddings without channels, which ``model.sender`` completes.
 
     :raises WireError: naming what is wrong.
     """
     limits = limits or FeatureLimits()
-    boxes, count, width = decode_boxes(msg, limits), int(msg.count), int(msg.width)
-    features = [_decode_block(msg, name, count, width) for name in _BLOCKS]
+    boxes, count, channels = decode_boxes(msg, limits), int(msg.count), int(msg.feature_dim)
+    features = [_decode_block(msg, name, count, channels) for name in _BLOCKS]
     semantic, motion, embedding = (block.shape[1] for block in features)
     if semantic != motion or embedding > semantic:
         raise WireError('wrong_length', 'all features may be left out, or the embeddings alone')
@@ -187,13 +187,13 @@ def decode_boxes(msg: InstanceFeatureArray, limits: FeatureLimits | None = None)
 
     :raises WireError: naming what is wrong.
     """
-    limits, count, width = limits or FeatureLimits(), int(msg.count), int(msg.width)
+    limits, count, channels = limits or FeatureLimits(), int(msg.count), int(msg.feature_dim)
     if msg.version != InstanceFeatureArray.VERSION:
-        raise WireError('wrong_version', f'version {msg.version} of the message, expected '
-                        f'{InstanceFeatureArray.VERSION}: the sender runs another release')
-    if count > limits.max_instances or width > limits.max_width:
-        raise WireError('too_large', f'{count} instances of width {width}; at most {limits.max_instances} of '
-                        f'{limits.max_width} are accepted')
+        raise WireError('wrong_version', f'InstanceFeatureArray of version {msg.version}, this receiver reads version '
+                        f'{InstanceFeatureArray.VERSION}: both sides must run the same release')
+    if count > limits.max_instances or channels > limits.max_feature_dim:
+        raise WireError('too_large', f'{count} instances with {channels} channels; at most {limits.max_instances} with '
+                        f'{limits.max_feature_dim} are accepted')
     if msg.encoding not in _FEATURE_TYPES:
         raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
     labels = from_field(msg.labels, 'B', 'labels', count)
@@ -218,13 +218,13 @@ def _floats(msg: InstanceFeatureArray, name: str, count: int, columns: int | Non
     return values.reshape(count, columns) if columns else values
 
 
-def _decode_block(msg: InstanceFeatureArray, name: str, count: int, width: int) -> np.ndarray:
+def _decode_block(msg: InstanceFeatureArray, name: str, count: int, channels: int) -> np.ndarray:
     coded = getattr(msg, name)
     if len(coded) == 0 and count:
         return np.zeros((count, 0), np.float32)
     dtype = _FEATURE_TYPES[msg.encoding]
-    data = from_field(coded, 'B', name, count * width * dtype.itemsize)
-    values = data.view(dtype).reshape(count, width).astype(np.float32)
+    data = from_field(coded, 'B', name, count * channels * dtype.itemsize)
+    values = data.view(dtype).reshape(count, channels).astype(np.float32)
     if msg.encoding == InstanceFeatureArray.INT8:
         scales = _floats(msg, f'{name}_scales', count)
         # Too large a scale gives infinite numbers, which are refused below.

@@ -106,7 +106,7 @@ def test_a_package_knows_its_sender_from_stored_and_from_random_weights(tmp_path
     save_side(tmp_path / 'tiny', MINI, Side.ROADSIDE, network, {})
     for package in (open_model(str(tmp_path / 'tiny')), open_model('random:mini')):
         sender = package.sender()
-        assert (sender.model_id, sender.width) == (package.model_id(Side.ROADSIDE), MINI.embed_dims)
+        assert (sender.model_id, sender.feature_dim) == (package.model_id(Side.ROADSIDE), MINI.embed_dims)
         points = np.random.default_rng(0).random((5, 3)).astype(np.float32)
         instances = dataclasses.replace(InstanceSet.empty(0), semantic=np.zeros((5, 96), np.float32),
                                         embedded_points=points)

@@ -80,13 +80,13 @@ def test_message_without_features_gives_boxes_only():
 
 
 @pytest.mark.parametrize(('field', 'value', 'reason'), [
-    ('version', 1, 'wrong_version'),
-    ('version', 3, 'wrong_version'),
+    ('version', 2, 'wrong_version'),
+    ('version', 4, 'wrong_version'),
     ('encoding', 9, 'unknown_encoding'),
     ('count', 4, 'wrong_length'),
     ('count', 2**32 - 1, 'too_large'),
-    ('width', WIDTH + 1, 'wrong_length'),
-    ('width', 2**32 - 1, 'too_large'),
+    ('feature_dim', WIDTH + 1, 'wrong_length'),
+    ('feature_dim', 2**32 - 1, 'too_large'),
     ('scores', array('f', [0.5, 0.5]), 'wrong_length'),
     ('scores', array('f', [0.5, 0.5, 1.5]), 'implausible'),
     ('labels', array('B', [0, 1, 3]), 'unknown_label'),
@@ -111,6 +111,15 @@ def test_broken_message_is_refused_with_its_reason(field, value, reason):
     with pytest.raises(WireError) as refused:
         decode_instances(message)
     assert refused.value.reason == reason
+
+
+def test_a_message_of_the_version_before_is_refused_with_both_versions():
+    message = over_the_wire(make(3))
+    assert message.version == 3
+    message.version = 2
+    with pytest.raises(WireError, match='version 2, this receiver reads version 3') as refused:
+        decode_instances(message)
+    assert refused.value.reason == 'wrong_version'
 
 
 def test_int8_without_scales_is_refused():
