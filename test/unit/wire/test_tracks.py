@@ -1,10 +1,14 @@
 """Tracks over the wire."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import Track, TrackArray
 from cooptrack_ros.core.types import Boxes, Match
+from cooptrack_ros.data.bag_custom import TRUTH_MODE
 from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks
 
 META = TrackMeta(1_700_000_000_123_456_789, 'ego/lidar', 'cooperative', 'model', 'map', np.eye(4), True, 0.1, 2)
@@ -50,3 +54,9 @@ def test_a_fused_track_names_its_roadside_instance():
     assert first.unit_id == ''
     assert (second.unit_id, second.infra_track_id, second.affinity) == ('rsu_1', 17, 0.75)
     assert (second.provenance, second.missed_frames) == (Track.FUSED, 3)
+
+
+def test_the_comment_of_the_message_lists_every_mode():
+    text = (Path(__file__).parents[3] / 'src/cooptrack_msgs/msg/TrackArray.msg').read_text(encoding='utf-8')
+    listed = re.findall(r'^#   (\w+) {2,}', text, re.MULTILINE)
+    assert sorted(listed) == sorted(['none', 'late', 'cooperative', 'roadside', TRUTH_MODE])
