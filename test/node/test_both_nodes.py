@@ -86,7 +86,7 @@ def test_both_nodes_answer_as_the_core_does_without_ros(world, weights, compact)
         best = np.sort(np.argsort(-sent.instances.boxes.score)[:64])
         np.testing.assert_array_equal(received.semantic, sent.instances.semantic[best])
         # Sums over a few rows and over all queries differ in their order.
-        np.testing.assert_allclose(received.embedding, sent.instances.embedding[best], rtol=0,
+        np.testing.assert_allclose(received.position_embedding, sent.instances.position_embedding[best], rtol=0,
                                    atol=1e-5 if compact else 0)
         np.testing.assert_array_equal(received.boxes.centre, sent.instances.boxes.centre[best].astype(np.float32))
         from cooptrack_ros.core.types import RoadsideMessage

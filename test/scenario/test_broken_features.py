@@ -61,6 +61,6 @@ def test_features_of_other_channels_than_the_model_s_are_counted_and_not_fused(e
 
 
 def test_compact_message_without_points_is_counted_and_not_fused(ego):
-    ego.features(count=2, embedded_points=array('f'))
+    ego.features(count=2, position_points=array('f'))
     ego.dropped('rsu_1', 'wrong_length')
     assert ego.frame().mode == 'none'

@@ -21,7 +21,7 @@ def test_known_model_afterwards_is_fused(ego):
 
 def test_compact_features_of_an_unknown_model_give_boxes(ego):
     message = ego.features(count=2, model='somebody-else')
-    assert not message.embedding
+    assert not message.position_embedding
     ego.dropped('rsu_1', 'unknown_model')
     assert ego.frame().mode == 'late'
 
@@ -30,5 +30,5 @@ def test_compact_features_of_the_known_model_are_completed(ego):
     message = ego.features(count=2)
     assert ego.frame().mode == 'cooperative'
     _, (received,) = ego.package.trackers[Side.COOPERATIVE].seen[-1]
-    assert not message.embedding
-    assert received.instances.embedding.shape == received.instances.semantic.shape
+    assert not message.position_embedding
+    assert received.instances.position_embedding.shape == received.instances.semantic.shape

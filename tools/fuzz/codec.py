@@ -115,7 +115,7 @@ def check(instances, meta) -> None:
     assert plausible(instances).all()
     assert np.isfinite(meta.map_from_lidar).all()
     assert len({len(part) for part in (instances.boxes, instances.ref_points, instances.semantic, instances.motion,
-                                       instances.embedding, instances.previous_age_s)}) == 1
+                                       instances.position_embedding, instances.previous_age_s)}) == 1
 
 
 def prepare(folder: Path) -> Run:

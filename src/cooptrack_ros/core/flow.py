@@ -78,9 +78,9 @@ def flow_state(message: RoadsideMessage, fit: tuple[np.ndarray, np.ndarray] | No
                 change[k, rows] = getattr(instances, name)[rows] - getattr(earlier.instances, name)[before]
     fitted, seen_s = fit or fitted_velocities(message)
     columns = [
-        instances.semantic, instances.motion, instances.embedding, *change, instances.ref_points, np.log(boxes.size),
-        np.cos(boxes.yaw), np.sin(boxes.yaw), np.nan_to_num(boxes.velocity) / _SPEED_MPS, fitted / _SPEED_MPS,
-        boxes.score, gaps > 0, gaps, seen_s]
+        instances.semantic, instances.motion, instances.position_embedding, *change, instances.ref_points,
+        np.log(boxes.size), np.cos(boxes.yaw), np.sin(boxes.yaw), np.nan_to_num(boxes.velocity) / _SPEED_MPS,
+        fitted / _SPEED_MPS, boxes.score, gaps > 0, gaps, seen_s]
     return np.concatenate([np.reshape(c, (len(instances), -1)) for c in columns], axis=1, dtype=np.float32)
 
 
@@ -105,4 +105,4 @@ def carry_on(flow: FeatureFlow, message: RoadsideMessage, stamp_ns: int,
     placed = moved(instances, age * fit[0] + velocity, infra_range)
     return replace(message, instances=replace(
         placed, semantic=instances.semantic + semantic, motion=instances.motion + motion,
-        embedding=instances.embedding + embedding))
+        position_embedding=instances.position_embedding + embedding))

@@ -120,7 +120,7 @@ def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: 
 
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
-    features = [tensor(f) for f in (chosen.semantic, chosen.motion, chosen.embedding)]
+    features = [tensor(f) for f in (chosen.semantic, chosen.motion, chosen.position_embedding)]
     if zero_features:
         features = [torch.zeros_like(f) for f in features]
     told = None if message.alignment_pose is None else tensor(message.alignment_pose)

@@ -30,11 +30,11 @@ def boxes_of(instances: Instances, rows: Tensor) -> Boxes:
         instances.codes, instances.labels, instances.scores, instances.ids)))
 
 
-def message_of(instances: Instances, live: Tensor, embedded_points: Tensor) -> InstanceSet:
+def message_of(instances: Instances, live: Tensor, position_points: Tensor) -> InstanceSet:
     """Return the message content of the live rows; all embeddings stand for points (N, 3) in 0..1."""
     def array(values: Tensor) -> np.ndarray:
         return values[live].detach().cpu().numpy()
     return InstanceSet(
         boxes_of(instances, live), array(instances.ref_points), array(instances.semantic), array(instances.motion),
         array(instances.embedding), array(instances.previous_centre), array(instances.previous_age),
-        array(embedded_points))
+        array(position_points))

@@ -69,9 +69,9 @@ class InstanceSet:
     What one agent knows of N live instances and sends to another (model section 7).
 
     ``boxes`` are in the sender's lidar frame; ``ref_points`` (N, 3) float32 are the refined reference
-    points normalised to the sender's range; ``semantic``, ``motion`` and ``embedding`` are (N, C)
+    points normalised to the sender's range; ``semantic``, ``motion`` and ``position_embedding`` are (N, C)
     float32; ``previous_position`` (N, 3) float32 is the box centre ``previous_age_s`` (N,) seconds
-    before, in the same frame (age 0: no earlier position). ``embedded_points`` (N, 3) float32, normalised
+    before, in the same frame (age 0: no earlier position). ``position_points`` (N, 3) float32, normalised
     like the reference points, are those before the last refinement, which the roadside embeddings stand for.
     """
 
@@ -79,10 +79,10 @@ class InstanceSet:
     ref_points: np.ndarray
     semantic: np.ndarray
     motion: np.ndarray
-    embedding: np.ndarray
+    position_embedding: np.ndarray
     previous_position: np.ndarray
     previous_age_s: np.ndarray
-    embedded_points: np.ndarray
+    position_points: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of instances."""

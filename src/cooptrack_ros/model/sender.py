@@ -40,7 +40,8 @@ class SenderModel:
     @torch.inference_mode()
     def complete(self, instances: InstanceSet) -> InstanceSet:
         """Return instances (N,) of a compact message with their embeddings (N, C); others as they are."""
-        if instances.embedding.shape[1] or not instances.semantic.shape[1]:
+        if instances.position_embedding.shape[1] or not instances.semantic.shape[1]:
             return instances
-        points = torch.from_numpy(np.array(instances.embedded_points, np.float32))
-        return replace(instances, embedding=self._network(point_embedding(points, self.feature_dim // 2)).numpy())
+        points = torch.from_numpy(np.array(instances.position_points, np.float32))
+        embedding = self._network(point_embedding(points, self.feature_dim // 2))
+        return replace(instances, position_embedding=embedding.numpy())

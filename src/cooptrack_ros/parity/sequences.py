@@ -194,7 +194,7 @@ class _Frame:
     def _check_packet(self, output: FrameOutput) -> None:
         instances = output.instances
         self.close('packet_query_feats', instances.semantic, T.features)
-        self.close('packet_query_embeds', instances.embedding, T.features)
+        self.close('packet_query_embeds', instances.position_embedding, T.features)
         self.close('packet_cache_motion_feats', instances.motion, T.features)
         self.close('packet_ref_pts', instances.ref_points, T.points)
         golden = decode_codes(torch.from_numpy(self['packet_pred_boxes'])).numpy()

@@ -25,7 +25,7 @@ MAX_STEPS = 5
 _FRAMES_PER_STEP = 96
 _ALONE = 0.15
 """Share of the messages that are given without the one before them, as after a loss or at first sight."""
-_FEATURES = ('semantic', 'motion', 'embedding')
+_FEATURES = ('semantic', 'motion', 'position_embedding')
 _POSITION_WEIGHT = 0.3
 _HELD_OUT = 10
 """Every tenth data set is left out of the training and measures it."""

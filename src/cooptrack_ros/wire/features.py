@@ -18,7 +18,7 @@ from .poses import check_plausible_pose
 
 ENCODINGS: dict[str, int] = {name: getattr(InstanceFeatureArray, name.upper()) for name in ENCODING.choices}
 _FEATURE_TYPES = {code: np.dtype(name) for name, code in ENCODINGS.items()}
-_BLOCKS = ('semantic', 'motion', 'embedding')
+_BLOCKS = ('semantic', 'motion', 'position_embedding')
 _LARGEST_HALF = np.float32(65504)
 _MAX_YAW = 10.0
 _POINTS = (-1.0, 2.0)
@@ -67,7 +67,7 @@ def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np
     """Return which instances (N,) bool a receiver would accept: one bad instance costs the whole message."""
     limits, boxes, age = limits or FeatureLimits(), instances.boxes, instances.previous_age_s
     columns = np.concatenate([boxes.centre, boxes.size, boxes.yaw[:, None], boxes.velocity, boxes.score[:, None],
-                              instances.ref_points, instances.embedded_points, instances.previous_position,
+                              instances.ref_points, instances.position_points, instances.previous_position,
                               age[:, None]], axis=1)
     low, high = _bounds(limits)
     # What is not finite lies within no bounds.
@@ -128,7 +128,7 @@ def encode_instances(instances: InstanceSet, meta: FeatureMeta) -> InstanceFeatu
     msg.encoding = ENCODINGS[meta.encoding]
     for name in _BLOCKS[:2] if meta.compact else _BLOCKS:
         _encode_block(msg, name, getattr(instances, name))
-    msg.embedded_points = to_field(instances.embedded_points, 'f')
+    msg.position_points = to_field(instances.position_points, 'f')
     return msg
 
 
@@ -175,7 +175,7 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     instances = InstanceSet(
         boxes, _floats(msg, 'ref_points', count, 3), *features,
         _floats(msg, 'previous_positions', count, 3), _floats(msg, 'previous_ages', count),
-        _floats(msg, 'embedded_points', count, 3))
+        _floats(msg, 'position_points', count, 3))
     if not plausible(instances, limits).all():
         raise WireError('implausible', 'an angle, a reference point, an earlier position or a feature is out of range')
     return instances, _decode_meta(msg, limits)
@@ -254,4 +254,4 @@ def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMet
         raise WireError('implausible', f'pc_range {pc_range.tolist()} is empty or too large')
     return FeatureMeta(msg.unit_id, int(msg.session), int(msg.sequence), msg.model_id, stamp_ns(msg.header.stamp),
                        msg.header.frame_id, msg.map_frame, map_from_lidar, tuple(pc_range.tolist()), encoding,
-                       len(msg.embedding) == 0)
+                       len(msg.position_embedding) == 0)

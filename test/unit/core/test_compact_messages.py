@@ -44,7 +44,7 @@ def test_the_embeddings_of_a_compact_message_are_those_of_the_unit(unit, encodin
     for sent in frames:
         assert len(sent)
         received, _ = transmission(encoding, True, 900, sender.complete)(sent)
-        close(received.embedding, sent.embedding)
+        close(received.position_embedding, sent.position_embedding)
 
 
 @pytest.mark.parametrize(('width', 'queries'), [(96, 150), (256, 900)])
@@ -58,8 +58,8 @@ def test_few_points_are_embedded_as_among_many(width, queries, count, seed):
         among_many = network.embed_points(points).numpy()[:count]
     instances = dataclasses.replace(
         InstanceSet.empty(0), semantic=np.zeros((count, width), np.float32),
-        embedding=np.zeros((count, 0), np.float32), embedded_points=points[:count].numpy())
-    close(SenderModel('unit', network.state_dict()).complete(instances).embedding, among_many)
+        position_embedding=np.zeros((count, 0), np.float32), position_points=points[:count].numpy())
+    close(SenderModel('unit', network.state_dict()).complete(instances).position_embedding, among_many)
 
 
 def test_the_vehicle_tracks_the_same_with_compact_messages(unit):
@@ -88,7 +88,7 @@ def test_full_messages_and_boxes_alone_stay_as_they_are(unit):
     sender, frames = unit
     assert sender.complete(frames[0]) is frames[0]
     empty = np.zeros((len(frames[0]), 0), np.float32)
-    boxes = dataclasses.replace(frames[0], semantic=empty, motion=empty, embedding=empty)
+    boxes = dataclasses.replace(frames[0], semantic=empty, motion=empty, position_embedding=empty)
     assert sender.complete(boxes) is boxes
 
 
@@ -96,7 +96,7 @@ def test_a_compact_message_without_instances_is_complete(unit):
     sender, frames = unit
     received, meta = decode_instances(encode_instances(frames[0][:0], FeatureMeta.example()))
     assert meta.compact
-    assert sender.complete(received).embedding.shape == (0, CONFIG.embed_dims)
+    assert sender.complete(received).position_embedding.shape == (0, CONFIG.embed_dims)
 
 
 def test_a_package_knows_its_sender_from_stored_and_from_random_weights(tmp_path):
@@ -109,7 +109,7 @@ def test_a_package_knows_its_sender_from_stored_and_from_random_weights(tmp_path
         assert (sender.model_id, sender.feature_dim) == (package.model_id(Side.ROADSIDE), MINI.embed_dims)
         points = np.random.default_rng(0).random((5, 3)).astype(np.float32)
         instances = dataclasses.replace(InstanceSet.empty(0), semantic=np.zeros((5, 96), np.float32),
-                                        embedded_points=points)
+                                        position_points=points)
         with torch.inference_mode():
             expected = package.network(Side.ROADSIDE).embed_points(torch.from_numpy(points))
-        np.testing.assert_array_equal(sender.complete(instances).embedding, expected.numpy())
+        np.testing.assert_array_equal(sender.complete(instances).position_embedding, expected.numpy())

@@ -68,7 +68,7 @@ def boxes_of(*xy, score=0.8, unit='u', may_create=True):
     boxes, none = cars(*xy, score=score), np.zeros((len(xy), 0), np.float32)
     points = np.zeros((len(xy), 3), np.float32)
     values = {f.name: points for f in dataclasses.fields(InstanceSet)} | {
-        'boxes': boxes, 'semantic': none, 'motion': none, 'embedding': none,
+        'boxes': boxes, 'semantic': none, 'motion': none, 'position_embedding': none,
         'previous_age_s': np.zeros(len(xy), np.float32)}
     return RoadsideMessage(unit, 0, InstanceSet(**values), np.eye(4), may_create=may_create)
 

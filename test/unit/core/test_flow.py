@@ -12,7 +12,7 @@ from cooptrack_ros.core.flow import FeatureFlow, carry_on, flow_state
 from cooptrack_ros.core.types import RoadsideMessage, Side
 
 RANGE = CONFIG.infra_range.pc_range
-FEATURES = ('semantic', 'motion', 'embedding')
+FEATURES = ('semantic', 'motion', 'position_embedding')
 
 
 def random_flow(width=CONFIG.embed_dims):

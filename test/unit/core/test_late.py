@@ -202,7 +202,7 @@ def test_what_two_units_see_counts_once():
         points = np.zeros((1, 3), np.float32)
         return RoadsideMessage(unit, 0, replace(
             empty, boxes=boxes, ref_points=points, semantic=points[:, :0], motion=points[:, :0],
-            embedding=points[:, :0], previous_position=points, previous_age_s=points[:, 0]), np.eye(4))
+            position_embedding=points[:, :0], previous_position=points, previous_age_s=points[:, 0]), np.eye(4))
     messages = [sent('a', 30.0, 0.5), sent('b', 30.5, 0.8), sent('c', 40.0, 0.3)]
     assert [k.tolist() for k in distinct(messages)] == [[False], [True], [True]]
     frame = Frame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4))

@@ -41,7 +41,7 @@ def test_an_angle_of_many_turns_is_refused():
         decode_instances(spoilt('boxes', 6, 1e20))
 
 
-@pytest.mark.parametrize('block', ['semantic', 'motion', 'embedding'])
+@pytest.mark.parametrize('block', ['semantic', 'motion', 'position_embedding'])
 def test_finite_features_that_overflow_in_the_network_are_refused(block):
     sent = make(3)
     getattr(sent, block)[1, 2] = 1e30

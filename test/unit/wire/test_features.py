@@ -43,8 +43,8 @@ def test_float32_round_trip_is_exact(count, seed):
     received, meta = decode_instances(over_the_wire(sent))
     for name in ('centre', 'size', 'yaw', 'velocity', 'label', 'score', 'track_id'):
         np.testing.assert_array_equal(getattr(received.boxes, name), getattr(sent.boxes, name))
-    for name in ('ref_points', 'semantic', 'motion', 'embedding', 'previous_position', 'previous_age_s',
-                 'embedded_points'):
+    for name in ('ref_points', 'semantic', 'motion', 'position_embedding', 'previous_position', 'previous_age_s',
+                 'position_points'):
         np.testing.assert_array_equal(getattr(received, name), getattr(sent, name))
     assert (meta.unit_id, meta.session, meta.sequence, meta.stamp_ns) == ('rsu_1', 2**63, 7, 1_700_000_000_123_456_789)
     np.testing.assert_array_equal(meta.map_from_lidar, np.diag([1.0, 1.01, 1.0, 1.0]))
@@ -54,7 +54,7 @@ def test_float32_round_trip_is_exact(count, seed):
 def test_shorter_encodings_stay_within_their_resolution(encoding, tolerance):
     sent = make(20)
     received, _ = decode_instances(over_the_wire(sent, encoding))
-    for name in ('semantic', 'motion', 'embedding'):
+    for name in ('semantic', 'motion', 'position_embedding'):
         largest = np.abs(getattr(sent, name)).max()
         np.testing.assert_allclose(getattr(received, name), getattr(sent, name), rtol=0, atol=tolerance * largest)
 
@@ -73,7 +73,7 @@ def test_values_beyond_float16_stay_finite():
 
 def test_message_without_features_gives_boxes_only():
     message = over_the_wire(make(3))
-    message.semantic = message.motion = message.embedding = array('B')
+    message.semantic = message.motion = message.position_embedding = array('B')
     received, _ = decode_instances(message)
     assert len(received) == 3
     assert received.semantic.shape == (3, 0)
@@ -98,9 +98,9 @@ def test_message_without_features_gives_boxes_only():
     ('motion', array('B', [0]), 'wrong_length'),
     ('motion', array('B'), 'wrong_length'),
     ('semantic', array('B'), 'wrong_length'),
-    ('embedded_points', array('f', [0.5] * 8), 'wrong_length'),
-    ('embedded_points', array('f', [float('nan')] * 9), 'not_finite'),
-    ('embedded_points', array('f', [1e3] * 9), 'implausible'),
+    ('position_points', array('f', [0.5] * 8), 'wrong_length'),
+    ('position_points', array('f', [float('nan')] * 9), 'not_finite'),
+    ('position_points', array('f', [1e3] * 9), 'implausible'),
     ('map_from_lidar', np.full(16, np.nan), 'not_finite'),
     ('map_from_lidar', np.zeros(16), 'bad_pose'),
     ('pc_range', np.zeros(6, np.float32), 'implausible'),
@@ -135,11 +135,11 @@ def test_a_compact_message_leaves_out_the_embeddings_alone(encoding):
     sent = make(20)
     message = over_the_wire(sent, encoding, compact=True)
     received, meta = decode_instances(message)
-    assert meta.compact and not len(message.embedding) and not len(message.embedding_scales)
-    assert received.embedding.shape == (20, 0)
+    assert meta.compact and not len(message.position_embedding) and not len(message.position_embedding_scales)
+    assert received.position_embedding.shape == (20, 0)
     full, meta = decode_instances(over_the_wire(sent, encoding))
     assert not meta.compact
-    for name in ('semantic', 'motion', 'ref_points', 'embedded_points'):
+    for name in ('semantic', 'motion', 'ref_points', 'position_points'):
         np.testing.assert_array_equal(getattr(received, name), getattr(full, name))
 
 
@@ -150,7 +150,8 @@ def test_a_compact_int8_message_of_the_published_width_is_a_fifth_of_the_papers(
 
 
 FIELDS = ('boxes', 'scores', 'labels', 'track_ids', 'ref_points', 'previous_positions', 'previous_ages', 'semantic',
-          'motion', 'embedding', 'semantic_scales', 'motion_scales', 'embedding_scales', 'embedded_points')
+          'motion', 'position_embedding', 'semantic_scales', 'motion_scales', 'position_embedding_scales',
+          'position_points')
 
 
 @settings(max_examples=150, deadline=None)
@@ -168,4 +169,4 @@ def test_a_compact_message_with_any_field_replaced_is_refused_or_plausible(data,
         return
     assert plausible(received).all()
     assert received.semantic.shape == received.motion.shape
-    assert received.embedding.shape[1] in (0, WIDTH)
+    assert received.position_embedding.shape[1] in (0, WIDTH)

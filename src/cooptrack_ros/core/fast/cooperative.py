@@ -119,9 +119,9 @@ class CooperativeStep(nn.Module):
             return torch.cat(parts).index_select(0, layout.sources)
         rows = self.step.blank().with_(**{name: column(name) for name in _ROW_FIELDS})
         semantic, motion = network.adapt(rows.semantic, rows.motion, rows.embedding)
-        embedded_points = torch.cat([perceived.ref_points, torch.full_like(slot_points, torch.nan)])
+        position_points = torch.cat([perceived.ref_points, torch.full_like(slot_points, torch.nan)])
         return self.step.finish(rows.with_(semantic=semantic, motion=motion),
-                                embedded_points.index_select(0, layout.sources), perceived.bev, next_id)
+                                position_points.index_select(0, layout.sources), perceived.bev, next_id)
 
 
 def _candidates(features: Sequence[Tensor], ref_points: Tensor, codes: Tensor) -> AlignedInstances:

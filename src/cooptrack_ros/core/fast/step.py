@@ -75,7 +75,7 @@ class StepResult(NamedTuple):
     """(N, C)."""
     embedding: Tensor
     """(N, C)."""
-    embedded_points: Tensor
+    position_points: Tensor
     """(N, 3) points in 0..1 that the embeddings stand for, NaN for instances taken over from a message."""
     codes: Tensor
     scores: Tensor
@@ -146,11 +146,11 @@ class FrameStep(nn.Module):
         rows, decoder_scores = decode(self.network, self._enter(state, inputs), bev, _ignore)
         return reason(self.network, rows, _ignore), decoder_scores, bev
 
-    def finish(self, rows: Instances, embedded_points: Tensor, bev: Tensor, next_id: Tensor) -> StepResult:
+    def finish(self, rows: Instances, position_points: Tensor, bev: Tensor, next_id: Tensor) -> StepResult:
         """Return the result of rows that are ready for the refinement heads."""
         rows, count = number(refine(self.network, rows), next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
-        others = {'embedded_points': embedded_points, 'live': live, 'next_id': next_id + count, 'bev': bev}
+        others = {'position_points': position_points, 'live': live, 'next_id': next_id + count, 'bev': bev}
         return StepResult(*(others[n] if n in others else getattr(rows, n) for n in StepResult._fields))
 
     def _enter(self, state: StepState, inputs: StepInput) -> Instances:

@@ -32,7 +32,7 @@ from .transfer import to_device, to_host
 
 SLOTS = 64
 """Instances of one unit that there is room for."""
-_REPORTED = ('codes', 'scores', 'labels', 'ids', 'live', 'ref_points', 'embedded_points', 'previous_centre',
+_REPORTED = ('codes', 'scores', 'labels', 'ids', 'live', 'ref_points', 'position_points', 'previous_centre',
              'previous_age', 'next_id')
 
 
@@ -147,7 +147,7 @@ class StepTracker(AgentTracker):
         if reset:
             state = StepTrackerState(None, state.device, state.live[:0], self._first_id(state, now), state.step)
         outcome = self._run(state, inputs, messages, zero_features, clock)
-        rows, live, embedded_points, next_id = self._read(outcome.result)
+        rows, live, position_points, next_id = self._read(outcome.result)
         clock.mark('step')
 
         fusion = outcome.fusion
@@ -159,7 +159,7 @@ class StepTracker(AgentTracker):
             matches = matches_of(fusion, rows, live, outcome.messages)
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
-        instances = message_of(kept, torch.arange(len(places)), embedded_points[places])
+        instances = message_of(kept, torch.arange(len(places)), position_points[places])
         output = self._output(now, rows, live, instances, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
@@ -206,7 +206,7 @@ class StepTracker(AgentTracker):
         blank = read['ref_points'].new_zeros(len(read['ids']), 0)
         rows = Instances.new(read['ref_points'], blank, blank, 0, 0).with_(
             **{n: read[n] for n in ('codes', 'scores', 'labels', 'ids', 'previous_centre', 'previous_age')})
-        return rows, read['live'], read['embedded_points'], int(read['next_id'][0])
+        return rows, read['live'], read['position_points'], int(read['next_id'][0])
 
     def _with_features(self, rows: Instances, result: StepResult, places: Tensor) -> Instances:
         """Return live rows with their features."""
