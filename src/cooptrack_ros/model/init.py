@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from .network import CoopTrackNetwork
+from .bev_encoder import BevEncoder
+from .decoder import Decoder
+from .reasoning import Reasoner
 
 PRIOR_LOGIT = -math.log(99)
 """Class bias for a probability of 0.01."""
 
 
-def initialize(network: CoopTrackNetwork) -> None:
-    """Set the published initial values; what is not mentioned keeps PyTorch's defaults."""
-    encoder, decoder, reasoner = network.bev_encoder, network.decoder, network.reasoner
-    nn.init.uniform_(network.query_points.weight)
-    nn.init.zeros_(network.query_features.weight)
-    for part in (encoder.layers, encoder.motion_mlp, decoder.layers, network.neck):
+def initialize(query_points: nn.Embedding, query_features: nn.Embedding, neck: nn.Module, encoder: BevEncoder,
+               decoder: Decoder, reasoner: Reasoner, fusion: Sequence[nn.Module], cls_prior_bias: bool) -> None:
+    """
+    Set the published initial values of the parts of a network; what is not mentioned keeps PyTorch's defaults.
+
+    :param fusion: association and aggregation of a cooperative network, nothing for others.
+    :param cls_prior_bias: give the class bias of the reasoner its prior too.
+    """
+    nn.init.uniform_(query_points.weight)
+    nn.init.zeros_(query_features.weight)
+    for part in (encoder.layers, encoder.motion_mlp, decoder.layers, neck):
         _xavier(part)
     for embedding in (encoder.camera_embed, encoder.level_embed):
         nn.init.normal_(embedding)
@@ -36,11 +42,10 @@ def initialize(network: CoopTrackNetwork) -> None:
         for head in heads[1:]:
             head.load_state_dict(copy.deepcopy(heads[0].state_dict()))
     _xavier(reasoner)
-    if network.config.behaviour.cls_prior_bias:
+    if cls_prior_bias:
         nn.init.constant_(reasoner.cls[-1].bias, PRIOR_LOGIT)
-    if hasattr(network, 'association'):
-        _xavier(network.association)
-        _xavier(network.aggregation)
+    for part in fusion:
+        _xavier(part)
 
 
 def _xavier(module: nn.Module) -> None:

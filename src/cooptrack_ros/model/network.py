@@ -68,7 +68,8 @@ class CoopTrackNetwork(nn.Module):
                 self.query_fusion = nn.Linear(dims, dims)
         if config.published_extras:
             self.extras = PublishedExtras(dims, cooperative)
-        initialize(self)
+        initialize(self.query_points, self.query_features, self.neck, self.bev_encoder, self.decoder, self.reasoner,
+                   (self.association, self.aggregation) if cooperative else (), config.behaviour.cls_prior_bias)
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return (B, V, C, h, w) of normalised images (B, V, 3, H, W)."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,24 @@ class Comparison:
     def fail(self, name: str, note: str) -> None:
         """Record a failure without numbers."""
         self.results.append(Result(self.prefix + name, np.inf, np.inf, 'FAIL', note))
+
+
+class Arrays:
+    """Stored arrays of one module as tensors."""
+
+    def __init__(self, golden: Any, name: str, comparison: Comparison):
+        """Select the arrays ``name/*``."""
+        self._golden, self._name = golden, name
+        self.comparison = comparison.within(name)
+
+    def __getitem__(self, key: str) -> Tensor:
+        """Return one stored array."""
+        return torch.from_numpy(np.asarray(self._golden[f'{self._name}/{key}']))
+
+    def close(self, key: str, value, max_abs: float, relative: float | None = TOLERANCES.relative) -> None:
+        """Compare a value with the stored array of that name."""
+        self.comparison.close(key, value, self._golden[f'{self._name}/{key}'], max_abs, relative)
+
+    def exact(self, key: str, value) -> None:
+        """Compare a discrete value with the stored array of that name."""
+        self.comparison.exact(key, value, self._golden[f'{self._name}/{key}'])

@@ -22,33 +22,12 @@ from ..model.position import point_embedding, slot_embedding
 from ..model.reasoning import replace_newest, shift_history, shift_padding
 from . import modules_runtime
 from .compare import TOLERANCES as T
-from .compare import Comparison
+from .compare import Arrays, Comparison
 from .fill import filled_network
 from .scenes import make_motion, small_input
 
 BEV_MAP, IMAGE_MAP = (6, 8), (5, 7)
 """Map sizes of the recordings."""
-
-
-class Arrays:
-    """Stored arrays of one module as tensors."""
-
-    def __init__(self, golden: Any, name: str, comparison: Comparison):
-        """Select the arrays ``name/*``."""
-        self._golden, self._name = golden, name
-        self.comparison = comparison.within(name)
-
-    def __getitem__(self, key: str) -> Tensor:
-        """Return one stored array."""
-        return torch.from_numpy(np.asarray(self._golden[f'{self._name}/{key}']))
-
-    def close(self, key: str, value, max_abs: float, relative: float | None = T.relative) -> None:
-        """Compare a value with the stored array of that name."""
-        self.comparison.close(key, value, self._golden[f'{self._name}/{key}'], max_abs, relative)
-
-    def exact(self, key: str, value) -> None:
-        """Compare a discrete value with the stored array of that name."""
-        self.comparison.exact(key, value, self._golden[f'{self._name}/{key}'])
 
 
 @torch.inference_mode()

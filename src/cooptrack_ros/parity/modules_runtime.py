@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -14,10 +14,7 @@ from ..core.types import Side
 from ..model.bev_geometry import BevMotion, align_bev, rotation_grid
 from ..model.boxes import codes_from_boxes, decode_codes
 from .compare import TOLERANCES as T
-from .compare import Comparison
-
-if TYPE_CHECKING:
-    from .modules import Arrays
+from .compare import Arrays, Comparison
 
 
 def _rows(count: int, config: ModelConfig) -> Instances:
