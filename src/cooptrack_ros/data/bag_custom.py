@@ -7,28 +7,28 @@ from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, PairTransform, Track, TrackArray
 
-from ..core.types import CLASS_NAMES
 from .bag_types import MAP_FRAME, AgentNames
-from .spd import FrameRecord, SensorFrame
+from .dataset import CameraFrame, FrameRecord, SensorFrame
 
 TRUTH_MODE = 'ground_truth'
 _PROVENANCE = {'veh': Track.EGO, 'inf': Track.ROADSIDE, 'coop': Track.FUSED}
 
 
-def calibration(sensor: SensorFrame, names: AgentNames, header: Header, size: tuple[int, int]) -> Calibration:
+def calibration(sensor: SensorFrame, camera: CameraFrame, names: AgentNames, header: Header,
+                size: tuple[int, int]) -> Calibration:
     """
-    Return the stored matrices of an agent as they are.
+    Return the stored matrices of a camera of an agent as they are.
 
     Pictures count as rectified: networks of this data set see them without undistortion.
 
-    :param size: width, height in pixels.
+    :param size: width, height in pixels of the images that the calibration is for.
     """
     is_unit = names.body_frame == names.lidar_frame
     base_from_lidar = sensor.stored_global_from_lidar if is_unit else sensor.ego_from_lidar
     return Calibration(
         header=header, lidar_frame=names.lidar_frame, base_frame=MAP_FRAME if is_unit else names.body_frame,
-        width=size[0], height=size[1], img_from_lidar=sensor.img_from_lidar[:3].reshape(-1),
-        base_from_lidar=base_from_lidar.reshape(-1), is_rectified=True, distortion=sensor.distortion.tolist())
+        width=size[0], height=size[1], img_from_lidar=camera.img_from_lidar[:3].reshape(-1),
+        base_from_lidar=base_from_lidar.reshape(-1), is_rectified=True, distortion=camera.distortion.tolist())
 
 
 def pair_transform(record: FrameRecord, unit: str, header: Header, infra_header: Header) -> PairTransform:
@@ -54,7 +54,7 @@ def ground_truth(record: FrameRecord, header: Header, unit: str, is_unit: bool) 
 def _track(record: FrameRecord, i: int, alone: int, unit: str) -> Track:
     boxes = record.boxes
     track = Track(
-        id=int(boxes.track_id[i]), label=int(boxes.label[i]), class_name=CLASS_NAMES[int(boxes.label[i])],
+        id=int(boxes.track_id[i]), label=int(boxes.label[i]), class_name=record.classes[int(boxes.label[i])],
         score=float(boxes.score[i]), provenance=_PROVENANCE.get(record.from_side[i], alone), has_velocity=True)
     position, orientation = track.pose.position, track.pose.orientation
     position.x, position.y, position.z = (float(v) for v in boxes.centre[i])

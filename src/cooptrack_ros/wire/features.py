@@ -9,8 +9,9 @@ import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
+from ..core.config import ModelConfig
 from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
-from ..core.types import CLASS_NAMES, Boxes, InstanceSet
+from ..core.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
 from .poses import check_plausible_pose
@@ -62,6 +63,8 @@ class FeatureLimits:
     """The largest number of float16; with far more the network would give NaN."""
     min_previous_age_s: float = 1e-3
     max_previous_age_s: float = 10.0
+    num_classes: int = len(ModelConfig.class_names)
+    """Labels are numbers without names, so those of the receiver's model apply: it must know each."""
 
 
 def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np.ndarray:
@@ -178,8 +181,8 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     if msg.encoding not in _FEATURE_TYPES:
         raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
     labels = from_field(msg.labels, 'B', 'labels', count)
-    if count and labels.max() >= len(CLASS_NAMES):
-        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
+    if count and labels.max() >= limits.num_classes:
+        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {limits.num_classes - 1}')
     boxes = _decode_boxes(msg, labels, count, limits)
     features = [_decode_block(msg, name, count, width) for name in _BLOCKS]
     semantic, motion, embedding = (block.shape[1] for block in features)

@@ -53,7 +53,7 @@ def test_forward_is_up_and_left_is_left():
 
 def test_a_track_is_drawn_at_its_place_in_the_colour_of_its_identity(records):
     frame = TrackedFrame.plain(_box(20.0, 10.0, 7))
-    scene = next(scenes(records, {records[0].token: frame}, 'x'))
+    scene = next(scenes(records, {'rsu_1': records}, {records[0].token: frame}, 'x'))
     picture = draw_bev(scene, 400, 50.0).astype(int)
     rows, columns = np.nonzero((np.abs(picture - bgr_of(7)) < 30).all(-1))
     assert abs(rows.mean() - (200 - 20 * 4)) < 8 and abs(columns.mean() - (200 - 10 * 4)) < 8
@@ -84,13 +84,13 @@ def test_labels_lie_on_the_objects_in_the_picture(records):
     record = records[0]
     image = np.zeros((180, 320, 3), np.uint8)
     visible = record.boxes[record.from_side != 'inf']
-    draw_boxes(image, visible, record.img_from_lidar, label=False)
+    draw_boxes(image, visible, record.cameras[0].img_from_lidar, label=False)
     assert image.any()
 
 
 def test_the_caption_tells_the_time_and_trails_grow(records):
     frames = {r.token: TrackedFrame.plain(_box(10, 0)) for r in records}
-    shown = list(scenes(records, frames, 'late'))
+    shown = list(scenes(records, {'rsu_1': records}, frames, 'late'))
     assert shown[0].caption == 'late  t = 0.0 s'
     assert [len(s.trails[5]) for s in shown] == list(range(1, len(records) + 1))
 
@@ -100,14 +100,14 @@ def test_an_album_has_pictures_and_an_animation_and_replaces_an_older_one(record
     (tmp_path / 'album').mkdir()
     (tmp_path / 'album' / 'frame_9999.png').touch()
     (tmp_path / 'album' / 'result.json').touch()
-    files = write_album(tmp_path / 'album', records, frames, 'x', pictures=2)
+    files = write_album(tmp_path / 'album', records, {'rsu_1': records}, frames, 'x', pictures=2)
     assert sorted(p.name for p in (tmp_path / 'album').iterdir()) == sorted([*(f.name for f in files), 'result.json'])
     assert cv2.imread(str(files[0])).shape[0] > 500
     assert Image.open(files[-1]).n_frames == len(records[::2])
 
 
 def test_a_video_has_every_frame_at_full_width(records, tmp_path):
-    files = write_album(tmp_path, records, {}, 'x', pictures=1, video=True)
+    files = write_album(tmp_path, records, {'rsu_1': records}, {}, 'x', pictures=1, video=True)
     assert [f.name for f in files[1:]] == ['tracks.mp4', 'tracks.gif']
     video = cv2.VideoCapture(str(tmp_path / 'tracks.mp4'))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(records)
@@ -117,7 +117,7 @@ def test_a_video_has_every_frame_at_full_width(records, tmp_path):
 
 def test_an_album_without_a_codec_has_no_video(records, tmp_path, monkeypatch):
     monkeypatch.setattr(cv2.VideoWriter, 'isOpened', lambda self: False)
-    files = write_album(tmp_path, records[:2], {}, 'x', pictures=1, video=True)
+    files = write_album(tmp_path, records[:2], {}, {}, 'x', pictures=1, video=True)
     assert [f.suffix for f in files] == ['.png', '.gif']
 
 
@@ -144,7 +144,7 @@ def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(rec
     record, builder = records[0], ExchangeBuilder('x')
     builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8, 0.1)], 0.3)
     frames = tracked_frames(builder.finish(), [record], 'town')
-    scene = next(scenes([record], frames, 'x'))
+    scene = next(scenes([record], {'rsu_1': [record]}, frames, 'x'))
     assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)
     assert scene.provenance.tolist() == [Provenance.ROADSIDE]
     drawn = draw_bev(scene, 400, 50.0)[200 - 20 * 4, 200 + 5 * 4].astype(int)
