@@ -1,6 +1,7 @@
 """Pictures show what is where: directions, colours, files."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,13 +11,14 @@ from PIL import Image
 from cooptrack_ros.cli import main as cli
 from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
 from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
 from cooptrack_ros.eval.links import Link
 from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
 from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
+from cooptrack_ros.viz.frames import compose
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
 from cooptrack_ros.viz.scene import Provenance
@@ -37,7 +39,7 @@ def town(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def records(town):
-    return SpdDataset(town).records('cooperative')
+    return open_dataset(town).records('cooperative')
 
 
 def _box(x, y, track_id=5):
@@ -165,6 +167,31 @@ def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
                      '--pictures', '1']) == 0
     assert {p.name for p in (tmp_path / 'o').iterdir()} == {
         'tracks.gif', 'tracks.mp4', 'frame_0002.png', 'curves.png', 'analysis.png', 'analysis.json', 'report.html'}
+
+
+def test_the_command_draws_all_units_of_a_folder(tmp_path):
+    folder = tmp_path / 'town'
+    generate(folder, 20008, 0.5, (160, 90), units=2)
+    dataset = open_dataset(folder)
+    records, builder = dataset.records('cooperative'), ExchangeBuilder('x')
+    for record in records:
+        builder.add(record, '', record.boxes, None, [
+            Link(int(record.boxes.track_id[i]), record.boxes.centre[i], 0.8, 0.1, unit)
+            for i, unit in enumerate(dataset.units)], 0.3)
+    (tmp_path / 'result.json').write_text(json.dumps(builder.finish()))
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(folder), '-o', str(tmp_path / 'o'),
+                     '--pictures', '1', '--no-video']) == 0
+    assert len(list((tmp_path / 'o').glob('frame_*.png'))) == 1
+    frames = tracked_frames(builder.finish(), records, 'town')
+    scene = next(scenes(records, dataset.partners(records), frames, 'x'))
+    assert [unit.name for unit in scene.units] == ['unit_1', 'unit_2']
+    assert len(scene.infra) == len(scene.links) == 2
+    for unit, pairs in zip(scene.units, dataset.partners(records).values(), strict=True):
+        np.testing.assert_array_equal(unit.ego_from_infra, pairs[0].ego_from_infra)
+    whole, half = compose(scene), compose(replace(scene, units=scene.units[:1]))
+    width = whole.shape[1] - 900
+    assert (whole[-200:, 900 + width // 2 + 10:].max(axis=(0, 1)) > 0).all() and whole.shape == half.shape
+    assert not np.array_equal(whole, half)
 
 
 def test_a_result_of_other_data_is_refused(town, tmp_path, capsys):
