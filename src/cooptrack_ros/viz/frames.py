@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -53,12 +54,14 @@ def compose(scene: Scene, height: int = 900) -> np.ndarray:
 
 def _panel(title: str, cameras: Sequence[tuple[Camera, np.ndarray]], scene: Scene, width: int,
            height: int) -> np.ndarray:
-    """Return the pictures of cameras side by side (height, width, 3); each comes with lidar_from_ego (4, 4)."""
+    """Return the pictures of cameras row by row (height, width, 3); each comes with lidar_from_ego (4, 4)."""
     panel = np.zeros((height, width, 3), np.uint8)
-    edges = np.linspace(0, width, len(cameras) + 1).round().astype(int).tolist()
-    for (camera, to_lidar), left, right in zip(cameras, edges, edges[1:]):
+    columns = max(math.ceil(math.sqrt(len(cameras))), 1)
+    wide, high = width // columns, height // max(math.ceil(len(cameras) / columns), 1)
+    for place, (camera, to_lidar) in enumerate(cameras):
         tracks, truth = (transform_boxes(to_lidar, b) for b in (scene.tracks, scene.ground_truth))
-        panel[:, left:right] = camera_overlay(camera, tracks, truth, right - left, height)
+        top, left = place // columns * high, place % columns * wide
+        panel[top:top + high, left:left + wide] = camera_overlay(camera, tracks, truth, wide, high)
     text(panel, title, (10, 22), size=0.6)
     return panel
 
