@@ -22,7 +22,7 @@ from steps import store
 
 from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.data.bag import convert
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.demo.domains import free_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
@@ -81,8 +81,8 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         town, bag = Path(scratch) / 'town', Path(scratch) / 'bag'
         generate(town, args.seed, args.seconds, size)
-        dataset = SpdDataset(town)
-        convert(dataset, dataset.sequences()[0], bag, UNIT)
+        dataset = open_dataset(town)
+        convert(dataset, dataset.sequences()[0], bag)
         found = summary(play(bag, args.weights, Path(scratch)))
     store(args.json, {'schema': SCHEMA, 'weights': args.weights, 'seed': args.seed, 'seconds': args.seconds,
                       'picture_size': list(size), 'machine': machine, **found})

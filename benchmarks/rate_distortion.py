@@ -120,7 +120,7 @@ def main() -> int:
     import torch
 
     from cooptrack_ros.core.types import Side
-    from cooptrack_ros.data.units import open_with_units
+    from cooptrack_ros.data.folders import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.model.store import open_model
@@ -132,7 +132,7 @@ def main() -> int:
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
     rows = found.get('rows', {}) if {k: found.get(k) for k in identity} == identity else {}
     link = Link(package.sender())
-    evaluation = Evaluation(open_with_units(args.data, None), package, Selection('val', args.limit), link,
+    evaluation = Evaluation(open_datasets(args.data), package, Selection('val', args.limit), link,
                             keeps_maps=True)
     # The largest messages first: an interrupted run has compared the encodings.
     wanted = [Setting(e, c, n) for n in CAPS for c in (True, False) for e in ENCODINGS if c or n in _FULL_CAPS]

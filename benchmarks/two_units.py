@@ -62,14 +62,14 @@ def draw(weights: str, data: Path, target: Path) -> None:
     import numpy as np
 
     from cooptrack_ros.core.geometry import transform_boxes
-    from cooptrack_ros.data.units import UnitsDataset
+    from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.viz.result import world_boxes
     from cooptrack_ros.viz.units import draw_units, unit_views
     town = sorted(data.glob('seed_*'))[0]
     with tempfile.TemporaryDirectory() as folder:
         evaluate('--data', town, '--weights', weights, '--mode', 'cooperative', '--results', folder)
         result = json.loads((Path(folder) / 'cooperative.json').read_text(encoding='utf-8'))
-    dataset = UnitsDataset(town)
+    dataset = open_dataset(town)
     records = dataset.records('cooperative')
 
     def both(record) -> int:
@@ -80,7 +80,7 @@ def draw(weights: str, data: Path, target: Path) -> None:
     rows = result['predictions'][record.token]
     partners = {name: pairs[index] for name, pairs in dataset.partners(records).items()}
     views = unit_views(partners, rows, result['links'][record.token], record.global_from_lidar)
-    tracks = transform_boxes(np.linalg.inv(record.global_from_lidar), world_boxes(rows))
+    tracks = transform_boxes(np.linalg.inv(record.global_from_lidar), world_boxes(rows, result['classes']))
     cv2.imwrite(str(target), draw_units(record.boxes, tracks, views))
 
 

@@ -7,6 +7,7 @@ from ros_world import START_NS, STEP_NS, boxes, instances
 from visualization_msgs.msg import Marker
 
 from cooptrack_ros.core.colour import PROVENANCE_COLOURS
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.geometry import make_pose
 from cooptrack_ros.core.types import Match, RoadsideMessage
 from cooptrack_ros.nodes.marker_output import MarkerOutput
@@ -31,7 +32,8 @@ class Shown:
         """Return the markers of the next frame by namespace and id."""
         stamp = START_NS + self.frame * STEP_NS
         self.frame += 1
-        meta = TrackMeta(stamp, 'ego/lidar', 'none', '', 'map', make_pose(np.eye(3), [x, 0, 0]), reset)
+        meta = TrackMeta(stamp, 'ego/lidar', 'none', '', 'map', make_pose(np.eye(3), [x, 0, 0]),
+                         R50.class_names, reset)
         if provenance is None:
             provenance = np.zeros(len(tracks), int)
         self.output.publish(tracks, provenance, {m.track_id: m for m in matches}, messages, meta, self.settings)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from std_msgs.msg import Header
 
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.bag_info import describe_bag
@@ -96,10 +97,11 @@ def test_the_fixed_frame_is_the_map_of_the_nodes():
 def test_every_namespace_has_markers():
     one = Boxes(np.zeros((1, 3)), np.ones((1, 3)), np.zeros(1), np.ones((1, 2)), np.zeros(1, np.int64), np.ones(1),
                 np.ones(1, np.int64))
-    header, way = Header(), np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]])
-    truth = {m.ns for m in track_markers(one, header)}
+    header, way, names = Header(), np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]]), R50.class_names
+    truth = {m.ns for m in track_markers(one, header, names)}
     unit = truth | {m.ns for m in trail_markers([(1, way)], header, [(1.0, 1.0, 1.0)])}
-    ego = unit | {m.ns for m in [*received_markers(one, ['u'], header), *link_markers(one, one, [(0, 0, 1.0)], header)]}
+    ego = unit | {m.ns for m in [*received_markers(one, ['u'], header, names),
+                             *link_markers(one, one, [(0, 0, 1.0)], header)]}
     for file, display in displays('MarkerArray'):
         topic = display['Topic']['Value']
         expected = truth if 'ground_truth' in topic else ego if topic.startswith('/ego/') else unit

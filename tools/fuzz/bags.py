@@ -46,8 +46,8 @@ def prepare(folder: Path) -> Run:
     """Convert a small town to a bag of each storage format."""
     from cooptrack_ros.data.bag import convert
     from cooptrack_ros.data.bag_cut import cut_bag
-    from cooptrack_ros.data.spd import SpdDataset
-    convert(SpdDataset(make_town(folder)), '0000', folder / 'whole')
+    from cooptrack_ros.data.folders import open_dataset
+    convert(open_dataset(make_town(folder)), '0000', folder / 'whole')
     cut_bag(folder / 'whole', folder / 'mcap', 0.0, 1.0, _KEPT)
     as_sqlite(folder / 'mcap', folder / 'sqlite')
     files = [path for bag in ('mcap', 'sqlite') for path in sorted((folder / bag).iterdir())]

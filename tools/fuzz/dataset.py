@@ -11,7 +11,7 @@ from .source import Source
 from .town import make_town
 
 MODULES = ('cooptrack_ros.core.jpeg', *(f'cooptrack_ros.data.{name}' for name in (
-    'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd')))
+    'dataset', 'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd')))
 _SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 
 
@@ -19,16 +19,16 @@ def read_everything(root: Path) -> None:
     """Do with a folder what evaluation, training and conversion do."""
     from cooptrack_ros.data.bag_messages import compressed_image
     from cooptrack_ros.data.bag_types import EGO
-    from cooptrack_ros.data.pcd import read_pcd, xyz_intensity
     from cooptrack_ros.data.spd import SpdDataset
     dataset = SpdDataset(root)
     for sequence in dataset.sequences():
         for side in _SIDES:
             for record in dataset.records(side, sequence)[:2]:
                 record.frame()
-                compressed_image(record, EGO, 0)
-                if record.point_cloud_path.is_file():
-                    xyz_intensity(read_pcd(record.point_cloud_path))
+                for camera in record.cameras:
+                    compressed_image(camera, EGO, 0)
+                if record.point_cloud is not None:
+                    record.point_cloud.read()
 
 
 def prepare(folder: Path) -> Run:

@@ -27,15 +27,14 @@ _FED = (IMAGE, CALIBRATION, 'odometry')
 def make_bag(folder: Path, seconds: float, units: int) -> Path:
     """Return the bag of a synthetic town, made on the first call."""
     from cooptrack_ros.data.bag import convert
-    from cooptrack_ros.data.spd import SpdDataset
+    from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.data.synth import generate
-    from cooptrack_ros.data.units import UnitsDataset
     bag = folder / f'bag_{units}_{seconds:g}'
     if not bag.exists():
         town = folder / f'town_{units}_{seconds:g}'
         if not town.exists():
             generate(town, 20001, seconds, (480, 270), units=units)
-        convert(UnitsDataset(town) if units > 1 else SpdDataset(town), '0000', bag)
+        convert(open_dataset(town), '0000', bag)
     return bag
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.types import Side
-from ..data.spd import SpdDataset
+from ..data.folders import open_dataset
 from ..data.synth import generate
 from ..model.preprocess import least_size, prepare_image
 from ..train.clips import ClipStream
@@ -48,7 +48,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     """Return the rates of everything between files and a training frame, one after another."""
     recipe = load_recipe(f'{recipe_family(config)}-vehicle')
     records = []
-    took = _seconds(lambda: records.extend(SpdDataset(folder).records('cooperative')))
+    took = _seconds(lambda: records.extend(open_dataset(folder).records('cooperative')))
     parts = {'read records': _rate(len(records), took)}
     frames, rng = [], np.random.default_rng(0)
     least = least_size(config)
@@ -58,7 +58,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     parts['prepare for the network'] = _rate(len(frames), took)
     took = _seconds(lambda: [tracker_input(f, config, recipe.augment, rng) for f in frames])
     parts['augment and prepare'] = _rate(len(frames), took)
-    stream = ClipStream([(folder, SpdDataset(folder))], Side.VEHICLE, config, recipe)
+    stream = ClipStream([(folder, open_dataset(folder))], Side.VEHICLE, config, recipe)
     places = list(islice(stream.positions(0), len(frames)))
     took = _seconds(lambda: [stream.sample(0, place) for place in places])
     parts['training frames, all together'] = _rate(len(places), took)
@@ -71,7 +71,7 @@ def _bag(folder: Path, bag: Path) -> dict[str, dict[str, float]]:
 
     from ..data.bag import convert
     from ..data.bag_types import typestore
-    dataset = SpdDataset(folder)
+    dataset = open_dataset(folder)
     counts = []
     took = _seconds(lambda: counts.append(convert(dataset, dataset.sequences()[0], bag)))
     parts = {'write bag, messages': _rate(counts[0], took)}

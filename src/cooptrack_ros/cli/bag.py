@@ -47,28 +47,29 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> int:
     from ..data.bag import convert
-    from ..data.units import SINGLE_UNIT
     dataset = _open(args)
     sequences = dataset.sequences()
     if args.sequence is None and len(sequences) != 1:
         raise UserError(f"{args.dataset} has the sequences {', '.join(sequences)}: choose one with --sequence")
     sequence = args.sequence or sequences[0]
-    count = convert(dataset, sequence, Path(args.output), args.unit or SINGLE_UNIT, args.stamp, _progress())
+    count = convert(dataset, sequence, Path(args.output), args.stamp, _progress())
     print(f'{args.output}: sequence {sequence}, {count} messages, stamps of the {args.stamp}, '
           f'ego labels: {args.ego_labels}')
     return 0
 
 
 def _open(args: argparse.Namespace):
-    """Return the data set with one roadside unit or with several."""
+    """Return the data set, with corrections and a name of the unit where the format has a place for them."""
+    from ..data.dataset import SINGLE_UNIT
+    from ..data.folders import open_dataset
     from ..data.spd import SpdDataset
-    from ..data.units import UnitsDataset, has_units
-    if not has_units(Path(args.dataset)):
-        return SpdDataset(args.dataset, args.update_labels, args.ego_labels)
-    if args.unit or args.update_labels or args.ego_labels != 'keep':
+    dataset = open_dataset(args.dataset)
+    if not (args.unit or args.update_labels or args.ego_labels != 'keep'):
+        return dataset
+    if not isinstance(dataset, SpdDataset):
         raise UserError(f'{args.dataset} holds several roadside units: --unit, --update-labels and --ego-labels are '
                         'for data sets with one')
-    return UnitsDataset(args.dataset)
+    return SpdDataset(args.dataset, args.update_labels, args.ego_labels, args.unit or SINGLE_UNIT)
 
 
 def _progress():

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..core.errors import UserError
-    from ..data.units import open_with_units
+    from ..data.folders import open_datasets
     from ..eval import report
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
-    datasets = open_with_units(args.data, args.units)
+    datasets = open_datasets(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         for mode in modes:
             progress.update(task, description=mode)
             measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
-        oracles = {} if args.mode in _SIDES else _oracles(datasets, selection)
+        oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
     for mode, values in measured.items():
         values['oracle'] = oracles.get('vehicle' if mode in ('none', 'cooperative_alone') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
@@ -143,17 +143,21 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, 
         'stage_seconds': {k: v / frames for k, v in cost.stage_seconds.items()}}
 
 
-def _oracles(datasets, selection) -> dict[str, dict]:
+def _oracles(datasets, selection, config) -> dict[str, dict]:
+    from ..core.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
     from ..eval.oracle import ORACLES, oracle_result
-    return {name: report.headline(evaluate(oracle_result(datasets, name, selection))) for name in ORACLES}
+    class_range = config.class_range_of(Side.VEHICLE)
+    return {name: report.headline(evaluate(oracle_result(datasets, name, selection, class_range))) for name in ORACLES}
 
 
 def _transmission(args: argparse.Namespace, package):
     """Return what sends instance sets of a model as real ROS messages; None if it has nothing to send."""
     from ..core.types import Side
+    from ..wire.features import FeatureLimits
     from ..wire.transmission import transmission
     if not package.has(Side.ROADSIDE):
         return None
-    return transmission(args.encoding, not args.full, args.max_instances, package.sender().complete)
+    return transmission(args.encoding, not args.full, args.max_instances, package.sender().complete,
+                        FeatureLimits(num_classes=len(package.config.class_names)))

@@ -25,6 +25,7 @@ from ..nodes.settings import EgoSettings, RoadsideSettings
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
 from ..wire.errors import WireError
+from ..wire.features import FeatureLimits
 from ..wire.pictures import decode_for_network
 from ..wire.tracks import ego_meta, encode_detections
 from ..wire.views import Views, check_size, views_of
@@ -90,14 +91,15 @@ class OfflineEgo:
         runs = package.with_behaviour(**settings.behaviour())
         behaviour = runs.config.behaviour
         self._agent = EgoAgent(runs.tracker(side), self._mode in ('auto', 'late'), behaviour.roadside_lifetime_s)
-        self._model_id = package.model_id(side)
+        self._model_id, self._class_names = package.model_id(side), package.config.class_names
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
         pairing = PairingConfig(settings.max_infra_age_s(behaviour.compensation),
                                 settings.fusion__max_clock_skew_ms / 1e3)
         only_confirm = settings.only_confirm(units)
         # As in lockstep no rate is too high.
         self.units = {name: InfraInput(name, sender, settings.map_frame, pairing, health,
-                                       may_create=name not in only_confirm) for name in units}
+                                       may_create=name not in only_confirm,
+                                       limits=FeatureLimits(num_classes=len(self._class_names))) for name in units}
         own = package.config.tracker_of(side)
         self._output = TrackOutput(_Nobody(), _Nobody(), own.score_threshold, own.output_threshold)
         self._least_size = least_size(package.config)
@@ -131,7 +133,8 @@ class OfflineEgo:
             frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
         if settings.fusion__correct_pose:
             self._agent.check_poses(messages, corrects_poses=True)
-        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame,
+                        self._class_names)
         self._output.observe(result.tracks, stamp, result.output.reset)
         shown = result.tracks[result.tracks.score >= settings.output__min_score]
         published = self._output.publish(shown, meta, result.matches)

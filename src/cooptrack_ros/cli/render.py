@@ -54,8 +54,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, dict]:
-    """Return the records of the sequence to draw and their tracks."""
+def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, dict, dict]:
+    """Return the records of the sequence to draw, the pairs of each unit with them, and their tracks."""
     from ..core.errors import UserError
     from ..data.folders import open_datasets
     from ..eval.selection import token_prefix
@@ -72,7 +72,8 @@ def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, 
     frames = tracked_frames(result, records, token_prefix(folder, datasets)[:-1] or folder.name)
     if not frames:
         raise UserError(f'{args.results[0]} has no frame of {folder}, sequence {sequence}')
-    return [r for r in records if r.token in frames], frames
+    drawn = [r for r in records if r.token in frames]
+    return drawn, dataset.partners(drawn), frames
 
 
 def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
@@ -107,12 +108,13 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
             folder / 'report.html']
 
 
-def _draw(args: argparse.Namespace, chosen: tuple[list, dict], title: str,
+def _draw(args: argparse.Namespace, chosen: tuple[list, dict, dict], title: str,
           advance: Callable[[int, int], None]) -> list[Path]:
     """Write pictures, animation and video; return the files."""
     from ..viz.album import write_album
-    records, frames = chosen
-    files = write_album(args.output, records, frames, title, args.pictures, advance=advance, video=not args.no_video)
+    records, partners, frames = chosen
+    files = write_album(args.output, records, partners, frames, title, args.pictures, advance=advance,
+                        video=not args.no_video)
     if not args.no_video and not any(f.suffix == '.mp4' for f in files):
         print('no tracks.mp4: OpenCV here cannot write MPEG-4')
     return files

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core.types import Frame
-    from ..data.spd import FrameRecord
+    from ..data.dataset import FrameRecord
 
 CLIP = 4
 """Successive frames, so that instances with a past occur."""
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from ..core.errors import UserError
     from ..core.quantize import activation_ranges
     from ..core.types import Side
-    from ..data.units import open_with_units
+    from ..data.folders import open_datasets
     from ..model.int8_file import save_ranges
     from ..model.preprocess import least_size
     from ..model.store import open_model
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     package = open_model(args.weights)
     if package.folder is None:
         raise UserError(f"'{args.weights}' has no files to go with; only stored models can be quantized")
-    datasets = open_with_units(args.data)
+    datasets = open_datasets(args.data)
     for side in (s for s in Side if package.has(s)):
         name = 'infrastructure-side' if side is Side.ROADSIDE else 'vehicle-side'
         clips = spread_clips([d.records(name, s) for _, d in datasets for s in d.sequences()], args.frames)

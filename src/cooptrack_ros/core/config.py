@@ -9,7 +9,7 @@ from typing import Any
 
 from .declaration import Declaration
 from .errors import UserError
-from .types import CLASS_NAMES, Side
+from .types import Side
 from .yaml_file import read_yaml
 
 EXECUTIONS = ('fast', 'reference', 'int8')
@@ -30,7 +30,7 @@ class RangeConfig:
     pc_range: tuple[float, ...]
     post_center_range: tuple[float, ...]
     class_range: tuple[float, ...]
-    """Evaluation radius per class of ``CLASS_NAMES``."""
+    """Evaluation radius per class of ``ModelConfig.class_names``."""
 
 
 EGO_RANGE = RangeConfig((-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), (-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
@@ -112,7 +112,8 @@ class ModelConfig:
     """Sizes and behaviour of the whole network; defaults are the published ResNet-50 model."""
 
     name: str = 'r50'
-    class_names: tuple[str, ...] = CLASS_NAMES
+    class_names: tuple[str, ...] = ('car', 'bicycle', 'pedestrian')
+    """What labels index; with other names each range needs a ``class_range`` of as many numbers."""
     input_size: tuple[int, int] = (544, 960)
     """Padded network input, rows x columns; pictures are scaled to fit and padded right and below."""
     resize: str = 'linear'
@@ -151,6 +152,10 @@ class ModelConfig:
     def range_of(self, side: Side) -> RangeConfig:
         """Return the ranges of the agent that runs as ``side``."""
         return self.infra_range if side is Side.ROADSIDE else self.ego_range
+
+    def class_range_of(self, side: Side) -> dict[str, float]:
+        """Return the evaluation radius in metres of each class around the agent that runs as ``side``."""
+        return dict(zip(self.class_names, self.range_of(side).class_range, strict=True))
 
     def tracker_of(self, side: Side) -> TrackerConfig:
         """Return the life-cycle settings of ``side``."""
@@ -203,6 +208,10 @@ R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
 """Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
 
 _MAX_SIZE, _MAX_LAYERS = 10_000, 100
+_MAX_CLASSES, _MAX_NAME = 32, 64
+"""So many classes, and characters of a name, have a place in the messages."""
+_PER_CLASS = ('class_names', 'class_range')
+"""Lists that may get another length."""
 PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
 
 
@@ -238,7 +247,10 @@ def _coerce(key: str, current: Any, value: Any) -> Any:
         ok = ok and not isnan(value)
         value = float(value) if ok else value
     elif isinstance(current, tuple):
-        ok = isinstance(value, (list, tuple)) and len(value) == len(current)
+        ok = isinstance(value, (list, tuple)) and len(value) > 0
+        if ok and key.rpartition('.')[2] in _PER_CLASS:
+            current = current[:1] * len(value)
+        ok = ok and len(value) == len(current)
         value = tuple(_coerce(key, old, new) for old, new in zip(current, value, strict=True)) if ok else value
     else:
         ok = isinstance(value, type(current))
@@ -323,6 +335,19 @@ def _check_sizes(config: ModelConfig) -> None:
             for number in values:
                 if isinstance(number, int) and not isinstance(number, bool) and not low <= number <= high:
                     raise ValueError(f"configuration key '{field_.name}' is {value}, expected {low} to {high}")
+    _check_classes(config)
     if config.embed_dims % (2 * config.num_heads):
         raise ValueError(f"configuration key 'embed_dims' is {config.embed_dims}, expected a multiple of twice "
                          f'num_heads ({config.num_heads})')
+
+
+def _check_classes(config: ModelConfig) -> None:
+    names = config.class_names
+    if len(set(names)) != len(names) or len(names) > _MAX_CLASSES or max(map(len, names)) > _MAX_NAME:
+        raise ValueError(f"configuration key 'class_names' is {list(names)}, expected up to {_MAX_CLASSES} different "
+                         f'names of up to {_MAX_NAME} characters')
+    for key in ('ego_range', 'infra_range'):
+        count = len(getattr(config, key).class_range)
+        if count != len(names):
+            raise ValueError(f"configuration key '{key}.class_range' has {count} numbers, expected one for each of the "
+                             f'{len(names)} class names')

@@ -7,8 +7,6 @@ from enum import Enum
 
 import numpy as np
 
-CLASS_NAMES = ('car', 'bicycle', 'pedestrian')
-
 
 class Side(str, Enum):
     """Which network runs: on the vehicle alone, on the roadside unit, or on the vehicle with received messages."""
@@ -25,8 +23,8 @@ class Boxes:
 
     ``centre`` is the geometric centre (N, 3), ``size`` is length, width, height (N, 3), ``yaw`` is
     counter-clockwise about +z with 0 along +x (N,), ``velocity`` is vx, vy in m/s (N, 2; NaN where
-    unknown), ``label`` indexes ``CLASS_NAMES`` (N,), ``score`` is 0..1 (N,), ``track_id`` is an
-    identity or -1 (N,).
+    unknown), ``label`` indexes the class names of the model or of the data set (N,), ``score`` is 0..1
+    (N,), ``track_id`` is an identity or -1 (N,).
     """
 
     centre: np.ndarray

@@ -1,4 +1,4 @@
-"""Conversion of one V2X-Seq-SPD sequence to a ROS 2 bag (spd document, section 9)."""
+"""Conversion of one sequence of a data set to a ROS 2 bag (spd document, section 9)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from ..core.colour import TRUTH_COLOUR
 from ..core.errors import UserError
 from ..wire.marker_board import MarkerBoard
 from ..wire.markers import track_markers
-from ..wire.topics import CALIBRATION, IMAGE, PAIR
+from ..wire.topics import PAIR, calibration_topic, image_topic
 from . import bag_messages as messages
 from .bag_custom import calibration, ground_truth, pair_transform
 from .bag_info import CUSTOM_DATA_KEY
 from .bag_types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
 from .bag_writer import BagWriter
-from .spd import FrameRecord, SensorFrame, SpdDataset
-from .units import UnitsDataset, partners_of
+from .dataset import CameraFrame, DataSet, FrameRecord, SensorFrame
 
 STAMPS = ('pointcloud', 'image')
 
@@ -39,12 +38,11 @@ class _Event:
     make: Callable[[], list[tuple[str, Any, Qos]]]
 
 
-def convert(dataset: SpdDataset | UnitsDataset, sequence: str, target: Path, unit: str = 'rsu_1',
-            stamp: str = 'pointcloud', progress: Callable[[int, int], None] | None = None) -> int:
+def convert(dataset: DataSet, sequence: str, target: Path, stamp: str = 'pointcloud',
+            progress: Callable[[int, int], None] | None = None) -> int:
     """
     Write a bag of one sequence: the paired frames of both sides, or all of the only side there is.
 
-    :param unit: name of the roadside unit; several units have the names of the data.
     :param stamp: ``pointcloud`` stamps pictures with the time that the network works with and puts the true
         image time into CameraInfo; ``image`` stamps both with the image time. Poses, clouds and ground truth
         always carry the point-cloud time.
@@ -53,7 +51,7 @@ def convert(dataset: SpdDataset | UnitsDataset, sequence: str, target: Path, uni
     """
     if stamp not in STAMPS:
         raise UserError(f"stamp must be one of {', '.join(STAMPS)}, not '{stamp}'")
-    ego, units = _records(dataset, sequence, unit)
+    ego, units = _records(dataset, sequence)
     by_image = stamp == 'image'
     static: dict[str, TransformStamped] = {}
     events = _Agent(EGO, ego, by_image, next(iter(units)), static).events()
@@ -83,22 +81,18 @@ class _UnitRecords:
     pairs: list[FrameRecord]
 
 
-def _records(dataset: SpdDataset | UnitsDataset, sequence: str,
-             unit: str) -> tuple[list[FrameRecord], dict[str, _UnitRecords]]:
+def _records(dataset: DataSet, sequence: str) -> tuple[list[FrameRecord], dict[str, _UnitRecords]]:
     """Return records of the vehicle (cooperative labels where there are pairs) and of each roadside unit."""
-    if isinstance(dataset, UnitsDataset):
-        ego = dataset.records('cooperative', sequence)
-        units = {}
-        for name, pairs in partners_of(dataset, ego).items():
-            frames = {r.token: r for r in dataset.units[name].records('infrastructure-side', sequence)}
-            units[name] = _UnitRecords([frames[r.infra_token] for r in pairs], pairs)
-        return ego, units
-    if dataset.index.has_side('cooperative'):
-        ego = dataset.records('cooperative', sequence)
-        return ego, {unit: _UnitRecords(dataset.records('infrastructure-side', sequence), ego)}
-    ego, infra = (dataset.records(side, sequence) if dataset.index.has_side(side) else []
-                  for side in ('vehicle-side', 'infrastructure-side'))
-    return ego, {unit: _UnitRecords(infra, [])}
+    if not dataset.has_side('cooperative'):
+        ego, infra = (dataset.records(side, sequence) if dataset.has_side(side) else []
+                      for side in ('vehicle-side', 'infrastructure-side'))
+        return ego, {name: _UnitRecords(infra, []) for name in dataset.units}
+    ego, units = dataset.records('cooperative', sequence), {}
+    for name, pairs in dataset.partners(ego).items():
+        used = {pair.infra_token for pair in pairs}
+        frames = [r for r in dataset.units[name].records('infrastructure-side', sequence) if r.token in used]
+        units[name] = _UnitRecords(frames, pairs)
+    return ego, units
 
 
 def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> list[_Event]:
@@ -113,7 +107,7 @@ def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> l
     return [_Event(_image_stamp(record, by_image), 3, partial(make, record)) for record in records]
 
 
-def _description(dataset: SpdDataset | UnitsDataset, sequence: str, stamp: str, ego: Sequence[FrameRecord],
+def _description(dataset: DataSet, sequence: str, stamp: str, ego: Sequence[FrameRecord],
                  units: Mapping[str, _UnitRecords]) -> dict[str, Any]:
     """
     Return what cannot be seen from the messages; times are the stamps of the pictures in nanoseconds.
@@ -128,7 +122,7 @@ def _description(dataset: SpdDataset | UnitsDataset, sequence: str, stamp: str, 
 
     return {
         'format': 'cooptrack-bag/1', 'dataset': dataset.root.name, 'sequence': sequence, 'unit': ','.join(units),
-        'stamp': stamp, 'ego_labels': dataset.ego_labels,
+        'stamp': stamp, **dataset.options,
         'splits': [name for name, ids in dataset.split.items() if sequence in ids],
         'ego_frames': [[r.token, stamp_ns(r)] for r in ego],
         'infra_frames': [[r.token, stamp_ns(r), *of(name)] for name, unit in units.items() for r in unit.frames],
@@ -137,6 +131,7 @@ def _description(dataset: SpdDataset | UnitsDataset, sequence: str, stamp: str, 
 
 
 def _image_stamp(sensor: SensorFrame, by_image: bool) -> int:
+    """Return the stamp of the images of a frame, nanoseconds; image time is that of the first camera."""
     return (sensor.image_stamp_us if by_image else sensor.stamp_us) * 1000
 
 
@@ -166,26 +161,31 @@ class _Agent:
             events.append(_Event(min(stamp_ns, image_ns), 0, lambda r=record: self._fixed_messages(r)))
             events.append(_Event(stamp_ns, 1, lambda r=record: self._pose(r)))
             events.append(_Event(stamp_ns, 2, lambda r=record: self._truth(r)))
-            if record.point_cloud_path.is_file():
+            if record.point_cloud is not None:
                 events.append(_Event(stamp_ns, 4, lambda r=record: self._cloud(r)))
-            events.append(_Event(image_ns, 5, lambda r=record: self._picture(r)))
+            events.append(_Event(image_ns, 5, lambda r=record: self._pictures(r)))
         return events
 
     def _fixed_messages(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         """Return static transforms and exact calibration, at the first frame and whenever they change."""
         names = self._names
-        fixed = (record.intrinsic, record.cam_from_lidar, record.ego_from_lidar)
+        fixed = (*(m for c in record.cameras for m in (c.intrinsic, c.cam_from_lidar)), record.ego_from_lidar)
         if names is not EGO:
             fixed += (record.stored_global_from_lidar,)
         if self._fixed is not None and all(np.array_equal(a, b) for a, b in zip(self._fixed, fixed)):
             return []
         self._fixed = fixed
         stamp_ns = _image_stamp(record, self._by_image)
-        _, width, height = messages.compressed_image(record, names, stamp_ns)
-        exact = calibration(record, names, messages.header(stamp_ns, names.camera_frame), (width, height))
+        exact = []
+        for camera, own in self._cameras(record):
+            _, *size = messages.compressed_image(camera, own, stamp_ns)
+            exact.append((own.topic(calibration_topic(own.camera)), calibration(
+                record, camera, own, messages.header(stamp_ns, own.camera_frame), camera.size or tuple(size)), LATCHED))
         self._static.update((t.child_frame_id, t) for t in messages.static_transforms(record, names, stamp_ns))
-        return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED),
-                (names.topic(CALIBRATION), exact, LATCHED)]
+        return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED), *exact]
+
+    def _cameras(self, record: FrameRecord) -> list[tuple[CameraFrame, AgentNames]]:
+        return [(camera, self._names.of_camera(camera.name, len(record.cameras))) for camera in record.cameras]
 
     def _pose(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         if self._names is not EGO:
@@ -200,7 +200,8 @@ class _Agent:
             return []
         header = messages.header(record.stamp_us * 1000, self._names.lidar_frame)
         markers = self._truth_board.update(
-            track_markers(record.boxes, header, [TRUTH_COLOUR] * len(record.boxes), opacity=0.25), header)
+            track_markers(record.boxes, header, record.classes, [TRUTH_COLOUR] * len(record.boxes), opacity=0.25),
+            header)
         tracks = ground_truth(record, self._names, self._unit)
         return [(self._names.topic('ground_truth/tracks'), tracks, VOLATILE),
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
@@ -209,9 +210,11 @@ class _Agent:
         cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)
         return [(self._names.topic('lidar/points'), cloud, VOLATILE)]
 
-    def _picture(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
-        names = self._names
-        image, width, height = messages.compressed_image(record, names, _image_stamp(record, self._by_image))
-        info = messages.camera_info(record, names, record.image_stamp_us * 1000, (width, height))
-        return [(names.topic('camera/camera_info'), info, VOLATILE),
-                (names.topic(IMAGE), image, VOLATILE)]
+    def _pictures(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        made: list[tuple[str, Any, Qos]] = []
+        for camera, names in self._cameras(record):
+            image, *size = messages.compressed_image(camera, names, _image_stamp(record, self._by_image))
+            info = messages.camera_info(camera, names, camera.stamp_us * 1000, camera.size or tuple(size))
+            made += [(names.topic(f'{names.camera}/camera_info'), info, VOLATILE),
+                     (names.topic(image_topic(names.camera)), image, VOLATILE)]
+        return made

@@ -10,26 +10,27 @@ from cooptrack_msgs.msg import Calibration, PairTransform, Track, TrackArray
 from ..core.types import Match
 from ..wire.tracks import TrackMeta, encode_tracks
 from .bag_types import MAP_FRAME, AgentNames
-from .spd import FrameRecord, SensorFrame
+from .dataset import CameraFrame, FrameRecord, SensorFrame
 
 TRUTH_MODE = 'ground_truth'
 _PROVENANCE = {'veh': Track.EGO, 'inf': Track.ROADSIDE, 'coop': Track.FUSED}
 
 
-def calibration(sensor: SensorFrame, names: AgentNames, header: Header, size: tuple[int, int]) -> Calibration:
+def calibration(sensor: SensorFrame, camera: CameraFrame, names: AgentNames, header: Header,
+                size: tuple[int, int]) -> Calibration:
     """
-    Return the stored matrices of an agent as they are.
+    Return the stored matrices of a camera of an agent as they are.
 
     Pictures count as rectified: networks of this data set see them without undistortion.
 
-    :param size: width, height in pixels.
+    :param size: width, height in pixels of the images that the calibration is for.
     """
     is_unit = _is_unit(names)
     base_from_lidar = sensor.stored_global_from_lidar if is_unit else sensor.ego_from_lidar
     return Calibration(
         header=header, lidar_frame=names.lidar_frame, base_frame=MAP_FRAME if is_unit else names.body_frame,
-        width=size[0], height=size[1], img_from_lidar=sensor.img_from_lidar[:3].reshape(-1),
-        base_from_lidar=base_from_lidar.reshape(-1), is_rectified=True, distortion=sensor.distortion.tolist())
+        width=size[0], height=size[1], img_from_lidar=camera.img_from_lidar[:3].reshape(-1),
+        base_from_lidar=base_from_lidar.reshape(-1), is_rectified=True, distortion=camera.distortion.tolist())
 
 
 def pair_transform(record: FrameRecord, unit: str, header: Header, infra_header: Header) -> PairTransform:
@@ -46,7 +47,7 @@ def ground_truth(record: FrameRecord, names: AgentNames, unit: str) -> TrackArra
     """
     boxes, alone = record.boxes, Track.ROADSIDE if _is_unit(names) else Track.EGO
     meta = TrackMeta(record.stamp_us * 1000, names.lidar_frame, TRUTH_MODE, '', MAP_FRAME, record.global_from_lidar,
-                     reset=record.frame_index == 0)
+                     record.classes, reset=record.frame_index == 0)
     provenance = np.array([_PROVENANCE.get(side, alone) for side in record.from_side], np.int64)
     matches = {number: Match(number, unit, -1, infra, 1.0) for number, infra
                in zip(boxes.track_id.tolist(), record.infra_track_id.tolist(), strict=True) if infra >= 0}

@@ -15,8 +15,7 @@ from ..core.geometry import quaternion_from_rotation, split_projection
 from ..core.jpeg import jpeg_size
 from ..wire.arrays import set_stamp
 from .bag_types import MAP_FRAME, AgentNames
-from .pcd import read_pcd, xyz_intensity
-from .spd import SensorFrame
+from .dataset import CameraFrame, SensorFrame
 
 
 def header(stamp_ns: int, frame_id: str) -> Header:
@@ -26,29 +25,29 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     return message
 
 
-def compressed_image(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> tuple[CompressedImage, int, int]:
+def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> tuple[CompressedImage, int, int]:
     """Return the picture with its bytes as they are, its width and its height."""
     try:
-        data = sensor.image_path.read_bytes()
+        data = camera.image_path.read_bytes()
         width, height = jpeg_size(data)
     except OSError as error:
-        raise UserError(f'{sensor.image_path} cannot be read: {error.strerror}') from error
+        raise UserError(f'{camera.image_path} cannot be read: {error.strerror}') from error
     except ValueError as error:
-        raise UserError(f'{sensor.image_path}: {error}') from error
+        raise UserError(f'{camera.image_path}: {error}') from error
     message = CompressedImage(header=header(stamp_ns, names.camera_frame), format='jpeg', data=array('B', data))
     return message, width, height
 
 
-def camera_info(sensor: SensorFrame, names: AgentNames, stamp_ns: int, size: tuple[int, int]) -> CameraInfo:
+def camera_info(camera: CameraFrame, names: AgentNames, stamp_ns: int, size: tuple[int, int]) -> CameraInfo:
     """
     Return the pinhole part of the exact RQ form.
 
     With the camera frame of ``static_transforms`` it projects as the stored calibration does, also where the
     stored extrinsic is not a rotation. Distortion is zero, because pictures are used as they are.
 
-    :param size: width, height in pixels.
+    :param size: width, height in pixels of the images that the calibration is for.
     """
-    intrinsic, _ = split_projection(sensor.intrinsic, sensor.cam_from_lidar)
+    intrinsic, _ = split_projection(camera.intrinsic, camera.cam_from_lidar)
     return CameraInfo(
         header=header(stamp_ns, names.camera_frame), width=size[0], height=size[1], distortion_model='plumb_bob',
         d=[0.0] * 5, k=intrinsic.reshape(-1), r=np.eye(3).reshape(-1),
@@ -67,16 +66,21 @@ def transform(target_from_source: np.ndarray, stamp_ns: int, target: str, source
 
 def static_transforms(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> list[TransformStamped]:
     """
-    Return the fixed transforms of an agent: vehicle body -> lidar -> camera, or map -> roadside lidar -> camera.
+    Return the fixed transforms of an agent: vehicle body -> lidar -> cameras, or map -> roadside lidar -> cameras.
 
     The pose of a roadside lidar is orthonormalised; its exact matrix travels in the Calibration message.
     """
-    _, cam_from_lidar = split_projection(sensor.intrinsic, sensor.cam_from_lidar)
     if names.body_frame == names.lidar_frame:
         first = transform(sensor.global_from_lidar, stamp_ns, MAP_FRAME, names.lidar_frame)
     else:
         first = transform(sensor.ego_from_lidar, stamp_ns, names.body_frame, names.lidar_frame)
-    return [first, transform(np.linalg.inv(cam_from_lidar), stamp_ns, names.lidar_frame, names.camera_frame)]
+    return [first, *(_camera_transform(camera, names.of_camera(camera.name, len(sensor.cameras)), stamp_ns)
+                     for camera in sensor.cameras)]
+
+
+def _camera_transform(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> TransformStamped:
+    _, cam_from_lidar = split_projection(camera.intrinsic, camera.cam_from_lidar)
+    return transform(np.linalg.inv(cam_from_lidar), stamp_ns, names.lidar_frame, names.camera_frame)
 
 
 def odometry(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> Odometry:
@@ -91,7 +95,7 @@ def odometry(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> Odometry:
 
 def point_cloud(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> PointCloud2:
     """Return the cloud as x, y, z, intensity (0..1), float32, in the lidar frame."""
-    points = xyz_intensity(read_pcd(sensor.point_cloud_path))
+    points = sensor.point_cloud.read()
     fields = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
               for i, name in enumerate(('x', 'y', 'z', 'intensity'))]
     return PointCloud2(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,15 @@ class AgentNames:
     body_frame: str
     lidar_frame: str
     camera_frame: str
+    camera: str = 'camera'
+    """Prefix of the topics of a camera."""
+
+    def of_camera(self, name: str, count: int) -> AgentNames:
+        """Return the names with those of one of ``count`` cameras: an agent's only camera needs none of its own."""
+        if count == 1:
+            return self
+        return replace(self, camera=f'camera_{name}',
+                       camera_frame=f'{self.camera_frame.removesuffix("_optical")}_{name}_optical')
 
     def topic(self, name: str) -> str:
         """Return the absolute name of a topic of this agent."""

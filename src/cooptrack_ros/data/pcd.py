@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,17 @@ from ..core.errors import UserError
 
 _NUMPY_KINDS = {'F': 'f', 'U': 'u', 'I': 'i'}
 _PCD_KINDS = {kind: letter for letter, kind in _NUMPY_KINDS.items()}
+
+
+@dataclass(frozen=True)
+class PcdFile:
+    """The point cloud of a file."""
+
+    path: Path
+
+    def read(self) -> np.ndarray:
+        """Return (N, 4) float32, see ``xyz_intensity``; raise a UserError for a file that is none."""
+        return xyz_intensity(read_pcd(self.path))
 
 
 def read_pcd(path: Path) -> np.ndarray:

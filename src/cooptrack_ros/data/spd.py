@@ -3,148 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..core.errors import UserError
-from ..core.jpeg import Picture, decode_picture
-from ..core.types import Boxes, Frame
+from .dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
+from .pcd import PcdFile
 from .spd_calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
 from .spd_index import FolderIndex, FrameFiles, Pair
 from .spd_labels import Label, LabelledFrame, boxes_of, complete_tracks, read_labels
 from .spd_sampling import sample_frames
-from .spd_schema import CONE_LABEL, SIDES
+from .spd_schema import CLASSES, CONE, CONE_LABEL
 from .spd_tables import BUNDLED, SPLITS, folder_split, invalid_frames, label_updates, official_split
 
 EGO_LABELS = ('keep', 'remove')
-
-
-@dataclass(frozen=True)
-class SensorFrame:
-    """
-    One camera picture with calibration and pose; matrices are 4x4 float64, times are microseconds.
-
-    ``stamp_us`` is the point-cloud time. ``cam_from_lidar`` is raw and need not be a rotation.
-    ``global_from_ego`` is orthonormal; on the roadside ego and virtual lidar are one.
-    ``stored_global_from_lidar`` is the product of the pose files without orthonormalisation.
-    """
-
-    token: str
-    sequence: str
-    stamp_us: int
-    image_stamp_us: int
-    image_path: Path
-    point_cloud_path: Path
-    intrinsic: np.ndarray
-    distortion: np.ndarray
-    cam_from_lidar: np.ndarray
-    ego_from_lidar: np.ndarray
-    global_from_ego: np.ndarray
-    stored_global_from_lidar: np.ndarray
-    intersection: str
-
-    @property
-    def img_from_lidar(self) -> np.ndarray:
-        """Projection of lidar points to pixels of the full picture, 4x4."""
-        projection = np.eye(4)
-        projection[:3] = self.intrinsic @ self.cam_from_lidar[:3]
-        return projection
-
-    @property
-    def global_from_lidar(self) -> np.ndarray:
-        """Pose of the lidar in the world, orthonormal 4x4."""
-        return self.global_from_ego @ self.ego_from_lidar
-
-    def frame(self, least: tuple[int, int] | None = None) -> Frame:
-        """
-        Return what a tracker needs for this time step; decodes the picture.
-
-        :param least: rows and columns that must remain of the picture, see ``core.jpeg.decode_picture``.
-        """
-        picture = self._picture(least)
-        if picture is None:
-            raise UserError(f'{self.image_path} is missing or not a readable picture')
-        return Frame(self.sequence, self.stamp_us * 1000, (picture.pixels,),
-                     picture.projection(self.img_from_lidar)[None], self.ego_from_lidar, self.global_from_ego)
-
-    def _picture(self, least: tuple[int, int] | None) -> Picture | None:
-        try:
-            return decode_picture(np.fromfile(self.image_path, np.uint8), least)
-        except OSError:
-            return None
-
-
-@dataclass(frozen=True)
-class FrameRecord(SensorFrame):
-    """
-    One frame of a side, or a cooperative pair seen from the vehicle, with N labels in its lidar frame.
-
-    ``previous`` and ``next`` are tokens of neighbours in the sequence or empty. ``boxes.track_id`` is the number
-    of the stored id, unique within sequence and side; velocity is 0 at a track's last label. ``visibility``
-    (N,) is 4 (visible) to 1 (filled into a hole). ``labelled`` is False if there is no label file.
-    For pairs, ``infra`` is the roadside frame and ``ego_from_infra`` maps its virtual-lidar points into the
-    vehicle lidar frame; the side track ids are -1 where that side has no label.
-    """
-
-    frame_index: int = 0
-    previous: str = ''
-    next: str = ''
-    labelled: bool = False
-    boxes: Boxes = field(default_factory=Boxes.empty)
-    visibility: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    type_names: np.ndarray = field(default_factory=lambda: np.zeros(0, object))
-    object_tokens: np.ndarray = field(default_factory=lambda: np.zeros(0, object))
-    from_side: np.ndarray = field(default_factory=lambda: np.zeros(0, object))
-    vehicle_track_id: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    infra_track_id: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    infra: SensorFrame | None = None
-    offset: np.ndarray | None = None
-    ego_from_infra: np.ndarray | None = None
-
-    @property
-    def infra_token(self) -> str:
-        """Frame id of the roadside partner."""
-        return self.infra.token
-
-    @property
-    def infra_stamp_us(self) -> int:
-        """Point-cloud time of the roadside partner, microseconds."""
-        return self.infra.stamp_us
-
-    @property
-    def infra_image_path(self) -> Path:
-        """Picture of the roadside partner."""
-        return self.infra.image_path
-
-    def frame(self, side_of_image: str = 'vehicle', least: tuple[int, int] | None = None) -> Frame:
-        """
-        Return what a tracker needs for this time step; decodes the picture.
-
-        :param side_of_image: ``infrastructure`` gives the roadside partner of a pair.
-        :param least: see ``SensorFrame.frame``.
-        """
-        is_partner = side_of_image == 'infrastructure' and self.infra
-        return self.infra.frame(least) if is_partner else super().frame(least)
+CAMERA = 'camera'
+"""Name of the one camera that each side has."""
 
 
 class SpdDataset:
     """A V2X-Seq-SPD folder; files are read when records that need them are asked for, and kept."""
 
-    def __init__(self, root: str | Path, update_labels: str | Path | None = None, ego_labels: str = 'keep') -> None:
+    classes = CLASSES
+
+    def __init__(self, root: str | Path, update_labels: str | Path | None = None, ego_labels: str = 'keep',
+                 unit: str = SINGLE_UNIT) -> None:
         """
         Open a folder.
 
         :param update_labels: corrections of single-side labels: None, ``'bundled'`` (published) or a file.
         :param ego_labels: ``keep`` (published protocol) or ``remove`` labels of the ego car that are in the
             published list; cooperative labels only.
+        :param unit: name of the roadside unit.
         """
         if ego_labels not in EGO_LABELS:
             raise UserError(f"ego_labels must be one of {', '.join(EGO_LABELS)}, not '{ego_labels}'")
         self.root = Path(root)
-        self.ego_labels = ego_labels
+        self.options = {'ego_labels': ego_labels}
+        self.units: dict[str, DataSet] = {unit: self}
+        self._unit = unit
         self.index = FolderIndex(self.root)
         self.split = folder_split(self.root)
         self._updates = dict(label_updates(update_labels))
@@ -153,6 +52,14 @@ class SpdDataset:
             label_updates(update_labels or BUNDLED)['cooperative'] if ego_labels == 'remove' else {})
         self._sensor_frames: dict[tuple[str, str], SensorFrame] = {}
         self._labels: dict[Path, tuple[Label, ...]] = {}
+
+    def has_side(self, side: str) -> bool:
+        """Tell whether the folder has the frames of a side or, for ``cooperative``, the pairs."""
+        return self.index.has_side(side)
+
+    def partners(self, records: Sequence[FrameRecord]) -> dict[str, list[FrameRecord]]:
+        """Return the cooperative records, which are pairs themselves, under the name of the unit."""
+        return {self._unit: list(records)}
 
     def sequences(self, split: str | None = None) -> list[str]:
         """Return ids of sequences that are in the folder, all or those of train, val, test or test_A."""
@@ -169,7 +76,7 @@ class SpdDataset:
         Return records of one sequence, or of all, sorted by point-cloud time.
 
         :param side: ``vehicle-side``, ``infrastructure-side`` or ``cooperative``.
-        :param keep_cones: keep traffic cones as label 3; they are not tracked and usually dropped.
+        :param keep_cones: keep traffic cones as one more class; they are not tracked and usually dropped.
         :param paired_only: as published, single sides have only the frames of (sampled) pairs; with False,
             or in a folder without cooperative/, every frame of the side.
         """
@@ -232,10 +139,12 @@ class SpdDataset:
         labels = complete_tracks([LabelledFrame(s.stamp_us, s.stored_global_from_lidar, own or ())
                                   for s, own in zip(sensors, raw)])
         tokens = ['', *(s.token for s in sensors), '']
+        classes = (*CLASSES, CONE) if keep_cones else CLASSES
+        unit = self._unit if pairs or side == 'infrastructure-side' else ''
         return [
             FrameRecord(
-                **vars(sensor), frame_index=i, previous=tokens[i], next=tokens[i + 2],
-                labelled=raw[i] is not None, **_label_fields(labels[i], keep_cones),
+                **vars(sensor), side=side, classes=classes, unit=unit, frame_index=i, previous=tokens[i],
+                next=tokens[i + 2], labelled=raw[i] is not None, **_label_fields(labels[i], keep_cones),
                 **(self._pair_fields(pairs[i], sensor) if pairs else {}))
             for i, sensor in enumerate(sensors)]
 
@@ -268,11 +177,13 @@ def _read_sensor_frame(files: FrameFiles) -> SensorFrame:
         ego_from_lidar = np.eye(4)
         stored = read_pose(files.calibration['global_from_ego'])
         global_from_ego = orthonormal(stored)
+    camera = CameraFrame(
+        name=CAMERA, image_path=files.image, stamp_us=files.image_stamp_us, intrinsic=intrinsic, distortion=distortion,
+        cam_from_lidar=read_pose(files.calibration['cam_from_lidar']))
     return SensorFrame(
-        token=files.frame_id, sequence=files.sequence, stamp_us=files.stamp_us,
-        image_stamp_us=files.image_stamp_us, image_path=files.image, point_cloud_path=files.point_cloud,
-        intrinsic=intrinsic, distortion=distortion, cam_from_lidar=read_pose(files.calibration['cam_from_lidar']),
+        token=files.frame_id, sequence=files.sequence, stamp_us=files.stamp_us, cameras=(camera,),
         ego_from_lidar=ego_from_lidar, global_from_ego=global_from_ego, stored_global_from_lidar=stored,
+        point_cloud=PcdFile(files.point_cloud) if files.point_cloud.is_file() else None,
         intersection=files.intersection)
 
 
@@ -289,15 +200,3 @@ def _label_fields(labels: Sequence[Label], keep_cones: bool) -> dict[str, object
         'vehicle_track_id': np.array([label.vehicle_track_id for label in labels], dtype=np.int64),
         'infra_track_id': np.array([label.infra_track_id for label in labels], dtype=np.int64)}
 
-
-def in_range(boxes: Boxes, pc_range: Sequence[float]) -> np.ndarray:
-    """
-    Return a mask (N,) of boxes that count as training targets of a range.
-
-    Centre strictly inside the bird's-eye square, height ignored, and one of the tracked classes.
-
-    :param pc_range: x0, y0, z0, x1, y1, z1 in metres.
-    """
-    x, y = boxes.centre[:, 0], boxes.centre[:, 1]
-    return ((x > pc_range[0]) & (x < pc_range[3]) & (y > pc_range[1]) & (y < pc_range[4])
-            & (boxes.label != CONE_LABEL))

@@ -26,6 +26,11 @@ _SIDE_KINDS = {
 }
 
 
+def is_spd_folder(root: Path) -> bool:
+    """Tell whether a folder has the index of at least one side."""
+    return any((root / side / _INDEX).is_file() for side in _SIDE_KINDS)
+
+
 @dataclass(frozen=True)
 class FrameFiles:
     """One element of a side's data_info: identity, times in microseconds and the paths of its files."""
@@ -65,7 +70,7 @@ class FolderIndex:
         self.missing: Counter[tuple[str, str]] = Counter()
         """(side, kind) -> number of frames that lack such a file."""
         self._listings: dict[Path, frozenset[str]] = {}
-        if not any((root / side / _INDEX).is_file() for side in _SIDE_KINDS):
+        if not is_spd_folder(root):
             raise UserError(f'{root} is not a V2X-Seq-SPD folder: expected {root}/vehicle-side/{_INDEX} '
                             f'or {root}/infrastructure-side/{_INDEX}')
 

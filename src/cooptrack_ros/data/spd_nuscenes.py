@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core.geometry import quaternion_from_rotation, rotation_z, transform_boxes, transform_points
 from ..core.types import Boxes
-from .spd import FrameRecord
+from .dataset import FrameRecord
 
 
 def world_boxes(record: FrameRecord) -> Boxes:

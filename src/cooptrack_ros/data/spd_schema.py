@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
-from ..core.types import CLASS_NAMES
 
-SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
-CONE_LABEL = len(CLASS_NAMES)
-"""Label of traffic cones, which are not tracked; only seen when they are asked for."""
+CLASSES = ('car', 'bicycle', 'pedestrian')
+"""Classes into which the published converter puts the object types of this data."""
+CONE, CONE_LABEL = 'traffic_cone', len(CLASSES)
+"""Traffic cones are not tracked; only seen when they are asked for."""
 
 _CLASS_OF_TYPE = {
     'car': 0, 'truck': 0, 'van': 0, 'bus': 0,

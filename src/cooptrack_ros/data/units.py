@@ -10,13 +10,9 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from ..core.errors import UserError
-from .folders import data_folders
-from .spd import FrameRecord, SpdDataset
+from .dataset import NOBODY, DataSet, FrameRecord
+from .spd import SpdDataset
 
-SINGLE_UNIT = 'rsu_1'
-"""Name of the unit of a data set that has only one."""
-NOBODY = 'none'
-"""``from_side`` of an object that neither the vehicle nor a unit that takes part sees."""
 _UNIT_FOLDERS = 'unit_*'
 _SAME_M = 0.5
 """Labels of all units are made for the vehicle's time, so those of one object lie on each other."""
@@ -47,8 +43,12 @@ class UnitsDataset:
         names = check_units(chosen or folders, folders, self.root)
         # The vehicle side of any unit will do.
         self._first = SpdDataset(next(iter(folders.values())))
-        self.split, self.ego_labels = self._first.split, self._first.ego_labels
-        self.units = {name: SpdDataset(folders[name]) for name in names}
+        self.split, self.options, self.classes = self._first.split, self._first.options, self._first.classes
+        self.units: dict[str, DataSet] = {name: SpdDataset(folders[name], unit=name) for name in names}
+
+    def has_side(self, side: str) -> bool:
+        """Tell whether there are records of a side: those of the roadside belong to the units."""
+        return side != 'infrastructure-side'
 
     def sequences(self, split: str | None = None) -> list[str]:
         """Return ids of sequences, all or those of a split."""
@@ -71,6 +71,16 @@ class UnitsDataset:
         return [replace(record, from_side=_seen_by(record, [unit[i] for unit in partners.values()]))
                 for i, record in enumerate(records)]
 
+    def training_records(self, side: str) -> list[FrameRecord]:
+        """
+        Return labelled records of the vehicle that are fit for training.
+
+        :raises UserError: for pairs and the roadside: each unit is a data set of its own.
+        """
+        if side != 'vehicle-side':
+            raise UserError(f'{self.root} has several roadside units: records of {side} for training are those of each')
+        return self._first.training_records(side)
+
     def partners(self, records: Sequence[FrameRecord]) -> dict[str, list[FrameRecord]]:
         """
         Return, by unit that takes part, the pair of each record.
@@ -88,32 +98,9 @@ class UnitsDataset:
         return result
 
 
-def partners_of(dataset: SpdDataset | UnitsDataset, records: Sequence[FrameRecord]) -> dict[str, list[FrameRecord]]:
-    """Return the pairs of cooperative records by unit; a data set with one unit has it under a fixed name."""
-    return dataset.partners(records) if isinstance(dataset, UnitsDataset) else {SINGLE_UNIT: list(records)}
-
-
 def has_units(folder: Path) -> bool:
     """Tell whether a folder holds one data set per roadside unit."""
     return any(folder.glob(_UNIT_FOLDERS))
-
-
-def open_with_units(folders: Sequence[str | Path],
-                    chosen: Sequence[str] | None = None) -> list[tuple[Path, SpdDataset | UnitsDataset]]:
-    """
-    Open data folders with one or several roadside units; one that holds ``seed_*`` stands for all of them.
-
-    :param chosen: units that take part, all by default.
-    :raises UserError: for a folder without a unit of these names.
-    """
-    opened: list[tuple[Path, SpdDataset | UnitsDataset]] = []
-    for path in data_folders(folders):
-        if has_units(path):
-            opened.append((path, UnitsDataset(path, chosen)))
-        else:
-            check_units(chosen or (), [SINGLE_UNIT], path)
-            opened.append((path, SpdDataset(path)))
-    return opened
 
 
 def check_units(chosen: Sequence[str], known: Sequence[str], root: Path) -> list[str]:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.atomic_file import write_atomically
+from ..core.types import Side
 from ..data.bag_merge import merge_answers
 from ..data.bag_tracks import Recording, read_pairs, read_recording
-from ..data.spd import FrameRecord, SpdDataset
+from ..data.dataset import FrameRecord
+from ..data.folders import open_dataset
 from ..data.synth import PROVENANCE, generate
+from ..model.store import open_model
 from ..viz.album import write_album
 from . import passes, results
 from .options import COOPERATIVE, REAL_TIME_S, REPLAYED, UNIT, DemoOptions
@@ -69,12 +72,14 @@ def _prepare(options: DemoOptions, step: Step) -> None:
         # Imported late: it loads ROS.
         from ..data.bag import convert
         with step('town as a ROS 2 bag') as advance:
-            dataset = SpdDataset(options.town)
-            convert(dataset, dataset.sequences()[0], options.bag, UNIT, progress=advance)
+            dataset = open_dataset(options.town)
+            convert(dataset, dataset.sequences()[0], options.bag, progress=advance)
 
 
 def _collect(options: DemoOptions, step: Step) -> DemoResult:
-    records = SpdDataset(options.town).records('cooperative')
+    dataset = open_dataset(options.town)
+    records = dataset.records('cooperative')
+    class_range = open_model(options.weights).config.class_range_of(Side.VEHICLE)
     recordings: dict[str, Recording] = {}
     with step('reading what crossed the topics') as advance:
         jobs = (COOPERATIVE, *REPLAYED)
@@ -84,26 +89,28 @@ def _collect(options: DemoOptions, step: Step) -> DemoResult:
         real_time = read_recording(options.answers(REAL_TIME), UNIT)
         merge_answers(options.bag, options.answers(COOPERATIVE.name), options.out / 'recording')
     with step('measuring') as advance:
-        metrics = _measure(options, records, recordings, real_time, advance)
+        metrics = _measure(options, records, class_range, recordings, real_time, advance)
     with step('drawing') as advance:
         frames = results.frames_to_draw(recordings[COOPERATIVE.name], read_pairs(options.bag, UNIT), records)
-        pictures = write_album(options.out / 'pictures', records, frames, 'cooperative', advance=advance)
+        pictures = write_album(options.out / 'pictures', records, dataset.partners(records), frames, 'cooperative',
+                               advance=advance)
     files = {'pictures': options.out / 'pictures', 'animation': pictures[-1],
              'recorded bag': options.out / 'recording', 'tracks': options.out / 'tracks.json',
              'figures': options.out / 'metrics.json', 'logs': options.logs}
-    return DemoResult(metrics, tuple(pictures), results.unseen_by_ego(frames, records), files)
+    return DemoResult(metrics, tuple(pictures), results.unseen_by_ego(frames, records, tuple(class_range)), files)
 
 
-def _measure(options: DemoOptions, records: list[FrameRecord], recordings: dict[str, Recording],
-             real_time: Recording, advance: Advance) -> dict[str, Any]:
+def _measure(options: DemoOptions, records: list[FrameRecord], class_range: dict[str, float],
+             recordings: dict[str, Recording], real_time: Recording, advance: Advance) -> dict[str, Any]:
     """Write tracks.json and metrics.json; return the latter's content."""
-    exchanges = {name: results.exchange(name, recording, records) for name, recording in recordings.items()}
+    exchanges = {name: results.exchange(name, recording, records, class_range)
+                 for name, recording in recordings.items()}
     metrics: dict[str, Any] = {}
     order = ['ego_only', 'late', COOPERATIVE.name, 'cooperative_features_zeroed']
     for done, name in enumerate(order, 1):
         metrics[name] = results.figures(exchanges[name])
         advance(done, len(order) + 1)
-    metrics['oracle'] = results.oracle_figures(options.town)
+    metrics['oracle'] = results.oracle_figures(options.town, class_range)
     cooperative = recordings[COOPERATIVE.name]
     metrics |= {
         'bytes_per_second': round(results.bytes_per_second(cooperative), 1),

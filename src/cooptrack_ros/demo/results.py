@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import UserError
+from ..core.geometry import transform_boxes
 from ..core.types import Boxes
 from ..data.bag_tracks import PairFrame, Recording, TrackFrame
-from ..data.spd import FrameRecord, SpdDataset
-from ..eval.exchange import ExchangeBuilder
+from ..data.dataset import FrameRecord, in_classes
+from ..data.folders import open_datasets
+from ..eval.exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
 from ..eval.report import headline, per_class
@@ -23,17 +25,19 @@ _PROVENANCE = ('ego', 'roadside', 'fused')
 """Names of the constants of the Track message."""
 
 
-def exchange(name: str, recording: Recording, records: Sequence[FrameRecord]) -> dict[str, Any]:
+def exchange(name: str, recording: Recording, records: Sequence[FrameRecord],
+             class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
     """
     Return what crossed the topics in one pass in the exchange format.
 
+    :param class_range: metres by class, of the model.
     :raises UserError: if a frame of the town was not answered.
     """
     missing = [r for r in records if r.stamp_us * 1000 not in recording.tracks]
     if missing:
         raise UserError(f"pass '{name}': {len(missing)} of {len(records)} frames have no answer in the recording, "
                         f'first frame {missing[0].token}')
-    builder = ExchangeBuilder(name)
+    builder = ExchangeBuilder(name, class_range)
     for record in records:
         stamp = record.stamp_us * 1000
         builder.add(record, '', recording.tracks[stamp].tracks,
@@ -60,10 +64,11 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     return {**headline(measured), 'per_class': per_class(measured)}
 
 
-def oracle_figures(town: Path) -> dict[str, Any]:
+def oracle_figures(town: Path, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
     """Return the figures of a perfect detector on what the vehicle, and on what either side can see."""
-    dataset = [(town, SpdDataset(town))]
-    return {name: headline(evaluate(oracle_result(dataset, name))) for name in ('vehicle', 'cooperative')}
+    datasets = open_datasets([town])
+    return {name: headline(evaluate(oracle_result(datasets, name, class_range=class_range)))
+            for name in ('vehicle', 'cooperative')}
 
 
 def bytes_per_second(recording: Recording) -> float:
@@ -101,7 +106,8 @@ def frames_to_draw(recording: Recording, pairs: dict[int, PairFrame],
         if stamp in recording.tracks:
             pair = pairs.get(stamp)
             sent = recording.features.get(pair.infra_stamp_ns) if pair else None
-            frames[record.token] = _to_draw(recording.tracks[stamp], sent.boxes if sent else Boxes.empty())
+            received = transform_boxes(pair.ego_from_infra, sent.boxes) if sent else Boxes.empty()
+            frames[record.token] = _to_draw(recording.tracks[stamp], received)
     return frames
 
 
@@ -112,15 +118,19 @@ def _to_draw(frame: TrackFrame, received: Boxes) -> TrackedFrame:
     return TrackedFrame(frame.tracks, frame.provenance, received, links)
 
 
-def unseen_by_ego(frames: dict[str, TrackedFrame], records: Sequence[FrameRecord], gate_m: float = 2.0) -> int:
+def unseen_by_ego(frames: dict[str, TrackedFrame], records: Sequence[FrameRecord],
+                  class_names: Sequence[str] = tuple(DEFAULT_CLASS_RANGE), gate_m: float = 2.0) -> int:
     """
     Return how many labelled objects that the vehicle cannot see were tracked at some time.
 
     A track counts if a roadside unit contributed to it, its class is right and it is within ``gate_m``.
+
+    :param class_names: of the labels of tracks.
     """
     found = set()
     for record in records:
-        hidden = record.boxes[np.asarray(record.from_side == 'inf', dtype=bool)]
+        unseen = record.boxes[np.asarray(record.from_side == 'inf', dtype=bool)]
+        hidden = in_classes(unseen, record.classes, class_names)
         frame = frames.get(record.token, TrackedFrame.plain(Boxes.empty()))
         tracks = frame.tracks[frame.provenance != Provenance.EGO]
         distance = np.linalg.norm(hidden.centre[:, None, :2] - tracks.centre[None, :, :2], axis=-1)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.config import EGO_RANGE
+from ..core.config import R50
 from ..core.errors import UserError
 from ..core.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
-from ..core.types import CLASS_NAMES, Boxes
-from ..data.spd import FrameRecord
+from ..core.types import Boxes, Side
+from ..data.dataset import FrameRecord
 from .links import Link, link_rows, provenance_rows
 
 FORMAT = 'cooptrack-eval-golden/1'
+DEFAULT_CLASS_RANGE = R50.class_range_of(Side.VEHICLE)
 _KEYS = {'name': str, 'classes': list, 'class_range': dict, 'scenes': list, 'ground_truth': dict, 'predictions': dict}
 _IDENTITIES = {'ground_truth': ('track_id',), 'predictions': ('tracking_id', 'score'), 'detections': ('score',)}
 """What each list of boxes needs beside the box itself."""
@@ -27,8 +28,9 @@ _SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}
 _PROVENANCES = ('ego', 'roadside', 'fused')
 
 
-def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, id_name: str | None, with_score: bool) -> list[dict]:
-    """Return boxes of a lidar frame as rows of the exchange format."""
+def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, classes: Sequence[str], id_name: str | None,
+               with_score: bool) -> list[dict]:
+    """Return boxes of a lidar frame as rows of the exchange format; :param classes: names of the labels."""
     world = transform_boxes(global_from_lidar, boxes)
     rows = []
     for i in range(len(world)):
@@ -37,7 +39,7 @@ def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, id_name: str | None,
         row = {'translation': world.centre[i].tolist(), 'size': [float(width), float(length), float(height)],
                'rotation': quaternion_from_rotation(rotation_z(float(world.yaw[i]))).tolist(),
                'velocity': velocity.tolist() if np.isfinite(velocity).all() else None,
-               'name': CLASS_NAMES[int(world.label[i])]}
+               'name': classes[int(world.label[i])]}
         if id_name:
             row[id_name] = str(int(world.track_id[i]))
         if with_score:
@@ -55,15 +57,20 @@ def in_class_range(boxes: Boxes, ego_from_lidar: np.ndarray, class_range: Sequen
 class ExchangeBuilder:
     """Collects frames of one or several recordings."""
 
-    def __init__(self, name: str, frame_rate_hz: float = 10, class_range: Sequence[float] = EGO_RANGE.class_range):
-        """Start an empty result."""
-        self._class_range = tuple(class_range)
+    def __init__(self, name: str, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE, frame_rate_hz: float = 10):
+        """
+        Start an empty result.
+
+        :param class_range: metres by class, in the order of the labels of the model that is measured. Labelled objects
+            of other classes do not count.
+        """
+        self.classes = tuple(class_range)
+        self._class_range = tuple(map(float, class_range.values()))
         self._scenes: dict[str, list[dict]] = {}
         self.content: dict[str, Any] = {
             'format': FORMAT, 'name': name, 'frame_rate_hz': frame_rate_hz,
             'frame': 'world; boxes centred; size=[w,l,h] metres; rotation=[w,x,y,z]; velocity m/s, null = unknown',
-            'classes': list(CLASS_NAMES),
-            'class_range': dict(zip(CLASS_NAMES, map(float, class_range), strict=True)),
+            'classes': list(self.classes), 'class_range': dict(zip(self.classes, self._class_range)),
             'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {}}
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
@@ -71,7 +78,8 @@ class ExchangeBuilder:
         """
         Add one frame.
 
-        :param tracks: reported tracks, ``detections``: all boxes for mAP (None: the tracks), lidar frame.
+        :param tracks: reported tracks, ``detections``: all boxes for mAP (None: the tracks), lidar frame; their labels
+            index the classes of the result, those of the record its own.
         :param prefix: makes tokens and scenes of several folders different; may be empty.
         :param links: what was fused; None if that cannot be told. :param ego_score_limit: see ``provenance_rows``.
         """
@@ -84,7 +92,7 @@ class ExchangeBuilder:
             'token': token, 'timestamp_us': int(record.image_stamp_us), 'ego_translation': ego[:3, 3].tolist(),
             'ego_yaw': heading(ego[:3, :3])})
         pose = record.global_from_lidar
-        truth = world_rows(record.boxes, pose, 'track_id', False)
+        truth = world_rows(record.boxes, pose, record.classes, 'track_id', False)
         for row in truth:
             # The metric takes velocities of the ground truth from its own neighbouring positions.
             row['velocity'] = None
@@ -92,7 +100,7 @@ class ExchangeBuilder:
         for row, side in zip(truth, record.from_side.tolist()):
             if side in _SEEN_BY:
                 row['seen_by'] = _SEEN_BY[side]
-        self.content['ground_truth'][token] = truth
+        self.content['ground_truth'][token] = [row for row in truth if row['name'] in self.classes]
         self.content['predictions'][token] = self._predicted(record, tracks)
         if detections is not None:
             self.content['detections'][token] = self._predicted(record, detections)
@@ -104,7 +112,7 @@ class ExchangeBuilder:
 
     def _predicted(self, record: FrameRecord, boxes: Boxes) -> list[dict]:
         near = in_class_range(boxes, record.ego_from_lidar, self._class_range)
-        return world_rows(near, record.global_from_lidar, 'tracking_id', True)
+        return world_rows(near, record.global_from_lidar, self.classes, 'tracking_id', True)
 
     def finish(self) -> dict[str, Any]:
         """Return the result with samples in time order and ground-truth velocities."""

@@ -32,7 +32,7 @@ def evaluate(exchange: dict[str, Any]) -> dict[str, Any]:
 
     :param exchange: ``cooptrack-eval-golden/1``; ``detections`` (optional) serve detection, ``predictions`` tracking.
     :returns: ``detection``, ``tracking`` and ``headline_car`` in the layout of ``cooptrack-eval-golden-expected/1``;
-        undefined numbers are None.
+        undefined numbers are None, and the headline is empty where no class is called car.
     """
     return evaluate_with_curves(exchange)[0]
 
@@ -53,6 +53,8 @@ def evaluate_with_curves(exchange: dict[str, Any]) -> tuple[dict[str, Any], dict
 
 
 def _headline(detection: dict, tracking: dict) -> dict[str, float]:
+    if 'car' not in detection['label_tp_errors']:
+        return {}
     errors, metrics = detection['label_tp_errors']['car'], tracking['label_metrics']
     names = ('amota', 'amotp', 'recall', 'mota', 'motp', 'mt', 'ml', 'fp', 'fn', 'ids', 'frag', 'tid', 'lgd', 'faf',
              'tp', 'gt')
@@ -96,7 +98,13 @@ def _detection(exchange: dict) -> tuple[dict[str, Any], dict[str, dict]]:
     from nuscenes.eval.detection.data_classes import DetectionBox
     from nuscenes.eval.detection.evaluate import DetectionEval
 
-    # The devkit checks class names against its own ten, once per box; ours are among them.
+    class NamedBox(DetectionBox):
+        """A box of any class: the devkit's takes only its own ten names, of which ``car`` is the default."""
+
+        def __init__(self, detection_name: str, **values: Any) -> None:
+            super().__init__(**values)
+            self.detection_name = detection_name
+
     classes, limits = exchange['classes'], exchange['class_range']
     config = config_factory(_DETECTION_CONFIG)
     config.class_names, config.class_range = list(classes), dict(limits)
@@ -105,10 +113,10 @@ def _detection(exchange: dict) -> tuple[dict[str, Any], dict[str, dict]]:
     for sample in _samples(exchange):
         token, ego = sample['token'], sample['ego_translation']
         truth.add_boxes(token, _boxes(
-            exchange['ground_truth'][token], token, ego, DetectionBox, limits,
+            exchange['ground_truth'][token], token, ego, NamedBox, limits,
             lambda r: {'detection_name': r['name'], 'detection_score': -1.0, 'attribute_name': ''}))
         predicted.add_boxes(token, _boxes(
-            detections[token], token, ego, DetectionBox, limits,
+            detections[token], token, ego, NamedBox, limits,
             lambda r: {'detection_name': r['name'], 'detection_score': float(r['score']), 'attribute_name': ''}))
     evaluator = DetectionEval.__new__(DetectionEval)
     evaluator.cfg, evaluator.gt_boxes, evaluator.pred_boxes, evaluator.verbose = config, truth, predicted, False

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..core.types import Boxes
-from ..data.spd import FrameRecord, SpdDataset
-from ..data.units import NOBODY, UnitsDataset
-from .exchange import ExchangeBuilder
+from ..data.dataset import NOBODY, FrameRecord, OpenedData, in_classes
+from .exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from .selection import Selection, token_prefix
 
 ORACLES = ('vehicle', 'cooperative')
 
 
-def oracle_result(datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], what: str,
-                  selection: Selection | None = None) -> dict[str, Any]:
+def oracle_result(datasets: OpenedData, what: str, selection: Selection | None = None,
+                  class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
     """
     Return the exchange result of an oracle.
 
     :param what: ``vehicle`` reports the objects that the vehicle side labels, ``cooperative`` those of either side
         (of several units: those that take part).
     :param selection: frames that count; default: split val.
+    :param class_range: metres by class, of the model that is measured beside it.
     """
-    builder = ExchangeBuilder(f'oracle {what}')
+    builder = ExchangeBuilder(f'oracle {what}', class_range)
     for folder, dataset in datasets:
         prefix = token_prefix(folder, datasets)
         for record in (selection or Selection()).records(dataset):
-            seen = visible_boxes(record, what)
+            seen = in_classes(visible_boxes(record, what), record.classes, builder.classes)
             builder.add(record, prefix, seen, None)
     return builder.finish()
 

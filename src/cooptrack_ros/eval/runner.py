@@ -21,8 +21,7 @@ from ..core.late import LateConfig, LateTracker, fuse_boxes, message_stamps, roa
 from ..core.misalignment import MisalignmentEstimator
 from ..core.tracker import TrackerInput
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
-from ..data.spd import FrameRecord, SpdDataset
-from ..data.units import UnitsDataset, partners_of
+from ..data.dataset import DataSet, FrameRecord, OpenedData
 from ..model.preprocess import least_size
 from ..model.store import ModelPackage
 from .channel import Channel
@@ -83,7 +82,7 @@ class Evaluation:
     What does not depend on the mode (roadside outputs, and those of the vehicle that hears nobody) is computed once.
     """
 
-    def __init__(self, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]], package: ModelPackage,
+    def __init__(self, datasets: OpenedData, package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False,
                  keeps_maps: bool = False, execution: str = EXECUTIONS[0]):
@@ -128,7 +127,8 @@ class Evaluation:
         """
         if mode not in MODES:
             raise ValueError(f"unknown mode '{mode}'; known: {', '.join(MODES)}")
-        builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}'), RunStatistics()
+        class_range = self._package.config.class_range_of(Side.VEHICLE)
+        builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}', class_range), RunStatistics()
         side = Side.VEHICLE if mode in _VEHICLE_MODES else Side.COOPERATIVE
         limit = self._package.config.tracker_of(side).output_threshold
         for folder, dataset in self._datasets:
@@ -148,7 +148,7 @@ class Evaluation:
         """Return the result of one side alone against its own labels."""
         name = 'vehicle-side' if side is Side.VEHICLE else 'infrastructure-side'
         config: ModelConfig = self._package.config
-        builder = ExchangeBuilder(f'{self._package.name} {side.value}', class_range=config.range_of(side).class_range)
+        builder = ExchangeBuilder(f'{self._package.name} {side.value}', config.class_range_of(side))
         statistics = RunStatistics()
         for folder, dataset in self._datasets:
             records = self._selection.records(dataset, name)
@@ -158,7 +158,7 @@ class Evaluation:
                 advance(1)
         return builder.finish(), statistics
 
-    def _frames(self, mode: str, folder: Path, dataset: SpdDataset | UnitsDataset) -> Iterator[tuple]:
+    def _frames(self, mode: str, folder: Path, dataset: DataSet) -> Iterator[tuple]:
         """Yield record, messages, output of the ego network and its seconds, frame by frame."""
         records = self._selection.records(dataset)
         listens = mode not in ('none', 'cooperative_alone')
@@ -187,14 +187,14 @@ class Evaluation:
             if record.sequence != sequence:
                 state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
             keeps = side is Side.COOPERATIVE and self._maps is not None
-            inputs = self._maps.get(record.image_path) if keeps else None
+            inputs = self._maps.get(record.cameras[0].image_path) if keeps else None
             frame = record.frame(image, least_size(package.config)) if inputs is None else None
             started = time.perf_counter()
             placed = poses.correct(messages) if self._corrects_poses else messages
             if keeps:
                 inputs = inputs or tracker.prepare(frame)
                 state, output = tracker.advance(state, inputs, placed, zero_features)
-                self._maps[record.image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
+                self._maps[record.cameras[0].image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
             else:
                 state, output = tracker.step(state, frame, placed, zero_features=zero_features)
             if self._corrects_poses:
@@ -213,10 +213,10 @@ class Evaluation:
             yield result
         self._known[side, folder, unit] = outputs
 
-    def _messages(self, folder: Path, dataset: SpdDataset | UnitsDataset,
+    def _messages(self, folder: Path, dataset: DataSet,
                   records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
         """Yield what arrives of all units in each frame."""
-        partners = partners_of(dataset, records)
+        partners = dataset.partners(records)
         links = [self._channel.deliver(folder.name if len(partners) == 1 else f'{folder.name}/{unit}',
                                        self._sent(unit, folder, pairs)) for unit, pairs in partners.items()]
         for arrived in zip(*links, strict=True):

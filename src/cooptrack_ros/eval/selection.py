@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import UserError
-from ..data.spd import FrameRecord, SpdDataset
-from ..data.units import UnitsDataset
+from ..data.dataset import DataSet, FrameRecord, OpenedData
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Selection:
     split: str | None = 'val'
     limit: int | None = None
 
-    def records(self, dataset: SpdDataset | UnitsDataset, side: str = 'cooperative') -> list[FrameRecord]:
+    def records(self, dataset: DataSet, side: str = 'cooperative') -> list[FrameRecord]:
         """
         Return the records sequence by sequence: recordings may overlap in time, trackers must not mix them.
 
@@ -35,7 +33,7 @@ class Selection:
         return records
 
 
-def token_prefix(folder: Path, datasets: Sequence[tuple[Path, SpdDataset | UnitsDataset]]) -> str:
+def token_prefix(folder: Path, datasets: OpenedData) -> str:
     """Return what makes tokens and scenes of one of several folders different: its name, or path if names repeat."""
     if len(datasets) == 1:
         return ''

@@ -14,6 +14,7 @@ from ..core.pairing import PairingConfig
 from ..core.types import RoadsideMessage, Side
 from ..model.store import ModelPackage
 from ..wire.errors import WireError
+from ..wire.features import FeatureLimits
 from ..wire.topics import PAIR, features_topic, unit_topic
 from ..wire.tracks import ego_meta, encode_detections
 from ..wire.views import Views
@@ -57,7 +58,7 @@ class EgoNode(AgentNode):
             runs.tracker(side, settings.device, settings.execution), settings.fusion__mode in ('auto', 'late'),
             runs.config.behaviour.roadside_lifetime_s)
         self._agent.warm_up(blank_frame(package.config, len(self.cameras)))
-        self._model_id = package.model_id(side)
+        self._model_id, self._class_names = package.model_id(side), package.config.class_names
         pairing = PairingConfig(settings.max_infra_age_s(compensation), settings.fusion__max_clock_skew_ms / 1e3)
         names = [] if settings.fusion__mode == 'none' else [u.strip() for u in settings.infra_units.split(',')]
         # Late fusion needs boxes alone, so a package without roadside weights will do.
@@ -65,8 +66,10 @@ class EgoNode(AgentNode):
         # A replay in lockstep is as fast as it can be.
         rate_hz = float('inf') if settings.lockstep else settings.fusion__max_unit_rate
         only_confirm = settings.only_confirm(names)
+        limits = FeatureLimits(num_classes=len(self._class_names))
         self._units = {name: InfraInput(name, sender, settings.map_frame, pairing, self.health, rate_hz,
-                                        name not in only_confirm) for name in sorted(names) if name}
+                                        name not in only_confirm, limits)
+                       for name in sorted(names) if name}
         own = package.config.tracker_of(side)
         self._output = TrackOutput(
             self.tracks_publisher, self.markers_publisher, own.score_threshold, own.output_threshold)
@@ -158,7 +161,8 @@ class EgoNode(AgentNode):
         for name, unit in self._units.items():
             unit.health.fused(sum(m.unit_id == name for m in result.matches))
         output, messages = result.output, [*fused, *late]
-        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)
+        meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame,
+                        self._class_names)
         self._output.observe(result.tracks, output.stamp_ns, output.reset)
         published = self._output.publish(
             result.tracks[result.tracks.score >= settings.output__min_score], meta, result.matches)

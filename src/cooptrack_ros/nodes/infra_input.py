@@ -17,7 +17,7 @@ from ..core.types import InstanceSet, RoadsideMessage
 from ..model.sender import SenderModel
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
-from ..wire.features import decode_instances
+from ..wire.features import FeatureLimits, decode_instances
 from ..wire.poses import decode_pair
 from .health import Health
 
@@ -47,18 +47,20 @@ class InfraInput:
     """Checks and stores the messages and pairs of one unit, and finds what belongs to an ego frame."""
 
     def __init__(self, unit_id: str, sender: SenderModel | None, map_frame: str, config: PairingConfig,
-                 health: Health, max_rate_hz: float = float('inf'), may_create: bool = True):
+                 health: Health, max_rate_hz: float = float('inf'), may_create: bool = True,
+                 limits: FeatureLimits | None = None):
         """
         Start without messages.
 
         :param sender: the only model whose features can be fused, None if boxes are all that is wanted;
         :param map_frame: that poses must refer to; :param max_rate_hz: of messages that are looked at.
-        :param may_create: whether the unit may add objects, see ``RoadsideMessage``.
+        :param may_create: whether the unit may add objects, see ``RoadsideMessage``;
+        :param limits: what is accepted.
         """
         self.unit_id, self._sender, self._map_frame, self._health = unit_id, sender, map_frame, health
         self.health = health.add_unit(unit_id, config.max_infra_age_s, config.max_clock_skew_s)
         self._buffer = UnitBuffer(config)
-        self._rate, self._may_create = RateLimit(max_rate_hz), may_create
+        self._rate, self._may_create, self._limits = RateLimit(max_rate_hz), may_create, limits
         self._pairs: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_PAIRS)
 
@@ -79,7 +81,7 @@ class InfraInput:
     def _store(self, msg: InstanceFeatureArray) -> None:
         if msg.unit_id != self.unit_id:
             raise WireError('wrong_unit', f"unit '{msg.unit_id}' on the topic of '{self.unit_id}'")
-        instances, meta = decode_instances(msg)
+        instances, meta = decode_instances(msg, self._limits)
         if meta.map_frame != self._map_frame:
             raise WireError('wrong_map_frame', f"its pose refers to '{meta.map_frame}', not to '{self._map_frame}'")
         if self._knows(meta.model_id):

@@ -46,9 +46,9 @@ class MarkerOutput:
         received = roadside_boxes(messages, meta.stamp_ns)
         units = [m.unit_id for m in messages for _ in range(len(m.instances))]
         markers = [
-            *track_markers(tracks, header, colours),
+            *track_markers(tracks, header, meta.class_names, colours),
             *trail_markers(((i, self._trails.of(i)) for i in tracks.track_id.tolist()), map_header, colours),
-            *received_markers(received, units, header),
+            *received_markers(received, units, header, meta.class_names),
             *link_markers(tracks, received, _links(tracks, matches, messages), header)]
         self._publisher.publish(self._board.update(markers, header, settings.markers__lifetime, meta.reset))
 

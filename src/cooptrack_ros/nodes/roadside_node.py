@@ -62,7 +62,7 @@ class RoadsideNode(AgentNode):
         self._state, output = self._tracker.step(self._state, views.roadside_frame(job.stamp_ns))
         self._publish_features(output, job.stamp_ns, views)
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
-                         views.base_from_lidar, output.reset)
+                         views.base_from_lidar, self._config.class_names, output.reset)
         shown = output.tracks[output.live & (output.tracks.score >= self.settings.output__min_score)]
         published = self._output.publish(shown, meta, (), alone=Track.ROADSIDE)
         self.publish_latency(job, output.stage_seconds, started)

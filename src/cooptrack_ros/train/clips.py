@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.errors import UserError
 from ..core.tracker import TrackerInput
-from ..core.types import InstanceSet, RoadsideMessage, Side
-from ..data.spd import FrameRecord, SpdDataset, in_range
+from ..core.types import Boxes, InstanceSet, RoadsideMessage, Side
+from ..data.dataset import FrameRecord, OpenedData, in_classes, recordings
 from ..model.preprocess import least_size
 from .augment import mirror_boxes, mirror_frame
 from .inputs import targets_of, tracker_input
@@ -37,8 +36,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class _Item:
-    folder: Path
+    recording: str
     record: FrameRecord
+
+
+def target_boxes(record: FrameRecord, model: ModelConfig, side: Side) -> Boxes:
+    """
+    Return the labelled objects of a record that count as training targets, with the labels of the model.
+
+    Classes of data set and model belong together by name; objects of a class that the model does not have are left
+    out. The centre must be strictly inside the bird's-eye square of the range, height ignored.
+    """
+    boxes, pc_range = in_classes(record.boxes, record.classes, model.class_names), model.range_of(side).pc_range
+    x, y = boxes.centre[:, 0], boxes.centre[:, 1]
+    return boxes[(x > pc_range[0]) & (x < pc_range[3]) & (y > pc_range[1]) & (y < pc_range[4])]
 
 
 class ClipStream:
@@ -48,21 +59,23 @@ class ClipStream:
     Slot g of G takes clips g, g + G, ... of an endless row of random permutations of all clips; inside a
     clip frames keep their order. A stream's position is two numbers, so that a run can resume; every frame can be
     prepared on its own, so that several processes can.
+
+    Each of several roadside units of a folder gives clips of its own, of its frames or of the vehicle's pairs with it,
+    with the labels of that pair: the network learns from one message a frame, as it fuses units one after the other.
     """
 
-    def __init__(self, datasets: list[tuple[Path, SpdDataset]], side: Side, model: ModelConfig, config: TrainConfig,
+    def __init__(self, datasets: OpenedData, side: Side, model: ModelConfig, config: TrainConfig,
                  messages: dict[tuple[str, str], InstanceSet] | None = None):
-        """Index the frames; ``messages`` maps (folder name, roadside token) to what the unit sent."""
-        self._model, self._config = model, config
-        self._pc_range = pc_range = model.range_of(side).pc_range
+        """Index the frames; ``messages`` maps (recording, roadside token) to what the unit sent."""
+        self._model, self._config, self._side = model, config, side
         self._messages = messages
         items = []
-        for folder, dataset in datasets:
+        for name, dataset in recordings(datasets, RECORD_SIDE[side]):
             records = dataset.training_records(RECORD_SIDE[side])
-            items += [_Item(folder, r) for r in sorted(records, key=lambda r: (r.sequence, r.stamp_us))]
+            items += [_Item(name, r) for r in sorted(records, key=lambda r: (r.sequence, r.stamp_us))]
         length = config.clip_length
         clips = [items[i:i + length] for i in range(0, len(items), length)]
-        self._clips = [[i for i in clip if in_range(i.record.boxes, pc_range).any()] for clip in clips]
+        self._clips = [[i for i in clip if len(target_boxes(i.record, model, side))] for clip in clips]
         self._clips = [clip for clip in self._clips if clip]
         if not self._clips:
             raise UserError('the training data holds no frame with a labelled object in range')
@@ -90,14 +103,14 @@ class ClipStream:
     def _sample(self, item: _Item, mirror: bool, rng: np.random.Generator) -> Sample:
         record = item.record
         frame = record.frame(least=least_size(self._model))
-        frame = replace(frame, sequence=f'{item.folder.name}/{record.sequence}')
-        boxes = record.boxes[in_range(record.boxes, self._pc_range)]
+        frame = replace(frame, sequence=f'{item.recording}/{record.sequence}')
+        boxes = target_boxes(record, self._model, self._side)
         message = None
         if self._messages is not None:
             if mirror:
                 raise ValueError('messages cannot be mirrored')
-            instances = self._messages[item.folder.name, record.infra_token]
-            message = RoadsideMessage('rsu_1', record.infra_stamp_us * 1000, instances, record.ego_from_infra)
+            instances = self._messages[item.recording, record.infra_token]
+            message = RoadsideMessage(record.unit, record.infra_stamp_us * 1000, instances, record.ego_from_infra)
         if mirror:
             frame, boxes = mirror_frame(frame), mirror_boxes(boxes)
         return Sample(tracker_input(frame, self._model, self._config.augment, rng), targets_of(boxes), message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from ..core.compensation import HISTORY_S, fitted_velocities, moving
 from ..core.errors import UserError
 from ..core.flow import FeatureFlow, Rates, flow_state
 from ..core.types import InstanceSet, RoadsideMessage
-from ..data.spd import SpdDataset
+from ..data.dataset import OpenedData, recordings
 from .clips import Position
 from .losses import Term
 from .recipe import TrainConfig
@@ -68,17 +67,14 @@ class FlowBatch:
     """(N, 2) m to the place in the later message, unit frame."""
 
 
-def timelines(datasets: Sequence[tuple[Path, SpdDataset]],
-              messages: dict[tuple[str, str], InstanceSet]) -> list[Timeline]:
-    """Return the messages of every sequence; :param messages: by folder name and roadside token."""
+def timelines(datasets: OpenedData, messages: dict[tuple[str, str], InstanceSet]) -> list[Timeline]:
+    """Return the messages of every sequence of every unit; :param messages: by recording and roadside token."""
     found = []
-    for folder, dataset in datasets:
-        sequences: dict[str, dict[int, InstanceSet]] = {}
-        for pair in dataset.index.pairs:
-            instances = messages.get((folder.name, pair.infra.frame_id))
-            if instances is not None:
-                sequences.setdefault(pair.infra.sequence, {})[pair.infra.stamp_us] = instances
-        found += [Timeline(tuple(sorted(s)), tuple(s[stamp] for stamp in sorted(s))) for s in sequences.values()]
+    for name, dataset in recordings(datasets, 'infrastructure-side'):
+        for sequence in dataset.sequences():
+            sets = {record.stamp_us: messages[name, record.token]
+                    for record in dataset.records('infrastructure-side', sequence) if (name, record.token) in messages}
+            found.append(Timeline(tuple(sorted(sets)), tuple(sets[stamp] for stamp in sorted(sets))))
     return [t for t in found if len(t.sets) > 1]
 
 

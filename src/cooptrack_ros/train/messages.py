@@ -10,14 +10,14 @@ import numpy as np
 from ..core.atomic_file import replacing
 from ..core.tracker import AgentTracker
 from ..core.types import Boxes, InstanceSet
-from ..data.spd import SpdDataset
+from ..data.dataset import DataSet
 from ..model.preprocess import least_size
 
 _BOX_FIELDS = tuple(f.name for f in fields(Boxes))
 _SET_FIELDS = tuple(f.name for f in fields(InstanceSet) if f.name != 'boxes')
 
 
-def roadside_messages(dataset: SpdDataset, tracker: AgentTracker) -> dict[str, InstanceSet]:
+def roadside_messages(dataset: DataSet, tracker: AgentTracker) -> dict[str, InstanceSet]:
     """Run the roadside tracker over every sequence; return its live instances by roadside token."""
     messages = {}
     for sequence in dataset.sequences():

@@ -29,13 +29,14 @@ class ImageStage:
         self.modules.train()
 
     def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[dict[str, Term]]:
-        """Return the loss of one batch with a picture of each slot."""
+        """Return the loss of one batch with the pictures of each slot."""
         images = torch.cat([s.inputs.images for s in samples]).to(self._device)
         network = self.modules['network']
         with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
             features = network['neck'](network['backbone'](images.contiguous(memory_format=torch.channels_last)))
-        targets = [image_targets(s.targets.boxes(), s.inputs.img_from_lidar[0], self.config.input_size,
-                                 features.shape[-2:], len(self.config.class_names)) for s in samples]
+        size, classes = self.config.input_size, len(self.config.class_names)
+        targets = [image_targets(s.targets.boxes(), projection, size, features.shape[-2:], classes)
+                   for s in samples for projection in s.inputs.img_from_lidar]
         loss = self.modules['image_head'].loss(features.float(), targets)
         return [{'image': Term(loss * len(samples), len(samples))}]
 

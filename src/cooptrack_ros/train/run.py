@@ -15,13 +15,13 @@ from ..core.atomic_file import write_atomically
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
 from ..core.types import Boxes, InstanceSet, Side
+from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
-from ..data.spd import in_range
 from ..model.checkpoint import read_checkpoint
 from ..model.network import CoopTrackNetwork
 from ..model.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
 from .checkpoint import read_training
-from .clips import RECORD_SIDE, ClipStream, MixedStream
+from .clips import RECORD_SIDE, ClipStream, MixedStream, target_boxes
 from .feed import Stream
 from .flow import FlowStage, FlowStream, measure, split, timelines
 from .initialise import start_association, start_from_objects
@@ -36,7 +36,8 @@ Report = Callable[[str], None]
 SETTINGS_NAME = 'settings.json'
 
 
-def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None, datasets) -> CoopTrackNetwork:
+def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
+                  datasets: OpenedData) -> CoopTrackNetwork:
     """
     Return a network to train: from scratch with queries placed on the training objects, or from earlier weights.
 
@@ -48,9 +49,8 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
     saved = _saved_network(init, side) if init else {}
     own_start = recipe_family(config) != 'paper'
     if own_start and 'query_points.weight' not in saved:
-        records = [r for _, d in datasets for r in d.training_records(RECORD_SIDE[side])]
-        pc_range = config.range_of(side).pc_range
-        start_from_objects(network, Boxes.concatenate([r.boxes[in_range(r.boxes, pc_range)] for r in records]), seed)
+        records = [r for _, d in recordings(datasets, RECORD_SIDE[side]) for r in d.training_records(RECORD_SIDE[side])]
+        start_from_objects(network, Boxes.concatenate([target_boxes(r, config, side) for r in records]), seed)
     if own_start and side is Side.COOPERATIVE and 'association.query' not in saved:
         start_association(network)
     incompatible = network.load_state_dict(saved, strict=False)
@@ -108,19 +108,23 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
 
 def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, report: Report,
                      device: str = 'cpu') -> dict[tuple[str, str], InstanceSet]:
-    """Return what the roadside model sends on all data, from the cache folder where it is there already."""
+    """
+    Return what the roadside model sends on all data, from the cache folder where it is there already.
+
+    :returns: instances by recording (folder, with the unit where there are several) and roadside token.
+    """
     cache = cache / package.model_id(Side.ROADSIDE)
-    cache.mkdir(parents=True, exist_ok=True)
     collected = {}
     tracker = package.tracker(Side.ROADSIDE, device)
-    for folder, dataset in open_datasets(folders):
-        path = cache / f'{folder.name}.npz'
+    for name, dataset in recordings(open_datasets(folders), RECORD_SIDE[Side.ROADSIDE]):
+        path = cache / f'{name}.npz'
+        path.parent.mkdir(parents=True, exist_ok=True)
         messages = load_messages(path)
         if messages is None:
-            report(f'roadside messages of {folder.name}')
+            report(f'roadside messages of {name}')
             messages = roadside_messages(dataset, tracker)
             save_messages(path, messages)
-        collected |= {(folder.name, token): instances for token, instances in messages.items()}
+        collected |= {(name, token): instances for token, instances in messages.items()}
     return collected
 
 

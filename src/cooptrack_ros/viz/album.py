@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..data.spd import FrameRecord
+from ..data.dataset import FrameRecord
 from .frames import compose, write_gif
 from .story import TrackedFrame, scenes
 from .video import VideoFile
@@ -17,12 +17,13 @@ GIF_LIMIT_BYTES = 6_000_000
 _GIF_WIDTHS = (1000, 860, 720, 600, 480)
 
 
-def write_album(folder: Path, records: Sequence[FrameRecord], frames: Mapping[str, TrackedFrame], title: str,
-                pictures: int = 5, gif_step: int = 2, advance: Callable[[int, int], None] = lambda done, total: None,
-                video: bool = False) -> list[Path]:
+def write_album(folder: Path, records: Sequence[FrameRecord], partners: Mapping[str, Sequence[FrameRecord]],
+                frames: Mapping[str, TrackedFrame], title: str, pictures: int = 5, gif_step: int = 2,
+                advance: Callable[[int, int], None] = lambda done, total: None, video: bool = False) -> list[Path]:
     """
     Write ``frame_*.png`` spread over the recording and ``tracks.gif``; replaces an earlier album.
 
+    :param partners: by roadside unit, its pair with each record; :param frames: see ``scenes``.
     :param pictures: number of pictures; :param gif_step: every so many frames go into the animation.
     :param advance: called with frames done and in all.
     :param video: write every frame at full width into ``tracks.mp4`` too, if OpenCV here can.
@@ -37,7 +38,8 @@ def write_album(folder: Path, records: Sequence[FrameRecord], frames: Mapping[st
     ordered = [r for r in records if r.token in wanted]
     files, small = [], []
     writer = VideoFile(folder / 'tracks.mp4', _frame_rate(records)) if video else None
-    for done, (record, scene) in enumerate(zip(ordered, scenes(records, frames, title, frozenset(wanted))), 1):
+    shown = scenes(records, partners, frames, title, frozenset(wanted))
+    for done, (record, scene) in enumerate(zip(ordered, shown), 1):
         picture = compose(scene)
         if writer:
             writer.add(picture)

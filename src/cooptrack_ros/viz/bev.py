@@ -56,7 +56,7 @@ def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndar
     # Over the tracks: where both agree, nothing else would show that there is ground truth.
     for corners in view.footprint(scene.ground_truth):
         dashed(image, corners, _TRUTH, 1, 4.0)
-    _unit(image, view, scene)
+    _units(image, view, scene)
     draw_ego(image, view)
     _legend(image)
     return image
@@ -81,18 +81,20 @@ def draw_ego(image: np.ndarray, view: BevView) -> None:
 
 
 def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
-    """Draw the ground that the roadside camera sees."""
-    if scene.ego_from_infra is not None and scene.infra_camera is not None:
-        ground = seen_ground(scene.infra_camera.img_from_lidar, scene.infra_camera.image.shape)
-        fill(image, view.pixels(transform_points(scene.ego_from_infra, ground)), UNIT_COLOUR, 0.10)
+    """Draw the ground that the roadside cameras see."""
+    for unit in scene.units:
+        for camera in unit.cameras:
+            ground = seen_ground(camera.img_from_lidar, camera.image.shape)
+            fill(image, view.pixels(transform_points(unit.ego_from_infra, ground)), UNIT_COLOUR, 0.10)
 
 
-def _unit(image: np.ndarray, view: BevView, scene: Scene) -> None:
-    if scene.ego_from_infra is None:
-        return
-    place = view.pixels(scene.ego_from_infra[:3, 3])
-    cv2.drawMarker(image, tuple(int(v) for v in place), UNIT_COLOUR, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
-    text(image, 'roadside unit', place + [0, 20], UNIT_COLOUR, 0.42, centred=True)
+def _units(image: np.ndarray, view: BevView, scene: Scene) -> None:
+    """Draw where the units stand; several have their names, the only one needs none."""
+    for unit in scene.units:
+        place = view.pixels(unit.ego_from_infra[:3, 3])
+        cv2.drawMarker(image, tuple(int(v) for v in place), UNIT_COLOUR, cv2.MARKER_TRIANGLE_UP, 16, 2, cv2.LINE_AA)
+        text(image, 'roadside unit' if len(scene.units) == 1 else unit.name, place + [0, 20], UNIT_COLOUR, 0.42,
+             centred=True)
 
 
 def seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: float = -1.7,

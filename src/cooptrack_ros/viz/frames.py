@@ -1,8 +1,9 @@
-"""One figure per frame: bird's-eye view beside both cameras."""
+"""One figure per frame: bird's-eye view beside the cameras of both sides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -40,23 +41,29 @@ def compose(scene: Scene, height: int = 900) -> np.ndarray:
     """Return the whole figure (height + header, ...) BGR."""
     bev = draw_bev(scene, height)
     half, width = height // 2, round(height / 2 * 16 / 9)
-    panels = []
-    for title, camera, to_lidar in (
-            ('ego camera', scene.ego_camera, np.eye(4)),
-            ('roadside camera', scene.infra_camera,
-             None if scene.ego_from_infra is None else np.linalg.inv(scene.ego_from_infra))):
-        panel = np.zeros((half, width, 3), np.uint8)
-        if camera is not None and to_lidar is not None:
-            tracks, truth = (transform_boxes(to_lidar, b) for b in (scene.tracks, scene.ground_truth))
-            panel = camera_overlay(camera, tracks, truth, width, half)
-        text(panel, title, (10, 22), size=0.6)
-        panels.append(panel)
-    body = np.concatenate([bev, np.concatenate(panels)], axis=1)
+    ego = _panel('ego camera', [(camera, np.eye(4)) for camera in scene.ego_cameras], scene, width, half)
+    roadside = _panel('roadside camera', [(camera, np.linalg.inv(unit.ego_from_infra)) for unit in scene.units
+                                          for camera in unit.cameras], scene, width, half)
+    body = np.concatenate([bev, np.concatenate([ego, roadside])], axis=1)
     header = np.full((_HEADER_PX, body.shape[1], 3), 20, np.uint8)
     counts = [int((scene.provenance == p).sum()) for p in Provenance]
     text(header, f'{scene.caption}    tracks: {counts[0]} ego, {counts[1]} roadside only, {counts[2]} fused'
          f'    ground truth: {len(scene.ground_truth)}', (12, 23), size=0.55)
     return np.concatenate([header, body])
+
+
+def _panel(title: str, cameras: Sequence[tuple[Camera, np.ndarray]], scene: Scene, width: int,
+           height: int) -> np.ndarray:
+    """Return the pictures of cameras row by row (height, width, 3); each comes with lidar_from_ego (4, 4)."""
+    panel = np.zeros((height, width, 3), np.uint8)
+    columns = max(math.ceil(math.sqrt(len(cameras))), 1)
+    wide, high = width // columns, height // max(math.ceil(len(cameras) / columns), 1)
+    for place, (camera, to_lidar) in enumerate(cameras):
+        tracks, truth = (transform_boxes(to_lidar, b) for b in (scene.tracks, scene.ground_truth))
+        top, left = place // columns * high, place % columns * wide
+        panel[top:top + high, left:left + wide] = camera_overlay(camera, tracks, truth, wide, high)
+    text(panel, title, (10, 22), size=0.6)
+    return panel
 
 
 def write_gif(path: Path, pictures: Iterable[np.ndarray], width: int, frames_per_second: float) -> None:

@@ -9,8 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from ..core.geometry import heading, rotation_from_quaternion, transform_boxes
-from ..core.types import CLASS_NAMES, Boxes
-from ..data.spd import FrameRecord
+from ..core.types import Boxes
+from ..data.dataset import FrameRecord
 from .scene import Provenance
 from .story import TrackedFrame
 
@@ -26,7 +26,7 @@ def tracked_frames(result: Mapping[str, Any], records: Sequence[FrameRecord], fo
         for token in (record.token, f'{folder}/{record.token}'):
             rows = result['predictions'].get(token)
             if rows is not None:
-                tracks = transform_boxes(np.linalg.inv(record.global_from_lidar), world_boxes(rows))
+                tracks = transform_boxes(np.linalg.inv(record.global_from_lidar), world_boxes(rows, result['classes']))
                 source = provenance_of(result, token)
                 received, links = _fused(result, token, record)
                 frames[record.token] = TrackedFrame(
@@ -49,9 +49,9 @@ def identity_number(tracking_id: str) -> int:
 
 def _fused(result: Mapping[str, Any], token: str,
            record: FrameRecord) -> tuple[Boxes, tuple[tuple[int, int, float], ...]]:
-    """Return where the fused roadside instances stood, in the frame of their unit, and which track each went into."""
+    """Return where the fused roadside instances stood, in the ego lidar frame, and which track each went into."""
     rows = result.get('links', {}).get(token, [])
-    if not rows or record.ego_from_infra is None:
+    if not rows:
         return Boxes.empty(), ()
     count = len(rows)
     # Results keep the place of an instance only, so it is drawn as a point.
@@ -60,11 +60,11 @@ def _fused(result: Mapping[str, Any], token: str,
         np.zeros((count, 2)), np.zeros(count, np.int64), np.zeros(count), np.full(count, -1))
     row_of = {r['tracking_id']: i for i, r in enumerate(result['predictions'][token])}
     links = tuple((row_of[r['tracking_id']], i, r['affinity']) for i, r in enumerate(rows))
-    return transform_boxes(np.linalg.inv(record.global_from_lidar @ record.ego_from_infra), points), links
+    return transform_boxes(np.linalg.inv(record.global_from_lidar), points), links
 
 
-def world_boxes(rows: Sequence[Mapping[str, Any]]) -> Boxes:
-    """Return rows of the exchange format as boxes of the world frame."""
+def world_boxes(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> Boxes:
+    """Return rows of the exchange format as boxes of the world frame; :param classes: of the result."""
     if not rows:
         return Boxes.empty()
     size = np.array([r['size'] for r in rows], np.float64)
@@ -72,6 +72,6 @@ def world_boxes(rows: Sequence[Mapping[str, Any]]) -> Boxes:
         np.array([r['translation'] for r in rows], np.float64), size[:, [1, 0, 2]],
         np.array([heading(rotation_from_quaternion(r['rotation'])) for r in rows]),
         np.array([r.get('velocity') or (np.nan, np.nan) for r in rows], np.float64),
-        np.array([CLASS_NAMES.index(r['name']) for r in rows], np.int64),
+        np.array([classes.index(r['name']) for r in rows], np.int64),
         np.array([r['score'] for r in rows], np.float64),
         np.array([identity_number(r['tracking_id']) for r in rows], np.int64))

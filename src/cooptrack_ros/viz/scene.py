@@ -20,10 +20,19 @@ class Provenance(IntEnum):
 
 @dataclass(frozen=True)
 class Camera:
-    """A picture (H, W, 3) BGR with its projection (4, 4) from the lidar frame that ``boxes`` are in."""
+    """A picture (H, W, 3) BGR with its projection (4, 4) from the lidar frame of its agent."""
 
     image: np.ndarray
     img_from_lidar: np.ndarray
+
+
+@dataclass(frozen=True)
+class RoadsideUnit:
+    """A unit that takes part: its cameras, and where it stands, ``ego_from_infra`` (4, 4)."""
+
+    name: str
+    cameras: tuple[Camera, ...]
+    ego_from_infra: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Scene:
     One frame in the ego lidar frame (x forward, y left, metres).
 
     ``provenance`` (N,) goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row of ``infra``) that were
-    fused; ``infra`` are the received boxes already in the ego frame. ``ego_from_infra`` places the unit.
+    fused; ``infra`` are the received boxes of all ``units``, already in the ego frame.
     ``world_from_ego_lidar`` serves the trails.
     """
 
@@ -41,9 +50,8 @@ class Scene:
     provenance: np.ndarray
     infra: Boxes
     links: tuple[tuple[int, int, float], ...]
-    ego_camera: Camera | None
-    infra_camera: Camera | None
-    ego_from_infra: np.ndarray | None
+    ego_cameras: tuple[Camera, ...]
+    units: tuple[RoadsideUnit, ...]
     world_from_ego_lidar: np.ndarray
     caption: str = ''
     trails: dict[int, np.ndarray] = field(default_factory=dict)

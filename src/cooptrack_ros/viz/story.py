@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
-from ..core.errors import UserError
 from ..core.geometry import transform_boxes
 from ..core.types import Boxes
-from ..data.spd import FrameRecord, SensorFrame
-from .scene import Camera, Provenance, Scene
+from ..data.dataset import FrameRecord, SensorFrame
+from .scene import Camera, Provenance, RoadsideUnit, Scene
 
 TRAIL_FRAMES = 20
 """Frames of the past that a trail shows."""
@@ -21,7 +19,7 @@ TRAIL_FRAMES = 20
 @dataclass(frozen=True)
 class TrackedFrame:
     """
-    Tracks (N) of one frame in the ego lidar frame, and the M boxes received from the unit in its own frame.
+    Tracks (N) of one frame and the M boxes received from all units, both in the ego lidar frame.
 
     ``links`` are (row of ``tracks``, row of ``received``, affinity).
     """
@@ -37,21 +35,24 @@ class TrackedFrame:
         return TrackedFrame(tracks, np.full(len(tracks), Provenance.EGO))
 
 
-def scenes(records: Sequence[FrameRecord], frames: Mapping[str, TrackedFrame], title: str,
+def scenes(records: Sequence[FrameRecord], partners: Mapping[str, Sequence[FrameRecord]],
+           frames: Mapping[str, TrackedFrame], title: str,
            wanted: frozenset[str] | None = None) -> Iterator[Scene]:
     """
     Yield the scene of each record in order of time; pictures are read only for those that are yielded.
 
+    :param partners: by roadside unit, its pair with each record, see ``DataSet.partners``.
     :param frames: by token of the record; one that is missing has no tracks.
     :param title: begins every caption; :param wanted: tokens to yield, None for all.
     """
     past: dict[int, list[np.ndarray]] = {}
-    for record in records:
+    for index, record in enumerate(records):
         frame = frames.get(record.token, TrackedFrame.plain(Boxes.empty()))
         trails = _extend(past, transform_boxes(record.global_from_lidar, frame.tracks))
         if wanted is None or record.token in wanted:
             seconds = (record.stamp_us - records[0].stamp_us) / 1e6
-            yield _scene(record, frame, trails, f'{title}  t = {seconds:.1f} s')
+            pairs = {unit: own[index] for unit, own in partners.items()}
+            yield _scene(record, pairs, frame, trails, f'{title}  t = {seconds:.1f} s')
 
 
 def _extend(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.ndarray]:
@@ -61,18 +62,14 @@ def _extend(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.nda
     return {i: np.array(past[i]) for i in world.track_id.tolist()}
 
 
-def _scene(record: FrameRecord, frame: TrackedFrame, trails: dict[int, np.ndarray], caption: str) -> Scene:
-    has_unit = record.ego_from_infra is not None
-    received = transform_boxes(record.ego_from_infra, frame.received) if has_unit else Boxes.empty()
+def _scene(record: FrameRecord, pairs: Mapping[str, FrameRecord], frame: TrackedFrame,
+           trails: dict[int, np.ndarray], caption: str) -> Scene:
+    units = tuple(RoadsideUnit(name, _cameras(pair.infra), pair.ego_from_infra) for name, pair in pairs.items())
     return Scene(
-        ground_truth=record.boxes, tracks=frame.tracks, provenance=frame.provenance, infra=received,
-        links=frame.links if has_unit else (), ego_camera=_camera(record),
-        infra_camera=_camera(record.infra) if has_unit else None, ego_from_infra=record.ego_from_infra,
-        world_from_ego_lidar=record.global_from_lidar, caption=caption, trails=trails)
+        ground_truth=record.boxes, tracks=frame.tracks, provenance=frame.provenance, infra=frame.received,
+        links=frame.links, ego_cameras=_cameras(record), units=units, world_from_ego_lidar=record.global_from_lidar,
+        caption=caption, trails=trails)
 
 
-def _camera(sensor: SensorFrame) -> Camera:
-    image = cv2.imread(str(sensor.image_path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{sensor.image_path} is missing or not a readable picture')
-    return Camera(image, sensor.img_from_lidar)
+def _cameras(sensor: SensorFrame) -> tuple[Camera, ...]:
+    return tuple(Camera(*camera.read()) for camera in sensor.cameras)

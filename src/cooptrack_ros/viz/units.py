@@ -11,7 +11,7 @@ import numpy as np
 from ..core.colour import PROVENANCE_COLOURS, TRUTH_COLOUR
 from ..core.geometry import transform_points
 from ..core.types import Boxes
-from ..data.spd import FrameRecord
+from ..data.dataset import FrameRecord
 from .bev import BevView, draw_ego, draw_grid, seen_ground
 from .draw import bgr, bgr_of, dashed, fill, polyline, text
 
@@ -58,7 +58,7 @@ def draw_units(ground_truth: Boxes, tracks: Boxes, units: Sequence[UnitView], si
     """
     Return a picture (size, size, 3) BGR; all boxes in the ego lidar frame.
 
-    Every unit has a colour: of its place, of the ground that its camera sees, of lines to what it contributed and of
+    Every unit has a colour: of its place, of the ground that its cameras see, of lines to what it contributed and of
     the tracks that this went into. Tracks of the vehicle alone are blue.
     """
     view = BevView(size_px, reach_m)
@@ -67,9 +67,10 @@ def draw_units(ground_truth: Boxes, tracks: Boxes, units: Sequence[UnitView], si
     colours = [bgr_of(i + 1) for i in range(len(units))]
     outline = np.tile(np.array(_ALONE, np.float64), (len(tracks), 1))
     for unit, colour in zip(units, colours, strict=True):
-        shape = cv2.imread(str(unit.pair.infra_image_path)).shape
-        ground = transform_points(unit.pair.ego_from_infra, seen_ground(unit.pair.infra.img_from_lidar, shape))
-        fill(image, view.pixels(ground), colour, 0.10)
+        for camera in unit.pair.infra.cameras:
+            seen, projection = camera.read()
+            ground = transform_points(unit.pair.ego_from_infra, seen_ground(projection, seen.shape))
+            fill(image, view.pixels(ground), colour, 0.10)
         outline[unit.rows] = colour
     for corners, colour in zip(view.footprint(tracks), outline.tolist(), strict=True):
         fill(image, corners, colour, 0.45)

@@ -9,9 +9,9 @@ import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.config import ENCODING
+from ..core.config import ENCODING, ModelConfig
 from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
-from ..core.types import CLASS_NAMES, Boxes, InstanceSet
+from ..core.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
 from .poses import check_plausible_pose
@@ -61,6 +61,8 @@ class FeatureLimits:
     """The largest number of float16; with far more the network would give NaN."""
     min_previous_age_s: float = 1e-3
     max_previous_age_s: float = 10.0
+    num_classes: int = len(ModelConfig.class_names)
+    """Labels are numbers without names, so those of the receiver's model apply: it must know each."""
 
 
 def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np.ndarray:
@@ -197,8 +199,8 @@ def decode_boxes(msg: InstanceFeatureArray, limits: FeatureLimits | None = None)
     if msg.encoding not in _FEATURE_TYPES:
         raise WireError('unknown_encoding', f'encoding {msg.encoding}; known: {ENCODINGS}')
     labels = from_field(msg.labels, 'B', 'labels', count)
-    if count and labels.max() >= len(CLASS_NAMES):
-        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {len(CLASS_NAMES) - 1}')
+    if count and labels.max() >= limits.num_classes:
+        raise WireError('unknown_label', f'label {labels.max()}; known: 0 to {limits.num_classes - 1}')
     values = _floats(msg, 'boxes', count, 9).astype(np.float64)
     scores = _floats(msg, 'scores', count).astype(np.float64)
     track_ids = from_field(msg.track_ids, 'I', 'track_ids', count)

@@ -11,7 +11,7 @@ from visualization_msgs.msg import Marker
 
 from ..core.colour import RECEIVED_COLOUR, ROADSIDE_COLOUR, Colour, identity_colour
 from ..core.geometry import box_corners
-from ..core.types import CLASS_NAMES, Boxes
+from ..core.types import Boxes
 from .marker_parts import arrow, cube, line, new_marker, outline, strip, words
 
 _SHAFT_M, _THIN_SHAFT_M = 0.15, 0.08
@@ -25,12 +25,12 @@ _BESIDE_M = (-1.9, 0.0, 0.0)
 """From a link to its affinity: also from above, the text must not lie on the label of the track."""
 
 
-def track_markers(boxes: Boxes, header: Header, colours: Sequence[Colour] | None = None,
-                  opacity: float = 0.5) -> list[Marker]:
+def track_markers(boxes: Boxes, header: Header, class_names: Sequence[str],
+                  colours: Sequence[Colour] | None = None, opacity: float = 0.5) -> list[Marker]:
     """
     Return ``boxes``, ``heading``, ``velocity`` and ``label`` of tracks; their id is that of the track.
 
-    :param boxes: N boxes in the frame of ``header``; identities must be unique.
+    :param boxes: N boxes in the frame of ``header``; identities must be unique. :param class_names: of their labels.
     :param colours: (N,) red, green, blue; by default one colour per identity.
     :param opacity: of the boxes, 0..1.
     """
@@ -44,16 +44,17 @@ def track_markers(boxes: Boxes, header: Header, colours: Sequence[Colour] | None
         markers.append(cube(new_marker(header, 'boxes', number), centre, size, yaw, tint, opacity))
         markers += motion
         markers.append(words(
-            new_marker(header, 'label', number), over, f'{CLASS_NAMES[label]} {number} {score:.2f}', 0.8))
+            new_marker(header, 'label', number), over, f'{class_names[label]} {number} {score:.2f}', 0.8))
     return markers
 
 
-def received_markers(received: Boxes, units: Sequence[str], header: Header) -> list[Marker]:
+def received_markers(received: Boxes, units: Sequence[str], header: Header,
+                     class_names: Sequence[str]) -> list[Marker]:
     """
     Return what units sent: as for tracks, but below ``infra/``, and thin and grey.
 
     :param received: M boxes in the frame of ``header``, with the identities of their units.
-    :param units: (M,) name of the unit of each.
+    :param units: (M,) name of the unit of each; :param class_names: of the labels.
     """
     identities = received.track_id.tolist()
     numbers = [received_id(unit, identity) for unit, identity in zip(units, identities, strict=True)]
@@ -62,7 +63,7 @@ def received_markers(received: Boxes, units: Sequence[str], header: Header) -> l
     for unit, identity, number, motion, corners, over, label, score in zip(
             units, identities, numbers, motions, box_corners(received).tolist(), _roofs(received, 1.7).tolist(),
             received.label.tolist(), received.score.tolist(), strict=True):
-        text = f'{unit}/{identity} {CLASS_NAMES[label]} {score:.2f}'
+        text = f'{unit}/{identity} {class_names[label]} {score:.2f}'
         markers.append(outline(new_marker(header, 'infra/boxes', number), corners, RECEIVED_COLOUR, 0.06))
         markers += motion
         markers.append(words(new_marker(header, 'infra/label', number), over, text, 0.5, RECEIVED_COLOUR))

@@ -10,8 +10,20 @@ _INFRA = '/infra/'
 
 FEATURES, INFO, PAIR = UNIT_TOPICS = ('features', 'info', 'pair')
 """What is said of a roadside unit to vehicles, below its namespace."""
-IMAGE, CALIBRATION = 'camera/image/compressed', 'camera/calibration'
-"""What cameras of recordings give, below the namespace of their agent."""
+
+
+def image_topic(camera: str = 'camera') -> str:
+    """Return where a camera of a recording gives its images, below the namespace of its agent."""
+    return f'{camera}/image/compressed'
+
+
+def calibration_topic(camera: str = 'camera') -> str:
+    """Return where a camera of a recording gives its calibration, below the namespace of its agent."""
+    return f'{camera}/calibration'
+
+
+IMAGE, CALIBRATION = image_topic(), calibration_topic()
+"""Those of an agent's only camera."""
 
 
 def unit_namespace(unit: str) -> str:

@@ -10,13 +10,13 @@ import numpy as np
 from cooptrack_msgs.msg import Track, TrackArray
 
 from ..core.ego_agent import EgoResult
-from ..core.types import CLASS_NAMES, Boxes, Frame, Match, RoadsideMessage
+from ..core.types import Boxes, Frame, Match, RoadsideMessage
 from .arrays import set_stamp
 
 
 @dataclass(frozen=True)
 class TrackMeta:
-    """Everything of a TrackArray besides the tracks."""
+    """Everything of a TrackArray besides the tracks; ``class_names`` are those of their labels."""
 
     stamp_ns: int
     lidar_frame: str
@@ -24,17 +24,22 @@ class TrackMeta:
     model_id: str
     map_frame: str
     map_from_lidar: np.ndarray
+    class_names: tuple[str, ...]
     reset: bool = False
     infra_age_s: float | None = None
     infra_count: int = 0
 
 
 def ego_meta(result: EgoResult, messages: Sequence[RoadsideMessage], frame: Frame, lidar_frame: str, model_id: str,
-             map_frame: str) -> TrackMeta:
-    """Return what the vehicle says of a frame besides the tracks; :param messages: all that were used for it."""
+             map_frame: str, class_names: tuple[str, ...]) -> TrackMeta:
+    """
+    Return what the vehicle says of a frame besides the tracks.
+
+    :param messages: all that were used for it; :param class_names: of its model.
+    """
     age = max((frame.stamp_ns - m.stamp_ns) / 1e9 for m in messages) if messages else None
     return TrackMeta(frame.stamp_ns, lidar_frame, result.mode, model_id, map_frame, frame.global_from_lidar,
-                     result.output.reset, age, sum(len(m.instances) for m in messages))
+                     class_names, result.output.reset, age, sum(len(m.instances) for m in messages))
 
 
 def encode_detections(boxes: Boxes, meta: TrackMeta) -> TrackArray:
@@ -62,14 +67,15 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
     # As lists: reading one number after the other from arrays takes longer than making the messages.
     columns = (boxes.track_id, boxes.label, boxes.score, provenance, age_s, missed, boxes.centre, boxes.size,
                np.sin(boxes.yaw / 2), np.cos(boxes.yaw / 2), boxes.velocity, np.isfinite(boxes.velocity).all(1))
-    msg.tracks = [_track(*row, matches.get(row[0])) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    msg.tracks = [_track(*row, matches.get(row[0]), meta.class_names)
+                  for row in zip(*(c.tolist() for c in columns), strict=True)]
     return msg
 
 
 def _track(number: int, label: int, score: float, provenance: int, age_s: float, missed: int, centre: list[float],
            size: list[float], sine: float, cosine: float, velocity: list[float], has_velocity: bool,
-           match: Match | None) -> Track:
-    track = Track(id=number, label=label, class_name=CLASS_NAMES[label], score=score, provenance=provenance,
+           match: Match | None, class_names: Sequence[str]) -> Track:
+    track = Track(id=number, label=label, class_name=class_names[label], score=score, provenance=provenance,
                   age_s=age_s, missed_frames=missed, has_velocity=has_velocity)
     position, orientation = track.pose.position, track.pose.orientation
     position.x, position.y, position.z = centre

@@ -78,7 +78,7 @@ def test_pictures_keep_their_bytes_and_carry_the_chosen_time(bag, records):
                                    ('/infra/rsu_1', records[1], 'infra/rsu_1/camera_optical')):
         images = [m for _, m in found[f'{prefix}/camera/image/compressed']]
         infos = [m for _, m in found[f'{prefix}/camera/camera_info']]
-        assert [bytes(m.data) for m in images] == [s.image_path.read_bytes() for s in sensors]
+        assert [bytes(m.data) for m in images] == [s.cameras[0].image_path.read_bytes() for s in sensors]
         assert [ns(m.header.stamp) for m in images] == [picture_ns(s, stamp) for s in sensors]
         assert [ns(m.header.stamp) for m in infos] == [s.image_stamp_us * 1000 for s in sensors]
         assert {m.header.frame_id for m in images + infos} == {frame}
@@ -92,7 +92,7 @@ def test_exact_calibration_equals_the_stored_one_and_the_rq_form_agrees(bag, rec
         (_, message), = found[f'{prefix}/camera/calibration']
         projection = np.eye(4)
         projection[:3] = np.array(message.img_from_lidar).reshape(3, 4)
-        np.testing.assert_array_equal(projection, sensor.img_from_lidar)
+        np.testing.assert_array_equal(projection, sensor.cameras[0].img_from_lidar)
         np.testing.assert_array_equal(np.array(message.base_from_lidar).reshape(4, 4), base)
         assert (message.width, message.height) == (40, 24)
         points = np.random.default_rng(0).uniform([10, -20, -2], [90, 20, 4], (100, 3))

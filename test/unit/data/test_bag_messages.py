@@ -1,5 +1,7 @@
 """Standard messages of a frame say the same as the data set."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from cooptrack_ros.core.geometry import make_pose, project_points, rotation_from
 from cooptrack_ros.core.jpeg import jpeg_size
 from cooptrack_ros.data import bag_messages as messages
 from cooptrack_ros.data.bag_types import EGO, roadside_names
-from cooptrack_ros.data.pcd import write_pcd
+from cooptrack_ros.data.pcd import PcdFile, write_pcd
 from cooptrack_ros.data.spd import SpdDataset
 
 
@@ -28,13 +30,13 @@ def matrix(transform):
 @pytest.mark.parametrize('side', ['vehicle', 'roadside'])
 def test_camera_info_and_transforms_project_exactly_like_the_stored_calibration(record, side):
     sensor, names = (record, EGO) if side == 'vehicle' else (record.infra, roadside_names('rsu_1'))
-    info = messages.camera_info(sensor, names, 0, (1920, 1080))
+    info = messages.camera_info(sensor.cameras[0], names, 0, (1920, 1080))
     lidar_from_camera = matrix(messages.static_transforms(sensor, names, 0)[1])
     intrinsic = np.array(info.k).reshape(3, 3)
     projection = np.eye(4)
     projection[:3] = intrinsic @ np.linalg.inv(lidar_from_camera)[:3]
     points = np.random.default_rng(0).uniform([10, -20, -2], [90, 20, 4], (500, 3))
-    expected, depth = project_points(sensor.img_from_lidar, points)
+    expected, depth = project_points(sensor.cameras[0].img_from_lidar, points)
     actual, _ = project_points(projection, points)
     assert (depth > 0).all()
     assert np.abs(actual - expected).max() < 1e-6
@@ -67,11 +69,10 @@ def test_stamps_keep_every_nanosecond():
     assert (header.stamp.sec, header.stamp.nanosec) == (1626155124, 100999)
 
 
-def test_point_cloud_holds_the_points_of_the_file(record):
+def test_point_cloud_holds_the_points_of_the_file(record, tmp_path):
     points = np.array([(1, 2, 3, 0.25), (4, 5, np.nan, 1)], [(n, '<f4') for n in ('x', 'y', 'z', 'intensity')])
-    record.point_cloud_path.parent.mkdir(exist_ok=True)
-    write_pcd(record.point_cloud_path, points)
-    cloud = messages.point_cloud(record, EGO, 0)
+    write_pcd(tmp_path / 'cloud.pcd', points)
+    cloud = messages.point_cloud(replace(record, point_cloud=PcdFile(tmp_path / 'cloud.pcd')), EGO, 0)
     assert cloud.width == 1 and cloud.header.frame_id == 'ego/lidar'
     np.testing.assert_array_equal(np.frombuffer(cloud.data, np.float32), [1, 2, 3, 0.25])
 
@@ -90,7 +91,7 @@ def test_what_is_no_complete_jpeg_is_refused(data):
 
 def test_missing_picture_is_an_error_that_names_the_file(record):
     with pytest.raises(UserError, match='000001.jpg'):
-        messages.compressed_image(record, EGO, 0)
+        messages.compressed_image(record.cameras[0], EGO, 0)
 
 
 @pytest.mark.parametrize('unit', ['', '1st', 'a/b', 'a b', 'ä', 'a__b'])

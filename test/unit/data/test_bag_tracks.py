@@ -40,7 +40,7 @@ def answers(inputs, tmp_path_factory):
         for k, record in enumerate(inputs[1]):
             stamp, infra_stamp = record.stamp_us * 1000, record.infra_stamp_us * 1000
             boxes = _boxes(k)
-            meta = TrackMeta(stamp, 'ego/lidar', 'cooperative', 'm', 'map', record.global_from_lidar)
+            meta = TrackMeta(stamp, 'ego/lidar', 'cooperative', 'm', 'map', record.global_from_lidar, record.classes)
             matches = {40: Match(40, 'rsu_1', 0, 900, 0.5)} if k else {}
             provenance = np.full(k, 2)
             bag.write('/ego/ego_node/output/tracks',

@@ -41,7 +41,7 @@ def test_identity_order_and_times_equal_the_published_records(pairs, dataset):
         assert (record.previous, record.next) == (expected['prev'], expected['next'])
         assert record.stamp_us == int(expected['timestamp']) and isinstance(record.stamp_us, int)
         assert record.sequence in dataset.sequences(expected['split'])
-        assert str(record.image_path).endswith(expected['image'])
+        assert str(record.cameras[0].image_path).endswith(expected['image'])
         assert record.labelled
         if 'token_inf' in expected:
             assert record.infra_token == expected['token_inf']
@@ -81,8 +81,8 @@ def test_network_inputs_equal_the_published_loader(pairs):
         assert r_mat.dtype == t.dtype == np.float32
         np.testing.assert_allclose(r_mat, derived['l2g_r_mat'], **EXACT)
         np.testing.assert_allclose(t, np.float32(derived['l2g_t']), rtol=0, atol=3e-4)
-        np.testing.assert_allclose(record.img_from_lidar, derived['lidar2img'], rtol=1e-9, atol=1e-6)
-        half = np.diag([0.5, 0.5, 1.0, 1.0]) @ record.img_from_lidar
+        np.testing.assert_allclose(record.cameras[0].img_from_lidar, derived['lidar2img'], rtol=1e-9, atol=1e-6)
+        half = np.diag([0.5, 0.5, 1.0, 1.0]) @ record.cameras[0].img_from_lidar
         np.testing.assert_allclose(half, derived['lidar2img_half'], rtol=1e-9, atol=1e-6)
         np.testing.assert_allclose(can_bus(record.global_from_ego), derived['can_bus'], **WORLD)
 

@@ -11,7 +11,7 @@ from cooptrack_ros.core.ego_motion import can_bus, heading_degrees
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.geometry import make_pose, rotation_z, transform_points
 from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.spd import SpdDataset, in_range
+from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.spd_labels import Label, LabelledFrame, complete_tracks
 from cooptrack_ros.data.spd_nuscenes import world_boxes
 from cooptrack_ros.data.spd_sampling import sample_frames
@@ -190,7 +190,7 @@ def test_pictures_are_found_in_an_unpacked_archive_beside_the_folder(tmp_path, c
     archive.mkdir()
     for frame in range(29):
         (archive / f'{frame:06d}.jpg').write_bytes(b'x')
-    assert SpdDataset(root).records('vehicle-side', '0000')[0].image_path == archive / '000001.jpg'
+    assert SpdDataset(root).records('vehicle-side', '0000')[0].cameras[0].image_path == archive / '000001.jpg'
 
 
 def test_unreadable_picture_is_an_error_that_names_the_file(tmp_path, content):
@@ -268,12 +268,3 @@ def test_world_boxes_keep_centres_and_turn_headings(tmp_path, content):
     np.testing.assert_allclose(
         boxes.centre, transform_points(record.global_from_lidar, record.boxes.centre), atol=1e-9)
     assert isinstance(boxes, Boxes) and len(boxes) == len(record.boxes)
-
-
-def test_boxes_on_the_edge_of_the_range_are_no_training_targets():
-    boxes = Boxes(
-        centre=np.array([[51.2, 0, 0], [51.1, 0, 99.0], [0, -51.2, 0], [0, 0, 0]]), size=np.ones((4, 3)),
-        yaw=np.zeros(4), velocity=np.zeros((4, 2)), label=np.array([0, 1, 2, 3]), score=np.ones(4),
-        track_id=np.arange(4))
-    np.testing.assert_array_equal(
-        in_range(boxes, (-51.2, -51.2, -5, 51.2, 51.2, 3)), [False, True, False, False])

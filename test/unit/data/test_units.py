@@ -11,9 +11,10 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_tracks import read_pairs
+from cooptrack_ros.data.dataset import NOBODY
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import NOBODY, UnitsDataset, open_with_units
+from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.eval.oracle import visible_boxes
 
 UNITS = ('unit_1', 'unit_2')
@@ -67,13 +68,13 @@ def test_a_choice_of_units_keeps_the_labels_and_changes_who_sees_them(town, unit
 
 def test_what_is_not_there_is_named(town, tmp_path):
     with pytest.raises(UserError, match="no roadside unit 'unit_3'; it has unit_1, unit_2"):
-        open_with_units([town], ['unit_3'])
+        open_datasets([town], ['unit_3'])
     with pytest.raises(UserError, match="no roadside unit 'unit_1'; it has rsu_1"):
-        open_with_units([town / 'unit_2'], ['unit_1'])
+        open_datasets([town / 'unit_2'], ['unit_1'])
     with pytest.raises(UserError, match='name the folder of one, such as .*unit_1'):
         UnitsDataset(town).records('infrastructure-side')
-    with pytest.raises(UserError, match='is not a V2X-Seq-SPD folder'):
-        open_datasets([town])
+    with pytest.raises(UserError, match='several roadside units: records of cooperative for training'):
+        UnitsDataset(town).training_records('cooperative')
     copy = shutil.copytree(town, tmp_path / 'copy')
     (copy / 'unit_2/cooperative/data_info.json').write_text('[]')
     with pytest.raises(UserError, match=r'unit_2: vehicle frame .* has labels of all units .* no roadside partner'):
@@ -86,7 +87,7 @@ def test_what_is_not_there_is_named(town, tmp_path):
 def test_a_folder_may_hold_towns_with_one_and_with_two_units(town, tmp_path):
     shutil.copytree(town, tmp_path / 'seed_2')
     shutil.copytree(town / 'unit_1', tmp_path / 'seed_1')
-    (_, one), (_, two) = open_with_units([tmp_path])
+    (_, one), (_, two) = open_datasets([tmp_path])
     assert tuple(two.units) == UNITS
     assert one.records('cooperative')[0].infra is not None
 

@@ -17,8 +17,8 @@ from robustness import FIGURES, PICTURES, Setting
 from tiny import CONFIG, SIZE
 
 from cooptrack_ros.core.config import TrackerConfig, config_to_dict
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_with_units
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import Evaluation
@@ -89,7 +89,7 @@ def test_other_frames_are_measured_anew(measured):
 def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place):
     rows, _ = measured(GOOD, ALONE)
     package = open_model(f'random:{place}/tiny.yaml')
-    plain = Evaluation(open_with_units([place / 'town'], None), package, Selection(limit=LIMIT),
+    plain = Evaluation(open_datasets([place / 'town']), package, Selection(limit=LIMIT),
                        transmission('float16', True, 900, package.sender().complete))
     for setting in (GOOD, ALONE):
         expected = headline(evaluate(plain.run(setting.mode)[0]))

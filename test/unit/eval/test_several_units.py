@@ -12,8 +12,8 @@ from test_runner import talkative_model
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.config import apply_overrides
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_with_units
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.runner import Evaluation, _Merger
 from cooptrack_ros.eval.selection import Selection
@@ -32,7 +32,7 @@ def town(tmp_path_factory):
 
 def run(town, mode, units=None, **options):
     """Return result and cost of a mode with some units."""
-    return Evaluation(open_with_units([town], units), talkative_model(), Selection(limit=FRAMES), **options).run(mode)
+    return Evaluation(open_datasets([town], units), talkative_model(), Selection(limit=FRAMES), **options).run(mode)
 
 
 @pytest.mark.parametrize('mode', ['cooperative', 'late'])
@@ -60,7 +60,7 @@ def test_links_name_the_unit_and_every_unit_counts_what_was_fused(town):
     # Random networks are sure of nothing: all rows become tracks.
     keep = {'score_threshold': 0.0, 'output_threshold': 0.0}
     package = replace(package, config=apply_overrides(package.config, {'tracker_cooperative': keep}))
-    result, cost = Evaluation(open_with_units([town]), package, Selection(limit=1)).run('cooperative')
+    result, cost = Evaluation(open_datasets([town]), package, Selection(limit=1)).run('cooperative')
     linked = Counter(row['unit'] for rows in result['links'].values() for row in rows)
     assert sorted(linked) == UNITS
     for name, unit in cost.units.items():

@@ -8,6 +8,7 @@ from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, TrackArray
 from cooptrack_ros.cli import main as cli
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.geometry import make_pose
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.bag_types import LATCHED, VOLATILE
@@ -45,7 +46,7 @@ def recording(tmp_path):
         for i in range(3):
             stamp = START_NS + i * 100_000_000
             own, fixed = header(stamp, 'ego/lidar'), header(stamp, 'map')
-            markers = track_markers(box(20.0, 0.0), own) if i < 2 else []
+            markers = track_markers(box(20.0, 0.0), own, R50.class_names) if i < 2 else []
             markers += trail_markers([(3, way)], fixed, [(0.0, 1.0, 0.0)]) if i == 1 else []
             bag.write('/ego/camera/image/compressed', CompressedImage(header=own, data=picture), stamp, VOLATILE)
             bag.write(f'{NODE}/output/tracks', TrackArray(

@@ -10,13 +10,14 @@ from PIL import Image
 from cooptrack_ros.cli import main as cli
 from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
 from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
 from cooptrack_ros.eval.links import Link
 from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
 from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
+from cooptrack_ros.viz.frames import compose
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
 from cooptrack_ros.viz.scene import Provenance
@@ -37,7 +38,7 @@ def town(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def records(town):
-    return SpdDataset(town).records('cooperative')
+    return open_dataset(town).records('cooperative')
 
 
 def _box(x, y, track_id=5):
@@ -53,7 +54,7 @@ def test_forward_is_up_and_left_is_left():
 
 def test_a_track_is_drawn_at_its_place_in_the_colour_of_its_identity(records):
     frame = TrackedFrame.plain(_box(20.0, 10.0, 7))
-    scene = next(scenes(records, {records[0].token: frame}, 'x'))
+    scene = next(scenes(records, {'rsu_1': records}, {records[0].token: frame}, 'x'))
     picture = draw_bev(scene, 400, 50.0).astype(int)
     rows, columns = np.nonzero((np.abs(picture - bgr_of(7)) < 30).all(-1))
     assert abs(rows.mean() - (200 - 20 * 4)) < 8 and abs(columns.mean() - (200 - 10 * 4)) < 8
@@ -84,13 +85,13 @@ def test_labels_lie_on_the_objects_in_the_picture(records):
     record = records[0]
     image = np.zeros((180, 320, 3), np.uint8)
     visible = record.boxes[record.from_side != 'inf']
-    draw_boxes(image, visible, record.img_from_lidar, label=False)
+    draw_boxes(image, visible, record.cameras[0].img_from_lidar, label=False)
     assert image.any()
 
 
 def test_the_caption_tells_the_time_and_trails_grow(records):
     frames = {r.token: TrackedFrame.plain(_box(10, 0)) for r in records}
-    shown = list(scenes(records, frames, 'late'))
+    shown = list(scenes(records, {'rsu_1': records}, frames, 'late'))
     assert shown[0].caption == 'late  t = 0.0 s'
     assert [len(s.trails[5]) for s in shown] == list(range(1, len(records) + 1))
 
@@ -100,14 +101,14 @@ def test_an_album_has_pictures_and_an_animation_and_replaces_an_older_one(record
     (tmp_path / 'album').mkdir()
     (tmp_path / 'album' / 'frame_9999.png').touch()
     (tmp_path / 'album' / 'result.json').touch()
-    files = write_album(tmp_path / 'album', records, frames, 'x', pictures=2)
+    files = write_album(tmp_path / 'album', records, {'rsu_1': records}, frames, 'x', pictures=2)
     assert sorted(p.name for p in (tmp_path / 'album').iterdir()) == sorted([*(f.name for f in files), 'result.json'])
     assert cv2.imread(str(files[0])).shape[0] > 500
     assert Image.open(files[-1]).n_frames == len(records[::2])
 
 
 def test_a_video_has_every_frame_at_full_width(records, tmp_path):
-    files = write_album(tmp_path, records, {}, 'x', pictures=1, video=True)
+    files = write_album(tmp_path, records, {'rsu_1': records}, {}, 'x', pictures=1, video=True)
     assert [f.name for f in files[1:]] == ['tracks.mp4', 'tracks.gif']
     video = cv2.VideoCapture(str(tmp_path / 'tracks.mp4'))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == len(records)
@@ -117,7 +118,7 @@ def test_a_video_has_every_frame_at_full_width(records, tmp_path):
 
 def test_an_album_without_a_codec_has_no_video(records, tmp_path, monkeypatch):
     monkeypatch.setattr(cv2.VideoWriter, 'isOpened', lambda self: False)
-    files = write_album(tmp_path, records[:2], {}, 'x', pictures=1, video=True)
+    files = write_album(tmp_path, records[:2], {}, {}, 'x', pictures=1, video=True)
     assert [f.suffix for f in files] == ['.png', '.gif']
 
 
@@ -144,7 +145,7 @@ def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(rec
     record, builder = records[0], ExchangeBuilder('x')
     builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8, 0.1)], 0.3)
     frames = tracked_frames(builder.finish(), [record], 'town')
-    scene = next(scenes([record], frames, 'x'))
+    scene = next(scenes([record], {'rsu_1': [record]}, frames, 'x'))
     assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)
     assert scene.provenance.tolist() == [Provenance.ROADSIDE]
     drawn = draw_bev(scene, 400, 50.0)[200 - 20 * 4, 200 + 5 * 4].astype(int)
@@ -165,6 +166,32 @@ def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
                      '--pictures', '1']) == 0
     assert {p.name for p in (tmp_path / 'o').iterdir()} == {
         'tracks.gif', 'tracks.mp4', 'frame_0002.png', 'curves.png', 'analysis.png', 'analysis.json', 'report.html'}
+
+
+def test_the_command_draws_all_units_of_a_folder(tmp_path):
+    folder = tmp_path / 'town'
+    generate(folder, 20008, 0.5, (160, 90), units=2)
+    dataset = open_dataset(folder)
+    records, builder = dataset.records('cooperative'), ExchangeBuilder('x')
+    for record in records:
+        near = record.boxes[np.argsort(np.hypot(*record.boxes.centre[:, :2].T))[:2]]
+        links = [Link(int(i), centre, 0.8, 0.1, unit)
+                 for i, centre, unit in zip(near.track_id, near.centre, dataset.units, strict=True)]
+        builder.add(record, '', near, None, links, 0.3)
+    result = builder.finish()
+    (tmp_path / 'result.json').write_text(json.dumps(result))
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(folder), '-o', str(tmp_path / 'o'),
+                     '--pictures', '1', '--no-video']) == 0
+    assert len(list((tmp_path / 'o').glob('frame_*.png'))) == 1
+    frames = tracked_frames(result, records, 'town')
+    scene = next(scenes(records, dataset.partners(records), frames, 'x'))
+    assert [unit.name for unit in scene.units] == ['unit_1', 'unit_2']
+    assert len(scene.infra) == len(scene.links) == 2
+    for unit, pairs in zip(scene.units, dataset.partners(records).values(), strict=True):
+        np.testing.assert_array_equal(unit.ego_from_infra, pairs[0].ego_from_infra)
+    # The roadside panel lies below, to the right of the bird's-eye view: a picture of each unit.
+    panel = compose(scene)[34 + 450:, 900:]
+    assert all(part[40:200].mean() > 30 for part in np.array_split(panel, 2, axis=1))
 
 
 def test_a_result_of_other_data_is_refused(town, tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 from cooptrack_ros.core.colour import PROVENANCE_COLOURS
 from cooptrack_ros.core.geometry import make_pose, rotation_z
 from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.data.dataset import CameraFrame
 from cooptrack_ros.viz.bev import BevView
 from cooptrack_ros.viz.draw import bgr, bgr_of
 from cooptrack_ros.viz.units import draw_units, unit_views
@@ -25,7 +26,7 @@ def partners(tmp_path):
     camera = np.eye(4)
     camera[:3] = [[80.0, -80.0, 0, 0], [45.0, 0, -80.0, 0], [1.0, 0, 0, 0]]
     return {name: SimpleNamespace(
-        infra_image_path=path, infra=SimpleNamespace(img_from_lidar=camera),
+        infra=SimpleNamespace(cameras=(CameraFrame('camera', path, 0, camera[:3, :3], np.eye(4), np.zeros(5)),)),
         ego_from_infra=make_pose(rotation_z(np.pi), np.array([45.0, y, 0.0])))
         for name, y in (('a', 12.0), ('b', -12.0))}
 

@@ -5,10 +5,12 @@ import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.wire.markers import link_markers, received_id, received_markers, track_markers, trail_markers
 
 HEADER = Header(frame_id='ego/lidar')
+NAMES = R50.class_names
 
 
 def boxes(ids, velocity=(2.0, 0.0)):
@@ -23,7 +25,7 @@ def xyz(point):
 
 
 def test_each_track_has_one_marker_per_namespace_with_its_identity():
-    markers = track_markers(boxes([7, 9]), HEADER)
+    markers = track_markers(boxes([7, 9]), HEADER, NAMES)
     names = ('boxes', 'heading', 'velocity', 'label')
     assert sorted((m.ns, m.id) for m in markers) == sorted((n, i) for n in names for i in (7, 9))
     assert {m.header.frame_id for m in markers} == {'ego/lidar'}
@@ -31,12 +33,12 @@ def test_each_track_has_one_marker_per_namespace_with_its_identity():
 
 
 def test_no_tracks_give_no_markers():
-    assert track_markers(Boxes.empty(), HEADER) == []
-    assert received_markers(Boxes.empty(), [], HEADER) == []
+    assert track_markers(Boxes.empty(), HEADER, NAMES) == []
+    assert received_markers(Boxes.empty(), [], HEADER, NAMES) == []
 
 
 def test_heading_points_along_the_yaw_and_velocity_along_the_motion():
-    box, heading, velocity, text = track_markers(boxes([1]), HEADER)
+    box, heading, velocity, text = track_markers(boxes([1]), HEADER, NAMES)
     np.testing.assert_allclose(xyz(heading.points[1]) - xyz(heading.points[0]), [0, 3, 0], atol=1e-9)
     np.testing.assert_allclose(xyz(velocity.points[1]) - xyz(velocity.points[0]), [2, 0, 0], atol=1e-9)
     assert (box.scale.x, box.scale.y, box.scale.z) == (4.0, 2.0, 1.5)
@@ -45,18 +47,18 @@ def test_heading_points_along_the_yaw_and_velocity_along_the_motion():
 
 @pytest.mark.parametrize('velocity', [(np.nan, np.nan), (0.0, 0.1)])
 def test_unknown_or_no_velocity_has_no_arrow(velocity):
-    assert [m.ns for m in track_markers(boxes([1], velocity), HEADER)] == ['boxes', 'heading', 'label']
+    assert [m.ns for m in track_markers(boxes([1], velocity), HEADER, NAMES)] == ['boxes', 'heading', 'label']
 
 
 def test_an_identity_keeps_its_colour_and_others_can_be_given():
-    first = track_markers(boxes([3]), HEADER)[0].color
-    again = track_markers(boxes([2, 3]), HEADER)[4].color
+    first = track_markers(boxes([3]), HEADER, NAMES)[0].color
+    again = track_markers(boxes([2, 3]), HEADER, NAMES)[4].color
     assert (first.r, first.g, first.b) == (again.r, again.g, again.b)
-    assert track_markers(boxes([3]), HEADER, [(0.0, 1.0, 0.0)])[0].color.g == 1.0
+    assert track_markers(boxes([3]), HEADER, NAMES, [(0.0, 1.0, 0.0)])[0].color.g == 1.0
 
 
 def test_received_instances_of_two_units_have_namespaces_and_ids_of_their_own():
-    markers = received_markers(boxes([1, 1]), ['rsu_1', 'rsu_2'], HEADER)
+    markers = received_markers(boxes([1, 1]), ['rsu_1', 'rsu_2'], HEADER, NAMES)
     assert {m.ns for m in markers} == {'infra/boxes', 'infra/heading', 'infra/velocity', 'infra/label'}
     assert {m.id for m in markers if m.ns == 'infra/boxes'} == {received_id('rsu_1', 1), received_id('rsu_2', 1)}
     assert len({(m.ns, m.id) for m in markers}) == len(markers)
@@ -70,7 +72,7 @@ def test_ids_of_received_instances_never_change():
 
 
 def test_an_outline_has_twelve_edges_of_the_box():
-    outline = received_markers(boxes([1]), ['rsu_1'], HEADER)[0]
+    outline = received_markers(boxes([1]), ['rsu_1'], HEADER, NAMES)[0]
     ends = np.array([xyz(p) for p in outline.points]).reshape(12, 2, 3)
     lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
     np.testing.assert_allclose(np.sort(lengths), [1.5] * 4 + [2.0] * 4 + [4.0] * 4)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.geometry import make_pose, rotation_z
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.wire.arrays import stamp_ns
@@ -18,7 +19,8 @@ def tracks(velocities):
     count = len(velocities)
     boxes = Boxes(np.tile([10.0, 0, 0.5], (count, 1)), np.ones((count, 3)), np.zeros(count), np.array(velocities),
                   np.zeros(count, np.int64), np.full(count, 0.5), np.arange(1, count + 1))
-    meta = TrackMeta(NOW, 'ego/lidar', 'none', 'model', 'map', make_pose(rotation_z(np.pi / 2), [100, 200, 0]))
+    meta = TrackMeta(NOW, 'ego/lidar', 'none', 'model', 'map', make_pose(rotation_z(np.pi / 2), [100, 200, 0]),
+                     R50.class_names)
     return encode_tracks(boxes, meta, np.zeros(count), np.zeros(count, np.int64), {})
 
 

@@ -7,11 +7,13 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import Track, TrackArray
+from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.types import Boxes, Match
 from cooptrack_ros.data.bag_custom import TRUTH_MODE
 from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks
 
-META = TrackMeta(1_700_000_000_123_456_789, 'ego/lidar', 'cooperative', 'model', 'map', np.eye(4), True, 0.1, 2)
+META = TrackMeta(1_700_000_000_123_456_789, 'ego/lidar', 'cooperative', 'model', 'map', np.eye(4),
+                 R50.class_names, True, 0.1, 2)
 
 
 def boxes(count):
