@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .duplicates import distinct
+from .host import is_host
 from .late import LateConfig, LateTracker, fuse_boxes, match_boxes, message_stamps, roadside_boxes, without_host
 from .misalignment import Misalignment, MisalignmentEstimator
 from .types import Boxes, Frame, FrameOutput, Match, OwnView, RoadsideMessage
@@ -98,7 +99,7 @@ class EgoAgent:
                 keep = distinct(late)
                 kept = np.concatenate(keep)
                 infra = roadside_boxes(late, output.stamp_ns)[kept]
-                matches += _late_matches(tracks, infra, late, keep)
+                matches += _late_matches(tracks, infra, late, keep, self._late.config.min_gate_m)
                 # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
                 may = np.array([m.may_create for m in late for _ in range(len(m.instances))], bool)[kept]
                 infra, infra_ns = infra[may], message_stamps(late)[kept][may]
@@ -109,14 +110,16 @@ class EgoAgent:
         return EgoResult(tracks, detections, matches, mode, output)
 
 
-def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage],
-                  keep: Sequence[np.ndarray]) -> tuple[Match, ...]:
+def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage], keep: Sequence[np.ndarray],
+                  min_gate_m: float) -> tuple[Match, ...]:
     """
-    Return which roadside boxes stand where the vehicle sees an object itself; affinity is certain or none.
+    Return which roadside boxes late fusion takes for which tracks of the vehicle; affinity is certain or none.
 
     :param infra: boxes of those instances of the messages that ``keep`` lets in, in order.
     """
+    others = ~is_host(infra.centre)
     owners = [(m.unit_id, int(i)) for m, used in zip(messages, keep, strict=True) for i in np.flatnonzero(used)]
-    rows, columns = match_boxes(tracks, infra)
+    owners, infra = [owner for owner, other in zip(owners, others, strict=True) if other], infra[others]
+    rows, columns = match_boxes(tracks, infra, min_gate_m)
     return tuple(Match(int(tracks.track_id[r]), *owners[c], int(infra.track_id[c]), 1.0, float(tracks.score[r]))
                  for r, c in zip(rows, np.asarray(columns, int), strict=True))

@@ -255,12 +255,16 @@ class _Merger:
             return output.tracks, output.detections, network_links(output, messages)
         kept = np.concatenate([np.zeros(0, bool), *distinct(messages)])
         infra, infra_ns = roadside_boxes(messages, output.stamp_ns)[kept], message_stamps(messages)[kept]
+        links = late_links(output.tracks, without_host(infra), self._config.min_gate_m)
+        # What may only confirm has done so in the links.
+        may = np.array([m.may_create for m in messages for _ in range(len(m.instances))], bool)[kept]
+        infra, infra_ns = infra[may], infra_ns[may]
         others = without_host(infra)
         detections, _, _ = fuse_boxes(output.detections, others, self._config)
         if self._mode == 'late':
             self._late_state, tracks = self._late.step(
                 self._late_state, output.tracks, infra, infra_ns, record.global_from_lidar, output.stamp_ns)
-            return tracks, detections, late_links(output.tracks, others, self._config.min_gate_m)
+            return tracks, detections, links
         boxes, _, _ = fuse_boxes(output.tracks, others, self._config)
         elapsed = None if self._stamp_ns is None else (output.stamp_ns - self._stamp_ns) / 1e9
         self._stamp_ns = output.stamp_ns
