@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from enum import Enum
+from enum import Enum, IntEnum
 
 import numpy as np
 
@@ -16,6 +16,14 @@ class Side(str, Enum):
     VEHICLE = 'vehicle'
     ROADSIDE = 'roadside'
     COOPERATIVE = 'cooperative'
+
+
+class Provenance(IntEnum):
+    """Who contributed to a track in a frame; lower-case names stand in results, ``wire.tracks`` has the constants."""
+
+    EGO = 0
+    ROADSIDE = 1
+    FUSED = 2
 
 
 @dataclass(frozen=True)

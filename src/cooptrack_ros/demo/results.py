@@ -9,18 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import UserError
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from ..data.bag_tracks import PairFrame, Recording, TrackFrame
 from ..data.spd import FrameRecord, SpdDataset
 from ..eval.exchange import ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
 from ..eval.report import headline, per_class
-from ..viz.scene import Provenance
 from ..viz.story import TrackedFrame
-
-_PROVENANCE = ('ego', 'roadside', 'fused')
-"""Names of the constants of the Track message."""
 
 
 def exchange(name: str, recording: Recording, records: Sequence[FrameRecord]) -> dict[str, Any]:
@@ -47,7 +43,7 @@ def provenance_rows(recording: Recording, records: Sequence[FrameRecord]) -> dic
     for record in records:
         frame = recording.tracks[record.stamp_us * 1000]
         rows[record.token] = [
-            {'tracking_id': str(i), 'provenance': _PROVENANCE[p], **(
+            {'tracking_id': str(i), 'provenance': Provenance(p).name.lower(), **(
                 {'infra_track_id': str(k), 'affinity': round(a, 4)} if k >= 0 else {})}
             for i, p, k, a in zip(frame.tracks.track_id.tolist(), frame.provenance.tolist(),
                                   frame.infra_track_id.tolist(), frame.affinity.tolist())]

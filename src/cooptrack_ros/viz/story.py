@@ -10,9 +10,9 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.geometry import transform_boxes
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from ..data.spd import FrameRecord, SensorFrame
-from .scene import Camera, Provenance, Scene
+from .scene import Camera, Scene
 
 TRAIL_FRAMES = 20
 """Frames of the past that a trail shows."""

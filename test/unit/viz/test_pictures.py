@@ -9,7 +9,7 @@ from PIL import Image
 
 from cooptrack_ros.cli import main as cli
 from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.core.types import Boxes, Provenance
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
@@ -19,7 +19,6 @@ from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
-from cooptrack_ros.viz.scene import Provenance
 from cooptrack_ros.viz.story import TrackedFrame, scenes
 
 # What is left of linear red, green, blue; Machado, Oliveira and Fernandes 2009, severity 1.0.
