@@ -127,8 +127,7 @@ class OfflineEgo:
         frame = views.ego_frame(stamp, pose)
         fused, late = gather(self.units.values(), stamp, frame.global_from_lidar, self._mode)
         settings, messages = self._settings, [*fused, *late]
-        result = self._agent.step(
-            frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
+        result = self._agent.step(frame, fused, late, settings.fusion__correct_pose)
         if settings.fusion__correct_pose:
             self._agent.check_poses(messages, corrects_poses=True)
         meta = ego_meta(result, messages, frame, views.lidar_frame, self._model_id, settings.map_frame)

@@ -22,8 +22,7 @@ class Tracker(Protocol):
     def initial(self) -> Any:
         """Return the state before the first frame."""
 
-    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = (),
-             zero_features: bool = False) -> tuple[Any, FrameOutput]:
+    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = ()) -> tuple[Any, FrameOutput]:
         """Process one frame."""
 
     def look(self, state: Any) -> OwnView:
@@ -78,7 +77,7 @@ class EgoAgent:
         self._tracker.look(warm_up(self._tracker, frame))
 
     def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
-             zero_features: bool = False, corrects_poses: bool = False) -> EgoResult:
+             corrects_poses: bool = False) -> EgoResult:
         """
         Process one frame.
 
@@ -86,7 +85,7 @@ class EgoAgent:
         :param corrects_poses: use what was learned of the error in a unit's pose.
         """
         placed = self._poses.correct(fused) if corrects_poses else fused
-        self._state, output = self._tracker.step(self._state, frame, placed, zero_features)
+        self._state, output = self._tracker.step(self._state, frame, placed)
         self._stamp_ns = output.stamp_ns
         tracks, detections, matches = output.tracks[output.live], output.detections, output.matches
         if output.reset:

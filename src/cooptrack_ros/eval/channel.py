@@ -12,6 +12,7 @@ from ..core.geometry import make_pose, rotation_z
 from ..core.link import Link, LinkConfig
 from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from ..core.types import RoadsideMessage
+from .studies import TwoPoseMessage
 
 SCOPES = ('everywhere', 'alignment', 'points')
 """Which uses of a relative pose get the wrong one: all, only the latent alignment (model.md 8), or all but that."""
@@ -85,7 +86,7 @@ class Channel(LinkConfig):
         if self.noise_scope == 'everywhere':
             return message.placed(wrong, earlier)
         placed, aligned = (pose, wrong) if self.noise_scope == 'alignment' else (wrong, pose)
-        return message.placed(placed, earlier, aligned)
+        return TwoPoseMessage(**vars(message.placed(placed, earlier)), alignment_pose=aligned)
 
 
 def _unplaced(message: RoadsideMessage, number: int) -> UnitMessage:

@@ -152,8 +152,7 @@ class EgoNode(AgentNode):
         fused, late = self._received(job.stamp_ns, frame.global_from_lidar)
         job.mark('input', started)
         started = time.monotonic()
-        result = self._agent.step(
-            frame, fused, late, settings.fusion__zero_features, settings.fusion__correct_pose)
+        result = self._agent.step(frame, fused, late, settings.fusion__correct_pose)
         for name, unit in self._units.items():
             unit.health.fused(sum(m.unit_id == name for m in result.matches))
         output, messages = result.output, [*fused, *late]

@@ -86,7 +86,6 @@ class EgoSettings(CommonSettings):
                                   choices=('auto', 'cooperative', 'rule', 'late', 'none'))
     fusion__correct_pose: bool = parameter(
         False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
-    fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
     fusion__compensation: str = parameter(
         'model', 'what is done about the age of messages: what the card of the model says, nothing, moving boxes by '
         'their velocity, or also carrying features on (as geometry where the model has no flow weights)',
