@@ -37,15 +37,14 @@ class UnitMessage:
     instances: InstanceSet
     map_from_infra: np.ndarray
 
-    def placed(self, ego_from_infra: np.ndarray, earlier: Sequence[UnitMessage] = (),
-               alignment_pose: np.ndarray | None = None) -> RoadsideMessage:
+    def placed(self, ego_from_infra: np.ndarray, earlier: Sequence[UnitMessage] = ()) -> RoadsideMessage:
         """
         Return it with its place in the ego lidar frame.
 
         :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
         """
         return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
-                               tuple(m.placed(ego_from_infra) for m in earlier), alignment_pose)
+                               tuple(m.placed(ego_from_infra) for m in earlier))
 
 
 @dataclass(frozen=True)

@@ -142,8 +142,6 @@ class RoadsideMessage:
     """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
     earlier: tuple[RoadsideMessage, ...] = ()
     """What is known of its messages of the second before, oldest first; only stamps and instances count."""
-    alignment_pose: np.ndarray | None = None
-    """What the latent alignment is told instead of ``ego_from_infra``, in studies of wrong poses only."""
     may_create: bool = True
     """Whether the unit may add objects; otherwise it only takes part in what the vehicle sees itself."""
 

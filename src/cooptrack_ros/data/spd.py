@@ -70,6 +70,11 @@ class SensorFrame:
         return Frame(self.sequence, self.stamp_us * 1000, (picture.pixels,),
                      picture.projection(self.img_from_lidar)[None], self.ego_from_lidar, self.global_from_ego)
 
+    def frame_without_image(self) -> Frame:
+        """Return the same without the picture, for a tracker that knows what it shows."""
+        return Frame(self.sequence, self.stamp_us * 1000, (), self.img_from_lidar[:0], self.ego_from_lidar,
+                     self.global_from_ego)
+
     def _picture(self, least: tuple[int, int] | None) -> Picture | None:
         try:
             return decode_picture(np.fromfile(self.image_path, np.uint8), least)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat, tee
 from pathlib import Path
@@ -19,7 +19,6 @@ from ..core.duplicates import distinct
 from ..core.geometry import transform_boxes
 from ..core.late import LateConfig, LateTracker, fuse_boxes, message_stamps, roadside_boxes, without_host
 from ..core.misalignment import MisalignmentEstimator
-from ..core.tracker import TrackerInput
 from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset
 from ..data.units import UnitsDataset, partners_of
@@ -29,6 +28,7 @@ from .channel import Channel
 from .exchange import ExchangeBuilder
 from .links import Link, late_links, network_links
 from .selection import Selection, token_prefix
+from .studies import RememberingTracker, SeenInput, StudyStages, without_features
 
 MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
 """
@@ -105,7 +105,7 @@ class Evaluation:
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path, str], list[tuple[FrameOutput, float]]] = {}
-        self._maps: dict[Path, TrackerInput] | None = {} if keeps_maps else None
+        self._known_bev: dict[Path, dict[tuple[str, int], SeenInput]] | None = {} if keeps_maps else None
 
     def under(self, channel: Channel, corrects_poses: bool, **behaviour: Any) -> Evaluation:
         """Return the same with another link and other switches; what depends on neither is shared."""
@@ -152,7 +152,7 @@ class Evaluation:
         statistics = RunStatistics()
         for folder, dataset in self._datasets:
             records = self._selection.records(dataset, name)
-            for record, (output, seconds) in zip(records, self._network(side, records), strict=True):
+            for record, (output, seconds) in zip(records, self._network(side, folder, records), strict=True):
                 statistics.add(output, seconds)
                 builder.add(record, token_prefix(folder, self._datasets), output.tracks, output.detections)
                 advance(1)
@@ -167,36 +167,39 @@ class Evaluation:
         if mode in _VEHICLE_MODES:
             outputs = self._alone(Side.VEHICLE, folder, records)
         else:
-            outputs = self._network(Side.COOPERATIVE, records, heard, zero_features=mode == 'zeroed',
+            if mode == 'zeroed':
+                heard = ([without_features(m) for m in messages] for messages in heard)
+            outputs = self._network(Side.COOPERATIVE, folder, records, heard,
                                     association='rule' if mode == 'rule' else None)
         # Strict, so that every generator runs to its end and what it keeps is complete.
         for record, messages, (output, seconds) in zip(records, shown, outputs, strict=True):
             yield record, messages, output, seconds
 
-    def _network(self, side: Side, records: list[FrameRecord], heard: Iterable | None = None,
-                 zero_features: bool = False, image: str = 'vehicle',
-                 association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
-        """Yield output and seconds of a network over records; every sequence starts afresh."""
+    def _network(self, side: Side, folder: Path, records: list[FrameRecord], heard: Iterable | None = None,
+                 image: str = 'vehicle', association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
+        """Yield output and seconds of a network over records of a data set; every sequence starts afresh."""
         package = self._roadside if side is Side.ROADSIDE else self._package
         tracker = package.with_behaviour(association=association).tracker(side, execution=self._execution)
-        if side is Side.COOPERATIVE and package.config.behaviour.compensation == 'flow':
-            # That of the units, whose model may be another.
-            tracker.flow = self._roadside.flow()
+        known: dict[tuple[str, int], SeenInput] = {}
+        if side is Side.COOPERATIVE:
+            if package.config.behaviour.compensation == 'flow':
+                # That of the units, whose model may be another.
+                tracker.stages.flow = self._roadside.flow()
+            StudyStages.put_into(tracker)
+            if self._known_bev is not None:
+                known = self._known_bev.setdefault(folder, {})
+                tracker = RememberingTracker(tracker, known)
         sequence = None
         for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
             if record.sequence != sequence:
                 state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
-            keeps = side is Side.COOPERATIVE and self._maps is not None
-            inputs = self._maps.get(record.image_path) if keeps else None
-            frame = record.frame(image, least_size(package.config)) if inputs is None else None
+            if (record.sequence, record.stamp_us * 1000) in known:
+                frame = record.frame_without_image()
+            else:
+                frame = record.frame(image, least_size(package.config))
             started = time.perf_counter()
             placed = poses.correct(messages) if self._corrects_poses else messages
-            if keeps:
-                inputs = inputs or tracker.prepare(frame)
-                state, output = tracker.advance(state, inputs, placed, zero_features)
-                self._maps[record.image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
-            else:
-                state, output = tracker.step(state, frame, placed, zero_features=zero_features)
+            state, output = tracker.step(state, frame, placed)
             if self._corrects_poses:
                 poses.update(messages, output.stamp_ns, partial(tracker.look, state), corrects_poses=True)
             yield output, time.perf_counter() - started
@@ -208,7 +211,8 @@ class Evaluation:
             yield from self._known[side, folder, unit]
             return
         outputs = []
-        for result in self._network(side, records, image='infrastructure' if side is Side.ROADSIDE else 'vehicle'):
+        image = 'infrastructure' if side is Side.ROADSIDE else 'vehicle'
+        for result in self._network(side, folder, records, image=image):
             outputs.append(result)
             yield result
         self._known[side, folder, unit] = outputs

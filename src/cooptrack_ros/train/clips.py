@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.errors import UserError
-from ..core.tracker import TrackerInput
+from ..core.stages import TrackerInput
 from ..core.types import InstanceSet, RoadsideMessage, Side
 from ..data.spd import FrameRecord, SpdDataset, in_range
 from ..model.preprocess import least_size

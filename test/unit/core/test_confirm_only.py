@@ -59,7 +59,7 @@ class OneCar:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Return the car."""
         tracks = cars((10, 0))
         return None, FrameOutput(frame.stamp_ns, tracks, np.ones(1, bool), tracks, InstanceSet.empty(4), (), False, {})

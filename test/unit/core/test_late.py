@@ -221,7 +221,7 @@ class SeesNothing:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Report nothing."""
         nothing = Boxes.empty()
         return None, FrameOutput(frame.stamp_ns, nothing, np.zeros(0, bool), nothing, InstanceSet.empty(0), (), False)

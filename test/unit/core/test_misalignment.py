@@ -142,7 +142,7 @@ class OneSided:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Remember the message as the state."""
         self.heard.append(messages[0].ego_from_infra)
         self.frame += 1

@@ -56,7 +56,7 @@ class Sees:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Report the boxes."""
         return None, FrameOutput(frame.stamp_ns, self.boxes, np.ones(len(self.boxes), bool), self.boxes,
                                  InstanceSet.empty(3))
