@@ -7,11 +7,12 @@ import pytest
 
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.ego_agent import EgoAgent
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
+from cooptrack_ros.core.late import LateTracker
+from cooptrack_ros.core.pairing import Received
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Provenance, RoadsideMessage
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.eval.links import provenance_rows
 from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
 
@@ -88,10 +89,9 @@ def driven(town, ego, messages):
     """Return whom the agent of the vehicle names for each track of that frame."""
     record = Selection(limit=1).records(town)[0]
     frame = record.frame()
-    result = EgoAgent(Sees(ego), fuses_late=True).step(
-        frame, [], [replace(m, stamp_ns=frame.stamp_ns) for m in messages])
-    rows = provenance_rows(result.tracks.track_id.tolist(), result.matches, MINI.tracker_vehicle.output_threshold)
-    return {row['tracking_id']: row['provenance'] for row in rows}
+    agent = EgoAgent(Sees(ego), LateTracker(), MINI.tracker_vehicle.output_threshold)
+    result = agent.step(frame, Received(late=tuple(replace(m, stamp_ns=frame.stamp_ns) for m in messages)))
+    return {str(i): Provenance(p).name.lower() for i, p in zip(result.tracks.track_id, result.provenance, strict=True)}
 
 
 @pytest.mark.parametrize(('ego', 'infra', 'may_create', 'expected'), [

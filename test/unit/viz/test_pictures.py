@@ -141,7 +141,8 @@ def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
 
 def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(records):
     record, builder = records[0], ExchangeBuilder('x')
-    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8, 0.1)], 0.3)
+    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8)],
+                np.array([Provenance.ROADSIDE]))
     frames = tracked_frames(builder.finish(), [record], 'town')
     scene = next(scenes([record], frames, 'x'))
     assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)
