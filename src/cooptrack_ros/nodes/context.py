@@ -22,6 +22,7 @@ from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from .decoding import Decoded
 from .health import Health
+from .params import Parameters
 from .settings import CommonSettings
 
 
@@ -59,9 +60,9 @@ class ImageJob:
 class NodeContext:
     """A node as its inputs and outputs see it; callbacks store under ``arrived``, the worker waits for what comes."""
 
-    def __init__(self, node: Node, settings: Callable[[], CommonSettings], health: Health):
-        """Take the node; :param settings: returns the present snapshot of its parameters."""
-        self._node, self._settings, self.health = node, settings, health
+    def __init__(self, node: Node, parameters: Parameters, health: Health):
+        """Take the node and what it is made of."""
+        self._node, self._parameters, self.health = node, parameters, health
         self.arrived = threading.Condition()
         """Guards what callbacks store and the worker reads; tells the worker of news."""
         self._works = False
@@ -69,7 +70,7 @@ class NodeContext:
     @property
     def settings(self) -> CommonSettings:
         """The present snapshot of the parameters."""
-        return self._settings()
+        return self._parameters.current
 
     @property
     def log(self) -> RcutilsLogger:

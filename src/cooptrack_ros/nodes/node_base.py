@@ -57,7 +57,7 @@ class AgentNode(LifecycleNode):
         super().__init__(name, **options)
         self.parameters = Parameters(self, self.settings_class)
         self.health = Health(self.get_fully_qualified_name(), self.hardware_id())
-        self.node_context = NodeContext(self, lambda: self.settings, self.health)
+        self.node_context = NodeContext(self, self.parameters, self.health)
         """What is handed to inputs and outputs."""
         self._package = package
         self.cameras: CameraRig | None = None
