@@ -67,7 +67,7 @@ class FakeTracker:
         """Return no state."""
         return None
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Return one track, and one more for every received instance."""
         self.seen.append((frame, tuple(messages)))
         received = sum(len(m.instances) for m in messages)

@@ -44,7 +44,7 @@ def test_exact_pair_is_used_for_its_message(world):
     shifted[0, 3] = 5.0
     exact.ego_from_infra = shifted.reshape(-1)
     world.publish('/infra/rsu_1/pair', exact)
-    world.until(lambda: ego.node._units['rsu_1'].has_pair(ego.now_ns), 'the pair')
+    world.until(lambda: ego.node._pipeline.agent.units['rsu_1'].has_pair(ego.now_ns), 'the pair')
     ego.features(count=1)
     ego.frame()
     _, messages = ego.package.trackers[Side.COOPERATIVE].seen[-1]
@@ -131,7 +131,7 @@ def test_lockstep_waits_for_the_message_that_the_pair_names(world):
     ego = EgoWorld(world, lockstep=True)
     stamp = ego.now_ns
     world.publish('/infra/rsu_1/pair', pair(stamp, stamp - 30_000_000))
-    world.until(lambda: ego.node._units['rsu_1'].has_pair(stamp), 'the pair')
+    world.until(lambda: ego.node._pipeline.agent.units['rsu_1'].has_pair(stamp), 'the pair')
     ego.send()
     world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the picture')
     assert not ego.tracks

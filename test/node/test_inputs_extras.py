@@ -20,9 +20,9 @@ NODE = '/ego/ego_node'
 class MovingTracker(FakeTracker):
     """Its car drives along +x with 5 m/s."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Return one track."""
-        state, output = super().step(state, frame, messages, zero_features)
+        state, output = super().step(state, frame, messages)
         tracks = output.tracks.with_(velocity=np.tile([5.0, 0.0], (len(output.tracks), 1)))
         return state, dataclasses.replace(output, tracks=tracks)
 

@@ -13,9 +13,9 @@ from cooptrack_ros.core.types import Boxes
 class FlickeringTracker(FakeTracker):
     """A live track that is below the report threshold in every other frame."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Return one track or none."""
-        state, output = super().step(state, frame, messages, zero_features)
+        state, output = super().step(state, frame, messages)
         shown = frame.stamp_ns // STEP_NS % 2 == START_NS // STEP_NS % 2
         tracks = boxes(1, 7) if shown else Boxes.empty()
         return state, dataclasses.replace(output, tracks=tracks, live=np.ones(len(tracks), bool), detections=tracks)

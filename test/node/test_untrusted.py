@@ -31,7 +31,7 @@ def test_every_picture_is_answered_while_a_unit_floods(world):
 
 
 def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
-    monkeypatch.setattr('cooptrack_ros.nodes.ego_node.FLOOD_PAUSE_S', 0.2)
+    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 0.2)
     ego = EgoWorld(world, fusion__max_unit_rate=5.0)
     listeners = partial(world.probe.count_subscribers, f'{INFRA}/features')
     ego.features()
@@ -50,9 +50,10 @@ def test_a_node_that_is_deactivated_does_not_listen_again(world):
     ego.features()
     world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))
     ego.dropped('rsu_1', 'too_many')
-    paused = ego.node._features['rsu_1']
+    unit, = ego.node._units
+    paused = unit._features
     ego.node.trigger_deactivate()
-    assert paused._timer is None and not ego.node._features
+    assert paused._timer is None and unit._features is None
     ego.node.trigger_activate()
     world.until(lambda: world.probe.count_subscribers(f'{INFRA}/features'), 'the subscription to be back')
 
@@ -84,7 +85,7 @@ def test_confirm_only_for_a_unit_that_is_not_listened_to_is_a_mistake(world):
 
 def test_a_callback_that_fails_costs_its_message_only(world, monkeypatch):
     ego = EgoWorld(world)
-    monkeypatch.setattr(ego.node._units['rsu_1'], '_store', lambda msg: boxes('no number'))
+    monkeypatch.setattr(ego.node._units[0]._receiver, '_store', lambda msg: boxes('no number'))
     ego.world.publish(f'{INFRA}/features', message(0, ego.now_ns, 2))
     ego.dropped(f'{INFRA}/features', 'internal_error')
     assert ego.frame().mode == 'none'

@@ -14,9 +14,10 @@ from .source import Source
 from .tree import spoil_message
 
 MODULES = (*(f'cooptrack_ros.nodes.{name}' for name in (
-    'ego_node', 'roadside_node', 'infra_input', 'camera_input', 'camera_rig', 'pose_input', 'tf_input', 'outputs',
-    'unit_health', 'health')),
-    *(f'cooptrack_ros.wire.{name}' for name in ('cameras', 'poses', 'pictures', 'tracks', 'markers', 'prediction')),
+    'ego_node', 'ego_pipeline', 'roadside_node', 'infra_input', 'unit_receiver', 'camera_input', 'camera_rig',
+    'pose_input', 'tf_input', 'outputs', 'unit_health', 'health')),
+    *(f'cooptrack_ros.wire.{name}' for name in ('cameras', 'poses', 'pictures', 'tracks', 'public_tracks', 'markers',
+                                                    'prediction')),
     *(f'cooptrack_ros.core.{name}' for name in ('late', 'ab3dmot', 'compensation', 'pairing', 'pose_history')))
 _TESTS = Path(__file__).resolve().parents[2] / 'test/node'
 _LONGEST = 6
@@ -25,17 +26,15 @@ _LONGEST = 6
 class _AtOnce:
     """Does a job where it is handed over; stands in for the worker thread, so that errors come out."""
 
-    running = True
-
     def __init__(self, node):
-        self._node = node
+        self._decode, self._work = node._frames._decode, node._work
 
     def put(self, job) -> None:
         """Do a job."""
-        self._node._decode(job)
-        self._node._work(job)
+        self._decode(job)
+        self._work(job)
 
-    def stop(self, also_wake=None) -> None:
+    def stop(self) -> None:
         """Do nothing: there is no thread."""
 
 
@@ -119,8 +118,8 @@ def prepare(folder: Path) -> Run:
             parameters = {'odometry__tolerance_ms': 0.0, 'fusion__max_unit_rate': 10000.0, **parameters}
         node = world.start(kind, f'n{number}', package, autostart=True, **parameters)
         set_logger_level(node.get_logger().name, LoggingSeverity.FATAL)
-        node._worker.stop()
-        node._worker, node._failed = _AtOnce(node), _fail
+        node._frames._worker.stop()
+        node._frames._worker, node.node_context.failed = _AtOnce(node), _fail
         node.tracks_publisher = type('Kept', (), {'publish': staticmethod(published.append)})()
         node._output._tracks = node.tracks_publisher
         callbacks = [(s.msg_type, s.callback) for s in node._inputs]

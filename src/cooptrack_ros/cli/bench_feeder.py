@@ -20,9 +20,8 @@ from cooptrack_msgs.msg import Calibration, Latency, PairTransform, TrackArray
 from ..bench.scene import START_NS, STEP_NS, BenchScene
 from ..core.types import Side
 from ..demo.processes import Process
-from ..nodes.node_base import header_of
 from ..nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
-from ..wire.arrays import set_stamp, stamp_ns
+from ..wire.arrays import header_of, set_stamp, stamp_ns
 from ..wire.features import FeatureMeta, encode_instances
 from ..wire.pictures import encode_jpeg
 from ..wire.topics import PAIR, features_topic, unit_topic

@@ -20,7 +20,7 @@ RECEIVED_COLOUR: Colour = (0.72, 0.66, 0.52)
 TRUTH_COLOUR: Colour = (235 / 255, 235 / 255, 235 / 255)
 PROVENANCE_COLOURS: tuple[Colour, ...] = ((86 / 255, 180 / 255, 233 / 255), ROADSIDE_COLOUR,
                                           (170 / 255, 70 / 255, 150 / 255))
-"""By the provenance constants of the Track message: ego blue, roadside amber, fused purple."""
+"""By ``core.types.Provenance``: ego blue, roadside amber, fused purple."""
 
 
 def identity_colour(track_id: int) -> Colour:

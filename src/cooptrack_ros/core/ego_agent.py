@@ -1,19 +1,21 @@
-"""The vehicle's tracker together with late fusion for messages whose features cannot be fused."""
+"""The vehicle's pipeline: pairing of messages, their poses, the tracker, late fusion, and the source of each track."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from .duplicates import distinct
-from .late import LateConfig, LateTracker, fuse_boxes, match_boxes, message_stamps, roadside_boxes, without_host
+from .late import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
 from .misalignment import Misalignment, MisalignmentEstimator
-from .types import Boxes, Frame, FrameOutput, Match, OwnView, RoadsideMessage
+from .pairing import Received, UnitPairing
+from .types import Boxes, Frame, FrameOutput, Match, OwnView, Provenance, RoadsideMessage
 from .warm_up import warm_up
+
+NOTHING = Received()
 
 
 class Tracker(Protocol):
@@ -22,8 +24,7 @@ class Tracker(Protocol):
     def initial(self) -> Any:
         """Return the state before the first frame."""
 
-    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = (),
-             zero_features: bool = False) -> tuple[Any, FrameOutput]:
+    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = ()) -> tuple[Any, FrameOutput]:
         """Process one frame."""
 
     def look(self, state: Any) -> OwnView:
@@ -33,90 +34,118 @@ class Tracker(Protocol):
 @dataclass(frozen=True)
 class EgoResult:
     """
-    One frame of the vehicle: live tracks (identities of the core), all detections, and what was fused.
+    One frame of the vehicle: N tracks (identities of the core), all detections, and what was fused.
 
-    ``mode`` says what produced it: ``cooperative`` (features), ``late`` (boxes only) or ``none``.
+    ``provenance`` (N,) holds values of ``Provenance``; None where late fusion gives tracks identities of its own, so
+    that nobody can tell. ``mode`` says what produced it: ``cooperative`` (features), ``late`` (boxes only) or
+    ``none``.
     """
 
     tracks: Boxes
     detections: Boxes
     matches: tuple[Match, ...]
+    provenance: np.ndarray | None
     mode: str
     output: FrameOutput
 
 
 class EgoAgent:
-    """Runs the tracker frame by frame and remembers its state."""
+    """
+    Runs the pipeline frame by frame and remembers its state.
 
-    def __init__(self, tracker: Tracker, fuses_late: bool, roadside_lifetime_s: float = float('inf')):
+    A frame takes three calls: ``received`` chooses messages, ``step`` makes the result, and ``learn_poses`` does what
+    can wait until the result is on its way.
+    """
+
+    def __init__(self, tracker: Tracker, late: LateFusion | None = None, ego_score_limit: float = 0.0,
+                 only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True):
         """
         Start before the first frame.
 
-        :param fuses_late: boxes may be taken in after the network; their tracks are then kept up in every frame.
-        :param roadside_lifetime_s: of those tracks after the last message, as the network has it for its own.
+        :param late: takes in boxes after the network; its tracks are kept up in every frame.
+        :param ego_score_limit: a fused track whose own score was below counts as known from the roadside only.
+        :param only_live: report no track that ends with the frame; published results of the network have them.
+        :param units: those to listen to. :param fuses_features: otherwise only boxes of their messages are used.
         """
-        self._tracker, self._fuses_late = tracker, fuses_late
+        self._tracker, self._late, self._limit, self._only_live = tracker, late, ego_score_limit, only_live
+        self.units: Mapping[str, UnitPairing] = {unit.unit_id: unit for unit in units}
+        self._fuses_features = fuses_features
         self._poses = MisalignmentEstimator()
-        self._state, self._stamp_ns = tracker.initial(), 0
-        self._late = LateTracker(LateConfig(lifetime_s=roadside_lifetime_s))
-        self._late_state = self._late.initial()
-
-    def misalignment(self, unit_id: str) -> Misalignment | None:
-        """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""
-        return self._poses.estimate(unit_id)
-
-    def check_poses(self, messages: Sequence[RoadsideMessage], corrects_poses: bool) -> None:
-        """
-        Learn of the poses of units after a step, when its result is on the way: some calls look at the map again.
-
-        :param messages: of that step; :param corrects_poses: of the steps to come.
-        """
-        self._poses.update(messages, self._stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
+        self._state = tracker.initial()
+        self._late_state = late.initial() if late else None
+        self._last: tuple[int, Received, bool] | None = None
 
     def warm_up(self, frame: Frame) -> None:
         """Run the network some times without remembering anything."""
         self._tracker.look(warm_up(self._tracker, frame))
 
-    def step(self, frame: Frame, fused: Sequence[RoadsideMessage], late: Sequence[RoadsideMessage],
-             zero_features: bool = False, corrects_poses: bool = False) -> EgoResult:
-        """
-        Process one frame.
+    def restart(self, stamp_ns: int) -> None:
+        """Let the units' messages follow a jump of time to a stamp."""
+        for unit in self.units.values():
+            unit.restart(stamp_ns)
 
-        :param fused: messages whose features the network fuses; :param late: messages of which only boxes are used.
-        :param corrects_poses: use what was learned of the error in a unit's pose.
-        """
-        placed = self._poses.correct(fused) if corrects_poses else fused
-        self._state, output = self._tracker.step(self._state, frame, placed, zero_features)
-        self._stamp_ns = output.stamp_ns
-        tracks, detections, matches = output.tracks[output.live], output.detections, output.matches
-        if output.reset:
-            self._late_state = self._late.initial()
-        if self._fuses_late:
-            infra, infra_ns = Boxes.empty(), np.zeros(0, np.int64)
-            if late:
-                late = self._poses.correct(late) if corrects_poses else late
-                keep = distinct(late)
-                kept = np.concatenate(keep)
-                infra = roadside_boxes(late, output.stamp_ns)[kept]
-                matches += _late_matches(tracks, infra, late, keep)
-                # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
-                may = np.array([m.may_create for m in late for _ in range(len(m.instances))], bool)[kept]
-                infra, infra_ns = infra[may], message_stamps(late)[kept][may]
-                detections, _, _ = fuse_boxes(detections, without_host(infra), self._late.config)
+    def received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> Received:
+        """Return what units sent for a frame; :param map_from_lidar: pose of the vehicle's lidar (4, 4)."""
+        fused, late = [], []
+        for unit in self.units.values():
+            message, has_features = unit.message_for(stamp_ns, map_from_lidar)
+            if message is not None and has_features and self._fuses_features:
+                fused.append(message)
+            elif message is not None and self._late is not None:
+                late.append(message)
+        return Received(tuple(fused), tuple(late))
+
+    def step(self, frame: Frame, received: Received = NOTHING, corrects_poses: bool = False) -> EgoResult:
+        """Process one frame; :param corrects_poses: use what was learned of the error in a unit's pose."""
+        placed = received
+        if corrects_poses:
+            placed = Received(*(tuple(self._poses.correct(m)) for m in (received.fused, received.late)))
+        self._state, output = self._tracker.step(self._state, frame, placed.fused)
+        self._last = output.stamp_ns, received, corrects_poses
+        tracks = output.tracks[output.live] if self._only_live else output.tracks
+        detections, matches, knows_sources = output.detections, output.matches, True
+        if self._late is not None:
+            if output.reset:
+                self._late_state = self._late.restarted(self._late_state)
+            infra = late_boxes(placed.late, output.stamp_ns)
+            matches += _late_matches(tracks, infra, self._late.config.min_gate_m)
+            # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
+            new, new_ns = infra.boxes[infra.may_create], infra.stamp_ns[infra.may_create]
+            detections, _, _ = fuse_boxes(detections, new, self._late.config)
             self._late_state, tracks = self._late.step(
-                self._late_state, tracks, infra, infra_ns, frame.global_from_lidar, output.stamp_ns)
-        mode = 'cooperative' if fused else 'late' if late else 'none'
-        return EgoResult(tracks, detections, matches, mode, output)
+                self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns)
+            knows_sources = self._late.keeps_identities
+        mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
+        return EgoResult(tracks, detections, matches if knows_sources else (),
+                         self._provenance(tracks, matches) if knows_sources else None, mode, output)
+
+    def learn_poses(self) -> None:
+        """
+        Learn of the poses of units from the last step, when its result is on the way: some calls look at the map again.
+
+        Who neither corrects poses nor shows their errors may leave it out.
+        """
+        stamp_ns, received, corrects_poses = self._last
+        self._poses.update(received.messages, stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
+
+    def misalignment(self, unit_id: str) -> Misalignment | None:
+        """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""
+        return self._poses.estimate(unit_id)
+
+    def _provenance(self, tracks: Boxes, matches: Sequence[Match]) -> np.ndarray:
+        """Return whom each track comes from (N,)."""
+        own = {match.track_id: match.ego_score for match in matches}
+
+        def source(track_id: int) -> Provenance:
+            if track_id not in own:
+                return Provenance.ROADSIDE if track_id >= ROADSIDE_FIRST_ID else Provenance.EGO
+            return Provenance.FUSED if own[track_id] >= self._limit else Provenance.ROADSIDE
+        return np.array([source(track_id) for track_id in tracks.track_id.tolist()], np.int64)
 
 
-def _late_matches(tracks: Boxes, infra: Boxes, messages: Sequence[RoadsideMessage],
-                  keep: Sequence[np.ndarray]) -> tuple[Match, ...]:
-    """
-    Return which roadside boxes stand where the vehicle sees an object itself; affinity is certain or none.
-
-    :param infra: boxes of those instances of the messages that ``keep`` lets in, in order.
-    """
-    owners = [(m.unit_id, int(i)) for m, used in zip(messages, keep, strict=True) for i in np.flatnonzero(used)]
-    rows, columns = match_boxes(tracks, infra)
-    return tuple(Match(int(tracks.track_id[r]), *owners[c], int(infra.track_id[c]), 1.0, float(tracks.score[r]))
-                 for r, c in zip(rows, np.asarray(columns, int), strict=True))
+def _late_matches(tracks: Boxes, infra: LateBoxes, min_gate_m: float) -> tuple[Match, ...]:
+    """Return which roadside boxes late fusion takes for which tracks of the vehicle; affinity is certain or none."""
+    return tuple(
+        Match(int(tracks.track_id[row]), *infra.source[column], int(infra.boxes.track_id[column]), 1.0,
+              float(tracks.score[row]))
+        for row, column in zip(*match_boxes(tracks, infra.boxes, min_gate_m), strict=True))

@@ -31,6 +31,8 @@ RULE_GATE_M = 3.5
 """Largest distance of a pair that is associated by distance (9.2)."""
 _OUT_OF_REACH = 1e5
 """Cost of a pair beyond the distance limit: worse than any affinity."""
+Align = Callable[[RoadsideMessage, np.ndarray], AlignedInstances]
+"""(message, which of its instances) -> these in the ego frame, see ``align_message``."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +71,19 @@ class Fusion:
         return Fusion(instances, decoder_scores, none, none, torch.zeros_like(decoder_scores), instances.ref_points)
 
 
-def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], zero_features: bool,
+def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align,
             observe: Observer) -> list[Received]:
     """
     Align messages in ascending unit id, without the host vehicle and instances that two units contribute.
 
-    :param zero_features: replace the received features by zeros before alignment, as if they had been lost on the
-        way; points and poses stay. Shows what the feature content is worth.
+    :param align: see ``Align``.
     """
     ordered = sorted(messages, key=lambda m: m.unit_id)
     received = []
     for message, keep in zip(ordered, distinct(ordered), strict=True):
         indices = np.flatnonzero(keep & usable(network, message))
         if len(indices):
-            aligned = align_message(network, message, indices, zero_features)
+            aligned = align(message, indices)
             observe('aligned', aligned)
             indices = indices[aligned.kept.cpu().numpy()]
             if len(indices):
@@ -112,20 +113,18 @@ def usable(network: CoopTrackNetwork, message: RoadsideMessage) -> np.ndarray:
     return ~is_host(transform_points(message.ego_from_infra, message.instances.boxes.centre))
 
 
-def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray,
-                  zero_features: bool = False) -> AlignedInstances:
+def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
     """Return the chosen instances of a message in the ego frame (8); differentiable in the weights."""
     device = network.query_points.weight.device
     chosen = message.instances[indices]
+    features = (float32(f, device) for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
+    return network.align(*features, float32(chosen.ref_points, device), codes_from_boxes(chosen.boxes).to(device),
+                         float32(message.ego_from_infra, device))
 
-    def tensor(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
-    features = [tensor(f) for f in (chosen.semantic, chosen.motion, chosen.position_embedding)]
-    if zero_features:
-        features = [torch.zeros_like(f) for f in features]
-    told = None if message.alignment_pose is None else tensor(message.alignment_pose)
-    return network.align(*features, tensor(chosen.ref_points), codes_from_boxes(chosen.boxes).to(device),
-                         tensor(message.ego_from_infra), told)
+
+def float32(values: np.ndarray, device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
 
 
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,

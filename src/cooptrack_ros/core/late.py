@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
+from .duplicates import distinct
 from .geometry import transform_boxes
 from .host import is_host
 from .types import Boxes, RoadsideMessage
@@ -47,9 +49,33 @@ def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:
     return Boxes.concatenate(moved)
 
 
-def message_stamps(messages: Sequence[RoadsideMessage]) -> np.ndarray:
-    """Return for each of ``roadside_boxes`` the stamp of its message (N,), nanoseconds."""
-    return np.array([m.stamp_ns for m in messages for _ in range(len(m.instances))], np.int64)
+@dataclass(frozen=True)
+class LateBoxes:
+    """
+    N boxes that units sent, where they are at the time of an ego frame, in its lidar frame.
+
+    ``stamp_ns`` (N,) are those of their messages, ``source`` the unit and the index of the instance of each, and
+    ``may_create`` (N,) tells which may add an object.
+    """
+
+    boxes: Boxes
+    stamp_ns: np.ndarray
+    source: tuple[tuple[str, int], ...]
+    may_create: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of boxes."""
+        return len(self.boxes)
+
+
+def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> LateBoxes:
+    """Return what units say of a frame: what several say of one object once, and never the vehicle itself."""
+    boxes = roadside_boxes(messages, stamp_ns)
+    used = np.concatenate([np.zeros(0, bool), *distinct(messages)]) & ~is_host(boxes.centre)
+    every = [(m, i) for m in messages for i in range(len(m.instances))]
+    chosen = [every[row] for row in np.flatnonzero(used)]
+    return LateBoxes(boxes[used], np.array([m.stamp_ns for m, _ in chosen], np.int64),
+                     tuple((m.unit_id, i) for m, i in chosen), np.array([m.may_create for m, _ in chosen], bool))
 
 
 def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -85,14 +111,9 @@ def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None) -> tu
     return Boxes.concatenate([ego, rest]), rows, columns
 
 
-def without_host(infra: Boxes) -> Boxes:
-    """Return roadside boxes in the ego frame without the host vehicle itself."""
-    return infra[~is_host(infra.centre)]
-
-
 @dataclass(frozen=True)
 class LateState:
-    """Tracks of roadside-only objects in the world, and the time of the last frame."""
+    """Tracks in the world, and the time of the last frame."""
 
     tracks: KalmanState
     stamp_ns: int | None
@@ -100,8 +121,35 @@ class LateState:
     """Stamp of the newest message that spoke of a track, by identity."""
 
 
+class LateFusion(Protocol):
+    """Merges what the vehicle tracks with boxes of units, frame by frame."""
+
+    config: LateConfig
+    keeps_identities: bool
+    """Whether a track of the vehicle comes out under the identity that it goes in with."""
+
+    def initial(self) -> LateState:
+        """Return the state before the first frame."""
+
+    def restarted(self, state: LateState) -> LateState:
+        """Return the state with which to go on after the vehicle's tracker has started anew."""
+
+    def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
+             stamp_ns: int) -> tuple[LateState, Boxes]:
+        """
+        Fuse one frame.
+
+        :param ego: tracks of the ego vehicle; :param infra: roadside boxes that may create objects, both in the ego
+            lidar frame.
+        :param infra_ns: stamps of the messages that the roadside boxes come from (N,).
+        :returns: the new state and all tracks in the ego lidar frame.
+        """
+
+
 class LateTracker:
     """Ego tracks keep their identities; objects that only the roadside sees are tracked in the world frame."""
+
+    keeps_identities = True
 
     def __init__(self, config: LateConfig | None = None, kalman: KalmanConfig | None = None):
         """Take the constants."""
@@ -112,25 +160,19 @@ class LateTracker:
         """Return the state before the first frame."""
         return LateState(initial_state(self.kalman), None)
 
+    def restarted(self, state: LateState) -> LateState:
+        """Return a state without tracks; a new object must not take the number of an old one."""
+        return LateState(replace(initial_state(self.kalman), next_id=state.tracks.next_id), None)
+
     def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
              stamp_ns: int) -> tuple[LateState, Boxes]:
-        """
-        Fuse one frame.
-
-        :param ego: tracks of the ego vehicle; :param infra: roadside boxes, both in the ego lidar frame.
-        :param infra_ns: stamps of the messages that the roadside boxes come from, see ``message_stamps``.
-        :returns: the new state and all tracks in the ego lidar frame.
-        """
+        """Fuse one frame, see ``LateFusion``."""
         elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
         if elapsed is not None and not 0 <= elapsed <= self.config.max_gap_s:
-            # A new object must not take the number of an old one.
-            fresh = replace(initial_state(self.kalman), next_id=state.tracks.next_id)
-            state, elapsed = LateState(fresh, None), None
+            state, elapsed = self.restarted(state), None
         if not len(infra) and not len(state.tracks.track_id):
             # So it is in most frames of a vehicle that fuses features.
             return LateState(replace(state.tracks, frames=state.tracks.frames + 1), stamp_ns), ego
-        others = ~is_host(infra.centre)
-        infra, infra_ns = infra[others], infra_ns[others]
         fused, _, columns = fuse_boxes(ego, infra, self.config)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])
         tracks, reported = step(state.tracks, alone, self.kalman, elapsed)
@@ -152,3 +194,29 @@ class LateTracker:
             if stamp_ns - newest_ns <= self.config.lifetime_s * 1e9:
                 heard[track] = newest_ns
         return heard
+
+
+class FusedBoxTracker:
+    """AB3DMOT over the fused boxes of both sides, as DAIR-V2X does it: all tracks have identities of its own."""
+
+    keeps_identities = False
+
+    def __init__(self, kalman: KalmanConfig | None = None):
+        """Take the constants."""
+        self.config, self.kalman = LateConfig(), kalman or KalmanConfig()
+
+    def initial(self) -> LateState:
+        """Return the state before the first frame."""
+        return LateState(initial_state(self.kalman), None)
+
+    def restarted(self, state: LateState) -> LateState:
+        """Return the same state: its tracks end by their own rule."""
+        return state
+
+    def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
+             stamp_ns: int) -> tuple[LateState, Boxes]:
+        """Fuse one frame, see ``LateFusion``."""
+        fused, _, _ = fuse_boxes(ego, infra, self.config)
+        elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
+        tracks, reported = step(state.tracks, transform_boxes(global_from_lidar, fused), self.kalman, elapsed)
+        return LateState(tracks, stamp_ns), transform_boxes(np.linalg.inv(global_from_lidar), reported)

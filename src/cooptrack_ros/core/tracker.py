@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..model.bev_geometry import BevGeometry, bev_geometry, bev_motion
 from ..model.boxes import denormalize
 from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
@@ -20,11 +18,11 @@ from ..model.preprocess import prepare_image, prepare_projection
 from .config import ModelConfig, TrackerConfig
 from .ego_motion import can_bus, row_vector_pose
 from .flow import FeatureFlow
-from .fusion import Fusion, Observer, adapt, fuse, receive, up_to_date
+from .fusion import Fusion, Observer, adapt, fuse
 from .lifecycle import Instances, RowPose, Support, assign_ids, propagate, survive
 from .query_fusion import fuse_queries
 from .readout import message_of, report
-from .stages import decode, reason, refine
+from .stages import FrameStages, StageClock, TrackerInput, decode, reason, refine
 from .timeline import Moment, continues
 from .types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
 
@@ -47,19 +45,6 @@ class TrackerState:
     """By identity of a live track; on the cooperative side only."""
 
 
-@dataclass(frozen=True)
-class TrackerInput:
-    """A frame as the network takes it."""
-
-    moment: Moment
-    images: Tensor
-    """(V, 3, rows, columns), normalised."""
-    img_from_lidar: np.ndarray
-    """(V, 4, 4) to pixels of ``images``."""
-    bev: Tensor | None = None
-    """(1, cells, C) where the map of this frame is known from an earlier run: pictures are not looked at then."""
-
-
 def seeded_order(count: int, step: int) -> Tensor:
     """Return a random permutation that depends on the step alone."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(step))
@@ -68,23 +53,6 @@ def seeded_order(count: int, step: int) -> Tensor:
 def first_order(count: int, step: int) -> Tensor:
     """Return the learned order."""
     return torch.arange(count)
-
-
-class StageClock:
-    """Adds up the time between marks under their names."""
-
-    def __init__(self, device: torch.device):
-        """Start the clock."""
-        self._synchronize = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def mark(self, stage: str) -> None:
-        """Book the time since the last mark on a stage."""
-        self._synchronize()
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
-        self._last = now
 
 
 class AgentTracker:
@@ -109,11 +77,10 @@ class AgentTracker:
         network = network.to(device).eval()
         arrangements = {'reference': lambda n: n, 'fast': FastNetwork, 'int8': lambda n: Int8Network(n, ranges)}
         self.network = arrangements[execution](network)
-        self.config, self.side, self.flow = config, side, flow
-        self.device = torch.device(device)
+        self.config, self.side, self.device = config, side, torch.device(device)
+        self.stages = FrameStages(self.network, config, side, self.device, flow)
         orders = {'random': seeded_order, 'first_n': first_order}
         self._query_order = query_order or orders[config.behaviour.query_fill]
-        self._geometry: tuple[bytes, BevGeometry] | None = None
         with torch.inference_mode():
             points = self.network.query_points.weight
             self._queries = Instances.new(
@@ -142,23 +109,22 @@ class AgentTracker:
     def _pictures(self, images: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack([prepare_image(image, self.config) for image in images]))
 
-    def step(self, state: TrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = (),
-             zero_features: bool = False) -> tuple[TrackerState, FrameOutput]:
+    def step(self, state: TrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = ()
+             ) -> tuple[TrackerState, FrameOutput]:
         """
         Process one frame; ``state`` stays valid.
 
         :param messages: what roadside units sent, for the cooperative side only; order does not matter.
-        :param zero_features: replace received features by zeros, see ``core.fusion.receive``.
         :raises ValueError: for messages to another side, or a frame that ``prepare`` refuses.
         """
         clock = StageClock(self.device)
         inputs = self.prepare(frame)
         clock.mark('preprocess')
-        return self.advance(state, inputs, messages, zero_features, clock=clock)
+        return self.advance(state, inputs, messages, clock=clock)
 
     @torch.inference_mode()
     def advance(self, state: TrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage] = (),
-                zero_features: bool = False, observe: Observer = lambda name, value: None,
+                observe: Observer = lambda name, value: None,
                 clock: StageClock | None = None) -> tuple[TrackerState, FrameOutput]:
         """
         Process one prepared frame, see ``step``.
@@ -176,11 +142,10 @@ class AgentTracker:
 
         rows = self._fill(self._propagate(state, now, observe), state.step)
         clock.mark('propagate')
-        bev = self._see(inputs, previous, state.bev, observe, clock) if inputs.bev is None else inputs.bev
+        bev = self.stages.encode(inputs, previous, state.bev, observe, clock)
         received = []
         if self.side is Side.COOPERATIVE:
-            current = [up_to_date(self.network, m, now.stamp_ns, self.flow) for m in messages]
-            received = receive(self.network, current, zero_features, observe)
+            received = self.stages.receive(messages, now.stamp_ns, observe)
             clock.mark('alignment')
         joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
         queries = fuse_queries(
@@ -273,33 +238,6 @@ class AgentTracker:
             return self._queries
         order = self._query_order(total, step)[:max(total - len(tracks), 0)].to(self.device)
         return Instances.concatenate([self._queries[order], tracks])
-
-    def _see(self, inputs: TrackerInput, previous: Moment | None, bev: Tensor | None, observe: Observer,
-             clock: StageClock) -> Tensor:
-        features = self.network.image_features(inputs.images[None].to(self.device))
-        observe('features', features)
-        clock.mark('image_features')
-        bev = self._encode(features, inputs, previous, bev, observe)
-        clock.mark('bev_encoder')
-        return bev
-
-    def _encode(self, features: Tensor, inputs: TrackerInput, previous: Moment | None, bev: Tensor | None,
-                observe: Observer) -> Tensor:
-        key = inputs.img_from_lidar.tobytes()
-        if self._geometry is None or self._geometry[0] != key:
-            self._geometry = key, bev_geometry(self.config, self.side, inputs.img_from_lidar, self.device)
-        motion = bev_motion(self.config, self.side, inputs.moment, previous, self.device)
-        if bev is not None:
-            bev = self.network.align_bev(bev, motion)
-        elif self.config.behaviour.first_bev == 'zeros':
-            rows, columns = self.config.bev_size
-            bev = features.new_zeros(1, rows * columns, self.config.embed_dims)
-        observe('geometry', self._geometry[1])
-        observe('motion', motion)
-        observe('aligned_bev', bev)
-        bev = self.network.encode_bev(features, self._geometry[1], motion, bev)
-        observe('bev', bev)
-        return bev
 
     def _output(self, now: Moment, rows: Instances, live: Tensor, instances: InstanceSet,
                 matches: tuple[Match, ...], reset: bool) -> FrameOutput:

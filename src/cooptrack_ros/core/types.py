@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from enum import Enum
+from enum import Enum, IntEnum
 
 import numpy as np
 
@@ -14,6 +14,14 @@ class Side(str, Enum):
     VEHICLE = 'vehicle'
     ROADSIDE = 'roadside'
     COOPERATIVE = 'cooperative'
+
+
+class Provenance(IntEnum):
+    """Who contributed to a track in a frame; lower-case names stand in results, ``wire.tracks`` has the constants."""
+
+    EGO = 0
+    ROADSIDE = 1
+    FUSED = 2
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,6 @@ class RoadsideMessage:
     """4x4 float64: ego lidar point = ego_from_infra @ roadside lidar point (not always rigid)."""
     earlier: tuple[RoadsideMessage, ...] = ()
     """What is known of its messages of the second before, oldest first; only stamps and instances count."""
-    alignment_pose: np.ndarray | None = None
-    """What the latent alignment is told instead of ``ego_from_infra``, in studies of wrong poses only."""
     may_create: bool = True
     """Whether the unit may add objects; otherwise it only takes part in what the vehicle sees itself."""
 

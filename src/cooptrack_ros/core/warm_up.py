@@ -6,6 +6,9 @@ import time
 from dataclasses import replace
 from typing import Any, Protocol
 
+import numpy as np
+
+from .config import ModelConfig
 from .types import Frame, FrameOutput
 
 _FRAMES = 8
@@ -32,3 +35,12 @@ def warm_up(tracker: Steps, frame: Frame) -> Any:
         if time.monotonic() - start > _LONGEST_S:
             break
     return state
+
+
+def blank_frame(config: ModelConfig, num_cameras: int) -> Frame:
+    """Return black pictures of the network's size with a plausible camera, to warm a tracker up."""
+    rows, columns = config.input_size
+    projection = np.eye(4)
+    projection[:3, :3] = [[columns / 2, -columns / 2, 0], [rows / 2, 0, -columns / 2], [1, 0, 0]]
+    image = np.zeros((rows, columns, 3), np.uint8)
+    return Frame('', 0, (image,) * num_cameras, np.stack([projection] * num_cameras), np.eye(4), np.eye(4))

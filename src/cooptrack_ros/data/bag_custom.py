@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from std_msgs.msg import Header
 
-from cooptrack_msgs.msg import Calibration, PairTransform, Track, TrackArray
+from cooptrack_msgs.msg import Calibration, PairTransform, TrackArray
 
-from ..core.types import Match
+from ..core.types import Match, Provenance
 from ..wire.tracks import TrackMeta, encode_tracks
 from .bag_types import MAP_FRAME, AgentNames
 from .dataset import CameraFrame, FrameRecord, SensorFrame
 
 TRUTH_MODE = 'ground_truth'
-_PROVENANCE = {'veh': Track.EGO, 'inf': Track.ROADSIDE, 'coop': Track.FUSED}
+_PROVENANCE = {'veh': Provenance.EGO, 'inf': Provenance.ROADSIDE, 'coop': Provenance.FUSED}
 
 
 def calibration(sensor: SensorFrame, camera: CameraFrame, names: AgentNames, header: Header,
@@ -45,7 +45,7 @@ def ground_truth(record: FrameRecord, names: AgentNames, unit: str) -> TrackArra
 
     :param names: of the agent whose labels these are, a roadside unit or the vehicle (its own or those of the pair).
     """
-    boxes, alone = record.boxes, Track.ROADSIDE if _is_unit(names) else Track.EGO
+    boxes, alone = record.boxes, Provenance.ROADSIDE if _is_unit(names) else Provenance.EGO
     meta = TrackMeta(record.stamp_us * 1000, names.lidar_frame, TRUTH_MODE, '', MAP_FRAME, record.global_from_lidar,
                      record.classes, reset=record.frame_index == 0)
     provenance = np.array([_PROVENANCE.get(side, alone) for side in record.from_side], np.int64)

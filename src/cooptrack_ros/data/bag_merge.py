@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import heapq
 import json
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.interfaces import Connection
+
+from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ..core.errors import UserError
 from ..wire.topics import IMAGE, is_features_topic, is_unit_topic
@@ -26,18 +30,29 @@ def merge_answers(inputs: Path, answers: Path, target: Path) -> None:
     _write(inputs, target, _entries(inputs, 0, lambda topic: True), _entries(answers, 1, lambda topic: True))
 
 
-def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FEATURES_AHEAD_NS) -> None:
+def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FEATURES_AHEAD_NS,
+                   edit: Callable[[bytes], bytes] = lambda data: data) -> None:
     """
     Write a bag that needs no roadside node: the inputs without roadside pictures, and the recorded features.
 
     :param ahead_ns: how much earlier than recorded the features come; 0 to play in real time.
+    :param edit: what becomes of each serialized message with features.
     :raises UserError: if there are no features among the answers.
     """
-    features = sorted(((log_ns - ahead_ns, rank, connection, data) for log_ns, rank, connection, data
+    features = sorted(((log_ns - ahead_ns, rank, connection, edit(data)) for log_ns, rank, connection, data
                        in _entries(answers, 1, is_features_topic)), key=lambda entry: entry[:2])
     if not features:
         raise UserError(f'{answers} holds no roadside features')
     _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_topic(topic, IMAGE)), iter(features))
+
+
+def without_features(data: bytes) -> bytes:
+    """Return a serialized ``InstanceFeatureArray`` with all features, also the embeddings, 0; the rest stays."""
+    message = deserialize_message(data, InstanceFeatureArray)
+    # A compact message has no embeddings: receivers would work them out.
+    message.semantic = message.motion = message.embedding = array('B', bytes(len(message.semantic)))
+    message.embedding_scales = message.semantic_scales
+    return serialize_message(message)
 
 
 def _entries(path: Path, rank: int, is_wanted: Callable[[str], bool]) -> Iterator[_Entry]:

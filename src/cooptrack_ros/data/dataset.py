@@ -114,6 +114,11 @@ class SensorFrame:
         return Frame(self.sequence, self.stamp_us * 1000, images, np.stack(projections), self.ego_from_lidar,
                      self.global_from_ego)
 
+    def frame_without_image(self) -> Frame:
+        """Return the same without images, for a tracker that knows what they show."""
+        return Frame(self.sequence, self.stamp_us * 1000, (), np.zeros((0, 4, 4)), self.ego_from_lidar,
+                     self.global_from_ego)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRecord(SensorFrame):

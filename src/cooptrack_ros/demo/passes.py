@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..data.bag_merge import merge_features
+from ..data.bag_merge import merge_features, without_features
 from .options import COOPERATIVE, REPLAYED, UNIT, DemoOptions, Pass
 from .processes import Process, environment, finish, launch_command, launch_file, tool_command
 
@@ -22,11 +22,14 @@ _ANSWER_S = 60.0
 
 
 def first_pass(options: DemoOptions) -> None:
-    """Run both nodes in lockstep, cooperating; leaves the answers and a bag with the recorded features."""
+    """Run both nodes in lockstep, cooperating; leaves the answers and bags with the recorded features, and without."""
     _run(options, COOPERATIVE, options.bag, options.domain, threading.Event(), lockstep=True, roadside=True)
     target = _features_bag(options)
     shutil.rmtree(target, ignore_errors=True)
-    merge_features(options.bag, options.answers(COOPERATIVE.name), target)
+    answers = options.answers(COOPERATIVE.name)
+    merge_features(options.bag, answers, target)
+    shutil.rmtree(_zeroed_bag(options), ignore_errors=True)
+    merge_features(options.bag, answers, _zeroed_bag(options), edit=without_features)
 
 
 def replayed_passes(options: DemoOptions, done: Callable[[str], None]) -> None:
@@ -42,7 +45,8 @@ def replayed_passes(options: DemoOptions, done: Callable[[str], None]) -> None:
         # Taking from and adding to a list is atomic.
         domain = domains.pop()
         try:
-            _run(options, job, _features_bag(options), domain, stop, lockstep=True, roadside=False)
+            bag = _zeroed_bag(options) if job.zero_features else _features_bag(options)
+            _run(options, job, bag, domain, stop, lockstep=True, roadside=False)
         finally:
             domains.append(domain)
         done(job.name)
@@ -82,14 +86,17 @@ def _features_bag(options: DemoOptions) -> Path:
     return options.answers('features')
 
 
+def _zeroed_bag(options: DemoOptions) -> Path:
+    return options.answers('features_zeroed')
+
+
 def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threading.Event, *, lockstep: bool,
          roadside: bool, limit: int | None = None) -> None:
     target = options.answers(job.name)
     shutil.rmtree(target, ignore_errors=True)
     env = environment(domain, options.logs)
     launch = launch_command(launch_file('demo.launch.xml'), {
-        'weights': options.weights, 'unit': UNIT, 'mode': job.mode, 'zero_features': job.zero_features,
-        'lockstep': lockstep, 'roadside': roadside})
+        'weights': options.weights, 'unit': UNIT, 'mode': job.mode, 'lockstep': lockstep, 'roadside': roadside})
     pace = ['--lockstep'] if lockstep else ['--rate', '1']
     replay = tool_command('replay', bag, *pace, '--record', target, '--timeout', _ANSWER_S,
                           '--json', _report_file(options, job.name),

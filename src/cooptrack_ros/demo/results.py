@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.errors import UserError
 from ..core.geometry import transform_boxes
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from ..data.bag_tracks import PairFrame, Recording, TrackFrame
 from ..data.dataset import FrameRecord, in_classes
 from ..data.folders import open_datasets
@@ -18,11 +18,7 @@ from ..eval.exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
 from ..eval.report import headline, per_class
-from ..viz.scene import Provenance
 from ..viz.story import TrackedFrame
-
-_PROVENANCE = ('ego', 'roadside', 'fused')
-"""Names of the constants of the Track message."""
 
 
 def exchange(name: str, recording: Recording, records: Sequence[FrameRecord],
@@ -51,7 +47,7 @@ def provenance_rows(recording: Recording, records: Sequence[FrameRecord]) -> dic
     for record in records:
         frame = recording.tracks[record.stamp_us * 1000]
         rows[record.token] = [
-            {'tracking_id': str(i), 'provenance': _PROVENANCE[p], **(
+            {'tracking_id': str(i), 'provenance': Provenance(p).name.lower(), **(
                 {'infra_track_id': str(k), 'affinity': round(a, 4)} if k >= 0 else {})}
             for i, p, k, a in zip(frame.tracks.track_id.tolist(), frame.provenance.tolist(),
                                   frame.infra_track_id.tolist(), frame.affinity.tolist())]

@@ -12,6 +12,7 @@ from ..core.geometry import make_pose, rotation_z
 from ..core.link import Link, LinkConfig
 from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from ..core.types import RoadsideMessage
+from .studies import TwoPoseMessage
 
 _HALF_FRAME_NS = 50_000_000
 
@@ -79,7 +80,7 @@ class Channel(LinkConfig):
         if self.noise_scope == 'everywhere':
             return message.placed(wrong, earlier)
         placed, aligned = (pose, wrong) if self.noise_scope == 'alignment' else (wrong, pose)
-        return message.placed(placed, earlier, aligned)
+        return TwoPoseMessage(**vars(message.placed(placed, earlier)), alignment_pose=aligned)
 
 
 def _unplaced(message: RoadsideMessage, number: int) -> UnitMessage:

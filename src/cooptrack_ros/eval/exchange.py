@@ -13,7 +13,7 @@ import numpy as np
 from ..core.config import R50
 from ..core.errors import UserError
 from ..core.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
-from ..core.types import Boxes, Side
+from ..core.types import Boxes, Provenance, Side
 from ..data.dataset import FrameRecord
 from .links import Link, link_rows, provenance_rows
 
@@ -25,7 +25,7 @@ _IDENTITIES = {'ground_truth': ('track_id',), 'predictions': ('tracking_id', 'sc
 _VECTORS = {'translation': 3, 'size': 3, 'rotation': 4}
 _SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}
 """Names in the result for the sides of cooperative labels."""
-_PROVENANCES = ('ego', 'roadside', 'fused')
+_PROVENANCES = tuple(p.name.lower() for p in Provenance)
 
 
 def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, classes: Sequence[str], id_name: str | None,
@@ -74,14 +74,15 @@ class ExchangeBuilder:
             'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {}}
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
-            links: Sequence[Link] | None = None, ego_score_limit: float = 0.0) -> None:
+            links: Sequence[Link] | None = None, provenance: np.ndarray | None = None) -> None:
         """
         Add one frame.
 
         :param tracks: reported tracks, ``detections``: all boxes for mAP (None: the tracks), lidar frame; their labels
             index the classes of the result, those of the record its own.
         :param prefix: makes tokens and scenes of several folders different; may be empty.
-        :param links: what was fused; None if that cannot be told. :param ego_score_limit: see ``provenance_rows``.
+        :param links: what was fused; :param provenance: whom the tracks come from, (N,) of ``Provenance``; both are
+            None if that cannot be told.
         """
         token, scene = prefix + record.token, prefix + record.sequence
         if scene not in self._scenes:
@@ -108,7 +109,10 @@ class ExchangeBuilder:
             reported = {int(r['tracking_id']) for r in self.content['predictions'][token]}
             shown = [link for link in links if link.track_id in reported]
             self.content['links'][token] = link_rows(shown, pose)
-            self.content['provenance'][token] = provenance_rows(sorted(reported), shown, ego_score_limit)
+        if provenance is not None:
+            sources = dict(zip(tracks.track_id.tolist(), provenance.tolist(), strict=True))
+            self.content['provenance'][token] = provenance_rows(
+                {int(r['tracking_id']): sources[int(r['tracking_id'])] for r in self.content['predictions'][token]})
 
     def _predicted(self, record: FrameRecord, boxes: Boxes) -> list[dict]:
         near = in_class_range(boxes, record.ego_from_lidar, self._class_range)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.ego_agent import EgoResult
 from ..core.geometry import transform_points
-from ..core.late import ROADSIDE_FIRST_ID, match_boxes
-from ..core.types import Boxes, FrameOutput, RoadsideMessage
+from ..core.late import roadside_boxes
+from ..core.types import Provenance, RoadsideMessage
 
 
 @dataclass(frozen=True)
@@ -18,28 +19,33 @@ class Link:
     A track and the roadside instance that was fused with it.
 
     ``unit`` is the name of the roadside unit, empty where that is not known.
-    ``position`` (3,) is where the instance stood in the ego lidar frame; ``affinity`` is
-    0..1; ``ego_score`` is what the vehicle alone gave the object.
+    ``position`` (3,) is where the instance stood in the ego lidar frame; ``affinity`` is 0..1.
     """
 
     track_id: int
     position: np.ndarray
     affinity: float
-    ego_score: float
     unit: str = ''
 
 
-def network_links(output: FrameOutput, messages: Sequence[RoadsideMessage]) -> tuple[Link, ...]:
-    """Return what the network fused in one frame, with instances where they were sent, before any compensation."""
-    sent = {m.unit_id: transform_points(m.ego_from_infra, m.instances.boxes.centre) for m in messages}
-    return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.ego_score, m.unit_id)
-                 for m in output.matches)
+def links_of(result: EgoResult, messages: Sequence[RoadsideMessage]) -> tuple[Link, ...] | None:
+    """
+    Return what was fused in one frame, None if tracks have other identities than those that were fused.
 
+    Instances whose features were fused stand where they were sent, before any compensation; boxes of late fusion,
+    where they were at the time of the frame.
 
-def late_links(tracks: Boxes, infra: Boxes, min_gate_m: float) -> tuple[Link, ...]:
-    """Return which roadside boxes late fusion takes for which tracks, both in the ego lidar frame; it has no doubts."""
-    return tuple(Link(int(tracks.track_id[row]), infra.centre[column], 1.0, float(tracks.score[row]))
-                 for row, column in zip(*match_boxes(tracks, infra, min_gate_m), strict=True))
+    :param messages: with the poses that were assumed, before any correction.
+    """
+    if result.provenance is None:
+        return None
+
+    def places(message: RoadsideMessage) -> np.ndarray:
+        if result.mode == 'late':
+            return roadside_boxes([message], result.output.stamp_ns).centre
+        return transform_points(message.ego_from_infra, message.instances.boxes.centre)
+    sent = {message.unit_id: places(message) for message in messages}
+    return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.unit_id) for m in result.matches)
 
 
 def link_rows(links: Iterable[Link], global_from_lidar: np.ndarray) -> list[dict]:
@@ -49,16 +55,7 @@ def link_rows(links: Iterable[Link], global_from_lidar: np.ndarray) -> list[dict
              **({'unit': link.unit} if link.unit else {})} for link in links]
 
 
-def provenance_rows(track_ids: Iterable[int], links: Iterable[Link], ego_score_limit: float) -> list[dict]:
-    """
-    Return from whom each track comes as rows of the exchange format, by the rule of the ego node.
-
-    :param ego_score_limit: a linked track that the vehicle alone scores below is known from the roadside only.
-    """
-    own = {link.track_id: link.ego_score for link in links}
-
-    def source(track_id: int) -> str:
-        if track_id not in own:
-            return 'roadside' if track_id >= ROADSIDE_FIRST_ID else 'ego'
-        return 'fused' if own[track_id] >= ego_score_limit else 'roadside'
-    return [{'tracking_id': str(i), 'provenance': source(i)} for i in track_ids]
+def provenance_rows(sources: Mapping[int, int]) -> list[dict]:
+    """Return from whom each track comes, values of ``Provenance`` by identity, as rows of the exchange format."""
+    return [{'tracking_id': str(track_id), 'provenance': Provenance(source).name.lower()}
+            for track_id, source in sorted(sources.items())]

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import repeat, tee
+from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..core.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from ..core.config import EXECUTIONS, ModelConfig
-from ..core.duplicates import distinct
-from ..core.geometry import transform_boxes
-from ..core.late import LateConfig, LateTracker, fuse_boxes, message_stamps, roadside_boxes, without_host
-from ..core.misalignment import MisalignmentEstimator
-from ..core.tracker import TrackerInput
-from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
+from ..core.ego_agent import EgoResult, Tracker
+from ..core.types import Frame, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.dataset import DataSet, FrameRecord, OpenedData
 from ..model.preprocess import least_size
 from ..model.store import ModelPackage
 from .channel import Channel
+from .ego import MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
 from .exchange import ExchangeBuilder
-from .links import Link, late_links, network_links
+from .links import links_of
 from .selection import Selection, token_prefix
+from .studies import RememberingTracker, SeenInput, StudyStages
 
-MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
-"""
-``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``rule``: cooperative weights, associated by distance;
-``zeroed``: cooperative with received features set to 0;
-``cooperative_alone``: the cooperative weights without any message.
-"""
 Transmit = Callable[[InstanceSet], tuple[InstanceSet, int]]
-_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
 BYTES_PER_BOX = 45
 """What late fusion needs of an instance: nine float32 of the box, score, label and id (baselines.md section 2)."""
 
@@ -104,7 +91,7 @@ class Evaluation:
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path, str], list[tuple[FrameOutput, float]]] = {}
-        self._maps: dict[Path, TrackerInput] | None = {} if keeps_maps else None
+        self._known_bev: dict[Path, dict[tuple[str, int], SeenInput]] | None = {} if keeps_maps else None
 
     def under(self, channel: Channel, corrects_poses: bool, **behaviour: Any) -> Evaluation:
         """Return the same with another link and other switches; what depends on neither is shared."""
@@ -129,18 +116,12 @@ class Evaluation:
             raise ValueError(f"unknown mode '{mode}'; known: {', '.join(MODES)}")
         class_range = self._package.config.class_range_of(Side.VEHICLE)
         builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}', class_range), RunStatistics()
-        side = Side.VEHICLE if mode in _VEHICLE_MODES else Side.COOPERATIVE
-        limit = self._package.config.tracker_of(side).output_threshold
         for folder, dataset in self._datasets:
-            sequence = None
-            for record, messages, output, seconds in self._frames(mode, folder, dataset):
-                if record.sequence != sequence:
-                    sequence, merge = record.sequence, _Merger(mode, self._package.config.behaviour.roadside_lifetime_s)
-                started = time.perf_counter()
-                tracks, detections, links = merge(output, messages, record)
-                statistics.add(output, seconds + time.perf_counter() - started)
+            for record, messages, result, seconds in self._driven(mode, folder, dataset):
+                statistics.add(result.output, seconds)
                 self._count(statistics, messages, mode)
-                builder.add(record, token_prefix(folder, self._datasets), tracks, detections, links, limit)
+                builder.add(record, token_prefix(folder, self._datasets), result.tracks, result.detections,
+                            links_of(result, messages), result.provenance)
                 advance(1)
         return builder.finish(), statistics
 
@@ -158,57 +139,69 @@ class Evaluation:
                 advance(1)
         return builder.finish(), statistics
 
-    def _frames(self, mode: str, folder: Path, dataset: DataSet) -> Iterator[tuple]:
-        """Yield record, messages, output of the ego network and its seconds, frame by frame."""
+    def _driven(self, mode: str, folder: Path, dataset: DataSet) -> Iterator[
+            tuple[FrameRecord, Sequence[RoadsideMessage], EgoResult, float]]:
+        """Yield what arrives in each frame, the vehicle's result, and its seconds; every sequence starts afresh."""
         records = self._selection.records(dataset)
-        listens = mode not in ('none', 'cooperative_alone')
-        # Consumers in step: the network of this frame and the loop below.
-        heard, shown = tee(self._messages(folder, dataset, records) if listens else repeat((), len(records)))
-        if mode in _VEHICLE_MODES:
-            outputs = self._alone(Side.VEHICLE, folder, records)
+        arrived = self._messages(folder, dataset, records) if listens(mode) else repeat((), len(records))
+        corrects = self._corrects_poses and side_of(mode) is Side.COOPERATIVE
+        if side_of(mode) is Side.VEHICLE:
+            tracker, frames = KnownOutputs(), self._known_frames(folder, records)
         else:
-            outputs = self._network(Side.COOPERATIVE, records, heard, zero_features=mode == 'zeroed',
-                                    association='rule' if mode == 'rule' else None)
-        # Strict, so that every generator runs to its end and what it keeps is complete.
-        for record, messages, (output, seconds) in zip(records, shown, outputs, strict=True):
-            yield record, messages, output, seconds
-
-    def _network(self, side: Side, records: list[FrameRecord], heard: Iterable | None = None,
-                 zero_features: bool = False, image: str = 'vehicle',
-                 association: str | None = None) -> Iterator[tuple[FrameOutput, float]]:
-        """Yield output and seconds of a network over records; every sequence starts afresh."""
-        package = self._roadside if side is Side.ROADSIDE else self._package
-        tracker = package.with_behaviour(association=association).tracker(side, execution=self._execution)
-        if side is Side.COOPERATIVE and package.config.behaviour.compensation == 'flow':
-            # That of the units, whose model may be another.
-            tracker.flow = self._roadside.flow()
+            tracker, frames = self._cooperative(mode, folder, records)
         sequence = None
-        for record, messages in zip(records, heard or repeat((), len(records)), strict=True):
+        # Strict, so that every generator runs to its end and what it keeps is complete.
+        for record, messages, (frame, seconds) in zip(records, arrived, frames, strict=True):
             if record.sequence != sequence:
-                state, sequence, poses = tracker.initial(), record.sequence, MisalignmentEstimator()
-            keeps = side is Side.COOPERATIVE and self._maps is not None
-            inputs = self._maps.get(record.cameras[0].image_path) if keeps else None
-            frame = record.frame(image, least_size(package.config)) if inputs is None else None
+                sequence, agent = record.sequence, make_agent(mode, tracker, self._package.config)
+            received = received_in(mode, messages)
             started = time.perf_counter()
-            placed = poses.correct(messages) if self._corrects_poses else messages
-            if keeps:
-                inputs = inputs or tracker.prepare(frame)
-                state, output = tracker.advance(state, inputs, placed, zero_features)
-                self._maps[record.cameras[0].image_path] = replace(inputs, images=inputs.images[:0], bev=state.bev)
-            else:
-                state, output = tracker.step(state, frame, placed, zero_features=zero_features)
-            if self._corrects_poses:
-                poses.update(messages, output.stamp_ns, partial(tracker.look, state), corrects_poses=True)
+            result = agent.step(frame, received, corrects)
+            if corrects:
+                agent.learn_poses()
+            yield record, messages, result, seconds + time.perf_counter() - started
+
+    def _known_frames(self, folder: Path, records: list[FrameRecord]) -> Iterator[tuple[Frame, float]]:
+        """Yield frames with what the vehicle's own network says of them, and the seconds that it took."""
+        for record, (output, seconds) in zip(records, self._alone(Side.VEHICLE, folder, records), strict=True):
+            yield KnownFrame(**vars(record.frame_without_image()), output=output), seconds
+
+    def _cooperative(self, mode: str, folder: Path,
+                     records: list[FrameRecord]) -> tuple[Tracker, Iterator[tuple[Frame, float]]]:
+        """Return the cooperative network, the frames that it needs, and 0 s for each: none was spent on it before."""
+        package = self._package.with_behaviour(association='rule' if mode == 'rule' else None)
+        tracker, known = package.tracker(Side.COOPERATIVE, execution=self._execution), {}
+        if package.config.behaviour.compensation == 'flow':
+            # That of the units, whose model may be another.
+            tracker.stages.flow = self._roadside.flow()
+        StudyStages.put_into(tracker)
+        if self._known_bev is not None:
+            known = self._known_bev.setdefault(folder, {})
+            tracker = RememberingTracker(tracker, known)
+        return tracker, ((record.frame_without_image() if (record.sequence, record.stamp_us * 1000) in known
+                          else record.frame('vehicle', least_size(package.config)), 0.0) for record in records)
+
+    def _network(self, side: Side, records: list[FrameRecord],
+                 image: str = 'vehicle') -> Iterator[tuple[FrameOutput, float]]:
+        """Yield output and seconds of a network that receives nothing; every sequence starts afresh."""
+        package = self._roadside if side is Side.ROADSIDE else self._package
+        tracker, sequence = package.tracker(side, execution=self._execution), None
+        for record in records:
+            if record.sequence != sequence:
+                state, sequence = tracker.initial(), record.sequence
+            frame = record.frame(image, least_size(package.config))
+            started = time.perf_counter()
+            state, output = tracker.step(state, frame)
             yield output, time.perf_counter() - started
 
     def _alone(self, side: Side, folder: Path, records: list[FrameRecord],
                unit: str = '') -> Iterator[tuple[FrameOutput, float]]:
-        """Yield what a network that hears nobody says of pairs; computed once per data set and unit."""
+        """Yield what a network that receives nothing says of pairs; computed once per data set and unit."""
         if (side, folder, unit) in self._known:
             yield from self._known[side, folder, unit]
             return
         outputs = []
-        for result in self._network(side, records, image='infrastructure' if side is Side.ROADSIDE else 'vehicle'):
+        for result in self._network(side, records, 'infrastructure' if side is Side.ROADSIDE else 'vehicle'):
             outputs.append(result)
             yield result
         self._known[side, folder, unit] = outputs
@@ -236,34 +229,3 @@ class Evaluation:
             statistics.instances += len(message.instances)
             statistics.of_unit(message.unit_id).instances += len(message.instances)
             statistics.serialized_bytes += self._transmit(message.instances)[1]
-
-
-class _Merger:
-    """Adds roadside boxes to the ego output after the network, in the modes that fuse late."""
-
-    def __init__(self, mode: str, roadside_lifetime_s: float):
-        self._mode, self._config = mode, LateConfig(lifetime_s=roadside_lifetime_s)
-        self._late = LateTracker(self._config)
-        self._late_state = self._late.initial()
-        self._kalman = DAIR_PLUGIN if mode == 'late_ab3dmot_plugin' else KalmanConfig()
-        self._kalman_state, self._stamp_ns = initial_state(self._kalman), None
-
-    def __call__(self, output: FrameOutput, messages: Sequence[RoadsideMessage],
-                 record: FrameRecord) -> tuple[Boxes, Boxes, tuple[Link, ...] | None]:
-        """Return tracks, detections and links of the frame; None for links: identities are not those of the vehicle."""
-        if not self._mode.startswith('late'):
-            return output.tracks, output.detections, network_links(output, messages)
-        kept = np.concatenate([np.zeros(0, bool), *distinct(messages)])
-        infra, infra_ns = roadside_boxes(messages, output.stamp_ns)[kept], message_stamps(messages)[kept]
-        others = without_host(infra)
-        detections, _, _ = fuse_boxes(output.detections, others, self._config)
-        if self._mode == 'late':
-            self._late_state, tracks = self._late.step(
-                self._late_state, output.tracks, infra, infra_ns, record.global_from_lidar, output.stamp_ns)
-            return tracks, detections, late_links(output.tracks, others, self._config.min_gate_m)
-        boxes, _, _ = fuse_boxes(output.tracks, others, self._config)
-        elapsed = None if self._stamp_ns is None else (output.stamp_ns - self._stamp_ns) / 1e9
-        self._stamp_ns = output.stamp_ns
-        self._kalman_state, tracks = step(
-            self._kalman_state, transform_boxes(record.global_from_lidar, boxes), self._kalman, elapsed)
-        return transform_boxes(np.linalg.inv(record.global_from_lidar), tracks), detections, None

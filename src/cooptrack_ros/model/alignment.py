@@ -63,25 +63,32 @@ class Alignment(nn.Module):
         return torch.block_diag(*blocks), self.translation(ego_from_infra[:3, 3][None])
 
     def forward(self, semantic: Tensor, motion: Tensor, embedding: Tensor, ref_points: Tensor, codes: Tensor,
-                ego_from_infra: Tensor, told: Tensor | None = None) -> AlignedInstances:
+                ego_from_infra: Tensor) -> AlignedInstances:
         """
         Align one message; instances outside the ego range in x or y are dropped.
 
         :param semantic: (M, C), likewise motion and embedding; :param ref_points: (M, 3) in the roadside range;
-        :param codes: (M, 10) in the roadside frame; :param ego_from_infra: (4, 4) float32;
-        :param told: (4, 4) that the latent operator is made of instead, in studies of wrong poses.
+        :param codes: (M, 10) in the roadside frame; :param ego_from_infra: (4, 4) float32.
         """
+        points, codes, kept = self.place(ref_points, codes, ego_from_infra)
+        features = self.features(semantic[kept], motion[kept], embedding[kept], ego_from_infra)
+        return AlignedInstances(*features, points, codes, kept)
+
+    def place(self, ref_points: Tensor, codes: Tensor, ego_from_infra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return points and codes of the instances inside the ego range, and which of the (M,) these are."""
         rotation, offset = ego_from_infra[:3, :3], ego_from_infra[:3, 3]
         points = denormalize(ref_points, self.infra_range) @ rotation.T + offset
         low, high = points.new_tensor(self.ego_range[:2]), points.new_tensor(self.ego_range[3:5])
         kept = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(-1)
-        features = [x[kept] for x in (semantic, motion, embedding)]
-        if self.is_latent:
-            latent = self.latent_pose(ego_from_infra if told is None else told)
-            projections = (self.semantic, self.motion, self.embedding)
-            features = [project(x, *latent) for project, x in zip(projections, features, strict=True)]
-        return AlignedInstances(*features, normalize(points[kept], self.ego_range),
-                                _transform_codes(codes[kept], rotation, offset), kept)
+        return normalize(points[kept], self.ego_range), _transform_codes(codes[kept], rotation, offset), kept
+
+    def features(self, semantic: Tensor, motion: Tensor, embedding: Tensor,
+                 ego_from_infra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the three features (M, C) in the ego domain; :param ego_from_infra: (4, 4) float32."""
+        if not self.is_latent:
+            return semantic, motion, embedding
+        latent = self.latent_pose(ego_from_infra)
+        return self.semantic(semantic, *latent), self.motion(motion, *latent), self.embedding(embedding, *latent)
 
 
 def _transform_codes(codes: Tensor, rotation: Tensor, offset: Tensor) -> Tensor:

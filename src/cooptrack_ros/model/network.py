@@ -108,9 +108,9 @@ class CoopTrackNetwork(nn.Module):
         return self.reasoner.refine(semantic, motion, ref_points)
 
     def align(self, semantic: Tensor, motion: Tensor, embedding: Tensor, ref_points: Tensor, codes: Tensor,
-              ego_from_infra: Tensor, told: Tensor | None = None) -> AlignedInstances:
+              ego_from_infra: Tensor) -> AlignedInstances:
         """Bring received instances (M, ...; no batch) into the ego frame and range; cooperative only."""
-        return self.alignment(semantic, motion, embedding, ref_points, codes, ego_from_infra, told)
+        return self.alignment(semantic, motion, embedding, ref_points, codes, ego_from_infra)
 
     def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
                            infra: AlignedInstances) -> Tensor:

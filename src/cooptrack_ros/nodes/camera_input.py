@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -23,11 +21,10 @@ from ..wire.cameras import (
 )
 from ..wire.errors import WireError
 from ..wire.views import check_size
+from .context import NodeContext
 from .qos import LATCHED, input_qos
 from .silence_watch import WatchedInput
-
-if TYPE_CHECKING:
-    from .node_base import AgentNode
+from .tf_input import TfInput
 
 _TRANSFORM_PATIENCE_S = 0.1
 """How long a picture waits for the transforms of its stamp, in real time."""
@@ -36,41 +33,43 @@ _TRANSFORM_PATIENCE_S = 0.1
 class CameraInput:
     """Keeps calibration or CameraInfo of one camera; its topics stand below ``~/input`` or ``cameras.topics``."""
 
-    def __init__(self, node: AgentNode, name: str = '', model: CameraModel | None = None):
+    def __init__(self, context: NodeContext, base_frame: str, name: str = '', model: CameraModel | None = None):
         """
         Start; a camera that is the only one needs no name.
 
+        :param base_frame: that calibrations must lead to, empty for any.
         :param model: the camera of a file, with which nothing but its pictures is listened to.
         """
-        self._node, self.name, self._is_fixed = node, name, model is not None
-        self._prefix = node.settings.cameras__topics.replace('{name}', name) if name else '~/input'
+        self._context, self._expected_base, self.name, self._is_fixed = context, base_frame, name, model is not None
+        self._tf: TfInput | None = None
+        self._prefix = context.settings.cameras__topics.replace('{name}', name) if name else '~/input'
         self._suffix = f'.{name}' if name else ''
         self.source = f'image{self._suffix}'
         """Name under which its pictures are counted."""
-        self._uses_info = node.settings.camera__source == 'camera_info'
+        self._uses_info = context.settings.camera__source == 'camera_info'
         self._calibration = model
         self._pinhole: Pinhole | None = None
         self._accepted = b''
 
-    def subscribe(self, on_image, qos) -> list:
-        """Listen to the pictures and to what describes them."""
-        node, subscriptions = self._node, []
+    def subscribe(self, on_image, qos, tf: TfInput | None) -> list:
+        """Listen to the pictures and to what describes them; :param tf: needed where CameraInfo is the source."""
+        self._tf, subscribe, subscriptions = tf, self._context.subscribe, []
         if not self._is_fixed:
-            subscriptions.append(node.create_subscription(
-                CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos))
+            subscriptions.append(subscribe(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos,
+                                           f'camera_info{self._suffix}'))
             if not self._uses_info:
-                subscriptions.append(node.create_subscription(
-                    Calibration, f'{self._prefix}/calibration', self._on_calibration, LATCHED))
+                subscriptions.append(subscribe(Calibration, f'{self._prefix}/calibration', self._on_calibration,
+                                               LATCHED, f'calibration{self._suffix}'))
         # Last, because of what has come at once the executor takes that of the first subscription first.
         kind, topic = self._pictures
-        return [*subscriptions, node.create_subscription(kind, topic, on_image, qos)]
+        return [*subscriptions, subscribe(kind, topic, on_image, qos, self.source)]
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
-        settings, (kind, topic) = self._node.settings, self._pictures
+        settings, (kind, topic) = self._context.settings, self._pictures
         qos = input_qos(settings.image__qos)
         pictures = WatchedInput(self.source, 'pictures', topic, kind, qos,
-                                lambda: self._node.health.events(self.source), 'image.qos')
+                                lambda: self._context.health.events(self.source), 'image.qos')
         if self._is_fixed:
             return [pictures]
         described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
@@ -81,7 +80,7 @@ class CameraInput:
     @property
     def _pictures(self) -> tuple[type, str]:
         """Return type and topic of the pictures."""
-        compressed = self._node.settings.image__transport == 'compressed'
+        compressed = self._context.settings.image__transport == 'compressed'
         return ((CompressedImage, f'{self._prefix}/image/compressed') if compressed
                 else (Image, f'{self._prefix}/image'))
 
@@ -102,35 +101,27 @@ class CameraInput:
 
     def waiting(self) -> list[str]:
         """Return what was never received, in words."""
-        received = self._node.health.counts[f'{self.source}.received']
-        missing = [] if received else [f'pictures on {self._node.resolve_topic_name(self._pictures[1])}']
+        received = self._context.health.counts[f'{self.source}.received']
+        missing = [] if received else [f'pictures on {self._context.topic(self._pictures[1])}']
         if not self.is_calibrated:
-            missing.append(f'calibration on {self._node.resolve_topic_name(self._description)}')
+            missing.append(f'calibration on {self._context.topic(self._description)}')
         return missing
 
     def _on_calibration(self, msg: Calibration) -> None:
-        try:
-            calibration = decode_calibration(msg, self._node.settings.image__rectified)
-            expected = self._node.stated_base_frame
-            if expected and calibration.base_frame and calibration.base_frame != expected:
-                raise WireError('wrong_frame', f"base_frame is '{calibration.base_frame}', expected '{expected}'")
-        except WireError as error:
-            self._node.refuse(f'calibration{self._suffix}', error)
-            return
-        with self._node.arrived:
+        calibration, expected = decode_calibration(msg, self._context.settings.image__rectified), self._expected_base
+        if expected and calibration.base_frame and calibration.base_frame != expected:
+            raise WireError('wrong_frame', f"base_frame is '{calibration.base_frame}', expected '{expected}'")
+        with self._context.arrived:
             self._calibration = calibration
-            self._node.arrived.notify_all()
+            self._context.arrived.notify_all()
 
     def _on_camera_info(self, msg: CameraInfo) -> None:
-        try:
-            if self._uses_info:
-                self._take_camera_info(msg)
-                return
-            check_camera_info(msg)
-            if self._calibration is not None:
-                check_agreement(msg, self._calibration)
-        except WireError as error:
-            self._node.refuse(f'camera_info{self._suffix}', error)
+        if self._uses_info:
+            self._take_camera_info(msg)
+            return
+        check_camera_info(msg)
+        if self._calibration is not None:
+            check_agreement(msg, self._calibration)
 
     def _take_camera_info(self, msg: CameraInfo) -> None:
         msg.header.stamp = Time()
@@ -138,10 +129,10 @@ class CameraInput:
         # It comes with every picture and hardly ever changes.
         if content == self._accepted:
             return
-        pinhole = decode_camera_info(msg, self._node.settings.image__rectified)
-        with self._node.arrived:
+        pinhole = decode_camera_info(msg, self._context.settings.image__rectified)
+        with self._context.arrived:
             self._pinhole, self._accepted = pinhole, content
-            self._node.arrived.notify_all()
+            self._context.arrived.notify_all()
 
     def model_for(self, message: CompressedImage | Image, picture: Picture) -> CameraModel:
         """
@@ -152,7 +143,7 @@ class CameraInput:
         """
         stamp = stamp_ns(message.header.stamp)
         patience = _TRANSFORM_PATIENCE_S if self._uses_info and self.is_calibrated else 0.0
-        model = self._node.wait_for(lambda: self._model_at(stamp), patience)
+        model = self._context.wait_for(lambda: self._model_at(stamp), patience)
         if model is None:
             raise self._missing()
         check_size(picture, model)
@@ -162,16 +153,16 @@ class CameraInput:
     def _model_at(self, stamp: int) -> CameraModel | None:
         if not self._uses_info or self._pinhole is None:
             return self._calibration
-        lidar, base = self._node.settings.lidar_frame, self._node.stated_base_frame
-        transforms = [self._node.tf.lookup(frame, lidar, stamp) for frame in (self._pinhole.camera_frame, base)]
+        lidar, base = self._context.settings.lidar_frame, self._expected_base
+        transforms = [self._tf.lookup(frame, lidar, stamp) for frame in (self._pinhole.camera_frame, base)]
         if any(t is None for t in transforms):
             return None
         return self._pinhole.mounted(*transforms, lidar, base)
 
     def _missing(self) -> WireError:
         if self.is_calibrated:
-            frames = f"'{self._pinhole.camera_frame}' or '{self._node.stated_base_frame}'"
-            return self._node.tf.missing(frames, self._node.settings.lidar_frame)
+            frames = f"'{self._pinhole.camera_frame}' or '{self._expected_base}'"
+            return self._tf.missing(frames, self._context.settings.lidar_frame)
         kind = 'CameraInfo' if self._uses_info else 'Calibration'
         return WireError('missing_calibration', f'no {kind} was received on '
-                         + self._node.resolve_topic_name(self._description))
+                         + self._context.topic(self._description))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 from rclpy.exceptions import InvalidTopicNameException
@@ -20,10 +19,9 @@ from ..wire.pictures import picture_time_ns
 from ..wire.views import Views, views_of
 from .camera_files import read_cameras
 from .camera_input import CameraInput
+from .context import ImageJob, NodeContext
 from .silence_watch import WatchedInput
-
-if TYPE_CHECKING:
-    from .node_base import AgentNode, ImageJob
+from .tf_input import TfInput
 
 _QUEUE = 10
 """Pictures per camera that wait for others."""
@@ -69,16 +67,18 @@ class CameraRig:
     The anchor is the camera that is named first; its stamp is that of the frame.
     """
 
-    def __init__(self, node: AgentNode, names: list[str]):
+    def __init__(self, context: NodeContext, names: list[str], base_frame: str):
         """
         Start without pictures.
 
+        :param base_frame: that calibrations must lead to, empty for any.
         :raises UserError: if cameras come from files and one cannot be used.
         """
-        self._node = node
-        models = read_cameras(node, names) if node.settings.camera__source == 'file' else [None] * len(names)
-        self._cameras = [CameraInput(node, name, model) for name, model in zip(names, models, strict=True)]
-        tolerance_s = node.settings.cameras__tolerance_ms / 1e3
+        self._context, settings = context, context.settings
+        models = read_cameras(context, names, base_frame) if settings.camera__source == 'file' else [None] * len(names)
+        self._cameras = [CameraInput(context, base_frame, name, model)
+                         for name, model in zip(names, models, strict=True)]
+        tolerance_s = settings.cameras__tolerance_ms / 1e3
         self._anchors = AnchorFrames(tolerance_s)
         self._filters = [SimpleFilter() for _ in names]
         self._synchronizer = ApproximateTimeSynchronizer(self._filters, _QUEUE, tolerance_s)
@@ -106,38 +106,34 @@ class CameraRig:
         """Return the topics whose silence is to be explained."""
         return [watched for camera in self._cameras for watched in camera.watched()]
 
-    def subscribe(self, put: Callable[[tuple], None], qos) -> list:
+    def subscribe(self, put: Callable[[tuple], None], qos, tf: TfInput | None) -> list:
         """
         Listen to all cameras.
 
-        :param put: takes the picture messages of a frame.
+        :param put: takes the picture messages of a frame; :param tf: see ``CameraInput.subscribe``.
         """
         self._put = put
         callback = self._on_one if len(self) == 1 else self._on_picture
         return [subscription for i, camera in enumerate(self._cameras)
-                for subscription in camera.subscribe(partial(callback, i), qos)]
+                for subscription in camera.subscribe(partial(callback, i), qos, tf)]
 
     def _on_one(self, index: int, msg: CompressedImage | Image) -> None:
-        self._node.health.count(f'{self._cameras[index].source}.received')
+        self._context.health.count(f'{self._cameras[index].source}.received')
         self._put((msg,))
 
     def _on_picture(self, index: int, msg: CompressedImage | Image) -> None:
         camera = self._cameras[index]
-        self._node.health.count(f'{camera.source}.received')
-        try:
-            stamp = picture_time_ns(msg)
-        except WireError as error:
-            self._node.refuse(camera.source, error)
-            return
+        self._context.health.count(f'{camera.source}.received')
+        stamp = picture_time_ns(msg)
         # After time was set back, pictures from before would crowd out the new ones.
         queue = self._synchronizer.queues[index]
         for old in [s for s in queue if s > stamp + JUMP_S * 1e9]:
             del queue[old]
         if index == 0:
             for _ in range(self._anchors.add(stamp)):
-                self._node.refuse('image', WireError(
+                self._context.refuse('image', WireError(
                     'missing_camera', f"a picture of '{camera.name}' stayed without those of all other cameras within "
-                    f'{self._node.settings.cameras__tolerance_ms:g} ms'))
+                    f'{self._context.settings.cameras__tolerance_ms:g} ms'))
         self._filters[index].signalMessage(msg)
 
     def _on_set(self, *messages: CompressedImage | Image) -> None:

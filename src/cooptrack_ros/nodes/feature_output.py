@@ -10,15 +10,15 @@ from cooptrack_msgs.msg import InstanceFeatureArray
 from ..core.types import FrameOutput, Side
 from ..model.store import ModelPackage
 from ..wire.features import FeatureMeta, encode_instances, sendable
+from ..wire.public_tracks import PublicTracks
 from ..wire.views import Views
-from .outputs import TrackOutput
 from .settings import RoadsideSettings
 
 
 class FeatureOutput:
     """Turns what the tracker of a unit says into messages, one after the other."""
 
-    def __init__(self, package: ModelPackage, tracks: TrackOutput, new_session: Callable[[], int]):
+    def __init__(self, package: ModelPackage, tracks: PublicTracks, new_session: Callable[[], int]):
         """
         Start a session.
 

@@ -10,10 +10,10 @@ from ..core.colour import PROVENANCE_COLOURS, Colour, identity_colour
 from ..core.late import roadside_boxes
 from ..core.trails import Trails
 from ..core.types import Boxes, Match, RoadsideMessage
+from ..wire.arrays import header_of
 from ..wire.marker_board import MarkerBoard
 from ..wire.markers import link_markers, received_markers, track_markers, trail_markers
 from ..wire.tracks import TrackMeta
-from .node_base import header_of
 from .settings import CommonSettings
 
 
@@ -31,7 +31,7 @@ class MarkerOutput:
         Publish one frame if somebody listens: hundreds of markers cost more time than the tracks themselves.
 
         :param tracks: N tracks in the lidar frame under their public identities.
-        :param provenance: (N,) Track constants; :param matches: by public identity.
+        :param provenance: (N,) of ``Provenance``; :param matches: by public identity.
         :param messages: what was received; it is shown where it is at the time of the frame.
         """
         if meta.reset:

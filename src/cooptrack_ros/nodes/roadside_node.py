@@ -7,16 +7,19 @@ import time
 
 import numpy as np
 
-from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray, UnitInfo
+from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 
-from ..core.types import FrameOutput, Side
-from ..core.warm_up import warm_up
+from ..core.types import FrameOutput, Provenance, Side
+from ..core.warm_up import blank_frame, warm_up
 from ..model.store import ModelPackage
+from ..wire.arrays import header_of
+from ..wire.public_tracks import PublicTracks
 from ..wire.topics import INFO, features_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
+from .context import ImageJob
 from .feature_output import FeatureOutput
-from .node_base import AgentNode, ImageJob, blank_frame, header_of, run_nodes
+from .node_base import AgentNode, run_nodes
 from .outputs import TrackOutput
 from .qos import LATCHED, features_qos
 from .settings import RoadsideSettings
@@ -48,8 +51,9 @@ class RoadsideNode(AgentNode):
         self._state = self._tracker.initial()
         warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
         seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
-        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, seen_score)
-        self._sender = FeatureOutput(package, self._output, lambda: secrets.randbits(63))
+        self._tracks = PublicTracks(seen_score)
+        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
 
     @property
     def stated_base_frame(self) -> str:
@@ -64,8 +68,9 @@ class RoadsideNode(AgentNode):
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
                          views.base_from_lidar, self._config.class_names, output.reset)
         shown = output.tracks[output.live & (output.tracks.score >= self.settings.output__min_score)]
-        published = self._output.publish(shown, meta, (), alone=Track.ROADSIDE)
-        self.publish_latency(job, output.stage_seconds, started)
+        published = self._tracks.compose(shown, np.full(len(shown), Provenance.ROADSIDE), (), meta)
+        self._output.publish(published)
+        self.latency.publish(job, output.stage_seconds, started)
         self._output.show(published, meta, self.settings)
         self.health.count('frames.processed')
         return published.message

@@ -84,7 +84,6 @@ class EgoSettings(CommonSettings):
                                   choices=('auto', 'cooperative', 'rule', 'late', 'none'))
     fusion__correct_pose: bool = parameter(
         False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
-    fusion__zero_features: bool = parameter(False, 'replace received features by zeros (ablation)', live=True)
     fusion__compensation: str = COMPENSATION.field(
         default='model', choices=('model', *COMPENSATION.choices),
         description=f'{COMPENSATION.description}; model: as the card of the model says')

@@ -14,41 +14,43 @@ from ..core.anchors import JUMP_S
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
 from ..wire.poses import decode_transform
+from .context import NodeContext
 
 
 class _Listener(TransformListener):
     """Says what came."""
 
-    def __init__(self, buffer: Buffer, node: Node, before: Callable[[object], None], after: Callable[[], None]):
-        self._before, self._after = before, after
+    def __init__(self, buffer: Buffer, node: Node, context: NodeContext, before: Callable[[object], None]):
+        self._context, self._before = context, before
+        self._dynamic = context.guarded(self._take, '/tf', '/tf')
+        self._static = context.guarded(super().static_callback, '/tf_static', '/tf_static')
         super().__init__(buffer, node)
+
+    def _take(self, data) -> None:
+        self._before(data)
+        super().callback(data)
 
     def callback(self, data) -> None:
         """Store transforms."""
-        self._before(data)
-        super().callback(data)
-        self._after()
+        self._dynamic(data)
+        self._context.notify()
 
     def static_callback(self, data) -> None:
         """Store static transforms."""
-        super().static_callback(data)
-        self._after()
+        self._static(data)
+        self._context.notify()
 
 
 class TfInput:
     """The tree of frames as far as it is known; a transform that is not known is never guessed."""
 
-    def __init__(self, node: Node, on_news: Callable[[], None]):
-        """
-        Start to listen.
-
-        :param on_news: called after every message, to wake up who waits.
-        """
+    def __init__(self, node: Node, context: NodeContext):
+        """Start to listen with a node, which the listener of ROS needs as a whole; who waits is woken up by news."""
         self._buffer = Buffer(node=node)
         self._lock = threading.Lock()
         self._newest: dict[str, int] = {}
         """Stamps of dynamic transforms by child frame, of the present pass of a bag."""
-        self._listener = _Listener(self._buffer, node, self._follow, on_news)
+        self._listener = _Listener(self._buffer, node, context, self._follow)
         self.problem = 'nothing was received on /tf or /tf_static'
         """Why the last look-up found nothing."""
 

@@ -43,27 +43,15 @@ class Worker:
                 self._on_next(job)
             self._condition.notify_all()
 
-    def stop(self, also_wake: threading.Condition | None = None) -> None:
-        """
-        Finish the job at hand, forget the others, and end the thread.
-
-        :param also_wake: what the job at hand may be waiting for.
-        """
+    def stop(self) -> None:
+        """Finish the job at hand, forget the others, and end the thread."""
         with self._condition:
             self._running = False
             self._jobs.clear()
             self._condition.notify_all()
-        if also_wake is not None:
-            with also_wake:
-                also_wake.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
         self._thread = None
-
-    @property
-    def running(self) -> bool:
-        """Tell whether the thread is meant to run; long jobs ask this."""
-        return self._running
 
     def _loop(self) -> None:
         while True:

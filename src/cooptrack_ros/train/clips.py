@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.errors import UserError
-from ..core.tracker import TrackerInput
+from ..core.stages import TrackerInput
 from ..core.types import Boxes, InstanceSet, RoadsideMessage, Side
 from ..data.dataset import FrameRecord, OpenedData, in_classes, recordings
 from ..model.preprocess import least_size

@@ -7,8 +7,8 @@ import torch
 
 from ..core.config import ModelConfig
 from ..core.ego_motion import can_bus
+from ..core.stages import TrackerInput
 from ..core.timeline import Moment
-from ..core.tracker import TrackerInput
 from ..core.types import Boxes, Frame
 from ..model.boxes import codes_from_boxes
 from ..model.preprocess import fit_image, normalize_image, prepare_projection

@@ -13,8 +13,8 @@ from ..core.config import ModelConfig
 from ..core.fusion import Fusion, Observer, adapt, aggregate, align_message, match_instances, up_to_date, usable
 from ..core.lifecycle import Instances, RowPose, propagate
 from ..core.query_fusion import join_queries
+from ..core.stages import TrackerInput
 from ..core.timeline import Moment, continues
-from ..core.tracker import TrackerInput
 from ..core.types import RoadsideMessage, Side
 from ..model.bev_geometry import bev_geometry, bev_motion
 from ..model.boxes import denormalize

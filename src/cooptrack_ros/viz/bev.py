@@ -7,9 +7,9 @@ import numpy as np
 
 from ..core.colour import ROADSIDE_COLOUR, TRUTH_COLOUR
 from ..core.geometry import box_corners, transform_points
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from .draw import bgr, bgr_of, dashed, fill, polyline, text
-from .scene import Provenance, Scene
+from .scene import Scene
 
 _BACKGROUND = (34, 30, 28)
 _RING = (66, 62, 58)

@@ -12,11 +12,11 @@ from PIL import Image
 
 from ..core.colour import NUM_COLOURS
 from ..core.geometry import transform_boxes
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from .bev import UNIT_COLOUR, draw_bev
 from .draw import bgr_of, text
 from .overlay import draw_boxes
-from .scene import Camera, Provenance, Scene
+from .scene import Camera, Scene
 
 _HEADER_PX = 34
 _TRUTH = (200, 200, 200)

@@ -9,9 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from ..core.geometry import heading, rotation_from_quaternion, transform_boxes
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from ..data.dataset import FrameRecord
-from .scene import Provenance
 from .story import TrackedFrame
 
 

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import numpy as np
 
 from ..core.types import Boxes
-
-
-class Provenance(IntEnum):
-    """Who contributed to a track in this frame; the numbers are those of the Track message."""
-
-    EGO = 0
-    ROADSIDE = 1
-    FUSED = 2
 
 
 @dataclass(frozen=True)
@@ -40,8 +31,8 @@ class Scene:
     """
     One frame in the ego lidar frame (x forward, y left, metres).
 
-    ``provenance`` (N,) goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row of ``infra``) that were
-    fused; ``infra`` are the received boxes of all ``units``, already in the ego frame.
+    ``provenance`` (N,) of ``core.types.Provenance`` goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row
+    of ``infra``) that were fused; ``infra`` are the received boxes of all ``units``, already in the ego frame.
     ``world_from_ego_lidar`` serves the trails.
     """
 

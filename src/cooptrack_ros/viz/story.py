@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.geometry import transform_boxes
-from ..core.types import Boxes
+from ..core.types import Boxes, Provenance
 from ..data.dataset import FrameRecord, SensorFrame
-from .scene import Camera, Provenance, RoadsideUnit, Scene
+from .scene import Camera, RoadsideUnit, Scene
 
 TRAIL_FRAMES = 20
 """Frames of the past that a trail shows."""

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 
 import numpy as np
+from std_msgs.msg import Header
 
 from .errors import WireError
 
@@ -68,3 +69,10 @@ def is_time(stamp) -> bool:
 def set_stamp(stamp, nanoseconds: int) -> None:
     """Write nanoseconds into a builtin_interfaces/Time."""
     stamp.sec, stamp.nanosec = divmod(int(nanoseconds), 1_000_000_000)
+
+
+def header_of(nanoseconds: int, frame_id: str) -> Header:
+    """Return a header with a stamp in nanoseconds."""
+    header = Header(frame_id=frame_id)
+    set_stamp(header.stamp, nanoseconds)
+    return header

@@ -10,8 +10,10 @@ import numpy as np
 from cooptrack_msgs.msg import Track, TrackArray
 
 from ..core.ego_agent import EgoResult
-from ..core.types import Boxes, Frame, Match, RoadsideMessage
+from ..core.types import Boxes, Frame, Match, Provenance, RoadsideMessage
 from .arrays import set_stamp
+
+_PROVENANCE = {Provenance.EGO: Track.EGO, Provenance.ROADSIDE: Track.ROADSIDE, Provenance.FUSED: Track.FUSED}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
     """
     Return the message of one frame.
 
-    :param age_s: (N,) seconds since the first frame of each identity; :param provenance: (N,) Track constants.
+    :param age_s: (N,) seconds since the first frame of each identity; :param provenance: (N,) of ``Provenance``.
     :param matches: by track id, what was fused into it in this frame; :param missed_frames: (N,), None for zeros.
     """
     msg = TrackArray()
@@ -75,8 +77,8 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
 def _track(number: int, label: int, score: float, provenance: int, age_s: float, missed: int, centre: list[float],
            size: list[float], sine: float, cosine: float, velocity: list[float], has_velocity: bool,
            match: Match | None, class_names: Sequence[str]) -> Track:
-    track = Track(id=number, label=label, class_name=class_names[label], score=score, provenance=provenance,
-                  age_s=age_s, missed_frames=missed, has_velocity=has_velocity)
+    track = Track(id=number, label=label, class_name=class_names[label], score=score, age_s=age_s,
+                  provenance=_PROVENANCE[provenance], missed_frames=missed, has_velocity=has_velocity)
     position, orientation = track.pose.position, track.pose.orientation
     position.x, position.y, position.z = centre
     orientation.z, orientation.w = sine, cosine

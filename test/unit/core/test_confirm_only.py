@@ -10,6 +10,8 @@ from test_late import cars
 
 from cooptrack_ros.core.duplicates import distinct
 from cooptrack_ros.core.ego_agent import EgoAgent
+from cooptrack_ros.core.late import LateTracker
+from cooptrack_ros.core.pairing import Received
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage, Side
 
 
@@ -57,7 +59,7 @@ class OneCar:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Return the car."""
         tracks = cars((10, 0))
         return None, FrameOutput(frame.stamp_ns, tracks, np.ones(1, bool), tracks, InstanceSet.empty(4), (), False, {})
@@ -75,10 +77,11 @@ def boxes_of(*xy, score=0.8, unit='u', may_create=True):
 
 @pytest.mark.parametrize(('may_create', 'expected'), [(True, 2), (False, 1)])
 def test_late_fusion_shows_its_own_objects_only_with_trust(may_create, expected):
-    agent = EgoAgent(OneCar(), fuses_late=True)
+    agent = EgoAgent(OneCar(), LateTracker())
     for index in range(5):
         message = boxes_of((10.2, 0), (40, 10), may_create=may_create)
-        result = agent.step(make_frame(index), [], [dataclasses.replace(message, stamp_ns=index * 100_000_000)])
+        result = agent.step(
+            make_frame(index), Received(late=(dataclasses.replace(message, stamp_ns=index * 100_000_000),)))
     assert len(result.tracks) == len(result.detections) == expected
     assert [m.infra_index for m in result.matches] == [0]
 
@@ -91,6 +94,6 @@ def test_a_box_of_it_never_pushes_out_that_of_another_unit():
 
 
 def test_no_late_message_is_as_before():
-    agent = EgoAgent(OneCar(), fuses_late=True)
-    assert len(agent.step(make_frame(0), [], []).tracks) == 1
-    assert isinstance(agent.step(make_frame(1), [], [boxes_of(may_create=False)]).tracks, Boxes)
+    agent = EgoAgent(OneCar(), LateTracker())
+    assert len(agent.step(make_frame(0)).tracks) == 1
+    assert isinstance(agent.step(make_frame(1), Received(late=(boxes_of(may_create=False),))).tracks, Boxes)

@@ -10,7 +10,8 @@ from cooptrack_ros.core.duplicates import distinct
 from cooptrack_ros.core.ego_agent import EgoAgent
 from cooptrack_ros.core.giou import giou_3d
 from cooptrack_ros.core.late import ROADSIDE_FIRST_ID, LateTracker, fuse_boxes, roadside_boxes
-from cooptrack_ros.core.types import Boxes, Frame, FrameOutput, InstanceSet, RoadsideMessage
+from cooptrack_ros.core.pairing import Received
+from cooptrack_ros.core.types import Boxes, Frame, FrameOutput, InstanceSet, Provenance, RoadsideMessage
 
 
 def cars(*xy, label=0, score=0.8, first_id=1):
@@ -92,9 +93,12 @@ def test_late_fusion_shows_what_only_the_roadside_sees_under_ids_of_its_own():
 
 
 def test_the_host_vehicle_seen_by_the_roadside_is_no_object():
-    tracker = LateTracker()
-    _, tracks = tracker.step(tracker.initial(), Boxes.empty(), cars((0.5, 0.2)), np.zeros(1, int), np.eye(4), 0)
-    assert len(tracks) == 0
+    boxes = cars((0.5, 0.2), (30, 0))
+    message = RoadsideMessage('rsu_1', 0, replace(InstanceSet.empty(0), boxes=boxes), np.eye(4))
+    result = EgoAgent(SeesNothing(), LateTracker()).step(
+        Frame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4)), Received(late=(message,)))
+    assert result.tracks.centre[:, 0].tolist() == result.detections.centre[:, 0].tolist() == [30]
+    assert result.provenance.tolist() == [Provenance.ROADSIDE]
 
 
 def box(x, y=0.0, z=0.0, yaw=0.0, size=(1.0, 1.0, 1.0)):
@@ -206,8 +210,8 @@ def test_what_two_units_see_counts_once():
     messages = [sent('a', 30.0, 0.5), sent('b', 30.5, 0.8), sent('c', 40.0, 0.3)]
     assert [k.tolist() for k in distinct(messages)] == [[False], [True], [True]]
     frame = Frame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4))
-    agent = EgoAgent(SeesNothing(), fuses_late=True)
-    result = agent.step(frame, [], messages)
+    agent = EgoAgent(SeesNothing(), LateTracker())
+    result = agent.step(frame, Received(late=tuple(messages)))
     assert sorted(result.tracks.centre[:, 0].round(1).tolist()) == [30.5, 40.0]
 
 
@@ -217,7 +221,7 @@ class SeesNothing:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Report nothing."""
         nothing = Boxes.empty()
         return None, FrameOutput(frame.stamp_ns, nothing, np.zeros(0, bool), nothing, InstanceSet.empty(0), (), False)

@@ -8,8 +8,9 @@ from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 from test_confirm_only import OneCar, boxes_of
 
 from cooptrack_ros.core.ego_agent import EgoAgent
-from cooptrack_ros.core.late import ROADSIDE_FIRST_ID
+from cooptrack_ros.core.late import ROADSIDE_FIRST_ID, LateConfig, LateTracker
 from cooptrack_ros.core.lifecycle import Support
+from cooptrack_ros.core.pairing import Received
 from cooptrack_ros.core.types import Side
 
 MS = 1_000_000
@@ -69,10 +70,10 @@ def test_a_track_that_the_vehicle_sees_needs_no_messages():
 
 def shown_late(lifetime_s, sent_ms):
     """Return whether late fusion shows a car that only a unit sees; ``sent_ms``: stamp of the message of each frame."""
-    agent, shown = EgoAgent(OneCar(), True, lifetime_s), []
+    agent, shown = EgoAgent(OneCar(), LateTracker(LateConfig(lifetime_s=lifetime_s))), []
     for i, stamp_ms in enumerate(sent_ms):
         messages = [] if stamp_ms is None else [dataclasses.replace(boxes_of((40, 10)), stamp_ns=stamp_ms * MS)]
-        tracks = agent.step(make_frame(i), [], messages).tracks
+        tracks = agent.step(make_frame(i), Received(late=tuple(messages))).tracks
         shown.append(bool((tracks.track_id >= ROADSIDE_FIRST_ID).any()))
     return shown
 

@@ -9,6 +9,7 @@ from small_tracker import MANY, make_frame, make_message, make_tracker
 from cooptrack_ros.core.ego_agent import EgoAgent
 from cooptrack_ros.core.geometry import make_pose, rotation_z, transform_points
 from cooptrack_ros.core.misalignment import MisalignmentEstimator, Pairs, fit
+from cooptrack_ros.core.pairing import Received
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, OwnView, RoadsideMessage, Side
 
 FRAME_NS = 100_000_000
@@ -141,7 +142,7 @@ class OneSided:
     def initial(self):
         """Return no state."""
 
-    def step(self, state, frame, messages=(), zero_features=False):
+    def step(self, state, frame, messages=()):
         """Remember the message as the state."""
         self.heard.append(messages[0].ego_from_infra)
         self.frame += 1
@@ -159,14 +160,14 @@ def test_the_ego_vehicle_corrects_if_asked_to():
     true = assumed @ make_pose(rotation_z(np.deg2rad(1.0)), np.zeros(3))
     points = spread_points(np.random.default_rng(0), 5)
     tracker = OneSided(true)
-    agent = EgoAgent(tracker, fuses_late=False)
-    sent = message(points, assumed)
+    agent = EgoAgent(tracker)
+    sent = Received((message(points, assumed),))
     for _ in range(100):
-        agent.step(SimpleNamespace(), [sent], [])
-        agent.check_poses([sent], corrects_poses=False)
+        agent.step(SimpleNamespace(), sent)
+        agent.learn_poses()
     assert all(np.array_equal(pose, assumed) for pose in tracker.heard)
     assert np.rad2deg(agent.misalignment('rsu').yaw_rad) == pytest.approx(1.0, abs=0.2)
-    agent.step(SimpleNamespace(), [sent], [], corrects_poses=True)
+    agent.step(SimpleNamespace(), sent, corrects_poses=True)
     far = np.array([[60.0, 0, 0]])
     off = np.linalg.norm(transform_points(tracker.heard[-1], far) - transform_points(true, far))
     assert off < 0.3 < 1.0 < np.linalg.norm(transform_points(assumed, far) - transform_points(true, far))

@@ -89,18 +89,14 @@ def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config,
     assert taken or config.behaviour.max_match_distance_m == float('inf')
 
 
-@pytest.mark.parametrize('case', ['no messages', 'messages now and then', 'no right to create', 'told another pose',
-                                  'features lost'])
+@pytest.mark.parametrize('case', ['no messages', 'messages now and then', 'no right to create'])
 def test_special_messages_have_the_same_effect(case):
     trackers = make_trackers(OWN, Side.COOPERATIVE, fixed=True)
-    changes = {'no right to create': {'may_create': False},
-               'told another pose': {'alignment_pose': np.diag([-1.0, -1, 1, 1])}}.get(case, {})
-    source = messages_of(OWN, 2, **changes)
+    source = messages_of(OWN, 2, may_create=case != 'no right to create')
     states = [t.initial() for t in trackers]
     for index, frame in enumerate(frames_with_a_gap()):
         given = [] if case == 'no messages' or (case == 'messages now and then' and index % 2) else source(frame)
-        results = [t.step(s, frame, given, case == 'features lost')
-                   for t, s in zip(trackers, states, strict=True)]
+        results = [t.step(s, frame, given) for t, s in zip(trackers, states, strict=True)]
         states = [state for state, _ in results]
         assert_same(results[1][1], results[0][1])
 
@@ -152,13 +148,6 @@ def test_fusion_before_the_decoder_is_refused():
     config = with_behaviour(OWN, fusion_stage='before_decoder')
     with pytest.raises(ValueError, match='after the decoder only'):
         StepTracker(CoopTrackNetwork(config, Side.COOPERATIVE), config, Side.COOPERATIVE)
-
-
-def test_a_map_from_an_earlier_run_is_refused():
-    tracker = make_trackers(OWN, Side.VEHICLE)[1]
-    inputs = dataclasses.replace(tracker.prepare(make_frame(0)), bev=torch.zeros(1, 80, 32))
-    with pytest.raises(ValueError, match='makes its map itself'):
-        tracker.advance(tracker.initial(), inputs)
 
 
 @pytest.mark.parametrize('config', [OWN, PUBLISHED], ids=['own', 'published'])

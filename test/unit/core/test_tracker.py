@@ -175,14 +175,6 @@ def test_the_rule_pairs_by_distance_alone(instances):
     assert len(rows) < len(seen['learned', 'matches'][0]) == len(received)
 
 
-def test_zeroed_features_change_the_result(instances):
-    tracker = make_tracker(Side.COOPERATIVE, MANY)
-    messages = [make_message(instances)]
-    _, normal = tracker.step(tracker.initial(), make_frame(0), messages)
-    _, zeroed = tracker.step(tracker.initial(), make_frame(0), messages, zero_features=True)
-    assert not np.array_equal(normal.tracks.score, zeroed.tracks.score)
-
-
 def test_messages_to_a_single_agent_are_refused(instances):
     tracker = make_tracker(Side.VEHICLE, NONE)
     with pytest.raises(ValueError, match='takes no messages'):

@@ -1,20 +1,23 @@
 """What nodes published comes back from a bag as arrays, and joins with its inputs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 
-from cooptrack_msgs.msg import Latency
+from cooptrack_msgs.msg import InstanceFeatureArray, Latency
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Boxes, InstanceSet, Match
 from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.bag_info import describe_bag
-from cooptrack_ros.data.bag_merge import FEATURES_AHEAD_NS, merge_answers, merge_features
+from cooptrack_ros.data.bag_merge import FEATURES_AHEAD_NS, merge_answers, merge_features, without_features
 from cooptrack_ros.data.bag_tracks import read_pairs, read_recording
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.wire.features import FeatureMeta, encode_instances
+from cooptrack_ros.wire.features import FeatureMeta, decode_instances, encode_instances
 from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks
 
 
@@ -101,6 +104,23 @@ def test_features_stand_in_for_the_roadside_pictures(inputs, answers, tmp_path):
     assert topics['/infra/rsu_1/features'].count == len(inputs[1])
     assert topics['/ego/camera/calibration'].latched
     assert max(abs(r.stamp_us - r.infra_stamp_us) * 1000 for r in inputs[1]) < FEATURES_AHEAD_NS
+
+
+@pytest.mark.parametrize('encoding', ['float32', 'float16', 'int8'])
+@pytest.mark.parametrize('compact', [True, False])
+def test_features_can_be_lost_on_the_way_and_nothing_else(encoding, compact):
+    rng = np.random.default_rng(1)
+    features, points = rng.normal(size=(3, 5, 8)).astype(np.float32), rng.uniform(size=(5, 3)).astype(np.float32)
+    sent = InstanceSet(_boxes(5), points, *features, points, np.full(5, 0.1, np.float32), points)
+    meta = replace(FeatureMeta.example(), encoding=encoding, compact=compact)
+    message = deserialize_message(
+        without_features(serialize_message(encode_instances(sent, meta))), InstanceFeatureArray)
+    arrived, told = decode_instances(message)
+    assert (told.stamp_ns, told.sequence, told.encoding) == (meta.stamp_ns, meta.sequence, encoding)
+    for name in ('semantic', 'motion', 'embedding'):
+        np.testing.assert_array_equal(getattr(arrived, name), np.zeros((5, 8)))
+    np.testing.assert_allclose(arrived.boxes.centre, sent.boxes.centre, atol=1e-6)
+    np.testing.assert_array_equal(arrived.embedded_points, points)
 
 
 def test_features_that_were_never_sent_are_an_error(inputs, tmp_path):

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from cooptrack_ros.core.ego_agent import EgoResult
 from cooptrack_ros.core.geometry import make_pose, rotation_z
 from cooptrack_ros.core.late import ROADSIDE_FIRST_ID
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, RoadsideMessage
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Provenance, RoadsideMessage
 from cooptrack_ros.data.spd import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange, same_frames
-from cooptrack_ros.eval.links import Link, late_links, link_rows, network_links, provenance_rows
+from cooptrack_ros.eval.links import Link, link_rows, links_of, provenance_rows
 from cooptrack_ros.eval.oracle import oracle_result
 
 
@@ -27,36 +28,47 @@ def records(tmp_path_factory):
     return SpdDataset(folder).records('cooperative')
 
 
+def fused(mode, knows_sources=True):
+    """Return a result in which the second instance of a unit went into track 5, and the message with it."""
+    moving = boxes([[1, 0, 0], [2, 0, 0]], 31).with_(velocity=np.full((2, 2), 5.0))
+    sent = InstanceSet(**{**vars(InstanceSet.empty(4)), 'boxes': moving})
+    output = FrameOutput(100_000_000, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4))
+    result = EgoResult(output.tracks, output.detections, (Match(5, 'rsu', 1, 32, 0.75, 0.2),),
+                       np.zeros(0, np.int64) if knows_sources else None, mode, output)
+    return result, [RoadsideMessage('rsu', 0, sent, make_pose(rotation_z(np.pi / 2), np.array([10.0, 0, 0])))]
+
+
 def test_the_place_of_a_fused_instance_is_brought_to_the_ego_frame():
-    sent = InstanceSet.empty(4)
-    sent = InstanceSet(**{**vars(sent), 'boxes': boxes([[1, 0, 0], [2, 0, 0]], 31)})
-    pose = make_pose(rotation_z(np.pi / 2), np.array([10.0, 0, 0]))
-    output = FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4),
-                         (Match(5, 'rsu', 1, 32, 0.75, 0.2),))
-    link, = network_links(output, [RoadsideMessage('rsu', 0, sent, pose)])
-    assert (link.track_id, link.affinity, link.ego_score) == (5, 0.75, 0.2)
+    link, = links_of(*fused('cooperative'))
+    assert (link.track_id, link.affinity) == (5, 0.75)
     assert np.allclose(link.position, [10, 2, 0])
     assert link_rows([link], make_pose(np.eye(3), np.array([100.0, 0, 0]))) == [
         {'tracking_id': '5', 'affinity': 0.75, 'translation': pytest.approx([110, 2, 0]),
          'unit': 'rsu'}]
 
 
-def test_late_fusion_links_what_stands_at_one_place():
-    links = late_links(boxes([[0, 0, 0], [30, 0, 0]]), boxes([[1, 0, 0]], 31), 2.0)
-    assert [(link.track_id, link.affinity, link.position.tolist()) for link in links] == [(1, 1.0, [1, 0, 0])]
+def test_late_fusion_links_boxes_where_they_are_by_now_and_names_their_unit():
+    link, = links_of(*fused('late'))
+    assert (link.track_id, link.affinity, link.unit) == (5, 0.75, 'rsu')
+    assert np.allclose(link.position, [9.5, 2.5, 0])
 
 
-def test_a_track_comes_from_the_vehicle_the_unit_or_both():
-    links = [Link(2, np.zeros(3), 0.9, 0.3), Link(3, np.zeros(3), 0.9, 0.29)]
-    rows = provenance_rows([1, 2, 3, ROADSIDE_FIRST_ID], links, 0.3)
-    assert [r['provenance'] for r in rows] == ['ego', 'fused', 'roadside', 'roadside']
+def test_tracks_under_other_identities_have_no_links():
+    assert links_of(*fused('late', knows_sources=False)) is None
+
+
+def test_sources_of_tracks_are_written_by_name_in_the_order_of_identities():
+    rows = provenance_rows({ROADSIDE_FIRST_ID: Provenance.ROADSIDE, 2: Provenance.FUSED, 1: Provenance.EGO})
+    assert rows == [{'tracking_id': '1', 'provenance': 'ego'}, {'tracking_id': '2', 'provenance': 'fused'},
+                    {'tracking_id': str(ROADSIDE_FIRST_ID), 'provenance': 'roadside'}]
 
 
 def linked(records):
     """Return a result with one link to a reported track and one to a track out of range."""
     builder = ExchangeBuilder('x')
     builder.add(records[0], '', boxes([[5, 0, 0], [500, 0, 0]]), None,
-                [Link(1, np.array([5.0, 1, 0]), 0.9, 0.5), Link(2, np.zeros(3), 0.9, 0.5)])
+                [Link(1, np.array([5.0, 1, 0]), 0.9), Link(2, np.zeros(3), 0.9)],
+                np.array([Provenance.FUSED, Provenance.FUSED]))
     return builder.finish()
 
 

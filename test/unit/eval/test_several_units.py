@@ -3,19 +3,19 @@
 import json
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from test_runner import talkative_model
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import apply_overrides
+from cooptrack_ros.core.config import MINI, apply_overrides
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.eval.runner import Evaluation, _Merger
+from cooptrack_ros.eval.ego import KnownFrame, KnownOutputs, make_agent, received_in
+from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
 
 UNITS = ['unit_1', 'unit_2']
@@ -69,15 +69,15 @@ def test_links_name_the_unit_and_every_unit_counts_what_was_fused(town):
 
 
 def test_late_fusion_takes_an_object_of_two_units_once():
-    record = SimpleNamespace(global_from_lidar=np.eye(4))
     box = Boxes(np.array([[20.0, 3.0, 0.0]]), np.array([[4.0, 2.0, 1.5]]), np.zeros(1), np.zeros((1, 2)),
                 np.zeros(1, np.int64), np.array([0.8]), np.array([4]))
     sent = replace(InstanceSet.empty(4), boxes=box)
     messages = [RoadsideMessage(unit, 0, sent, np.eye(4)) for unit in UNITS]
     output = FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4))
+    frame = KnownFrame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4), output)
     for mode in ('late', 'late_ab3dmot'):
-        _, detections, _ = _Merger(mode, 1.0)(output, messages, record)
-        assert len(detections) == 1
+        result = make_agent(mode, KnownOutputs(), MINI).step(frame, received_in(mode, messages))
+        assert len(result.detections) == 1
 
 
 def test_each_unit_has_a_link_of_its_own(town):

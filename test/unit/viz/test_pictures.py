@@ -9,7 +9,7 @@ from PIL import Image
 
 from cooptrack_ros.cli import main as cli
 from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.core.types import Boxes, Provenance
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
@@ -20,7 +20,6 @@ from cooptrack_ros.viz.draw import bgr_of
 from cooptrack_ros.viz.frames import compose
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
-from cooptrack_ros.viz.scene import Provenance
 from cooptrack_ros.viz.story import TrackedFrame, scenes
 
 # What is left of linear red, green, blue; Machado, Oliveira and Fernandes 2009, severity 1.0.
@@ -143,7 +142,8 @@ def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
 
 def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(records):
     record, builder = records[0], ExchangeBuilder('x')
-    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8, 0.1)], 0.3)
+    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8)],
+                np.array([Provenance.ROADSIDE]))
     frames = tracked_frames(builder.finish(), [record], 'town')
     scene = next(scenes([record], {'rsu_1': [record]}, frames, 'x'))
     assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)

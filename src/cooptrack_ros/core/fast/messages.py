@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -13,26 +11,28 @@ from torch import Tensor
 
 from ...model.alignment import AlignedInstances
 from ...model.association import FusedPairs
+from ...model.boxes import codes_from_boxes
 from ...model.fast.network import FastNetwork
 from ..config import ModelConfig
-from ..fusion import Fusion, Received, fuse, receive
+from ..fusion import Fusion, Received, float32, fuse, receive
 from ..lifecycle import Instances
 from ..types import RoadsideMessage
 from .cooperative import Layout, Slots
 
 
-def place(network: FastNetwork, messages: Sequence[RoadsideMessage], zero_features: bool,
-          slots: int) -> list[Received]:
+def place(network: FastNetwork, messages: Sequence[RoadsideMessage], slots: int) -> list[Received]:
     """
     Return what ``core.fusion.receive`` returns, on the CPU and with features as they were sent.
 
     :param slots: how many instances of a unit there is room for; those with the highest scores stay.
     """
-    alignment = copy.copy(network.alignment)
-    alignment.is_latent = False
-    placing = SimpleNamespace(config=network.config, query_points=SimpleNamespace(weight=torch.empty(0)),
-                              align=alignment)
-    return [_best(r, slots) for r in receive(placing, messages, zero_features, lambda name, value: None)]
+    def align(message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
+        chosen, host = message.instances[indices], torch.device('cpu')
+        points, codes, kept = network.alignment.place(
+            float32(chosen.ref_points, host), codes_from_boxes(chosen.boxes), float32(message.ego_from_infra, host))
+        features = (float32(f, host)[kept] for f in (chosen.semantic, chosen.motion, chosen.embedding))
+        return AlignedInstances(*features, points, codes, kept)
+    return [_best(r, slots) for r in receive(network, messages, align, lambda name, value: None)]
 
 
 def _best(received: Received, slots: int) -> Received:
@@ -54,8 +54,7 @@ def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
     for unit, one in enumerate(received):
         for column, values in zip(filled, one.aligned[:-1], strict=True):
             column[unit, :len(values)] = values
-        told = one.message.alignment_pose
-        poses[unit] = torch.from_numpy(one.message.ego_from_infra if told is None else told)
+        poses[unit] = torch.from_numpy(one.message.ego_from_infra)
     return Slots(*filled, poses)
 
 

@@ -20,8 +20,9 @@ from ..flow import FeatureFlow
 from ..fusion import Fusion, up_to_date
 from ..lifecycle import Instances, Support
 from ..readout import message_of
+from ..stages import StageClock, TrackerInput
 from ..timeline import Moment, continues
-from ..tracker import AgentTracker, QueryOrder, StageClock, TrackerInput, matches_of
+from ..tracker import AgentTracker, QueryOrder, matches_of
 from ..types import Frame, FrameOutput, RoadsideMessage, Side
 from .cooperative import CooperativeStep, Layout, Perceived, Slots
 from .graph import Graphed
@@ -121,24 +122,22 @@ class StepTracker(AgentTracker):
             and image.shape[0] >= rows and image.shape[1] >= columns for image in images)
         return torch.from_numpy(np.stack(images)) if scales else super()._pictures(images)
 
-    def step(self, state: StepTrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = (),
-             zero_features: bool = False) -> tuple[StepTrackerState, FrameOutput]:
+    def step(self, state: StepTrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = ()
+             ) -> tuple[StepTrackerState, FrameOutput]:
         """Process one frame; ``state`` stays valid. See ``AgentTracker.step``."""
         clock = StageClock(torch.device('cpu'))
         inputs = self.prepare(frame)
         clock.mark('preprocess')
-        return self.advance(state, inputs, messages, zero_features, clock)
+        return self.advance(state, inputs, messages, clock)
 
     @torch.inference_mode()
     def advance(self, state: StepTrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage] = (),
-                zero_features: bool = False, clock: StageClock | None = None) -> tuple[StepTrackerState, FrameOutput]:
+                clock: StageClock | None = None) -> tuple[StepTrackerState, FrameOutput]:
         """
         Process one prepared frame, see ``step``.
 
-        :raises ValueError: for messages to another side, or a map from an earlier run, which has no place in a step.
+        :raises ValueError: for messages to another side.
         """
-        if inputs.bev is not None:
-            raise ValueError('a step of fixed shapes makes its map itself')
         if messages and self.side is not Side.COOPERATIVE:
             raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
         clock = clock or StageClock(torch.device('cpu'))
@@ -146,7 +145,7 @@ class StepTracker(AgentTracker):
         reset = not continues(now, state.moment, self._settings.reset_gap_s)
         if reset:
             state = StepTrackerState(None, state.device, state.live[:0], self._first_id(state, now), state.step)
-        outcome = self._run(state, inputs, messages, zero_features, clock)
+        outcome = self._run(state, inputs, messages, clock)
         rows, live, position_points, next_id = self._read(outcome.result)
         clock.mark('step')
 
@@ -169,7 +168,7 @@ class StepTracker(AgentTracker):
         return None if state.device is None else state.device.bev
 
     def _run(self, state: StepTrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
-             zero_features: bool, clock: StageClock) -> _Outcome:
+             clock: StageClock) -> _Outcome:
         """Run the frame on the device."""
         config, count = self.config, self.config.num_queries
         program = self._program_for(inputs)
@@ -179,8 +178,8 @@ class StepTracker(AgentTracker):
         device_state = state.device or program.step.initial()
         if self.side is not Side.COOPERATIVE:
             return _Outcome(program.alone(device_state, frame), None, [])
-        current = [up_to_date(self.network, m, inputs.moment.stamp_ns, self.flow) for m in messages]
-        received = place(self.network, current, zero_features, SLOTS)
+        current = [up_to_date(self.network, m, inputs.moment.stamp_ns, self.stages.flow) for m in messages]
+        received = place(self.network, current, SLOTS)
         slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
         perceived = program.first(device_state, frame, slots)
         seen = to_host([perceived.ref_points, perceived.decoder_scores, perceived.logits])

@@ -1,0 +1,74 @@
+"""The vehicle's pipeline in each mode of the evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..core.ab3dmot import DAIR_PLUGIN
+from ..core.config import ModelConfig
+from ..core.ego_agent import EgoAgent, Tracker
+from ..core.late import FusedBoxTracker, LateConfig, LateFusion, LateTracker
+from ..core.pairing import Received
+from ..core.types import Frame, FrameOutput, OwnView, RoadsideMessage, Side
+from .studies import without_features
+
+MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
+"""
+``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``rule``: cooperative weights, associated by distance;
+``zeroed``: cooperative with received features set to 0;
+``cooperative_alone``: the cooperative weights without any message.
+"""
+_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
+
+
+@dataclass(frozen=True)
+class KnownFrame(Frame):
+    """A frame together with what a network that receives nothing says of it."""
+
+    output: FrameOutput
+
+
+class KnownOutputs:
+    """Stands for such a network: it says what is known. It has no map to look at."""
+
+    def initial(self) -> None:
+        """Return no state."""
+
+    def step(self, state: None, frame: KnownFrame,
+             messages: Sequence[RoadsideMessage] = ()) -> tuple[None, FrameOutput]:
+        """Return the output that comes with the frame."""
+        return None, frame.output
+
+    def look(self, state: None) -> OwnView:
+        """Fail: poses of units are corrected for networks that fuse features only."""
+        raise NotImplementedError
+
+
+def side_of(mode: str) -> Side:
+    """Return which network of the vehicle runs."""
+    return Side.VEHICLE if mode in _VEHICLE_MODES else Side.COOPERATIVE
+
+
+def listens(mode: str) -> bool:
+    """Tell whether messages are used."""
+    return mode not in ('none', 'cooperative_alone')
+
+
+def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
+    """Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end."""
+    late: LateFusion | None = None
+    if mode == 'late':
+        late = LateTracker(LateConfig(lifetime_s=config.behaviour.roadside_lifetime_s))
+    elif mode == 'late_ab3dmot':
+        late = FusedBoxTracker()
+    elif mode == 'late_ab3dmot_plugin':
+        late = FusedBoxTracker(DAIR_PLUGIN)
+    return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False)
+
+
+def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:
+    """Return what a mode makes of messages."""
+    if side_of(mode) is Side.VEHICLE:
+        return Received(late=tuple(messages))
+    return Received(tuple(without_features(m) for m in messages) if mode == 'zeroed' else tuple(messages))

@@ -1,0 +1,92 @@
+"""The vehicle between decoded inputs and messages: the same in the ego node and in a replay without nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cooptrack_msgs.msg import TrackArray
+
+from ..core.ego_agent import EgoAgent, EgoResult
+from ..core.late import LateConfig, LateTracker
+from ..core.pairing import PairingConfig, Received, UnitPairing
+from ..core.types import Frame, Side
+from ..model.store import ModelPackage
+from ..wire.features import FeatureLimits
+from ..wire.public_tracks import PublicTracks, Published
+from ..wire.tracks import TrackMeta, ego_meta, encode_detections
+from .health import Health
+from .settings import EgoSettings
+from .unit_receiver import UnitReceiver
+
+_FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'rule'), ('auto', 'late')
+"""Values of ``fusion.mode`` with which features and with which boxes are fused."""
+
+
+@dataclass(frozen=True)
+class EgoAnswer:
+    """What the vehicle says of a frame."""
+
+    result: EgoResult
+    meta: TrackMeta
+    published: Published
+
+    def detections(self) -> TrackArray:
+        """Return all detections as a message."""
+        return encode_detections(self.result.detections, self.meta)
+
+
+class EgoPipeline:
+    """An ``EgoAgent`` as the parameters of the ego node want it, with what checks its inputs and makes its messages."""
+
+    def __init__(self, package: ModelPackage, settings: EgoSettings, units: Sequence[str], health: Health,
+                 max_rate_hz: float = float('inf')):
+        """
+        Load the network of the mode: the cooperative one, or that of the vehicle alone.
+
+        :param units: names of those to listen to; :param health: counts what is dropped.
+        :param max_rate_hz: of messages of a unit that are looked at.
+        :raises UserError: if the settings name a unit that is not among them.
+        """
+        mode = settings.fusion__mode
+        cooperates = mode in _FEATURE_MODES
+        side = Side.COOPERATIVE if cooperates else Side.VEHICLE
+        runs = package.with_behaviour(**settings.behaviour())
+        behaviour, own = runs.config.behaviour, package.config.tracker_of(side)
+        self.lacks_flow = behaviour.compensation == 'flow' and runs.flow() is None
+        """Whether ages of messages are compensated by geometry though features should be carried on too."""
+        # Late fusion needs boxes alone, so a package without roadside weights will do.
+        sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
+        pairing = PairingConfig(settings.max_infra_age_s(behaviour.compensation),
+                                settings.fusion__max_clock_skew_ms / 1e3)
+        only_confirm = settings.only_confirm(list(units))
+        pairings = [UnitPairing(name, pairing, sender.model_id if sender else None, name not in only_confirm)
+                    for name in sorted(set(units))]
+        self.agent = EgoAgent(
+            runs.tracker(side, settings.device, settings.execution),
+            LateTracker(LateConfig(lifetime_s=behaviour.roadside_lifetime_s)) if mode in _LATE_MODES else None,
+            own.output_threshold, units=pairings, fuses_features=cooperates)
+        self._class_names = package.config.class_names
+        limits = FeatureLimits(num_classes=len(self._class_names))
+        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, max_rate_hz, limits)
+                          for p in pairings}
+        self._model_id = package.model_id(side)
+        self._tracks = PublicTracks(own.score_threshold)
+
+    def step(self, frame: Frame, received: Received, lidar_frame: str, settings: EgoSettings) -> EgoAnswer:
+        """Return what is said of a frame; :param settings: as they are now."""
+        result = self.agent.step(frame, received, settings.fusion__correct_pose)
+        for name, receiver in self.receivers.items():
+            receiver.health.fused(sum(m.unit_id == name for m in result.matches))
+        meta = ego_meta(result, received.messages, frame, lidar_frame, self._model_id, settings.map_frame,
+                        self._class_names)
+        self._tracks.observe(result.tracks, frame.stamp_ns, result.output.reset)
+        shown = result.tracks.score >= settings.output__min_score
+        published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
+        return EgoAnswer(result, meta, published)
+
+    def learn_poses(self) -> None:
+        """Learn of the poses of units from that frame, when its answer is on the way, and tell the diagnostics."""
+        self.agent.learn_poses()
+        for name, receiver in self.receivers.items():
+            receiver.health.misaligned(self.agent.misalignment(name))

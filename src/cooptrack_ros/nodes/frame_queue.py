@@ -1,0 +1,46 @@
+"""From the pictures of a frame to the thread that works on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from .context import ImageJob, NodeContext
+from .decoding import Decoding
+from .worker import Worker
+
+
+class FrameQueue:
+    """Frames wait here, decoded ahead of their turn; newer ones replace older ones, but not in lockstep."""
+
+    def __init__(self, context: NodeContext, least: tuple[int, int] | None, work: Callable[[ImageJob], None]):
+        """
+        Start both threads.
+
+        :param least: see ``Decoding``; :param work: handles one frame.
+        """
+        self._context, self._decoding = context, Decoding(least)
+        self._worker = Worker(work, context.failed, self._overtaken, self._decode, context.settings.lockstep)
+        context.begin()
+        self._worker.start()
+
+    def put(self, messages: tuple[CompressedImage | Image, ...]) -> None:
+        """Take the pictures of a frame."""
+        job = ImageJob(messages, time.monotonic())
+        self._context.health.picture(job.stamp_ns, job.arrived)
+        self._worker.put(job)
+
+    def stop(self) -> None:
+        """Finish the frame at hand without waiting for anything, forget the others, and end the threads."""
+        self._context.end()
+        self._worker.stop()
+        self._decoding.stop()
+
+    def _decode(self, job: ImageJob) -> None:
+        job.decoding = self._decoding.begin(job.messages)
+
+    def _overtaken(self, job: ImageJob) -> None:
+        job.decoding.cancel()
+        self._context.health.drop('image', 'overrun', 'a newer picture came before this one could be processed')

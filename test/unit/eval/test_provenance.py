@@ -1,0 +1,110 @@
+"""The vehicle's node and the evaluation say the same of who saw an object."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cooptrack_ros.core.config import MINI
+from cooptrack_ros.core.ego_agent import EgoAgent
+from cooptrack_ros.core.late import LateTracker
+from cooptrack_ros.core.pairing import Received
+from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Provenance, RoadsideMessage
+from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.data.synth import generate
+from cooptrack_ros.eval.channel import Channel
+from cooptrack_ros.eval.runner import Evaluation
+from cooptrack_ros.eval.selection import Selection
+
+CAR, BICYCLE, PEDESTRIAN = range(3)
+SIZES = {CAR: (4.4, 1.9, 1.6), BICYCLE: (1.8, 0.6, 1.7), PEDESTRIAN: (0.8, 0.8, 1.8)}
+
+
+def things(*places, score=0.8):
+    """Return boxes of (label, x, y), numbered from 1."""
+    n = len(places)
+    return Boxes(np.array([[x, y, -1.0] for _, x, y in places]).reshape(n, 3),
+                 np.array([SIZES[label] for label, _, _ in places]).reshape(n, 3), np.zeros(n), np.zeros((n, 2)),
+                 np.array([label for label, _, _ in places], np.int64), np.full(n, score), np.arange(1, n + 1))
+
+
+def said_by(unit, boxes, may_create=True, stamp_ns=0):
+    """Return a message that holds boxes in the frame of the vehicle."""
+    points = np.zeros((len(boxes), 3), np.float32)
+    instances = replace(InstanceSet.empty(3), boxes=boxes, ref_points=points, semantic=points, motion=points,
+                        embedding=points, previous_position=points, embedded_points=points,
+                        previous_age_s=points[:, 0])
+    return RoadsideMessage(unit, stamp_ns, instances, np.eye(4), may_create=may_create)
+
+
+class Sees:
+    """A tracker, and the package that it is from, that reports always the same."""
+
+    name, config = 'sees', MINI
+
+    def __init__(self, boxes):
+        """Take the boxes."""
+        self.boxes = boxes
+
+    def with_behaviour(self, **changes):
+        """Return the same."""
+        return self
+
+    def tracker(self, side, execution):
+        """Return itself."""
+        return self
+
+    def initial(self):
+        """Return no state."""
+
+    def step(self, state, frame, messages=()):
+        """Report the boxes."""
+        return None, FrameOutput(frame.stamp_ns, self.boxes, np.ones(len(self.boxes), bool), self.boxes,
+                                 InstanceSet.empty(3))
+
+
+@pytest.fixture(scope='module')
+def town(tmp_path_factory):
+    """Return a data set of a few frames."""
+    folder = tmp_path_factory.mktemp('provenance') / 'town'
+    generate(folder, 20011, 0.6, (160, 90))
+    return SpdDataset(folder)
+
+
+def evaluated(town, ego, messages):
+    """Return whom the evaluation names for each track of a frame."""
+    class Fixed(Channel):
+        """Delivers the messages at hand."""
+
+        def deliver(self, name, sent):
+            """Deliver them in each frame."""
+            for _, message in sent:
+                yield [replace(m, stamp_ns=message.stamp_ns) for m in messages]
+    result, _ = Evaluation([(town.root, town)], Sees(ego), Selection(limit=1), channel=Fixed()).run('late')
+    rows, = result['provenance'].values()
+    return {row['tracking_id']: row['provenance'] for row in rows}
+
+
+def driven(town, ego, messages):
+    """Return whom the agent of the vehicle names for each track of that frame."""
+    record = Selection(limit=1).records(town)[0]
+    frame = record.frame()
+    agent = EgoAgent(Sees(ego), LateTracker(), MINI.tracker_vehicle.output_threshold)
+    result = agent.step(frame, Received(late=tuple(replace(m, stamp_ns=frame.stamp_ns) for m in messages)))
+    return {str(i): Provenance(p).name.lower() for i, p in zip(result.tracks.track_id, result.provenance, strict=True)}
+
+
+@pytest.mark.parametrize(('ego', 'infra', 'may_create', 'expected'), [
+    ([(PEDESTRIAN, 20, 3)], [(PEDESTRIAN, 21.2, 3)], True, {'1': 'fused'}),
+    ([(BICYCLE, 20, 3)], [(BICYCLE, 20, 4.5)], True, {'1': 'fused'}),
+    ([(PEDESTRIAN, 20, 3)], [(PEDESTRIAN, 21.2, 3)], False, {'1': 'fused'}),
+    ([(CAR, 20, 3)], [(CAR, 23, 3)], True, {'1': 'fused'}),
+    ([(PEDESTRIAN, 20, 3)], [(PEDESTRIAN, 22.5, 3)], True, {'1': 'ego', '1000000': 'roadside'}),
+    ([(PEDESTRIAN, 20, 3)], [(PEDESTRIAN, 22.5, 3)], False, {'1': 'ego'}),
+    ([(CAR, 4, 0)], [(CAR, 1, 0)], True, {'1': 'ego'}),
+], ids=['pedestrian', 'bicycle', 'confirm only', 'car', 'two pedestrians', 'confirm only beside it',
+        'the vehicle itself'])
+def test_the_agent_and_the_evaluation_name_the_same_source_of_a_track(town, ego, infra, may_create, expected):
+    ego, messages = things(*ego), [said_by('rsu', things(*infra), may_create)]
+    assert evaluated(town, ego, messages) == expected
+    assert driven(town, ego, messages) == expected
