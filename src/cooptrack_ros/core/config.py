@@ -11,7 +11,7 @@ from .errors import UserError
 from .types import CLASS_NAMES, Side
 from .yaml_file import read_yaml
 
-EXECUTIONS = ('fast', 'reference', 'int8')
+EXECUTIONS = ('fast', 'reference', 'int8', 'graph')
 """How a network may be executed, see ``core.execution.make_tracker``; the first is the default."""
 
 

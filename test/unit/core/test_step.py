@@ -74,10 +74,10 @@ def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config,
     counts = []
 
     def counted(*arguments):
-        fusion, layout = arrange(*arguments)
-        taken = fusion.own_points.isnan().any(-1)
-        counts.append([int(((fusion.unit >= 0) & ~taken).sum()), int(taken.sum())])
-        return fusion, layout
+        sources, layout = arrange(*arguments)
+        taken = sources.own_points.isnan().any(-1)
+        counts.append([int(((sources.unit >= 0) & ~taken).sum()), int(taken.sum())])
+        return sources, layout
     monkeypatch.setattr('cooptrack_ros.core.fast.tracker.arrange', counted)
     trackers = make_trackers(config, Side.COOPERATIVE, fixed=True)
     matches = 0
