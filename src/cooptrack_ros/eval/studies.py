@@ -57,7 +57,7 @@ class StudyStages(FrameStages):
         :raises UserError: for one whose frame is a step of fixed shapes.
         """
         if isinstance(tracker, StepTracker):
-            raise UserError("studies of the link need the stages of a frame one by one, which execution 'graph' has not")
+            raise UserError("studies need the stages of a frame one by one, which execution 'graph' does not have")
         old = tracker.stages
         tracker.stages = StudyStages(old.network, old.config, old.side, old.device, old.flow)
 

@@ -150,18 +150,6 @@ def test_fusion_before_the_decoder_is_refused():
         StepTracker(CoopTrackNetwork(config, Side.COOPERATIVE), config, Side.COOPERATIVE)
 
 
-@pytest.mark.parametrize('config', [OWN, PUBLISHED], ids=['own', 'published'])
-@pytest.mark.parametrize('side', [Side.VEHICLE, Side.COOPERATIVE])
-def test_low_precision_moves_boxes_by_centimetres(config, side):
-    network, source = make_network(config, side), messages_of(config, 1)
-    exact, coarse = (StepTracker(network, config, side, precision=name, fixed=True)
-                     for name in ('float32', 'bfloat16'))
-    given = source if side is Side.COOPERATIVE else lambda frame: ()
-    for expected, output in run_both([exact, coarse], [make_frame(0), make_frame(1)], given):
-        near = np.linalg.norm(output.detections.centre[:, None] - expected.detections.centre, axis=-1).min(1)
-        assert 0 < np.median(near) < 0.2
-
-
 @pytest.mark.parametrize('tracker', [0, 1])
 @pytest.mark.parametrize('shape', [(0, 10, 3), (10, 10), (10, 10, 4)])
 def test_unusable_pictures_are_refused(tracker, shape):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...model.alignment import AlignedInstances
 from ...model.association import FusedPairs
 from ...model.bev_geometry import BevGeometry
-from ..fusion import taken_over
+from ..fusion import adapt, taken_over
 from ..lifecycle import COLUMNS, REPORTED
 from .step import FrameStep, StepInput, StepResult, StepState
 
@@ -90,7 +90,7 @@ class CooperativeStep(nn.Module):
         features = (perceived.slot_semantic, perceived.slot_motion, perceived.slot_embedding)
         new = taken_over(_candidates(features, slot_points, slots.codes.flatten(0, 1)), perceived.hist_padding.shape[1],
                          len(network.config.class_names))
-        pairs = network.fuse(
+        pairs = network.aggregation.fuse(
             FusedPairs(*(getattr(perceived, n).index_select(0, layout.pair_rows) for n in FusedPairs._fields)),
             FusedPairs(*(x.index_select(0, layout.pair_slots) for x in (*features, slot_points))))
 
@@ -100,10 +100,9 @@ class CooperativeStep(nn.Module):
                 return torch.cat([*parts, getattr(pairs, name)]).index_select(0, layout.features)
             return torch.cat(parts).index_select(0, layout.sources)
         rows = self.step.blank().with_(**{name: column(name) for name in _ROW_FIELDS})
-        semantic, motion = network.adapt(rows.semantic, rows.motion, rows.embedding)
         embedded_points = torch.cat([perceived.ref_points, torch.full_like(slot_points, torch.nan)])
-        return self.step.finish(rows.with_(semantic=semantic, motion=motion),
-                                embedded_points.index_select(0, layout.sources), perceived.bev, next_id)
+        return self.step.finish(adapt(network, rows), embedded_points.index_select(0, layout.sources), perceived.bev,
+                                next_id)
 
 
 def _candidates(features: Sequence[Tensor], ref_points: Tensor, codes: Tensor) -> AlignedInstances:
