@@ -47,6 +47,7 @@ CPU: dict[str, tuple[object, ...]] = {
 
 GPU: dict[str, tuple[object, ...]] = {
     **{f'model_r50_{side}_gpu': _model('r50', side) for side in SIDES},
+    **{f'model_r50_{side}_gpu_graph': _model('r50', side, '--execution', 'graph') for side in SIDES},
     'model_mini_vehicle_gpu': _model('mini', 'vehicle'),
     'train_r50_better_gpu': ('train', '--config', 'r50_better', '--workers', 8, '--steps', 40),
     'train_mini_gpu': ('train', '--config', 'mini', '--workers', 8, '--steps', 60, '--batch-slots', 8),

@@ -1,5 +1,6 @@
-"""The step of fixed shapes on a GPU: graphs, waits, memory and precision."""
+"""The step of fixed shapes on a GPU: graphs, waits and memory; the default execution there."""
 
+import copy
 import dataclasses
 import gc
 import sys
@@ -15,6 +16,7 @@ from small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_net
 from small_tracker import make_frame
 
 from cooptrack_ros.core.config import R50
+from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.fast.tracker import StepTracker
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
@@ -88,13 +90,12 @@ def test_the_host_waits_at_the_marked_places_only(side):
     assert len(output.detections)
 
 
-@pytest.mark.parametrize('precision', ['float32', 'float16'])
-def test_memory_of_the_published_size_stays_flat_and_below_one_and_a_half_gigabytes(precision):
+def test_memory_of_the_published_size_stays_flat_and_below_one_and_a_half_gigabytes():
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(0)
-    tracker = StepTracker(make_network(R50, Side.VEHICLE), R50, Side.VEHICLE, 'cuda', precision=precision)
+    tracker = StepTracker(make_network(R50, Side.VEHICLE), R50, Side.VEHICLE, 'cuda')
     state = tracker.initial()
     for index in range(5):
         state, _ = tracker.step(state, big_frame(index))
@@ -106,16 +107,6 @@ def test_memory_of_the_published_size_stays_flat_and_below_one_and_a_half_gigaby
     assert torch.cuda.max_memory_reserved() < 1.5e9
 
 
-@pytest.mark.parametrize(('precision', 'metres', 'score'), [('float16', 0.1, 0.1), ('bfloat16', 0.5, 0.3)])
-def test_low_precision_keeps_the_boxes_of_the_published_size(precision, metres, score):
-    network = make_network(R50, Side.VEHICLE)
-    exact, coarse = (StepTracker(network, R50, Side.VEHICLE, 'cuda', precision=p) for p in ('float32', precision))
-    (_, expected), (_, output) = (t.step(t.initial(), big_frame(0)) for t in (exact, coarse))
-    far = np.linalg.norm(output.detections.centre[:, None] - expected.detections.centre, axis=-1).min(1)
-    assert np.median(far) < metres
-    assert np.abs(np.sort(output.detections.score) - np.sort(expected.detections.score)).max() < score
-
-
 @pytest.mark.parametrize('resize', ['linear', 'area'])
 def test_pictures_scaled_on_the_gpu_are_those_of_training(resize):
     config = dataclasses.replace(R50, resize=resize)
@@ -124,11 +115,20 @@ def test_pictures_scaled_on_the_gpu_are_those_of_training(resize):
     np.testing.assert_allclose(ours, prepare_image(picture, config), atol=1e-4)
 
 
-def test_the_tracker_as_written_and_the_fast_one_agree_on_the_gpu():
-    network = make_network(OWN, Side.VEHICLE)
-    trackers = [AgentTracker(network, OWN, Side.VEHICLE, 'cuda', execution=name) for name in ('reference', 'fast')]
+@pytest.mark.parametrize('side', list(Side))
+@pytest.mark.parametrize('execution', ['reference', 'fast'])
+def test_the_default_tracker_reports_on_a_gpu_what_it_reports_on_a_cpu(side, execution):
+    network, source = make_network(OWN, side), messages_of(OWN, 2)
+    trackers = [make_tracker(copy.deepcopy(network), OWN, side, device, execution) for device in ('cpu', 'cuda')]
     states = [t.initial() for t in trackers]
-    for index in range(4):
-        results = [t.step(s, make_frame(index)) for t, s in zip(trackers, states, strict=True)]
+    for frame in frames_with_a_gap():
+        given = source(frame) if side is Side.COOPERATIVE else ()
+        results = [t.step(s, frame, given) for t, s in zip(trackers, states, strict=True)]
         states = [s for s, _ in results]
         assert_same(results[1][1], results[0][1], atol=2e-3)
+
+
+def test_graphs_are_what_is_made_on_request_only():
+    network = make_network(OWN, Side.VEHICLE)
+    assert type(make_tracker(network, OWN, Side.VEHICLE, 'cuda', 'graph')) is StepTracker
+    assert type(make_tracker(network, OWN, Side.VEHICLE, 'cuda')) is AgentTracker

@@ -35,7 +35,7 @@ def _add_model(actions) -> None:
                        'then holds')
     model.add_argument('--path', choices=['both', 'reference', 'fast'], default='both',
                        help='execution path; one alone shows its own memory (default: %(default)s)')
-    model.add_argument('--execution', choices=['fast', 'int8'], default='fast',
+    model.add_argument('--execution', choices=['fast', 'int8', 'graph'], default='fast',
                        help='what the fast path is; int8 measures its activations on the scene (default: %(default)s)')
     model.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
     model.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')

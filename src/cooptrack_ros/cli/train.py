@@ -131,7 +131,7 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
         return runs.image_run(config, recipe, args.data, sides, ranks.device)
-    messages = None
+    messages = flow = None
     if package is not None:
         cache = args.messages or args.out / 'messages'
         if ranks.rank == 0:
@@ -140,8 +140,9 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
         messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device)
         if args.stage == 'flow':
             return runs.flow_run(package, recipe, args.data, messages)
+        flow = package.flow() if config.behaviour.compensation == 'flow' else None
     side = Side(args.side or args.stage)
-    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device)
+    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow)
 
 
 def _generate(args: argparse.Namespace, started: float) -> bool:

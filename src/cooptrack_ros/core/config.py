@@ -12,7 +12,7 @@ from .errors import UserError
 from .types import Side
 from .yaml_file import read_yaml
 
-EXECUTIONS = ('fast', 'reference', 'int8')
+EXECUTIONS = ('fast', 'reference', 'int8', 'graph')
 """How a network may be executed, see ``core.execution.make_tracker``; the first is the default."""
 
 ENCODING = Declaration('float16', 'encoding of the features in messages', choices=('float32', 'float16', 'int8'))

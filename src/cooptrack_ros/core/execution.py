@@ -20,24 +20,24 @@ def make_tracker(network: CoopTrackNetwork, config: ModelConfig, side: Side, dev
     """
     Return a tracker for a network.
 
-    :param execution: ``reference`` runs the network as it is written; ``fast`` arranged for speed: on a CPU with
-        merged layers, on a GPU as steps of fixed shapes that are recorded as graphs; ``int8`` as ``fast`` on a CPU,
-        with its large layers in 8-bit integers.
+    :param execution: ``reference`` runs the network as it is written; ``fast`` arranged for speed, with merged layers;
+        ``int8`` as ``fast``, with its large layers in 8-bit integers, on a CPU; ``graph`` as steps of fixed shapes that
+        are recorded as CUDA graphs, which has never run on a device.
     :param ranges: of the activations, for ``int8`` only.
-    :raises UserError: for an execution that this device does not have.
+    :raises UserError: for an execution that this device or configuration does not have.
     """
     check_device(execution, device)
-    if execution == 'fast' and runs_in_steps(device, config):
+    if execution == 'graph':
+        if config.behaviour.fusion_stage != 'after_decoder':
+            raise UserError("execution 'graph' is for networks that fuse after the decoder; 'fast' runs all")
         return StepTracker(network, config, side, device, flow=flow)
     return AgentTracker(network, config, side, device, flow=flow, execution=execution, ranges=ranges)
 
 
 def check_device(execution: str, device: str) -> None:
     """Raise a UserError for an execution that a device does not have."""
-    if execution == 'int8' and torch.device(device).type != 'cpu':
+    kind = torch.device(device).type
+    if execution == 'int8' and kind != 'cpu':
         raise UserError(f"execution 'int8' is for device 'cpu', not '{device}', where 'fast' is the fastest")
-
-
-def runs_in_steps(device: str, config: ModelConfig) -> bool:
-    """Tell whether the fast execution on a device is that of ``StepTracker``."""
-    return torch.device(device).type != 'cpu' and config.behaviour.fusion_stage == 'after_decoder'
+    if execution == 'graph' and kind != 'cuda':
+        raise UserError(f"execution 'graph' needs a CUDA device, not '{device}'; 'fast' runs on every device")

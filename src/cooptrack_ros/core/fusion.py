@@ -1,9 +1,14 @@
-"""Fusion of received instances with the vehicle's own (model.md 8 to 10)."""
+"""
+Fusion of received instances with the vehicle's own, block by block of the paper (model.md 8 to 10).
+
+Alignment (CAA): ``align_message``; association (GBA): ``associate``; aggregation: ``aggregate`` and ``adapt``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,16 +17,17 @@ from torch import Tensor
 
 from ..model.alignment import AlignedInstances
 from ..model.association import FusedPairs
-from ..model.boxes import codes_from_boxes, denormalize
+from ..model.boxes import codes_from_boxes
 from ..model.network import CoopTrackNetwork
 from ..model.reasoning import replace_newest, shift_padding
 from .compensation import compensate
-from .config import BehaviourConfig
+from .config import BehaviourConfig, ModelConfig
 from .duplicates import distinct
 from .flow import FeatureFlow, carry_on
 from .geometry import transform_points
 from .host import is_host
-from .lifecycle import Instances
+from .lifecycle import Instances, Rows
+from .matching import match_by_distance
 from .types import RoadsideMessage
 
 Observer = Callable[[str, object], None]
@@ -44,12 +50,38 @@ class Received:
     indices: np.ndarray
 
 
-@dataclass(frozen=True)
-class Fusion:
-    """All N rows after fusion, their scores for ordering (decoder), and what was fused into each row."""
+class Association(NamedTuple):
+    """Which instances of one unit go with which of N rows."""
 
-    instances: Instances
+    logits: Tensor
+    """(R, M) of the affinity of the rows that were open to the unit."""
+    rows: Tensor
+    """(P,) int64 of the N; with the next two, the pairs."""
+    columns: Tensor
+    """(P,) int64 of the M instances."""
+    affinity: Tensor
+    """(P,) in 0..1, detached."""
+
+
+class RowOrder(NamedTuple):
+    """How the N rows after a unit are put together: pairs, then instances taken over, then what is left."""
+
+    rows: Tensor
+    """(P,) int64, as in ``Association``, likewise the next two."""
+    columns: Tensor
+    affinity: Tensor
+    injected: Tensor
+    """(J,) int64 of the M instances, which no row goes with."""
+    rest: Tensor
+    """(N - P - J,) int64 of the N rows."""
+
+
+@dataclass(frozen=True)
+class RowSources(Rows):
+    """What N rows are made of: the vehicle's own opinion, and what was fused into each."""
+
     decoder_scores: Tensor
+    """(N,) for ordering; 0 for rows that were taken over."""
     unit: Tensor
     """(N,) index of the last message that contributed to the row, -1 for none."""
     index: Tensor
@@ -59,46 +91,68 @@ class Fusion:
     own_points: Tensor
     """(N, 3) reference points before anything was fused; NaN for rows that were taken over."""
 
-    def __getitem__(self, rows: Tensor) -> Fusion:
-        """Return the rows selected by an index tensor."""
-        return Fusion(self.instances[rows], self.decoder_scores[rows], self.unit[rows], self.index[rows],
-                      self.affinity[rows], self.own_points[rows])
+    @staticmethod
+    def start(ref_points: Tensor, decoder_scores: Tensor) -> RowSources:
+        """Return those before the first message."""
+        none = torch.full(decoder_scores.shape, -1, device=decoder_scores.device)
+        return RowSources(decoder_scores, none, none, torch.zeros_like(decoder_scores), ref_points)
+
+    def after(self, order: RowOrder, unit: int, indices: Tensor) -> RowSources:
+        """Return those after a unit; :param unit: its number; :param indices: (M,) places of its instances."""
+        merged = self[order.rows].with_(affinity=order.affinity, unit=torch.full_like(order.rows, unit),
+                                        index=indices[order.columns])
+        zeros = self.decoder_scores.new_zeros(len(order.injected))
+        new = RowSources(zeros, torch.full_like(order.injected, unit), indices[order.injected], zeros,
+                         self.own_points.new_full((len(zeros), 3), torch.nan))
+        return RowSources.concatenate([merged, new, self[order.rest]])
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """All N rows, after some units or before the first one, and what they are made of."""
+
+    instances: Instances
+    sources: RowSources
 
     @staticmethod
     def start(instances: Instances, decoder_scores: Tensor) -> Fusion:
         """Return the state before the first message."""
-        none = torch.full_like(instances.ids, -1)
-        return Fusion(instances, decoder_scores, none, none, torch.zeros_like(decoder_scores), instances.ref_points)
+        return Fusion(instances, RowSources.start(instances.ref_points, decoder_scores))
+
+    def __getitem__(self, rows: Tensor) -> Fusion:
+        """Return the rows selected by an index tensor."""
+        return Fusion(self.instances[rows], self.sources[rows])
 
 
-def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align,
-            observe: Observer) -> list[Received]:
+def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align, observe: Observer,
+            keeps_empty: bool = False) -> list[Received]:
     """
     Align messages in ascending unit id, without the host vehicle and instances that two units contribute.
 
     :param align: see ``Align``.
+    :param keeps_empty: return also messages of which no instance is left.
     """
     ordered = sorted(messages, key=lambda m: m.unit_id)
     received = []
     for message, keep in zip(ordered, distinct(ordered), strict=True):
-        indices = np.flatnonzero(keep & usable(network, message))
-        if len(indices):
+        indices = np.flatnonzero(keep & usable(network.config.behaviour, message))
+        if keeps_empty or len(indices):
             aligned = align(message, indices)
             observe('aligned', aligned)
             indices = indices[aligned.kept.cpu().numpy()]
-            if len(indices):
+            if keeps_empty or len(indices):
                 received.append(Received(message, aligned, indices))
     return received
 
 
-def up_to_date(network: CoopTrackNetwork, message: RoadsideMessage, stamp_ns: int,
+def up_to_date(config: ModelConfig, message: RoadsideMessage, stamp_ns: int,
                flow: FeatureFlow | None = None) -> RoadsideMessage:
     """
     Return a message as it would be now, as far as the configuration wants that.
 
     :param flow: of the units' model; without one, ``flow`` does what ``geometry`` does.
     """
-    wanted, pc_range = network.config.behaviour.compensation, network.config.infra_range.pc_range
+    wanted, pc_range = config.behaviour.compensation, config.infra_range.pc_range
     if wanted == 'none':
         return message
     if wanted == 'flow' and flow is not None:
@@ -106,15 +160,15 @@ def up_to_date(network: CoopTrackNetwork, message: RoadsideMessage, stamp_ns: in
     return compensate(message, stamp_ns, pc_range)
 
 
-def usable(network: CoopTrackNetwork, message: RoadsideMessage) -> np.ndarray:
+def usable(behaviour: BehaviourConfig, message: RoadsideMessage) -> np.ndarray:
     """Tell (M,) which instances of a message the configuration lets in."""
-    if not network.config.behaviour.drop_host:
+    if not behaviour.drop_host:
         return np.ones(len(message.instances), bool)
     return ~is_host(transform_points(message.ego_from_infra, message.instances.boxes.centre))
 
 
 def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
-    """Return the chosen instances of a message in the ego frame (8); differentiable in the weights."""
+    """Return the chosen instances of a message in the ego frame (CAA; 8); differentiable in the weights."""
     device = network.query_points.weight.device
     chosen = message.instances[indices]
     features = (float32(f, device) for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
@@ -125,6 +179,40 @@ def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: 
 def float32(values: np.ndarray, device: torch.device) -> Tensor:
     """Return an array as a tensor on a device."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+
+
+def open_rows(points: Tensor, received: Tensor, sources: RowSources, reach_m: float, min_score: float) -> Tensor:
+    """
+    Return the rows (R,) int64 that a unit may contribute to: free, near one of its instances, and sure enough.
+
+    Units never share an object here (duplicates were dropped), so a row takes one instance per frame. Rows out of
+    reach of all instances need no affinity.
+
+    :param points: (N, 3) of the rows, metres; :param received: (M, 3); :param min_score: of the decoder.
+    """
+    near = (torch.cdist(points, received) <= reach_m).any(-1)
+    return torch.nonzero((sources.unit < 0) & near & (sources.decoder_scores >= min_score)).flatten()
+
+
+def needed_score(config: ModelConfig, message: RoadsideMessage) -> float:
+    """Return the decoder score from which a message may contribute: without trust, to what the vehicle sees itself."""
+    return -torch.inf if message.may_create else config.tracker_cooperative.output_threshold
+
+
+def associate(points: Tensor, received: Tensor, logits: Tensor, behaviour: BehaviourConfig) -> tuple[Tensor, Tensor]:
+    """
+    Return which rows and instances stand for the same object, as index pairs (GBA; 9).
+
+    :param points: (R, 3) of the rows, metres; :param received: (M, 3) of the instances;
+    :param logits: (R, M) of their affinity; :param behaviour: by affinity or by distance, and the limits.
+    :returns: rows ascending and instances, (P,) int64 each.
+    """
+    if behaviour.association == 'rule':
+        gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
+        rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(points, received, gate_m))
+        return rows, columns
+    return match_by_affinity(logits, torch.cdist(points, received), behaviour.min_affinity,
+                             behaviour.max_match_distance_m)
 
 
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
@@ -143,61 +231,48 @@ def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
     return rows[good], columns[good]
 
 
-def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres (9.2)."""
-    if not len(points) or not len(others):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    cost = torch.cdist(points.detach().float(), others.detach().float()).cpu().numpy()
-    cost[cost > gate_m] = 1e6
-    rows, columns = linear_sum_assignment(cost)
-    keep = cost[rows, columns] < 1e5
-    return rows[keep], columns[keep]
-
-
-def aggregate(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstances, rows: Tensor, columns: Tensor,
-              affinity: Tensor, unit: int, indices: Tensor, injects: bool = True) -> Fusion:
+def order_rows(sources: RowSources, association: Association, injects: bool) -> RowOrder:
     """
-    Merge matched pairs and add unmatched received instances (10).
+    Return what becomes of N rows and M instances (10); the number of rows stays.
 
-    The new order is: merged pairs, unmatched received instances, other rows by descending decoder score (those
-    that earlier messages contributed to first); the number of rows stays. Differentiable.
+    First merged pairs, then unmatched instances, then other rows by descending decoder score (those that earlier
+    messages contributed to first).
 
-    :param rows: (P,) vehicle rows; :param columns: (P,) instances; :param affinity: (P,);
-    :param unit: number of the message; :param indices: (M,) places of the instances in it.
     :param injects: whether unmatched instances are added; otherwise they are left out.
     """
-    old = fusion.instances
+    rows, columns, count = association.rows, association.columns, len(sources.unit)
+    others = torch.full(association.logits.shape[1:], injects, device=rows.device)
+    others[columns] = False
+    # More instances than rows: the number of rows stays, and the first ones take the places.
+    others &= others.cumsum(0) <= count - len(rows)
+    injected = torch.nonzero(others).flatten()
+    free = torch.ones(count, dtype=torch.bool, device=rows.device)
+    free[rows] = False
+    rest = torch.nonzero(free).flatten()
+    # What an earlier unit contributed must not be pushed out by a later one.
+    priority = sources.decoder_scores[rest] + (sources.unit[rest] >= 0)
+    order = torch.argsort(priority, descending=True, stable=True)
+    return RowOrder(rows, columns, association.affinity, injected, rest[order[:count - len(rows) - len(injected)]])
+
+
+def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, association: Association,
+              number: int) -> Fusion:
+    """
+    Merge matched pairs and add unmatched received instances (10), see ``order_rows``; differentiable.
+
+    :param number: of the unit in this frame.
+    """
+    old, aligned = fusion.instances, unit.aligned
+    order = order_rows(fusion.sources, association, unit.message.may_create)
+    rows, columns = order.rows, order.columns
     pairs = network.aggregation.fuse(
         FusedPairs(old.semantic[rows], old.motion[rows], old.embedding[rows], old.ref_points[rows]),
         FusedPairs(aligned.semantic[columns], aligned.motion[columns], aligned.embedding[columns],
                    aligned.ref_points[columns]))
-    merged = replace(fusion[rows], instances=old[rows].with_(**pairs._asdict()), affinity=affinity.detach(),
-                     unit=torch.full_like(rows, unit), index=indices[columns])
-    others = torch.full((len(aligned.codes),), injects, device=rows.device)
-    others[columns] = False
-    # More instances than rows: the number of rows stays, and the first ones take the places.
-    others &= others.cumsum(0) <= len(old) - len(rows)
-    injected = _inject(aligned, others, fusion, unit, indices)
-    free = torch.ones(len(old), dtype=torch.bool, device=rows.device)
-    free[rows] = False
-    rest = torch.nonzero(free).flatten()
-    # What an earlier unit contributed must not be pushed out by a later one.
-    priority = fusion.decoder_scores[rest] + (fusion.unit[rest] >= 0)
-    order = torch.argsort(priority, descending=True, stable=True)
-    rest = fusion[rest[order[:len(old) - len(rows) - int(others.sum())]]]
-    parts = [merged, injected, rest]
-    return Fusion(Instances.concatenate([p.instances for p in parts]),
-                  *(torch.cat([getattr(p, name) for p in parts])
-                    for name in ('decoder_scores', 'unit', 'index', 'affinity', 'own_points')))
-
-
-def _inject(aligned: AlignedInstances, chosen: Tensor, fusion: Fusion, unit: int, indices: Tensor) -> Fusion:
-    """Return received instances as new rows."""
-    slots, classes = fusion.instances.hist_padding.shape[1], fusion.instances.logits.shape[1]
-    new = taken_over(AlignedInstances(*(x[chosen] for x in aligned[:-1]), aligned.kept), slots, classes)
-    zeros = torch.zeros_like(new.scores)
-    return Fusion(new, zeros, torch.full_like(new.ids, unit), indices[chosen], zeros,
-                  torch.full_like(new.ref_points, torch.nan))
+    new = taken_over(AlignedInstances(*(x[order.injected] for x in aligned[:-1]), aligned.kept),
+                     old.hist_padding.shape[1], old.logits.shape[1])
+    instances = Instances.concatenate([old[rows].with_(**pairs._asdict()), new, old[order.rest]])
+    return Fusion(instances, fusion.sources.after(order, number, torch.from_numpy(unit.indices).to(rows.device)))
 
 
 def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances:
@@ -206,45 +281,6 @@ def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances
     return new.with_(motion=aligned.motion, codes=aligned.codes, hist_padding=shift_padding(new.hist_padding),
                      hist_semantic=replace_newest(new.hist_semantic, new.semantic),
                      hist_motion=replace_newest(new.hist_motion, aligned.motion))
-
-
-def match_instances(behaviour: BehaviourConfig, logits: Tensor, own: Tensor,
-                    received: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pairs of own (N, 3) and received (M, 3) points, metres, as the configuration wants."""
-    if behaviour.association == 'rule':
-        gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
-        rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(own, received, gate_m))
-        return rows, columns
-    return match_by_affinity(logits, torch.cdist(own, received), behaviour.min_affinity,
-                             behaviour.max_match_distance_m)
-
-
-def fuse(network: CoopTrackNetwork, fusion: Fusion, received: Sequence[Received], observe: Observer) -> Fusion:
-    """Fuse all messages one after another into the decoded rows."""
-    behaviour, pc_range = network.config.behaviour, network.config.ego_range.pc_range
-    for number, unit in enumerate(received):
-        aligned = unit.aligned
-        own, others = (denormalize(p, pc_range) for p in (fusion.instances.ref_points, aligned.ref_points))
-        # Units never share an object here (duplicates were dropped), so a row takes one instance per frame. Rows out
-        # of reach of all instances need no affinity.
-        near = (torch.cdist(own, others) <= behaviour.max_match_distance_m).any(-1)
-        open_rows = torch.nonzero((fusion.unit < 0) & near & confirmable(network, fusion, unit.message)).flatten()
-        rows_now = fusion.instances[open_rows]
-        logits = network.association_logits(rows_now.semantic, rows_now.motion, rows_now.ref_points, aligned)
-        rows, columns = match_instances(behaviour, logits, own[open_rows], others)
-        observe('affinity_logits', logits)
-        observe('matches', (rows, columns))
-        indices = torch.from_numpy(unit.indices).to(rows.device)
-        fusion = aggregate(network, fusion, aligned, open_rows[rows], columns, logits.sigmoid()[rows, columns], number,
-                           indices, unit.message.may_create)
-    return fusion
-
-
-def confirmable(network: CoopTrackNetwork, fusion: Fusion, message: RoadsideMessage) -> Tensor:
-    """Return the rows (N,) bool that a message may take part in: without trust, what the vehicle sees itself."""
-    if message.may_create:
-        return torch.ones_like(fusion.unit, dtype=torch.bool)
-    return fusion.decoder_scores >= network.config.tracker_cooperative.output_threshold
 
 
 def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:

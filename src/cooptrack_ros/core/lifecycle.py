@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,11 +12,31 @@ from torch import Tensor
 from ..model.boxes import Range, denormalize, normalize, points_of, with_points
 from .config import TrackerConfig
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 NO_ID = -1
 
 
+class Rows:
+    """A frozen dataclass of tensors that have one entry for each of N rows."""
+
+    def __getitem__(self, index) -> Self:
+        """Return the rows selected by a mask or an index tensor."""
+        return type(self)(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def with_(self, **changes) -> Self:
+        """Return a copy with some columns replaced."""
+        return replace(self, **changes)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Return all rows of ``parts``, in order."""
+        return cls(**{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(cls)})
+
+
 @dataclass(frozen=True)
-class Instances:
+class Instances(Rows):
     """
     N instances of one agent: live tracks between frames, or all queries within one.
 
@@ -59,22 +80,9 @@ class Instances:
         """Return the number of instances."""
         return len(self.ids)
 
-    def __getitem__(self, index) -> Instances:
-        """Return the rows selected by a mask or an index tensor."""
-        return Instances(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
-
-    def with_(self, **changes) -> Instances:
-        """Return a copy with some columns replaced."""
-        return replace(self, **changes)
-
     def detach(self) -> Instances:
         """Return a copy cut off from the gradient."""
         return Instances(**{f.name: getattr(self, f.name).detach() for f in fields(self)})
-
-    @staticmethod
-    def concatenate(parts: list[Instances]) -> Instances:
-        """Return all rows of ``parts``, in order."""
-        return Instances(**{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Instances)})
 
     @staticmethod
     def new(ref_points: Tensor, semantic: Tensor, embedding: Tensor, hist_len: int, classes: int) -> Instances:
@@ -86,6 +94,13 @@ class Instances:
             whole + NO_ID, whole, whole.bool(), zeros(n, hist_len, width), zeros(n, hist_len, width),
             torch.ones(n, hist_len, dtype=torch.bool, device=semantic.device), zeros(n, 3), zeros(n))
 
+
+CARRIED = ('ref_points', 'semantic', 'codes', 'ids', 'missed', 'established', 'hist_semantic', 'hist_motion',
+           'hist_padding')
+"""The columns of ``Instances`` that a frame takes over from the last one; it makes the others anew."""
+REPORTED = ('logits', 'scores', 'labels')
+"""The columns that only the refinement heads fill."""
+COLUMNS = tuple(f.name for f in fields(Instances))
 
 RowPose = tuple[Tensor, Tensor]
 """Pose in row-vector form: p_global = p_lidar @ A + b, see ``core.ego_motion.row_vector_pose``."""

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from .compensation import displacement
-from .fusion import match_by_distance
 from .geometry import make_pose, rotation_z, transform_points
+from .matching import match_by_distance
 from .types import OwnView, RoadsideMessage
 
 LOOK_INTERVAL_S, CORRECTING_INTERVAL_S = 1.0, 0.2

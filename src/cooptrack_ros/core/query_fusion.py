@@ -10,8 +10,9 @@ from torch import Tensor
 from ..model.alignment import AlignedInstances
 from ..model.boxes import denormalize
 from ..model.network import CoopTrackNetwork
-from .fusion import RULE_GATE_M, Fusion, Received, match_by_distance
+from .fusion import RULE_GATE_M, Fusion, Received
 from .lifecycle import Instances
+from .matching import match_by_distance
 
 
 def fuse_queries(network: CoopTrackNetwork, rows: Instances, received: Sequence[Received]) -> Fusion:
@@ -35,8 +36,8 @@ def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInst
 
     :param indices: (M,) places of the instances in the message.
     """
-    rows, pc_range = fusion.instances, network.config.ego_range.pc_range
-    taken = fusion.unit >= 0
+    rows, sources, pc_range = fusion.instances, fusion.sources, network.config.ego_range.pc_range
+    taken = sources.unit >= 0
     tracks = ((rows.previous_age > 0) & ~taken).nonzero().flatten()
     near, matched = (torch.from_numpy(i).to(tracks.device) for i in match_by_distance(
         denormalize(rows.ref_points[tracks], pc_range), denormalize(aligned.ref_points, pc_range), RULE_GATE_M))
@@ -45,7 +46,7 @@ def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInst
     alone = others.nonzero().flatten()
     free = ((rows.previous_age == 0) & ~taken).nonzero().flatten()
     alone = alone[:len(free)]
-    places, sources = torch.cat([tracks[near], free[len(free) - len(alone):]]), torch.cat([matched, alone])
+    places = torch.cat([tracks[near], free[len(free) - len(alone):]])
     semantic = rows.semantic[tracks[near]] + network.query_fusion(aligned.semantic[matched])
 
     def put(column: Tensor, index: Tensor, values: Tensor) -> Tensor:
@@ -55,6 +56,7 @@ def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInst
         semantic=put(rows.semantic, places, torch.cat([semantic, aligned.semantic[alone]])),
         embedding=put(rows.embedding, new, aligned.embedding[alone]),
         ref_points=put(rows.ref_points, new, aligned.ref_points[alone]))
-    return Fusion(rows, fusion.decoder_scores, put(fusion.unit, places, torch.full_like(places, unit)),
-                  put(fusion.index, places, indices[sources]),
-                  put(fusion.affinity, places, torch.ones_like(places)), fusion.own_points)
+    return Fusion(rows, sources.with_(
+        unit=put(sources.unit, places, torch.full_like(places, unit)),
+        index=put(sources.index, places, indices[torch.cat([matched, alone])]),
+        affinity=put(sources.affinity, places, torch.ones_like(places))))

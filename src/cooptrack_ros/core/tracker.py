@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,13 +17,12 @@ from ..model.fast.quantized import Int8Network
 from ..model.network import CoopTrackNetwork
 from ..model.preprocess import prepare_image, prepare_projection
 from .config import ModelConfig, TrackerConfig
-from .ego_motion import can_bus, row_vector_pose
+from .ego_motion import can_bus
 from .flow import FeatureFlow
-from .fusion import Fusion, Observer, adapt, fuse
-from .lifecycle import Instances, RowPose, Support, assign_ids, propagate, survive
-from .query_fusion import fuse_queries
+from .fusion import Observer, RowSources
+from .lifecycle import Instances, Support, assign_ids, survive
 from .readout import message_of, report
-from .stages import FrameStages, StageClock, TrackerInput, decode, reason, refine
+from .stages import FrameStages, Past, StageClock, TrackerInput, decode
 from .timeline import Moment, continues
 from .types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
 
@@ -81,15 +81,10 @@ class AgentTracker:
         self.stages = FrameStages(self.network, config, side, self.device, flow)
         orders = {'random': seeded_order, 'first_n': first_order}
         self._query_order = query_order or orders[config.behaviour.query_fill]
-        with torch.inference_mode():
-            points = self.network.query_points.weight
-            self._queries = Instances.new(
-                points, self.network.query_features.weight, self.network.embed_points(points), config.hist_len,
-                len(config.class_names))
 
     def initial(self) -> TrackerState:
         """Return the state before the first frame."""
-        return TrackerState(None, self._queries[:0], None, 1, 0)
+        return TrackerState(None, self.stages.learned_queries()[:0], None, 1, 0)
 
     def prepare(self, frame: Frame) -> TrackerInput:
         """
@@ -127,53 +122,37 @@ class AgentTracker:
                 observe: Observer = lambda name, value: None,
                 clock: StageClock | None = None) -> tuple[TrackerState, FrameOutput]:
         """
-        Process one prepared frame, see ``step``.
+        Process one prepared frame, see ``step``: the stages of a frame, then the life cycle of tracks.
 
         :param observe: is shown intermediate results by name.
         """
-        if messages and self.side is not Side.COOPERATIVE:
-            raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
+        self._check(messages)
         clock = clock or StageClock(self.device)
         now = inputs.moment
         reset = not continues(now, state.moment, self._settings.reset_gap_s)
-        previous = None if reset else state.moment
         if reset:
-            state = TrackerState(None, self._queries[:0], None, self._first_id(state, now), state.step)
+            state = TrackerState(None, state.tracks[:0], None, self._first_id(state, now), state.step)
+        past = None if reset else Past(state.moment, state.tracks, state.bev)
+        order = partial(self._query_order, self.config.num_queries, state.step)
+        frame = self.stages.step(past, inputs, messages, order, observe, clock.mark)
 
-        rows = self._fill(self._propagate(state, now, observe), state.step)
-        clock.mark('propagate')
-        bev = self.stages.encode(inputs, previous, state.bev, observe, clock)
-        received = []
-        if self.side is Side.COOPERATIVE:
-            received = self.stages.receive(messages, now.stamp_ns, observe)
-            clock.mark('alignment')
-        joins_queries = self.config.behaviour.fusion_stage == 'before_decoder'
-        queries = fuse_queries(
-            self.network, rows, [r for r in received if r.message.may_create] if joins_queries else [])
-        rows, decoder_scores = decode(self.network, queries.instances, bev, observe)
-        clock.mark('decoder')
-        rows = reason(self.network, rows, observe)
-        clock.mark('reasoning')
-        fusion = replace(queries, instances=rows, decoder_scores=decoder_scores, own_points=rows.ref_points)
-        if self.side is Side.COOPERATIVE:
-            fusion = fuse(self.network, fusion, [] if joins_queries else received, observe)
-            fusion = replace(fusion, instances=adapt(self.network, fusion.instances))
-            observe('fused', fusion)
-            clock.mark('fusion')
-
-        rows = refine(self.network, fusion.instances)
-        rows, next_id = assign_ids(rows, state.next_id, self._settings.score_threshold)
+        rows, next_id = assign_ids(frame.rows, state.next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
+        sources, received = frame.fusion.sources, [r.message for r in frame.seen.received]
         support: dict[int, Support] = {}
         if self.side is Side.COOPERATIVE:
-            support = self._support(state, now, fusion, rows, live, [r.message for r in received])
+            support = self._support(state, now, sources, rows, live, received)
             live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(support)))
         observe('final', rows)
-        matches = matches_of(fusion, rows, live, [r.message for r in received])
-        output = self._output(now, rows, live, message_of(rows, live, fusion.own_points), matches, reset)
+        matches = matches_of(sources, rows, live, received)
+        output = self._output(now, rows, live, message_of(rows, live, sources.own_points), matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return TrackerState(now, rows[live], bev, next_id, state.step + 1, support), output
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, support), output
+
+    def _check(self, messages: Sequence[RoadsideMessage]) -> None:
+        if messages and self.side is not Side.COOPERATIVE:
+            raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
 
     @torch.inference_mode()
     def look(self, state: TrackerState) -> OwnView:
@@ -185,19 +164,20 @@ class AgentTracker:
         bev = self._map_of(state)
         if bev is None:
             return OwnView(np.zeros((0, 3)), np.zeros(0))
-        rows, scores = decode(self.network, self._queries, bev, lambda name, value: None)
+        rows, decoded = decode(self.network, self.stages.learned_queries(), bev, lambda name, value: None)
         points = denormalize(rows.ref_points, self.config.range_of(self.side).pc_range)
+        scores = decoded.logits[-1, 0].sigmoid().amax(-1)
         return OwnView(points.double().cpu().numpy(), scores.double().cpu().numpy())
 
     def _map_of(self, state: TrackerState) -> Tensor | None:
         return state.bev
 
-    def _support(self, state: TrackerState, now: Moment, fusion: Fusion, rows: Instances, live: Tensor,
+    def _support(self, state: TrackerState, now: Moment, sources: RowSources, rows: Instances, live: Tensor,
                  messages: list[RoadsideMessage]) -> dict[int, Support]:
         """Return what live tracks stand on, without those that have outlived it."""
         places = torch.nonzero(live).flatten()
         support = {}
-        for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, fusion.decoder_scores, fusion.unit)),
+        for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, sources.decoder_scores, sources.unit)),
                                       strict=True):
             new = state.support.get(track, Support()).renewed(
                 now.stamp_ns, score >= self._settings.output_threshold,
@@ -210,34 +190,9 @@ class AgentTracker:
     def _settings(self) -> TrackerConfig:
         return self.config.tracker_of(self.side)
 
-    def row_pose(self, moment: Moment) -> RowPose:
-        """Return the lidar pose in the precision of the configuration (Q24)."""
-        if self.config.behaviour.ego_motion_input == 'relative':
-            pose = moment.global_from_lidar
-            matrices = (np.ascontiguousarray(pose[:3, :3].T), pose[:3, 3].copy())
-        else:
-            matrices = row_vector_pose(moment.global_from_lidar)
-        return tuple(torch.from_numpy(m).to(self.device) for m in matrices)
-
     def _first_id(self, state: TrackerState, now: Moment) -> int:
         gap = state.moment is not None and state.moment.sequence == now.sequence
         return state.next_id if gap and self.config.behaviour.keep_ids_after_gap else 1
-
-    def _propagate(self, state: TrackerState, now: Moment, observe: Observer) -> Instances:
-        if not len(state.tracks):
-            return state.tracks
-        tracks = propagate(state.tracks, now.seconds_since(state.moment), self.row_pose(state.moment),
-                           self.row_pose(now), self.config.range_of(self.side).pc_range)
-        observe('propagated', tracks)
-        return tracks.with_(embedding=self.network.embed_points(tracks.ref_points))
-
-    def _fill(self, tracks: Instances, step: int) -> Instances:
-        """Put new queries before the live tracks until the number of queries is reached (5.1)."""
-        total = self.config.num_queries
-        if not len(tracks):
-            return self._queries
-        order = self._query_order(total, step)[:max(total - len(tracks), 0)].to(self.device)
-        return Instances.concatenate([self._queries[order], tracks])
 
     def _output(self, now: Moment, rows: Instances, live: Tensor, instances: InstanceSet,
                 matches: tuple[Match, ...], reset: bool) -> FrameOutput:
@@ -248,13 +203,14 @@ class AgentTracker:
                            instances, matches, reset)
 
 
-def matches_of(fusion: Fusion, rows: Instances, live: Tensor, messages: list[RoadsideMessage]) -> tuple[Match, ...]:
+def matches_of(sources: RowSources, rows: Instances, live: Tensor,
+               messages: list[RoadsideMessage]) -> tuple[Match, ...]:
     """Return the fusions of live tracks."""
-    chosen = torch.nonzero(live & (fusion.unit >= 0)).flatten().tolist()
+    chosen = torch.nonzero(live & (sources.unit >= 0)).flatten().tolist()
     matches = []
     for row in chosen:
-        message, index = messages[int(fusion.unit[row])], int(fusion.index[row])
+        message, index = messages[int(sources.unit[row])], int(sources.index[row])
         infra_id = int(message.instances.boxes.track_id[index])
-        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(fusion.affinity[row]),
-                             float(fusion.decoder_scores[row])))
+        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(sources.affinity[row]),
+                             float(sources.decoder_scores[row])))
     return tuple(matches)

@@ -174,7 +174,8 @@ class Evaluation:
         if package.config.behaviour.compensation == 'flow':
             # That of the units, whose model may be another.
             tracker.stages.flow = self._roadside.flow()
-        StudyStages.put_into(tracker)
+        if self._known_bev is not None or self._channel.noise_scope != 'everywhere':
+            StudyStages.put_into(tracker)
         if self._known_bev is not None:
             known = self._known_bev.setdefault(folder, {})
             tracker = RememberingTracker(tracker, known)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.errors import UserError
+from ..core.fast.tracker import StepTracker
 from ..core.fusion import Observer, float32
-from ..core.stages import FrameStages, StageClock, TrackerInput
-from ..core.timeline import Moment
+from ..core.stages import FrameStages, Mark, Past, TrackerInput
 from ..core.tracker import AgentTracker
 from ..core.types import Frame, FrameOutput, InstanceSet, OwnView, RoadsideMessage
 from ..model.alignment import AlignedInstances
@@ -25,7 +26,7 @@ def without_features(message: RoadsideMessage) -> RoadsideMessage:
 
 
 def _featureless(instances: InstanceSet) -> InstanceSet:
-    names = ('semantic', 'motion', 'embedding')
+    names = ('semantic', 'motion', 'position_embedding')
     return replace(instances, **{name: np.zeros_like(getattr(instances, name)) for name in names})
 
 
@@ -50,14 +51,21 @@ class StudyStages(FrameStages):
 
     @staticmethod
     def put_into(tracker: AgentTracker) -> None:
-        """Let a tracker run with these stages."""
+        """
+        Let a tracker run with these stages.
+
+        :raises UserError: for one whose frame is a step of fixed shapes.
+        """
+        if isinstance(tracker, StepTracker):
+            raise UserError("studies need the stages of a frame one by one, which execution 'graph' does not have")
         old = tracker.stages
         tracker.stages = StudyStages(old.network, old.config, old.side, old.device, old.flow)
 
-    def encode(self, inputs: TrackerInput, previous: Moment | None, bev: Tensor | None, observe: Observer,
-               clock: StageClock) -> Tensor:
-        """Return the BEV features of a frame, those of an earlier run where they are known."""
-        return inputs.bev if isinstance(inputs, SeenInput) else super().encode(inputs, previous, bev, observe, clock)
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: Observer,
+               mark: Mark) -> tuple[Tensor | None, Tensor]:
+        """Return the features of a frame; those of an earlier run where they are known."""
+        known = isinstance(inputs, SeenInput)
+        return (None, inputs.bev) if known else super().encode(inputs, past, observe, mark)
 
     def align(self, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
         """Return chosen instances in the ego frame, their features aligned by the second pose if there is one."""
@@ -65,7 +73,7 @@ class StudyStages(FrameStages):
         if not isinstance(message, TwoPoseMessage):
             return aligned
         sent = message.instances[indices[aligned.kept.cpu().numpy()]]
-        values = (float32(v, self.device) for v in (sent.semantic, sent.motion, sent.embedding, message.alignment_pose))
+        values = (float32(v, self.device) for v in (sent.semantic, sent.motion, sent.position_embedding, message.alignment_pose))
         return AlignedInstances(*self.network.alignment.features(*values), *aligned[3:])
 
 
@@ -73,8 +81,11 @@ class RememberingTracker:
     """A tracker that knows the BEV features of all frames that it ever saw: they do not depend on messages."""
 
     def __init__(self, tracker: AgentTracker, known: dict[tuple[str, int], SeenInput]):
-        """Wrap a tracker; :param known: by sequence and stamp, of one network and data set; grows."""
-        StudyStages.put_into(tracker)
+        """
+        Wrap a tracker with ``StudyStages``.
+
+        :param known: by sequence and stamp, of one network and data set; grows.
+        """
         self._tracker, self._known = tracker, known
 
     def initial(self) -> Any:

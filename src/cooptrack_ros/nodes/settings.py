@@ -24,7 +24,8 @@ class CommonSettings:
     device: str = parameter('cpu', 'where the network runs: cpu, cuda or cuda:N')
     execution: str = parameter(
         EXECUTIONS[0], 'the network arranged for speed, or as it is written; their results differ by rounding; int8: '
-        'fast in 8-bit integers on a CPU, for models with measured activations', choices=EXECUTIONS)
+        'fast in 8-bit integers on a CPU, for models with measured activations; graph: CUDA graphs of fixed shapes, '
+        'which have never run on a device', choices=EXECUTIONS)
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')

@@ -80,11 +80,11 @@ def _published_name(name: str) -> str:
 
 
 def _compare_association(seen: dict[str, Any], arrays: dict[str, np.ndarray], view: Comparison) -> None:
-    rows, columns = seen['rule_match']
+    rows, columns = seen['matches']
     view.exact('rule_match_veh', rows, arrays['rule_match_veh'])
     view.exact('rule_match_inf', columns, arrays['rule_match_inf'])
     view.exact('asso_label', seen['association_label'], arrays['asso_label'])
-    view.close('affinity_logits', seen['affinity_logits'], arrays['affinity_logits'], TOLERANCES.affinity,
+    view.close('affinity_logits', seen['affinity_logits'][seen['sure']], arrays['affinity_logits'], TOLERANCES.affinity,
                TOLERANCES.relative)
 
 

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.config import ModelConfig
-from ..core.fusion import Fusion, Received, adapt, fuse
+from ..core.fusion import Fusion, Received, adapt
 from ..core.lifecycle import Instances, move_by_velocity, move_to_frame
+from ..core.stages import FrameStages
 from ..core.types import InstanceSet, RoadsideMessage
 from ..model.alignment import AlignedInstances
 from ..model.bev_geometry import BevGeometry
@@ -156,8 +157,9 @@ def _check_association(network: CoopTrackNetwork, a: Arrays) -> None:
         motion=a['veh_motion_feats'], ids=torch.arange(100, 112))
     message = RoadsideMessage('unit', 0, InstanceSet.empty(256), np.eye(4))
     seen: dict[str, Any] = {}
-    fusion = fuse(network, Fusion.start(rows, a['veh_cache_scores']), [Received(message, infra, np.arange(7))],
-                  seen.__setitem__)
+    stages = FrameStages(network, network.config, network.side, torch.device('cpu'))
+    fusion, _ = stages.fuse(Fusion.start(rows, a['veh_cache_scores']), [Received(message, infra, np.arange(7))],
+                            seen.__setitem__)
     a.close('affinity_logits', seen['affinity_logits'], T.affinity)
     a.close('affinity', seen['affinity_logits'].sigmoid(), T.scores)
     a.exact('match_veh', seen['matches'][0])
@@ -168,7 +170,7 @@ def _check_association(network: CoopTrackNetwork, a: Arrays) -> None:
     a.close('res_cache_motion_feats', result.motion, T.features)
     a.close('res_cache_query_embeds', result.embedding, T.features)
     a.close('res_cache_ref_pts', result.ref_points, T.points)
-    a.close('res_cache_scores', fusion.decoder_scores, T.scores)
+    a.close('res_cache_scores', fusion.sources.decoder_scores, T.scores)
 
 
 def _check_propagation(a: Arrays, config: ModelConfig, seed: int) -> None:

@@ -135,7 +135,7 @@ def _check_end(group: _Group, seen: dict[str, Any]) -> None:
 def _check_propagation(group: _Group, seen: dict[str, Any], tracker: AgentTracker, old, new, decoded_points) -> None:
     pc_range = tracker.config.range_of(tracker.side).pc_range
     tracks: Instances = seen['propagated']
-    poses = tracker.row_pose(old.moment), tracker.row_pose(new.moment)
+    poses = tracker.stages.row_pose(old.moment), tracker.stages.row_pose(new.moment)
     step = move_by_velocity(old.tracks.ref_points, old.tracks.codes, new.moment.seconds_since(old.moment), pc_range)
     group.whole('prop_ref_pts', step, T.points)
     group.whole('prop_ego_ref_pts', tracks.ref_points, T.points)
@@ -154,7 +154,7 @@ def _decoder_points(seen: dict[str, Any], tracks: Instances) -> Tensor:
     if 'fused' in seen:
         # Fusion reorders rows; decoder scores tell which row went where.
         scores = decoded.logits[-1, 0].sigmoid().amax(-1)
-        rows = (scores == seen['fused'].decoder_scores[rows, None]).long().argmax(1)
+        rows = (scores == seen['fused'].sources.decoder_scores[rows, None]).long().argmax(1)
     return decoded.refs[-1, 0, rows]
 
 
@@ -172,7 +172,7 @@ def _check_cooperation(group: _Group, seen: dict[str, Any]) -> None:
     fusion = seen['fused']
     order = swapped_rows_aligned(fusion.instances.ref_points, group['agg_ref_pts'])
     fused = fusion[order]
-    group.whole('agg_scores', fused.decoder_scores, T.scores)
+    group.whole('agg_scores', fused.sources.decoder_scores, T.scores)
     group.whole('agg_ref_pts', fused.instances.ref_points, T.points)
     group.close('agg_query_feats', fused.instances.semantic, fused.instances.semantic[::9], T.features)
     group.close('agg_motion_feats', fused.instances.motion, fused.instances.motion[::9], T.features)

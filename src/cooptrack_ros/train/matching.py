@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..core.fusion import match_by_distance
+from ..core.matching import match_by_distance
 from ..core.types import Boxes
 from ..model.boxes import boxes_from_codes
 from .recipe import LossConfig

@@ -1,28 +1,21 @@
-"""Query rows of one training stream: how the set is filled up, and what is carried to the next frame."""
+"""Query rows of one training stream: which ones join tracks, and what is carried to the next frame."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ..core.config import ModelConfig
 from ..core.lifecycle import Instances
-from ..model.network import CoopTrackNetwork
 from .matching import Targets, nearest_bev_iou
 from .recipe import TrackSelectionConfig
 
 
-def new_rows(network: CoopTrackNetwork, count: int) -> Instances:
-    """Return ``count`` learned queries: a random choice, or the first ones, as the configuration says (Q9)."""
-    config = network.config
-    if config.behaviour.query_fill == 'random' and count < config.num_queries:
-        order = torch.randperm(config.num_queries)[:count]
-    else:
-        order = torch.arange(count)
+def query_order(config: ModelConfig) -> Tensor:
+    """Return in which order learned queries join tracks: at random, or as they are (Q9)."""
     # Chance is drawn on the CPU, so that a seed means the same on every device.
-    order = order.to(network.query_points.weight.device)
-    points = network.query_points.weight[order]
-    return Instances.new(points, network.query_features.weight[order], network.embed_points(points), config.hist_len,
-                         len(config.class_names))
+    count = config.num_queries
+    return torch.randperm(count) if config.behaviour.query_fill == 'random' else torch.arange(count)
 
 
 def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:

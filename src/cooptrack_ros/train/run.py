@@ -14,6 +14,7 @@ from .. import __version__
 from ..core.atomic_file import write_atomically
 from ..core.config import ModelConfig, config_to_dict
 from ..core.errors import UserError
+from ..core.flow import FeatureFlow
 from ..core.types import Boxes, InstanceSet, Side
 from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
@@ -95,12 +96,16 @@ def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
 
 def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Path | None,
                  messages: dict[tuple[str, str], InstanceSet] | None = None,
-                 device: str = 'cpu') -> tuple[Stage, Stream]:
-    """Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages)."""
+                 device: str = 'cpu', flow: FeatureFlow | None = None) -> tuple[Stage, Stream]:
+    """
+    Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages).
+
+    :param flow: of the model that sent the messages, used with ``behaviour.compensation`` of that name.
+    """
     datasets = open_datasets(folders)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, config, recipe, messages)
-    stage = TrackingStage(network, recipe, device)
+    stage = TrackingStage(network, recipe, device, flow)
     if init and init.is_dir() and not _is_model(init):
         stage.start_heads(_saved(init))
     return stage, stream

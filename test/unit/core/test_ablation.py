@@ -74,7 +74,7 @@ def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
     behaviour = dataclasses.replace(MINI.behaviour, fusion_stage='before_decoder')
     network = CoopTrackNetwork(dataclasses.replace(MINI, behaviour=behaviour, **SMALL), Side.COOPERATIVE)
     tracker = AgentTracker(network, network.config, Side.COOPERATIVE)
-    rows = tracker._queries[:5]
+    rows = tracker.stages.learned_queries()[:5]
     rows = rows.with_(previous_age=torch.tensor([0.0, 0, 0, 0.1, 0.1]))
     pc_range = MINI.ego_range.pc_range
     rows = rows.with_(ref_points=normalize(torch.tensor([[0.0, 0, 0]] * 3 + [[20.0, 0, 0], [-20.0, 0, 0]]), pc_range))
@@ -82,7 +82,7 @@ def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
     feature = torch.randn(2, MINI.embed_dims)
     aligned = AlignedInstances(feature, feature, feature, points, torch.zeros(2, 10), torch.ones(2, dtype=torch.bool))
     fused = join_queries(network, Fusion.start(rows, torch.zeros(5)), aligned, 0, torch.tensor([4, 7]))
-    assert fused.unit.tolist() == [-1, -1, 0, 0, -1] and fused.index.tolist() == [-1, -1, 7, 4, -1]
+    assert fused.sources.unit.tolist() == [-1, -1, 0, 0, -1] and fused.sources.index.tolist() == [-1, -1, 7, 4, -1]
     assert torch.equal(fused.instances.ref_points[3], rows.ref_points[3])
     assert torch.equal(fused.instances.ref_points[2], points[1])
     assert torch.allclose(fused.instances.semantic[3], rows.semantic[3] + network.query_fusion(feature[:1])[0])

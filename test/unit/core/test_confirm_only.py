@@ -36,21 +36,21 @@ def fused(instances, threshold, may_create, fusion_stage='after_decoder'):
 
 def test_what_the_vehicle_does_not_see_takes_nothing_in(instances):
     fusion = fused(instances, 1.0, False)
-    assert bool((fusion.unit < 0).all()) and len(fusion.instances) == CONFIG.num_queries
-    assert bool((fused(instances, 1.0, True).unit >= 0).any())
+    assert bool((fusion.sources.unit < 0).all()) and len(fusion.instances) == CONFIG.num_queries
+    assert bool((fused(instances, 1.0, True).sources.unit >= 0).any())
 
 
 def test_what_the_vehicle_sees_is_confirmed(instances):
     fusion = fused(instances, 0.0, False)
-    rows = fusion.unit >= 0
+    rows = fusion.sources.unit >= 0
     assert bool(rows.any())
     # Every row that something was fused into was one of the vehicle's own.
-    assert not bool(torch.isnan(fusion.own_points).any())
+    assert not bool(torch.isnan(fusion.sources.own_points).any())
 
 
 def test_its_instances_do_not_join_as_queries(instances):
     fusion = fused(instances, 0.0, False, 'before_decoder')
-    assert bool((fusion.unit < 0).all())
+    assert bool((fusion.sources.unit < 0).all())
 
 
 class OneCar:

@@ -8,7 +8,8 @@ import torch
 from small_tracker import make_frame, make_message
 
 from cooptrack_ros.core.config import MINI, R50, BackboneConfig
-from cooptrack_ros.core.execution import make_tracker, runs_in_steps
+from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.model.backbone import build_backbone
@@ -129,11 +130,20 @@ def test_folding_leaves_no_batch_norm_and_the_same_features(kind):
     torch.testing.assert_close(merged(image), backbone(image), atol=1e-4, rtol=1e-4)
 
 
-def test_devices_run_in_steps_unless_fusion_comes_before_the_decoder():
+@pytest.mark.parametrize('execution', ['reference', 'fast'])
+@pytest.mark.parametrize('device', ['cpu', 'meta'])
+def test_every_device_runs_the_same_tracker(execution, device):
+    tracker = make_tracker(CoopTrackNetwork(SMALL, Side.VEHICLE), SMALL, Side.VEHICLE, device, execution)
+    assert type(tracker) is AgentTracker
+
+
+def test_graphs_need_a_device_and_fusion_after_the_decoder():
+    network = CoopTrackNetwork(SMALL, Side.VEHICLE)
+    with pytest.raises(UserError, match="'graph' needs a CUDA device, not 'cpu'"):
+        make_tracker(network, SMALL, Side.VEHICLE, execution='graph')
     early = dataclasses.replace(SMALL, behaviour=dataclasses.replace(SMALL.behaviour, fusion_stage='before_decoder'))
-    assert runs_in_steps('cuda:0', SMALL)
-    assert not runs_in_steps('cuda:0', early)
-    assert not runs_in_steps('cpu', SMALL)
+    with pytest.raises(UserError, match='fuse after the decoder'):
+        make_tracker(network, early, Side.VEHICLE, 'cuda:0', 'graph')
 
 
 @pytest.mark.parametrize('execution', ['reference', 'fast'])

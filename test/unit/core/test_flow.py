@@ -106,7 +106,7 @@ def test_an_empty_message_stays_empty(message):
 def test_the_tracker_carries_on_if_it_should_and_can(message, wanted, flow, carries):
     config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, compensation=wanted))
     tracker = make_tracker(Side.COOPERATIVE, MANY, config)
-    tracker.flow = flow
+    tracker.stages.flow = flow
     sent: RoadsideMessage = dataclasses.replace(
         message, instances=message.instances[:5], stamp_ns=-500_000_000, ego_from_infra=make_message(
             message.instances, shift_x=-45.0).ego_from_infra, earlier=())

@@ -10,7 +10,7 @@ from torch.utils import _pytree as pytree
 from cooptrack_ros.core.fast.cooperative import CooperativeStep, Layout
 from cooptrack_ros.core.fast.inputs import step_input
 from cooptrack_ros.core.fast.messages import fill_slots
-from cooptrack_ros.core.fast.step import FrameStep
+from cooptrack_ros.core.fast.step import FrameStep, state_of
 from cooptrack_ros.core.timeline import Moment
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
@@ -68,8 +68,8 @@ def test_no_part_of_a_step_waits(config, side):
                 result = cooperative.second(perceived, slots, layout, inputs.next_id)
             assert perceived.logits.shape == (count, 10)
     assert result.codes.shape == (count, 10)
-    assert [x.shape for x in result.state()] == [x.shape for x in state]
-    assert [x.dtype for x in result.state()] == [x.dtype for x in state]
+    assert [x.shape for x in state_of(result)] == [x.shape for x in state]
+    assert [x.dtype for x in state_of(result)] == [x.dtype for x in state]
 
 
 def test_scaling_pictures_does_not_wait():

@@ -157,7 +157,7 @@ def test_pairs_beyond_the_distance_limit_are_added_instead_of_fused(instances):
     tracker.advance(tracker.initial(), inputs, [make_message(instances)], observe=seen.__setitem__)
     fusion, received = seen['fused'], int(seen['aligned'].kept.sum())
     assert received > 0 and len(fusion.instances) == CONFIG.num_queries
-    assert int((fusion.unit >= 0).sum()) == received and int((~fusion.instances.hist_padding).sum()) >= received
+    assert int((fusion.sources.unit >= 0).sum()) == received and int((~fusion.instances.hist_padding).sum()) >= received
 
 
 def test_the_rule_pairs_by_distance_alone(instances):

@@ -120,7 +120,7 @@ def test_features_can_be_lost_on_the_way_and_nothing_else(encoding, compact):
     for name in ('semantic', 'motion', 'embedding'):
         np.testing.assert_array_equal(getattr(arrived, name), np.zeros((5, 8)))
     np.testing.assert_allclose(arrived.boxes.centre, sent.boxes.centre, atol=1e-6)
-    np.testing.assert_array_equal(arrived.embedded_points, points)
+    np.testing.assert_array_equal(arrived.position_points, points)
 
 
 def test_features_that_were_never_sent_are_an_error(inputs, tmp_path):

@@ -32,7 +32,7 @@ def said_by(unit, boxes, may_create=True, stamp_ns=0):
     """Return a message that holds boxes in the frame of the vehicle."""
     points = np.zeros((len(boxes), 3), np.float32)
     instances = replace(InstanceSet.empty(3), boxes=boxes, ref_points=points, semantic=points, motion=points,
-                        embedding=points, previous_position=points, embedded_points=points,
+                        position_embedding=points, previous_position=points, position_points=points,
                         previous_age_s=points[:, 0])
     return RoadsideMessage(unit, stamp_ns, instances, np.eye(4), may_create=may_create)
 

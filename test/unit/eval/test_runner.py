@@ -10,6 +10,7 @@ import pytest
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.config import TrackerConfig, apply_overrides
 from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.core.fast.tracker import StepTracker
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
@@ -211,3 +212,27 @@ def test_other_links_share_what_does_not_depend_on_them(datasets):
     assert json.dumps(late) == json.dumps(alone.run('cooperative')[0]) != json.dumps(first)
     again, _ = shared.run('cooperative')
     assert json.dumps(again) == json.dumps(first)
+
+
+@pytest.mark.parametrize('execution', ['fast', 'reference'])
+def test_known_features_serve_every_execution(datasets, execution):
+    shared = Evaluation(datasets, talkative_model(), Selection(limit=2), keeps_maps=True, execution=execution)
+    first, _ = shared.run('cooperative')
+    again, cost = shared.run('cooperative')
+    assert json.dumps(again) == json.dumps(first) and 'image_features' not in cost.stage_seconds
+
+
+def test_studies_of_single_stages_are_refused_where_there_are_none(datasets):
+    class Graphs(Counting):
+        def tracker(self, side, execution):
+            return StepTracker(self._package.network(side), self.config, side)
+
+        def with_behaviour(self, **changes):
+            return Graphs(self._package.with_behaviour(**changes))
+    package = talkative_model()
+    plain = Evaluation(datasets, Graphs(package), Selection(limit=1), roadside=package)
+    assert plain.run('cooperative')[0]['predictions']
+    studied = Evaluation(datasets, Graphs(package), Selection(limit=1), roadside=package,
+                         channel=Channel(rotation_noise_deg=1.0, noise_scope='points'))
+    with pytest.raises(UserError, match="'graph' does not have"):
+        studied.run('cooperative')

@@ -77,7 +77,9 @@ def test_known_features_stand_in_for_images(sent):
     outputs = []
     for frames in ([make_frame(0), make_frame(1)],
                    [replace(make_frame(i), images=(), img_from_lidar=np.zeros((0, 4, 4))) for i in (0, 1)]):
-        tracker = RememberingTracker(make_tracker(Side.COOPERATIVE, MANY), known)
+        studied = make_tracker(Side.COOPERATIVE, MANY)
+        StudyStages.put_into(studied)
+        tracker = RememberingTracker(studied, known)
         assert len(known) == 2 * len(outputs)
         state = tracker.initial()
         for frame in frames:

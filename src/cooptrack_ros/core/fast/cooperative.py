@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from ...model.alignment import AlignedInstances
 from ...model.association import FusedPairs
 from ...model.bev_geometry import BevGeometry
-from ..fusion import taken_over
+from ..fusion import adapt, taken_over
+from ..lifecycle import COLUMNS, REPORTED
 from .step import FrameStep, StepInput, StepResult, StepState
 
 
@@ -36,34 +37,15 @@ class Slots(NamedTuple):
     """(U, 4, 4) that the latent alignment of a unit is made of."""
 
 
-class Perceived(NamedTuple):
-    """What the first part leaves: N rows after reasoning, K candidates, and what the assignment is made from."""
+_ROW_FIELDS = tuple(name for name in COLUMNS if name not in REPORTED)
+Perceived = NamedTuple('Perceived', [(name, Tensor) for name in (
+    *_ROW_FIELDS, 'bev', 'slot_semantic', 'slot_motion', 'slot_embedding', 'decoder_scores', 'logits')])
+"""
+What the first part leaves: N rows after reasoning (columns of ``Instances``), K candidates, and who may be who.
 
-    ref_points: Tensor
-    semantic: Tensor
-    motion: Tensor
-    embedding: Tensor
-    codes: Tensor
-    ids: Tensor
-    missed: Tensor
-    established: Tensor
-    hist_semantic: Tensor
-    hist_motion: Tensor
-    hist_padding: Tensor
-    previous_centre: Tensor
-    previous_age: Tensor
-    bev: Tensor
-    slot_semantic: Tensor
-    """(K, C) aligned; likewise the next two."""
-    slot_motion: Tensor
-    slot_embedding: Tensor
-    decoder_scores: Tensor
-    """(N,)."""
-    logits: Tensor
-    """(N, K) of the affinity of every row with every candidate."""
-
-
-_ROW_FIELDS = Perceived._fields[:13]
+``bev`` is (1, cells, C), the ``slot_`` features (K, C) are aligned, ``decoder_scores`` is (N,), and ``logits`` (N, K)
+are of the affinity of every row with every candidate.
+"""
 
 
 class Layout(NamedTuple):
@@ -108,7 +90,7 @@ class CooperativeStep(nn.Module):
         features = (perceived.slot_semantic, perceived.slot_motion, perceived.slot_embedding)
         new = taken_over(_candidates(features, slot_points, slots.codes.flatten(0, 1)), perceived.hist_padding.shape[1],
                          len(network.config.class_names))
-        pairs = network.fuse(
+        pairs = network.aggregation.fuse(
             FusedPairs(*(getattr(perceived, n).index_select(0, layout.pair_rows) for n in FusedPairs._fields)),
             FusedPairs(*(x.index_select(0, layout.pair_slots) for x in (*features, slot_points))))
 
@@ -118,10 +100,9 @@ class CooperativeStep(nn.Module):
                 return torch.cat([*parts, getattr(pairs, name)]).index_select(0, layout.features)
             return torch.cat(parts).index_select(0, layout.sources)
         rows = self.step.blank().with_(**{name: column(name) for name in _ROW_FIELDS})
-        semantic, motion = network.adapt(rows.semantic, rows.motion, rows.embedding)
         position_points = torch.cat([perceived.ref_points, torch.full_like(slot_points, torch.nan)])
-        return self.step.finish(rows.with_(semantic=semantic, motion=motion),
-                                position_points.index_select(0, layout.sources), perceived.bev, next_id)
+        return self.step.finish(adapt(network, rows), position_points.index_select(0, layout.sources), perceived.bev,
+                                next_id)
 
 
 def _candidates(features: Sequence[Tensor], ref_points: Tensor, codes: Tensor) -> AlignedInstances:

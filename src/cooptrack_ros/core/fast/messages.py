@@ -10,12 +10,20 @@ import torch
 from torch import Tensor
 
 from ...model.alignment import AlignedInstances
-from ...model.association import FusedPairs
-from ...model.boxes import codes_from_boxes
+from ...model.boxes import codes_from_boxes, denormalize
 from ...model.fast.network import FastNetwork
 from ..config import ModelConfig
-from ..fusion import Fusion, Received, float32, fuse, receive
-from ..lifecycle import Instances
+from ..fusion import (
+    Association,
+    Received,
+    RowSources,
+    associate,
+    float32,
+    needed_score,
+    open_rows,
+    order_rows,
+    receive,
+)
 from ..types import RoadsideMessage
 from .cooperative import Layout, Slots
 
@@ -58,45 +66,34 @@ def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
     return Slots(*filled, poses)
 
 
-class _Places:
-    """Stands for the network where rows and candidates are mere numbers, so that fusion runs on the host."""
-
-    def __init__(self, config: ModelConfig, logits: Tensor):
-        self.config, self.aggregation, self._logits = config, self, logits
-
-    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
-                           infra: AlignedInstances) -> Tensor:
-        rows, columns = semantic[:, 0].long(), infra.semantic[:, 0].long() - len(self._logits)
-        return self._logits[rows[:, None], columns]
-
-    def fuse(self, vehicle: FusedPairs, infra: FusedPairs) -> FusedPairs:
-        return vehicle._replace(motion=infra.semantic)
-
-
 def arrange(config: ModelConfig, received: Sequence[Received], slots: int, ref_points: Tensor,
-            decoder_scores: Tensor, logits: Tensor) -> tuple[Fusion, Layout]:
+            decoder_scores: Tensor, logits: Tensor) -> tuple[RowSources, Layout]:
     """
-    Fuse all units by the rules of ``core.fusion.fuse``, with numbers in place of features.
+    Associate all units, one after another, and say how the rows are put together, as ``core.fusion`` does it.
 
     :param ref_points: (N, 3) after reasoning; :param decoder_scores: (N,); :param logits: (N, K); on the CPU.
-    :returns: what was fused into which row (its features mean nothing), and the same as indices.
+    :returns: what was fused into which row of the result, and the result as indices.
     """
-    count, candidates = logits.shape
-    numbers = torch.arange(count + candidates, dtype=torch.float32)[:, None]
-    blank = numbers.new_zeros(count, 0)
-    rows = Instances.new(ref_points, numbers[:count], blank, hist_len=0, classes=0).with_(
-        codes=blank, motion=torch.full_like(numbers[:count], -1))
-    numbered = []
-    for unit, one in enumerate(received):
-        here = numbers[count + unit * slots:][:len(one.indices)]
-        blank = here.new_zeros(len(here), 0)
-        numbered.append(replace(one, aligned=AlignedInstances(
-            here, torch.full_like(here, -1), blank, one.aligned.ref_points, blank, one.aligned.kept)))
-    fusion = fuse(_Places(config, logits), Fusion.start(rows, decoder_scores), numbered, lambda name, value: None)
-    origin, partner = (x[:, 0].long() for x in (fusion.instances.semantic, fusion.instances.motion))
+    (count, candidates), behaviour, pc_range = logits.shape, config.behaviour, config.ego_range.pc_range
+    sources, points = RowSources.start(ref_points, decoder_scores), ref_points
+    # Row or N + candidate that each row comes from, and the candidate that it is merged with, -1 for none.
+    origin, partner = torch.arange(count), torch.full((count,), -1)
+    for number, unit in enumerate(received):
+        numbers, there = number * slots + torch.arange(len(unit.indices)), unit.aligned.ref_points
+        own, others = (denormalize(p, pc_range) for p in (points, there))
+        chosen = open_rows(own, others, sources, behaviour.max_match_distance_m, needed_score(config, unit.message))
+        known = logits[origin[chosen][:, None], numbers]
+        near, columns = associate(own[chosen], others, known, behaviour)
+        order = order_rows(sources, Association(known, chosen[near], columns, known.sigmoid()[near, columns]),
+                           unit.message.may_create)
+        sources = sources.after(order, number, torch.from_numpy(unit.indices))
+        new = torch.full_like(order.injected, -1)
+        points = torch.cat([(points[order.rows] + there[columns]) / 2, there[order.injected], points[order.rest]])
+        origin = torch.cat([origin[order.rows], count + numbers[order.injected], origin[order.rest]])
+        partner = torch.cat([numbers[columns], new, partner[order.rest]])
     merged = torch.nonzero(partner >= 0).flatten()
     pair_rows, pair_slots = (torch.zeros(candidates, dtype=torch.int64) for _ in range(2))
-    pair_rows[:len(merged)], pair_slots[:len(merged)] = origin[merged], partner[merged] - count
+    pair_rows[:len(merged)], pair_slots[:len(merged)] = origin[merged], partner[merged]
     features = origin.clone()
     features[merged] = count + candidates + torch.arange(len(merged))
-    return fusion, Layout(pair_rows, pair_slots, origin, features)
+    return sources, Layout(pair_rows, pair_slots, origin, features)

@@ -14,33 +14,15 @@ from torch import Tensor, nn
 
 from ...model.bev_geometry import BevGeometry, BevMotion
 from ...model.fast.network import FastNetwork
-from ..lifecycle import NO_ID, Instances, Passage, carry_over, number, survive
+from ..lifecycle import CARRIED, COLUMNS, NO_ID, Instances, Passage, carry_over, number, survive
 from ..stages import decode, reason, refine
 
+StepState = NamedTuple('StepState', [(name, Tensor) for name in (*CARRIED, 'bev')])
+"""
+What N rows (columns of ``Instances``) and the BEV features (1, cells, C) carry from frame to frame.
 
-class StepState(NamedTuple):
-    """What N rows and the map carry from frame to frame; which rows live on is in ``StepInput.take`` of the next."""
-
-    ref_points: Tensor
-    """(N, 3) in 0..1."""
-    semantic: Tensor
-    """(N, C)."""
-    codes: Tensor
-    """(N, 10)."""
-    ids: Tensor
-    """(N,) int64."""
-    missed: Tensor
-    """(N,) int64."""
-    established: Tensor
-    """(N,) bool."""
-    hist_semantic: Tensor
-    """(N, slots, C)."""
-    hist_motion: Tensor
-    """(N, slots, C)."""
-    hist_padding: Tensor
-    """(N, slots) bool."""
-    bev: Tensor
-    """(1, cells, C)."""
+Which rows live on is in ``StepInput.take`` of the next frame.
+"""
 
 
 class StepInput(NamedTuple):
@@ -66,41 +48,19 @@ class StepInput(NamedTuple):
     """(1,) int64, the next free identity."""
 
 
-class StepResult(NamedTuple):
-    """What comes out: the fields of ``StepState`` and all that is reported, for N rows."""
+StepResult = NamedTuple('StepResult', [(name, Tensor) for name in (
+    *(name for name in COLUMNS if name != 'logits'), 'position_points', 'live', 'next_id', 'bev')])
+"""
+What comes out: N rows (columns of ``Instances``), what the embeddings stand for, and the state of the agent.
 
-    ref_points: Tensor
-    semantic: Tensor
-    motion: Tensor
-    """(N, C)."""
-    embedding: Tensor
-    """(N, C)."""
-    position_points: Tensor
-    """(N, 3) points in 0..1 that the embeddings stand for, NaN for instances taken over from a message."""
-    codes: Tensor
-    scores: Tensor
-    """(N,) highest class probability."""
-    labels: Tensor
-    """(N,) int64."""
-    ids: Tensor
-    missed: Tensor
-    established: Tensor
-    live: Tensor
-    """(N,) bool: which rows carry on."""
-    previous_centre: Tensor
-    """(N, 3) box centre of the last frame, metres, in the current lidar frame."""
-    previous_age: Tensor
-    """(N,) seconds since then, 0 without."""
-    hist_semantic: Tensor
-    hist_motion: Tensor
-    hist_padding: Tensor
-    next_id: Tensor
-    """(1,)."""
-    bev: Tensor
+``position_points`` (N, 3) are points in 0..1, NaN for instances taken over from a message; ``live`` (N,) bool says
+which rows carry on; ``next_id`` (1,) is the next free identity; ``bev`` (1, cells, C).
+"""
 
-    def state(self) -> StepState:
-        """Return what the next frame needs."""
-        return StepState(*(getattr(self, name) for name in StepState._fields))
+
+def state_of(result: StepResult) -> StepState:
+    """Return what the next frame needs."""
+    return StepState(*(getattr(result, name) for name in StepState._fields))
 
 
 class FrameStep(nn.Module):
@@ -127,7 +87,7 @@ class FrameStep(nn.Module):
         config, points = self.network.config, self.query_points
         blank = self.blank()
         rows, columns = config.bev_size
-        return StepState(*(getattr(blank, name) for name in StepState._fields[:-1]),
+        return StepState(*(getattr(blank, name) for name in CARRIED),
                          points.new_zeros(1, rows * columns, config.embed_dims))
 
     def forward(self, state: StepState, inputs: StepInput, geometry: BevGeometry) -> StepResult:
@@ -143,8 +103,8 @@ class FrameStep(nn.Module):
         previous = self.network.align_bev(state.bev, motion).masked_fill(inputs.fresh, 0)
         bev = self.network.encode_bev(
             features, geometry, motion, previous, inputs.fresh if self._starts_alone else None)
-        rows, decoder_scores = decode(self.network, self._enter(state, inputs), bev, _ignore)
-        return reason(self.network, rows, _ignore), decoder_scores, bev
+        rows, decoded = decode(self.network, self._enter(state, inputs), bev, _ignore)
+        return reason(self.network, rows, _ignore), decoded.logits[-1, 0].sigmoid().amax(-1), bev
 
     def finish(self, rows: Instances, position_points: Tensor, bev: Tensor, next_id: Tensor) -> StepResult:
         """Return the result of rows that are ready for the refinement heads."""

@@ -13,14 +13,13 @@ from torch import Tensor
 from ...model.bev_geometry import BevGeometry, bev_geometry
 from ...model.fast.network import FastNetwork
 from ...model.fast.pictures import PictureScaler
-from ...model.fast.precision import DTYPES
 from ...model.network import CoopTrackNetwork
 from ..config import ModelConfig
 from ..flow import FeatureFlow
-from ..fusion import Fusion, up_to_date
+from ..fusion import RowSources
 from ..lifecycle import Instances, Support
 from ..readout import message_of
-from ..stages import StageClock, TrackerInput
+from ..stages import FrameStages, StageClock, TrackerInput
 from ..timeline import Moment, continues
 from ..tracker import AgentTracker, QueryOrder, matches_of
 from ..types import Frame, FrameOutput, RoadsideMessage, Side
@@ -28,7 +27,7 @@ from .cooperative import CooperativeStep, Layout, Perceived, Slots
 from .graph import Graphed
 from .inputs import rows_to_take, step_input
 from .messages import arrange, fill_slots, place
-from .step import FrameStep, StepInput, StepResult, StepState
+from .step import FrameStep, StepInput, StepResult, StepState, state_of
 from .transfer import to_device, to_host
 
 SLOTS = 64
@@ -82,7 +81,7 @@ class _Program:
 
 class _Outcome(NamedTuple):
     result: StepResult
-    fusion: Fusion | None
+    sources: RowSources | None
     messages: list[RoadsideMessage]
 
 
@@ -95,19 +94,18 @@ class StepTracker(AgentTracker):
     """
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
-                 query_order: QueryOrder | None = None, flow: FeatureFlow | None = None, precision: str = 'float32',
-                 fixed: bool | None = None):
+                 query_order: QueryOrder | None = None, flow: FeatureFlow | None = None, fixed: bool | None = None):
         """
         Prepare a tracker; see ``AgentTracker`` for what is not said here.
 
-        :param precision: of features: ``float32``, ``float16`` or ``bfloat16``.
         :param fixed: see ``FastNetwork``.
         :raises ValueError: for a configuration that fuses before the decoder, which only ``AgentTracker`` knows.
         """
         if config.behaviour.fusion_stage != 'after_decoder':
             raise ValueError('steps of fixed shapes fuse after the decoder only')
         super().__init__(network, config, side, device, query_order, flow)
-        self.network = FastNetwork(self.network, DTYPES[precision], fixed)
+        self.network = FastNetwork(self.network, fixed=fixed)
+        self.stages = FrameStages(self.network, config, side, self.device, flow)
         self._program: tuple[tuple, _Program] | None = None
 
     def initial(self) -> StepTrackerState:
@@ -138,8 +136,7 @@ class StepTracker(AgentTracker):
 
         :raises ValueError: for messages to another side.
         """
-        if messages and self.side is not Side.COOPERATIVE:
-            raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
+        self._check(messages)
         clock = clock or StageClock(torch.device('cpu'))
         now = inputs.moment
         reset = not continues(now, state.moment, self._settings.reset_gap_s)
@@ -149,20 +146,20 @@ class StepTracker(AgentTracker):
         rows, live, position_points, next_id = self._read(outcome.result)
         clock.mark('step')
 
-        fusion = outcome.fusion
+        sources = outcome.sources
         support: dict[int, Support] = {}
         matches = ()
-        if fusion is not None:
-            support = self._support(state, now, fusion, rows, live, outcome.messages)
+        if sources is not None:
+            support = self._support(state, now, sources, rows, live, outcome.messages)
             live = live & torch.isin(rows.ids, torch.tensor(list(support), dtype=torch.int64))
-            matches = matches_of(fusion, rows, live, outcome.messages)
+            matches = matches_of(sources, rows, live, outcome.messages)
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
         instances = message_of(kept, torch.arange(len(places)), position_points[places])
         output = self._output(now, rows, live, instances, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return StepTrackerState(now, outcome.result.state(), places, next_id, state.step + 1, support), output
+        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, support), output
 
     def _map_of(self, state: StepTrackerState) -> Tensor | None:
         return None if state.device is None else state.device.bev
@@ -178,16 +175,15 @@ class StepTracker(AgentTracker):
         device_state = state.device or program.step.initial()
         if self.side is not Side.COOPERATIVE:
             return _Outcome(program.alone(device_state, frame), None, [])
-        current = [up_to_date(self.network, m, inputs.moment.stamp_ns, self.stages.flow) for m in messages]
-        received = place(self.network, current, SLOTS)
+        received = place(self.network, self.stages.current(messages, inputs.moment.stamp_ns), SLOTS)
         slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
         perceived = program.first(device_state, frame, slots)
         seen = to_host([perceived.ref_points, perceived.decoder_scores, perceived.logits])
         clock.mark('perception')
-        fusion, layout = arrange(config, received, SLOTS, *seen)
+        sources, layout = arrange(config, received, SLOTS, *seen)
         clock.mark('association')
         result = program.second(perceived, slots, to_device(layout, self.device), frame.next_id)
-        return _Outcome(result, fusion, [r.message for r in received])
+        return _Outcome(result, sources, [r.message for r in received])
 
     def _program_for(self, inputs: TrackerInput) -> _Program:
         key = (inputs.img_from_lidar.tobytes(), inputs.images.shape, inputs.images.dtype)

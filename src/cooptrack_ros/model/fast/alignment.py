@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..alignment import Alignment
-from .precision import exact
 
 
 class FastAlignment:
@@ -25,10 +24,9 @@ class FastAlignment:
         layers = self._alignment
         if not layers.is_latent:
             return semantic, motion, embedding
-        with exact(ego_from_infra):
-            blocks = layers.rotation(ego_from_infra[:3, :2].reshape(1, 6)).view(
-                layers.blocks, layers.block_size, layers.block_size)
-            offset = layers.translation(ego_from_infra[:3, 3][None])
+        blocks = layers.rotation(ego_from_infra[:3, :2].reshape(1, 6)).view(
+            layers.blocks, layers.block_size, layers.block_size)
+        offset = layers.translation(ego_from_infra[:3, 3][None])
         aligned = []
         for projection, x in ((layers.semantic, semantic), (layers.motion, motion), (layers.embedding, embedding)):
             # (blocks, M, block) times each transposed block is what the block-diagonal matrix does.

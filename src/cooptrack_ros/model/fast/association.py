@@ -7,7 +7,6 @@ from torch import Tensor
 
 from ..alignment import AlignedInstances
 from ..association import Association
-from .precision import exact
 
 
 class FastAssociation:
@@ -34,9 +33,8 @@ class FastAssociation:
         nodes = self._association
         query = nodes.node_vehicle(torch.cat([semantic, motion], dim=-1)) @ nodes.query
         key = nodes.node_infra(torch.cat([infra.semantic, infra.motion], dim=-1)) @ nodes.key
-        with exact(ref_points):
-            own = ref_points @ self._first.weight.T + self._first.bias
-            edges = (own[:, None] - infra.ref_points @ self._first.weight.T).relu_()
+        own = ref_points @ self._first.weight.T + self._first.bias
+        edges = (own[:, None] - infra.ref_points @ self._first.weight.T).relu_()
         scores = torch.addcmul((edges @ self._edge_weight.T).add_(self._edge_bias),
                                (query @ key.T)[..., None], self._product_weight)
         return self._last(self._norm(scores).relu_()).squeeze(-1)

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ..boxes import POINT_DIMS, inverse_sigmoid, refine_code
 from ..decoder import Decoder
-from .precision import exact
 from .sampling import Maps, SampleHead
 
 
@@ -61,12 +60,10 @@ class FastDecoder:
             feats = layer.norms[1](feats + layer.sampling.output(read))
             feats = layer.norms[2](layer.ffn(feats))
             if number < last:
-                with exact(feats):
-                    hidden = decoder.reg[number][:-1](feats)
-                    refs = (F.linear(hidden, *self._points[number]) + inverse_sigmoid(refs)).sigmoid()
-        with exact(feats):
-            codes, refs = refine_code(decoder.reg[last](feats), refs, self._range)
-            return Decoded(feats, codes, refs, decoder.cls[last](feats))
+                hidden = decoder.reg[number][:-1](feats)
+                refs = (F.linear(hidden, *self._points[number]) + inverse_sigmoid(refs)).sigmoid()
+        codes, refs = refine_code(decoder.reg[last](feats), refs, self._range)
+        return Decoded(feats, codes, refs, decoder.cls[last](feats))
 
 
 def _merged(layers: Sequence[nn.Linear]) -> nn.Linear:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ..bev_encoder import BevEncoder, BevLayer
 from ..bev_geometry import BevGeometry
-from .precision import exact
 from .sampling import BorderedMaps, GridMaps, Maps, SampleHead
 
 _QUEUE = 2
@@ -112,9 +111,8 @@ class FastEncoder:
         :param previous: the last map (cells, C), already aligned, None without.
         :param alone: (1,) bool says whether to do as without a previous map, whatever it holds.
         """
-        with exact(x := self._encoder.queries.weight):
-            turned = self._encoder.motion_mlp(vector)
-        x = x + turned
+        turned = self._encoder.motion_mlp(vector)
+        x = self._encoder.queries.weight + turned
         pixels = [F.linear(f.flatten(1).T, self._pixel_weight, camera.bias).split(self._dims, dim=-1)
                   for f, camera in zip(features, views.cameras, strict=True)]
         from_previous = None

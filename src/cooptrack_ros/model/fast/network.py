@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..alignment import AlignedInstances
-from ..association import FusedPairs
 from ..bev_geometry import BevGeometry, BevMotion
 from ..boxes import refine_code
 from ..decoder import DecoderOutput
@@ -18,7 +16,6 @@ from .alignment import FastAlignment
 from .association import FastAssociation
 from .decoder import Decoded, FastDecoder
 from .encoder import FastEncoder
-from .precision import features_in
 from .reasoner import FastReasoner
 from .sampling import BorderedMaps, GridMaps
 from .traced import Direct, Traced, constant
@@ -34,26 +31,24 @@ class FastNetwork:
     """
 
     @torch.no_grad()
-    def __init__(self, network: CoopTrackNetwork, dtype: torch.dtype = torch.float32, fixed: bool | None = None,
-                 traces: bool = True):
+    def __init__(self, network: CoopTrackNetwork, fixed: bool | None = None, traces: bool = True):
         """
         Prepare a network that already lies on its device.
 
-        :param dtype: in which features are computed, see ``model.fast.precision``.
         :param fixed: compute everything for all rows with operations that every device and format of networks has,
             so that nobody waits for a device; by default everywhere but on a CPU, which is faster otherwise.
-        :param traces: make graphs of what can be one, in float32 on a CPU.
+        :param traces: make graphs of what can be one, on a CPU.
         """
         self._network = network
         self.config, self.side = network.config, network.side
-        self.device, self._dtype = network.query_points.weight.device, dtype
+        self.device = network.query_points.weight.device
         self.range = network.query_points.weight.new_tensor(self.config.range_of(self.side).pc_range)
         """(6,) on the device."""
         on_cpu = self.device.type == 'cpu'
         fixed = not on_cpu if fixed is None else fixed
         maps = GridMaps if fixed else BorderedMaps
-        packs = on_cpu and not fixed and dtype == torch.float32
-        self._vision = Vision(network.backbone, network.neck, dtype, packs)
+        packs = on_cpu and not fixed
+        self._vision = Vision(network.backbone, network.neck, packs)
         self._encoder = FastEncoder(constant(network.bev_encoder), maps)
         self._decoder = FastDecoder(constant(network.decoder), maps)
         self._reasoner = FastReasoner(constant(network.reasoner), shortens=not fixed)
@@ -87,14 +82,11 @@ class FastNetwork:
         inputs = [features[0], motion.vector, motion.shift]
         if previous_bev is not None:
             inputs += [previous_bev[0]] if alone is None else [previous_bev[0], alone]
-        with self._features():
-            return self._encode[2](len(inputs), *inputs)[None]
+        return self._encode[2](len(inputs), *inputs)[None]
 
     def decode(self, bev: Tensor, query_feats: Tensor, query_embeds: Tensor, ref_points: Tensor) -> DecoderOutput:
         """Return the results of the last decoder layer for queries (1, N, ...)."""
-        with self._features():
-            last = Decoded(*self._decode(
-                query_feats.shape, bev[0], query_feats[0], query_embeds[0], ref_points[0]))
+        last = Decoded(*self._decode(query_feats.shape, bev[0], query_feats[0], query_embeds[0], ref_points[0]))
         return DecoderOutput(*(v[None, None] for v in (last.logits, last.codes, last.refs, last.feats)))
 
     def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
@@ -103,36 +95,20 @@ class FastNetwork:
         rows = [v[0] for v in (semantic, motion, hist_semantic, hist_motion, hist_padding, position)]
         old = self._reasoner.with_past(hist_padding[0])
         rows += [] if old is None else [old]
-        with self._features():
-            semantic, motion = self._reason(semantic.shape, *rows)
+        semantic, motion = self._reason(semantic.shape, *rows)
         return semantic[None], motion[None]
 
     def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
                            infra: AlignedInstances) -> Tensor:
         """Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only."""
-        with self._features():
-            return self._association(semantic, motion, ref_points, infra).float()
+        return self._association(semantic, motion, ref_points, infra)
 
     def align_features(self, semantic: Tensor, motion: Tensor, embedding: Tensor,
                        ego_from_infra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return features (M, C) of one unit in the ego domain; :param ego_from_infra: (4, 4); cooperative only."""
-        with self._features():
-            return tuple(x.float() for x in self._alignment(semantic, motion, embedding, ego_from_infra))
-
-    def fuse(self, vehicle: FusedPairs, infra: FusedPairs) -> FusedPairs:
-        """Return what becomes of matched pairs; cooperative only."""
-        with self._features():
-            return FusedPairs(*(x.float() for x in self._network.aggregation.fuse(vehicle, infra)))
-
-    def adapt(self, semantic: Tensor, motion: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Return semantic and motion features (N, C) for the refinement heads; cooperative only."""
-        with self._features():
-            return tuple(x.float() for x in self._network.aggregation.adapt(semantic, motion, embedding))
+        return self._alignment(semantic, motion, embedding, ego_from_infra)
 
     def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return final logits (..., K), codes (..., 10) and points (..., 3)."""
         heads = self._network.reasoner
         return heads.cls(semantic), *refine_code(heads.reg(motion), ref_points, self.range)
-
-    def _features(self) -> AbstractContextManager:
-        return features_in(self._dtype, self.device)

@@ -18,26 +18,25 @@ class Vision:
     They may be packed for oneDNN with their activations fused, which CPUs run fastest; otherwise channels come last.
     """
 
-    def __init__(self, backbone: nn.Module, neck: nn.Module, dtype: torch.dtype, packs: bool):
+    def __init__(self, backbone: nn.Module, neck: nn.Module, packs: bool):
         """
         Prepare copies of the layers.
 
-        :param dtype: in which they compute; :param packs: whether they are packed, for float32 on a CPU only.
+        :param packs: whether they are packed, for a CPU only.
         """
-        self._network = nn.Sequential(folded(backbone), folded(neck)).requires_grad_(False).to(dtype)
-        self._dtype = dtype
+        self._network = nn.Sequential(folded(backbone), folded(neck)).requires_grad_(False)
         self._packs = packs
         if not self._packs:
             self._network.to(memory_format=torch.channels_last)
         self._packed: dict[torch.Size, torch.jit.ScriptModule] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return float32 features (V, C, h, w) of images (V, 3, H, W)."""
+        """Return features (V, C, h, w) of images (V, 3, H, W)."""
         if self._packs:
             if images.shape not in self._packed:
                 self._packed[images.shape] = self._pack(images)
             return self._packed[images.shape](images)
-        return self._network(images.to(self._dtype, memory_format=torch.channels_last)).float()
+        return self._network(images.contiguous(memory_format=torch.channels_last))
 
     def _pack(self, images: Tensor) -> torch.jit.ScriptModule:
         """Return the layers packed for one shape of input."""

@@ -1,0 +1,103 @@
+"""What one frame is taught: losses of stage 1 (one agent) and stage 2 (with received messages) (model.md 13.2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..core.config import ModelConfig
+from ..core.fusion import Observer
+from ..core.stages import DecodedFrame, TrackedFrame, TrackerInput
+from ..core.types import Side
+from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
+from .losses import Term, association_loss, refined_output, supervised_output
+from .matching import Assignment, Targets, assign, association_labels
+from .recipe import TrainConfig
+
+
+class Supervision(NamedTuple):
+    """The losses of a frame, and which object each of its rows stands for."""
+
+    losses: dict[str, Term]
+    assignment: Assignment
+    """Of the rows of the whole frame where there is one, else of the queries."""
+
+
+class Criterion:
+    """
+    Reads the record of a frame and says how far it is from the truth; holds the heads that exist only in training.
+
+    ``modules`` has a dense head for each of the two heat maps whose loss has a weight.
+    """
+
+    def __init__(self, config: ModelConfig, side: Side, train_config: TrainConfig):
+        """Create the heads."""
+        self.config, self.side, self.weights = config, side, train_config.losses
+        classes = len(config.class_names)
+        self.modules = nn.ModuleDict()
+        if self.weights.bev_heatmap_weight:
+            self.modules['bev_head'] = DenseHead(config.embed_dims, classes, BEV_VALUES)
+        if self.weights.image_heatmap_weight:
+            self.modules['image_head'] = DenseHead(config.embed_dims, classes, IMAGE_VALUES)
+
+    def __call__(self, seen: DecodedFrame, frame: TrackedFrame | None, inputs: TrackerInput, targets: Targets,
+                 observe: Observer) -> Supervision:
+        """
+        Return what a frame costs.
+
+        :param frame: the rest of it, None where only the decoder is trained.
+        """
+        ids, out = seen.queries.instances.ids, seen.decoded
+        assignments = [assign(out.logits[i, 0], out.boxes[i, 0], ids, targets, self.weights)
+                       for i in range(len(out.logits))]
+        losses = self._dense(seen, inputs, targets)
+        if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
+            for i, assignment in enumerate(assignments):
+                losses |= supervised_output(
+                    f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, self.weights)
+        if frame is None:
+            return Supervision(losses, assignments[-1])
+        losses |= self._association(frame, targets, observe)
+        return self._refined(frame, assignments[-1], targets, losses)
+
+    def _association(self, frame: TrackedFrame, targets: Targets, observe: Observer) -> dict[str, Term]:
+        """Return the loss of the affinities of those rows that the decoder is sure of, with the last unit."""
+        losses = {}
+        for unit, found in zip(frame.seen.received, frame.associations, strict=False):
+            sure = frame.seen.decoder_scores > self.weights.association_min_score
+            label = association_labels(
+                frame.reasoned.codes[sure], unit.aligned.codes, targets, self.weights.association_gate_m)
+            observe('association_label', label)
+            observe('sure', sure)
+            losses['association'] = Term(association_loss(found.logits[sure], label, self.weights), 1)
+        return losses
+
+    def _refined(self, frame: TrackedFrame, assignment: Assignment, targets: Targets,
+                 losses: dict[str, Term]) -> Supervision:
+        """Add the losses of what the refinement heads say."""
+        rows = frame.rows
+        if self.side is Side.COOPERATIVE:
+            assignment = assign(rows.logits, rows.codes, rows.ids, targets, self.weights)
+            losses |= supervised_output('fused', rows.logits, rows.codes, assignment, targets, self.weights)
+        if self.side is not Side.COOPERATIVE or self.config.behaviour.dup_ref_loss:
+            losses |= refined_output(rows.logits, rows.codes, assignment.gt_index, targets, self.weights)
+        return Supervision(losses, assignment)
+
+    def _dense(self, seen: DecodedFrame, inputs: TrackerInput, targets: Targets) -> dict[str, Term]:
+        """Return the losses of the heads that exist only in training."""
+        config, classes = self.config, len(self.config.class_names)
+        boxes, losses = targets.boxes(), {}
+        if 'bev_head' in self.modules:
+            target = bev_targets(boxes, config.range_of(self.side).pc_range, config.bev_size, classes)
+            maps = seen.bev.transpose(1, 2).unflatten(2, config.bev_size)
+            losses['bev_heatmap'] = self._heatmap('bev_head', maps, [target], self.weights.bev_heatmap_weight)
+        if 'image_head' in self.modules:
+            truth = [image_targets(boxes, p, config.input_size, seen.features.shape[-2:], classes)
+                     for p in inputs.img_from_lidar]
+            losses['image_heatmap'] = self._heatmap(
+                'image_head', seen.features[0], truth, self.weights.image_heatmap_weight)
+        return losses
+
+    def _heatmap(self, head: str, maps: Tensor, targets: list, weight: float) -> Term:
+        return Term(weight * self.modules[head].loss(maps, targets), 1)
