@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from camera_files import BEHIND, write_camera
 from rclpy.serialization import deserialize_message
-from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 from rosbags.rosbag2 import Reader
+from support.camera_files import BEHIND, write_camera
+from support.ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.data.bag_collector import features_topic, tracks_topic
 from cooptrack_ros.data.bag_types import LATCHED
 from cooptrack_ros.data.bag_writer import BagWriter
-from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
 from cooptrack_ros.nodes import single_process
 from cooptrack_ros.nodes.ego_node import EgoNode
@@ -72,8 +72,9 @@ def messages(bag: Path, topic: str, kind: type) -> list:
 
 
 def test_one_process_answers_bit_by_bit_as_two(tmp_path, weights, bag):
-    domain = free_domains(2)
     with ExitStack() as stack:
+        domain = stack.enter_context(reserve_domains(2)).first
+
         def start(title: str, command: list[str]) -> Process:
             return stack.enter_context(Process(title, command, tmp_path / f'{title}.log', env))
 
@@ -95,7 +96,8 @@ def test_one_process_answers_bit_by_bit_as_two(tmp_path, weights, bag):
 
 def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
     command = launch_command(launch_file('demo.launch.xml'), {'bag': bag, 'weights': weights, 'lockstep': True})
-    with Process('demo', command, tmp_path / 'demo.log', environment(free_domains(1), tmp_path)) as demo:
+    with reserve_domains() as domain, \
+            Process('demo', command, tmp_path / 'demo.log', environment(domain.first, tmp_path)) as demo:
         finish(demo, [], TIME_LIMIT_S, Event())
     assert f'{FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
 

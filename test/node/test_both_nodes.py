@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 from cooptrack_ros.core.types import Frame, Side

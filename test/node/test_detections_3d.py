@@ -1,7 +1,7 @@
 """Tracks under the types of vision_msgs, where that package is installed."""
 
 import pytest
-from ros_world import EgoWorld, picture
+from support.ros_world import EgoWorld, picture
 from vision_msgs.msg import Detection3DArray
 
 from cooptrack_ros.nodes import detection_output

@@ -1,7 +1,7 @@
 """The ego node without network."""
 
 import numpy as np
-from ros_world import STEP_NS, EgoWorld, pair
+from support.ros_world import STEP_NS, EgoWorld, pair
 from visualization_msgs.msg import Marker, MarkerArray
 
 from cooptrack_msgs.msg import Latency, Track, TrackArray
@@ -87,7 +87,7 @@ def test_picture_without_a_pose_is_dropped_not_placed_at_the_origin(world):
     ego = EgoWorld(world)
     ego.frame()
     ego.now_ns += 10**9
-    from ros_world import picture
+    from support.ros_world import picture
     world.publish('/ego/ego_node/input/image/compressed', picture(ego.now_ns))
     ego.dropped('image', 'missing_pose')
     assert len(ego.tracks) == 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
+from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.core.errors import UserError

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main

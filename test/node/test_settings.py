@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rclpy.parameter import Parameter
-from ros_world import EgoWorld
+from support.ros_world import EgoWorld
 
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.nodes.settings import EgoSettings, RoadsideSettings, to_yaml

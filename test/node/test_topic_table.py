@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ros_world import FakePackage
+from support.ros_world import FakePackage
 
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ros_world import World
+from support.ros_world import World
 from test_offline_replay import numbers, start
 
 from cooptrack_msgs.msg import TrackArray

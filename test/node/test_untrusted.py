@@ -3,7 +3,7 @@
 from functools import partial
 
 import pytest
-from ros_world import INFRA, MODEL, EgoWorld, boxes, instances
+from support.ros_world import INFRA, MODEL, EgoWorld, boxes, instances
 
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side

@@ -1,16 +1,11 @@
 """A few seconds of the soak: two units, faults at random, and an account of every message."""
 
-import sys
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-
 import soak
+import yaml
 from live.system import System, make_bag
 
 from cooptrack_ros.cli.bench_node import TINY

@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 
 from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_reader import BagReader
-from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.domains import reserve_domains
 
 from .observer import Observer
 from .process import NodeProcess
@@ -49,7 +49,8 @@ class System:
 
         :param rate: pace of the bag, 1 is real time; :param environment: of all processes.
         """
-        domain = free_domains(1)
+        self._reserved = reserve_domains()
+        domain = self._reserved.first
         os.environ.update(environment)
         self.environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1',
                             'ROS_LOG_DIR': str(folder / 'ros'), **environment}
@@ -152,6 +153,7 @@ class System:
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+        self._reserved.close()
 
 
 def differences(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

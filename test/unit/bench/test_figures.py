@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import CONFIG
+from support.configs import CONFIG
 
 from cooptrack_ros.bench import report
 from cooptrack_ros.bench.agreement import Agreement

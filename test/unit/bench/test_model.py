@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from tiny import CONFIG, SIZE, write_config
+from support.configs import CONFIG, SIZE, write_config
 
 from cooptrack_ros.bench.model import ModelSetting, Repeats, measure_model
 from cooptrack_ros.bench.networks import bench_network, settle_live_tracks

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tiny import CONFIG
+from support.configs import CONFIG
 
 from cooptrack_ros.bench.data import measure_data
 from cooptrack_ros.bench.report import lines

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_tracker import MANY, make_frame, make_message, make_tracker
+from support.small_tracker import MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.config import MINI, load_config
 from cooptrack_ros.core.fusion import Fusion

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_tracker import make_frame, make_message
+from support.small_tracker import make_frame, make_message
 
 from cooptrack_ros.core.config import MINI, R50, BackboneConfig
 from cooptrack_ros.core.execution import make_tracker, runs_in_steps

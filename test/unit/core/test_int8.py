@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_tracker import make_frame
+from support.small_tracker import make_frame
 from torch import nn
 
 from cooptrack_ros.cli.main import main

@@ -1,20 +1,14 @@
 """The measurement of the robustness curves, with a small network on a small town."""
 
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'benchmarks'))
-sys.path.insert(0, str(Path(__file__).parents[1] / 'bench'))
-
 import robustness
+import yaml
 from robustness import FIGURES, PICTURES, Setting
-from tiny import CONFIG, SIZE
+from support.configs import CONFIG, SIZE
 
 from cooptrack_ros.core.config import TrackerConfig, config_to_dict
 from cooptrack_ros.data.synth import generate

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from array import array
 
@@ -21,6 +19,7 @@ from std_msgs.msg import Header
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.model.sender import SenderModel
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
@@ -32,7 +31,6 @@ STEP_NS = 100_000_000
 MODEL = 'fake-model'
 INFRA = '/infra/rsu_1'
 FEATURES = features_qos('reliable', 5)
-_DOMAINS = itertools.count(os.getpid() % 50)
 
 
 def stamp(ns: int) -> Time:
@@ -150,8 +148,9 @@ class World:
 
     def __init__(self):
         """Open the context and the probe."""
+        self._domain = reserve_domains()
         self.context = rclpy.Context()
-        rclpy.init(args=[], context=self.context, domain_id=next(_DOMAINS) % 100)
+        rclpy.init(args=[], context=self.context, domain_id=self._domain.first)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.probe = rclpy.create_node('probe', context=self.context)
         self.executor.add_node(self.probe)
@@ -199,6 +198,7 @@ class World:
         self.probe.destroy_node()
         self.executor.shutdown()
         rclpy.try_shutdown(context=self.context)
+        self._domain.close()
 
 
 class EgoWorld:
