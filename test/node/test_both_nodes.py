@@ -46,7 +46,7 @@ class Street:
         world.start(RoadsideNode, '/infra/rsu_1', weights=weights, lockstep=True, features__encoding='float32',
                     features__compact=compact)
         self.ego = world.start(EgoNode, '/ego', weights=weights, lockstep=True)
-        world.until(lambda: self.ego._detections.get_subscription_count() > 0, 'the listener')
+        world.until_heard(self.ego, 'detections')
         world.publish('/infra/rsu_1/roadside_node/input/calibration', calibration('infra/rsu_1/lidar', 'map'))
         world.publish('/ego/ego_node/input/calibration', calibration())
 

@@ -73,6 +73,18 @@ def test_every_topic_stands_in_the_table_with_type_and_quality_of_service(world,
         assert ('latched' in table[key][1]) == (durability == 'TRANSIENT_LOCAL'), key
 
 
+@pytest.mark.parametrize('side', ['roadside', 'ego'])
+def test_every_topic_of_a_running_node_stands_on_its_page(world, side):
+    text = (PAGE.parent / f'{side}_node.md').read_text(encoding='utf-8')
+    nodes = [start(world, side, number, **parameters) for number, parameters in enumerate(SETTINGS[side])]
+    # What a node has itself it knows without the graph.
+    topics = {general(node, end.topic_name) for node in nodes for end in (*node.subscriptions, *node.publishers)}
+    topics -= {*OF_EVERY_NODE}
+    assert len(topics) >= 10
+    shown = {'~/input/<name>/...' if '<name>' in topic else topic for topic in topics}
+    assert sorted(topic for topic in shown if f'`{topic}`' not in text) == []
+
+
 def test_sensor_inputs_follow_the_parameter(world):
     node = start(world, 'ego', image__qos='sensor_data')
     table = documented('ego')

@@ -190,6 +190,11 @@ class World:
             assert time.monotonic() < deadline, f'waited in vain for {what}'
             self.executor.spin_once(timeout_sec=0.05)
 
+    def until_heard(self, node, output: str) -> None:
+        """Wait until an output of a node, by the last part of its topic, has a listener that the node knows."""
+        publisher, = (p for p in node.publishers if p.topic_name.endswith(f'/{output}'))
+        self.until(lambda: publisher.get_subscription_count() > 0, f'the listener of {output}')
+
     def close(self) -> None:
         """Stop everything."""
         for node in self.nodes:
@@ -234,6 +239,12 @@ class EgoWorld:
         self.world.publish(f'{INFRA}/features', msg)
         self.world.until(lambda: self.unit_events() > before, 'the message to be taken or dropped')
         return msg
+
+    def pair(self, msg: PairTransform) -> None:
+        """Publish an exact relation and wait until the node has it, which nothing outside of it shows."""
+        self.world.publish(f'{INFRA}/pair', msg)
+        ego_ns = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
+        self.world.until(lambda: self.node._units['rsu_1'].has_pair(ego_ns), 'the pair')
 
     def unit_events(self) -> int:
         """Return how many messages of the unit were taken or dropped."""
