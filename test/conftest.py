@@ -27,11 +27,27 @@ def ego(world):
     return EgoWorld(world)
 
 
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory):
+    """Give synthetic scenes and bags, which all processes of this run share."""
+    from support.scenes import Scenes
+    base = tmp_path_factory.getbasetemp()
+    return Scenes((base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base) / 'scenes')
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Let one process have all tests of a file, so that it makes their fixtures once, unless they are independent."""
+    for item in items:
+        if not any(item.iter_markers('xdist_group')) and not any(item.iter_markers('independent')):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Say which tests were skipped for want of the recordings that are kept outside the repository."""
     skipped = [r for r in terminalreporter.stats.get('skipped', ()) if shared.MISSING in str(r.longrepr)]
     if skipped:
         terminalreporter.section(f'{len(skipped)} skipped for want of {shared.VARIABLE}')
         for report in skipped:
-            terminalreporter.write_line(report.nodeid)
+            terminalreporter.write_line(report.nodeid.partition('@')[0])
         terminalreporter.write_line(f'{shared.VARIABLE} names the folder that has them; looked for in {shared.FOLDER}')

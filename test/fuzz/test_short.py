@@ -9,6 +9,7 @@ from fuzz.entries import ENTRIES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.independent
 EXAMPLES = {'codec': 1000, 'configuration': 60, 'nodes': 60, 'dataset': 25, 'bags': 20, 'weights': 12}
 
 

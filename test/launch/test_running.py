@@ -24,6 +24,7 @@ from cooptrack_ros.nodes import single_process
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 
+pytestmark = pytest.mark.xdist_group('several processes')
 FRAMES = 4
 ANSWERS = {features_topic('rsu_1'): InstanceFeatureArray, '/infra/rsu_1/roadside_node/output/tracks': TrackArray,
            tracks_topic(): TrackArray, '/ego/ego_node/output/detections': TrackArray}

@@ -23,7 +23,8 @@ def test_parameter_file_holds_what_a_running_node_has(world, kind, name):
     assert len(stated) > 20
     assert stated.items() <= declared.items()
     # What has no default is not in the file; everything else is of rclpy.
-    assert {n for n, v in declared.items() if n not in stated and v is not None} <= {'use_sim_time', 'start_type_description_service'}
+    unstated = {n for n, value in declared.items() if n not in stated and value is not None}
+    assert unstated <= {'use_sim_time', 'start_type_description_service'}
 
 
 def test_value_outside_its_choices_is_refused_by_name(world):

@@ -13,6 +13,7 @@ from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
 from cooptrack_ros.parity.sequences import Recording
 
+pytestmark = pytest.mark.independent
 DATA = Path(__file__).parent / 'data'
 FULL_SET = 'reference/parity'
 FULL_PATHS = sorted((shared.FOLDER / FULL_SET).glob('s*.npz')) or [Path('none')]

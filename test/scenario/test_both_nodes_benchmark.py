@@ -8,6 +8,8 @@ import pytest
 from cooptrack_ros.bench.goals import GOALS
 from cooptrack_ros.bench.report import TABLES
 
+pytestmark = pytest.mark.xdist_group('several processes')
+
 
 @pytest.mark.timeout(300)
 def test_both_nodes_answer_and_the_result_is_one_that_tables_know(tmp_path):

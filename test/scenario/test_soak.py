@@ -11,6 +11,8 @@ from live.system import System, make_bag
 from cooptrack_ros.cli.bench_node import TINY
 from cooptrack_ros.core.config import TrackerConfig, config_to_dict
 
+pytestmark = pytest.mark.xdist_group('several processes')
+
 
 @pytest.fixture
 def weights(tmp_path):

@@ -9,7 +9,6 @@ from cooptrack_ros.bench.data import measure_data
 from cooptrack_ros.bench.report import lines
 from cooptrack_ros.bench.train import TrainSetting, measure_train
 from cooptrack_ros.cli.bench_codec import measure_codec
-from cooptrack_ros.data.synth import generate
 
 
 def test_smaller_encodings_make_smaller_messages():
@@ -29,9 +28,9 @@ def test_all_ways_to_read_a_town_are_timed():
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_waiting_is_a_part_of_the_step(workers, tmp_path):
-    generate(tmp_path / 'town', 9999, 0.6, (160, 90))
-    result = measure_train(TrainSetting(replace(CONFIG, num_queries=30), data=[tmp_path / 'town'], steps=2, warmup=1,
+def test_waiting_is_a_part_of_the_step(workers, scenes):
+    town = scenes.scene(9999, 0.6, (160, 90))
+    result = measure_train(TrainSetting(replace(CONFIG, num_queries=30), data=[town], steps=2, warmup=1,
                                         workers=workers))
     assert 0 < result['wait_ms'] < result['step_ms']
     assert result['wait_share'] == pytest.approx(result['wait_ms'] / result['step_ms'])

@@ -15,7 +15,6 @@ from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.quantize import activation_ranges
 from cooptrack_ros.core.types import Side
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.fast.calibrate import Calibration
 from cooptrack_ros.model.fast.int8 import Grid, Int8Conv, Int8FeedForward, Int8Linear
@@ -164,11 +163,9 @@ def model(tmp_path):
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def town(scenes):
     """Return a folder of six frames of vehicle and unit."""
-    folder = tmp_path_factory.mktemp('town')
-    generate(folder, 20001, 0.6, (160, 90))
-    return folder
+    return scenes.scene(20001, 0.6, (160, 90))
 
 
 def test_stored_ranges_come_back_for_the_weights_that_they_were_made_for(model):

@@ -14,7 +14,6 @@ from cooptrack_ros.core.config import MINI, R50_BETTER, config_to_dict
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.train import run
@@ -31,11 +30,9 @@ def recipe(name, steps):
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
+def data(scenes):
     """Return a folder with one small town."""
-    folder = tmp_path_factory.mktemp('towns')
-    generate(folder / 'seed_000701', 701, 1.2, size=(160, 90))
-    return [folder]
+    return [scenes.scene(701, 1.2, (160, 90)).parent]
 
 
 @pytest.fixture(scope='module')
@@ -238,15 +235,14 @@ def test_a_side_belongs_to_detection(data, tiny, tmp_path, capsys):
     assert 'needs --side vehicle or --side roadside' in capsys.readouterr().err
 
 
-def test_weights_of_torchvision_are_a_start_for_the_backbone(tmp_path):
+def test_weights_of_torchvision_are_a_start_for_the_backbone(scenes, tmp_path):
     config = replace(R50_BETTER, input_size=(96, 160), num_queries=40, bev_size=(10, 10), encoder_layers=1,
                      decoder_layers=1)
     torch.manual_seed(5)
     backbone = build_backbone(config.backbone)
     torch.save({**backbone.state_dict(), 'fc.weight': torch.zeros(3, 2048)}, tmp_path / 'resnet50.pth')
-    generate(tmp_path / 'town', 702, 0.6, size=(64, 48))
     network = run.build_network(config, Side.VEHICLE, 0, tmp_path / 'resnet50.pth',
-                                open_datasets([tmp_path / 'town']))
+                                open_datasets([scenes.scene(702, 0.6, (64, 48))]))
     assert torch.equal(network.backbone.layer4[0].conv2.weight, backbone.layer4[0].conv2.weight)
 
 

@@ -13,7 +13,6 @@ from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
 from cooptrack_ros.core.geometry import box_corners, project_points
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
 from cooptrack_ros.eval.links import Link
 from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
@@ -26,10 +25,8 @@ from cooptrack_ros.viz.story import TrackedFrame, scenes
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('towns') / 'town'
-    generate(folder, 20001, 0.6, (320, 180))
-    return folder
+def town(scenes):
+    return scenes.scene(20001, 0.6, (320, 180))
 
 
 @pytest.fixture(scope='module')
