@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.configs import sensitive_weights
 from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
@@ -17,19 +18,12 @@ from cooptrack_ros.wire.poses import decode_odometry
 from cooptrack_ros.wire.tracks import decode_tracks
 
 FRAMES = 3
-# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
-CONFIG = '''preset: mini
-tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
-tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
-'''
 
 
 @pytest.fixture
 def weights(tmp_path):
     """Return the name of random weights with low thresholds."""
-    path = tmp_path / 'sensitive.yaml'
-    path.write_text(CONFIG)
-    return f'random:{path}'
+    return sensitive_weights(tmp_path)
 
 
 class Street:

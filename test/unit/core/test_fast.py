@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from support import configs
 from support.small_tracker import make_frame, make_message
 
-from cooptrack_ros.core.config import MINI, R50, BackboneConfig
+from cooptrack_ros.core.config import R50, BackboneConfig
 from cooptrack_ros.core.execution import make_tracker, runs_in_steps
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
@@ -17,7 +18,7 @@ from cooptrack_ros.model.fast.sampling import BorderedMaps, Samples
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.ops.deform_attn import sample_by_grid
 
-SMALL = dataclasses.replace(MINI, num_queries=40, bev_size=(12, 10), max_cameras=2)
+SMALL = dataclasses.replace(configs.OBLONG, max_cameras=2)
 PUBLISHED = dataclasses.replace(
     R50, input_size=(96, 160), embed_dims=64, num_heads=4, num_queries=30, bev_size=(8, 10), ffn_dims=64,
     reasoning_ffn_dims=64, encoder_layers=2, decoder_layers=2, dropout=0.0,

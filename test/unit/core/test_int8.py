@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from support import configs
 from support.small_tracker import make_frame
 from torch import nn
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, R50, BackboneConfig
+from cooptrack_ros.core.config import R50, BackboneConfig
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.quantize import activation_ranges
@@ -24,7 +25,7 @@ from cooptrack_ros.model.neck import Neck
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.store import open_model, save_side
 
-SMALL = dataclasses.replace(MINI, input_size=(96, 160), num_queries=40, bev_size=(12, 12))
+SMALL = dataclasses.replace(configs.SMALL, input_size=(96, 160))
 LARGE = dataclasses.replace(
     R50, input_size=(96, 160), num_queries=30, bev_size=(8, 10), reasoning_ffn_dims=256, ffn_dims=256,
     encoder_layers=1, decoder_layers=2, dropout=0.0, backbone=BackboneConfig(blocks=(1, 2, 1, 1)))

@@ -1,19 +1,17 @@
 """Functions that become graphs."""
 
-import dataclasses
 
 import pytest
 import torch
+from support.configs import OBLONG
 
 from cooptrack_ros.bench.networks import bench_network, settle_live_tracks
 from cooptrack_ros.bench.scene import BenchScene
-from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.model.fast import network as fast_network
 from cooptrack_ros.model.fast.traced import Direct, Traced, constant
 
-SMALL = dataclasses.replace(MINI, num_queries=40, bev_size=(12, 10))
 SETTLED = 20
 """Calls with one key after which there is a graph, whatever it waits for."""
 
@@ -64,12 +62,12 @@ def test_constants_share_the_weights_of_the_original_which_still_takes_gradients
 @pytest.mark.parametrize('side', [Side.ROADSIDE, Side.COOPERATIVE])
 def test_graphs_give_bit_for_bit_what_their_functions_give(side, monkeypatch):
     """Whether many live or few, with and without a past, and after a gap in time."""
-    scene = BenchScene(SMALL, side, (160, 90), instances=4 if side is Side.COOPERATIVE else 0)
-    network = bench_network(SMALL, side, None)
-    settle_live_tracks(AgentTracker(network, SMALL, side), scene, 12)
-    trackers = [AgentTracker(network, SMALL, side, execution='fast')]
+    scene = BenchScene(OBLONG, side, (160, 90), instances=4 if side is Side.COOPERATIVE else 0)
+    network = bench_network(OBLONG, side, None)
+    settle_live_tracks(AgentTracker(network, OBLONG, side), scene, 12)
+    trackers = [AgentTracker(network, OBLONG, side, execution='fast')]
     monkeypatch.setattr(fast_network, 'Traced', Direct)
-    trackers.append(AgentTracker(network, SMALL, side, execution='fast'))
+    trackers.append(AgentTracker(network, OBLONG, side, execution='fast'))
     states, counts = [t.initial() for t in trackers], set()
     for index in (*range(9), *range(30, 39)):
         messages = scene.messages(index) if index % 2 else []

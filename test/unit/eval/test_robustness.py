@@ -1,16 +1,13 @@
 """The measurement of the robustness curves, with a small network on a small town."""
 
 import json
-from dataclasses import replace
 
 import cv2
 import pytest
 import robustness
-import yaml
 from robustness import FIGURES, PICTURES, Setting
-from support.configs import CONFIG, SIZE
+from support.configs import SIZE, TINY, with_thresholds, write_config
 
-from cooptrack_ros.core.config import TrackerConfig, config_to_dict
 from cooptrack_ros.data.units import open_with_units
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
@@ -34,9 +31,7 @@ def town(scenes):
 def place(tmp_path_factory):
     """Give a folder with a small random network that tracks everything."""
     folder = tmp_path_factory.mktemp('robustness')
-    everything = TrackerConfig(score_threshold=0.0, output_threshold=0.0)
-    config = replace(CONFIG, tracker_vehicle=everything, tracker_roadside=everything, tracker_cooperative=everything)
-    (folder / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(config)}))
+    write_config(folder, with_thresholds(TINY, 0.0))
     return folder
 
 
@@ -50,7 +45,7 @@ def measured(place, town, tmp_path, monkeypatch):
     def run(*settings, limit=LIMIT):
         monkeypatch.setattr(robustness, 'settings_of', lambda panel, has_flow: list(settings))
         done.clear()
-        assert robustness.main(['--weights', f'random:{place}/tiny.yaml', '--data', str(town), '--json',
+        assert robustness.main(['--weights', f'random:{place}/config.yaml', '--data', str(town), '--json',
                                 str(tmp_path / 'r.json'), '--pictures', str(tmp_path), '--only', 'latency',
                                 '--limit', str(limit)]) == 0
         return json.loads((tmp_path / 'r.json').read_text())['rows'], list(done)
@@ -86,7 +81,7 @@ def test_other_frames_are_measured_anew(measured):
 
 def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place, town):
     rows, _ = measured(GOOD, ALONE)
-    package = open_model(f'random:{place}/tiny.yaml')
+    package = open_model(f'random:{place}/config.yaml')
     plain = Evaluation(open_with_units([town], None), package, Selection(limit=LIMIT),
                        transmission('float16', True, 900, package.sender().complete))
     for setting in (GOOD, ALONE):

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
+from support.configs import TINY, write_config
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, R50_BETTER, config_to_dict
+from cooptrack_ros.core.config import R50_BETTER
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
@@ -18,10 +19,6 @@ from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.train import run
 from cooptrack_ros.train.recipe import RECIPES
-
-TINY = replace(
-    MINI, input_size=(96, 160), embed_dims=24, num_heads=2, num_queries=40, bev_size=(10, 10), ffn_dims=24,
-    reasoning_ffn_dims=24, alignment_blocks=2, backbone=replace(MINI.backbone, widths=(8, 8, 16, 16)))
 
 
 def recipe(name, steps):
@@ -105,9 +102,8 @@ def same_modules(one, other):
 
 @pytest.mark.parametrize('stage', ['image', 'vehicle'])
 def test_a_killed_run_ends_with_the_same_bits(stage, data, tmp_path):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
     command = [sys.executable, '-m', 'cooptrack_ros.cli.main', 'train', stage, '--data', *map(str, data), '--config',
-               str(tmp_path / 'tiny.yaml'), '--threads', '1', '--checkpoint-every', '1']
+               str(write_config(tmp_path)), '--threads', '1', '--checkpoint-every', '1']
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     subprocess.run([*command, '--steps', '24', '--out', str(whole)], check=True, stdout=subprocess.DEVNULL)
     # Cut inside a clip of five frames: what the slots remember has to come back too.
@@ -131,8 +127,7 @@ def step_of(folder):
 
 
 def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    command = ['train', 'image', '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--threads', '1',
+    command = ['train', 'image', '--data', *map(str, data), '--config', str(write_config(tmp_path)), '--threads', '1',
                '--steps', '2', '--out', str(tmp_path / 'run')]
     assert main([*command, '--slice-minutes', '0']) == 3
     assert 'the same command goes on' in capsys.readouterr().out
@@ -144,9 +139,7 @@ def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
 @pytest.fixture(scope='module')
 def tiny(tmp_path_factory):
     """Return a configuration file of the smallest network."""
-    path = tmp_path_factory.mktemp('config') / 'tiny.yaml'
-    path.write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    return path
+    return write_config(tmp_path_factory.mktemp('config'))
 
 
 @pytest.fixture(scope='module')
@@ -268,8 +261,7 @@ def test_curves_go_to_tensorboard(data, tiny, tmp_path):
 @pytest.mark.gpu
 @pytest.mark.parametrize('stage', ['image', 'vehicle'])
 def test_training_runs_on_a_gpu(stage, data, tmp_path):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    command = ['train', stage, '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--device', 'cuda',
+    command = ['train', stage, '--data', *map(str, data), '--config', str(write_config(tmp_path)), '--device', 'cuda',
                '--out', str(tmp_path / 'run')]
     assert main([*command, '--steps', '2']) == 0
     assert main([*command, '--steps', '4']) == 0 and step_of(tmp_path / 'run') == 4
