@@ -3,7 +3,12 @@ PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
-.PHONY: help setup demo test lint test-numpy2 fuzz robustness faults soak clean
+# Tests run side by side, each with one thread: more would only get into each other's way.
+WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) \
+	--dist loadgroup --no-loadscope-reorder
+
+.PHONY: help setup demo demo-short test check lint test-numpy2 fuzz robustness faults soak clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,8 +19,15 @@ setup:  ## build or refresh the environment in .venv
 demo: setup  ## run the whole system on a synthetic town; pictures in out/demo
 	@.venv/bin/cooptrack demo
 
+demo-short: setup  ## the same with two seconds of small pictures, and a check of what it leaves
+	@.venv/bin/cooptrack demo --seconds 2 --size 480x270 --out out/demo-short
+	@$(VENV_PYTHON) tools/check_demo.py out/demo-short
+
 test: setup  ## run the tests on real ROS 2
-	@$(VENV_PYTHON) -m pytest
+	@$(PYTEST)
+
+check: lint  ## what to run while working: lint, core, messages, one node; under two minutes
+	@$(PYTEST) test/unit/core test/unit/wire test/node/test_ego_node.py
 
 lint: setup  ## style, layers and docstrings
 	@$(VENV_PYTHON) -m ruff check .
@@ -24,7 +36,7 @@ lint: setup  ## style, layers and docstrings
 
 test-numpy2:  ## unit and node tests in a second environment with numpy 2
 	@$(PYTHON) tools/setup_env.py --numpy2
-	@.venv-numpy2/bin/python -m pytest test/unit test/node
+	@$(PYTEST:.venv/%=.venv-numpy2/%) test/unit test/node
 
 ENTRY ?= codec
 MINUTES ?= 15

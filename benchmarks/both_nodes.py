@@ -24,7 +24,7 @@ from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
 from cooptrack_ros.wire.topics import EGO_NAMESPACE, features_topic, unit_namespace
 
@@ -48,9 +48,10 @@ def node_command(kind: str, weights: str) -> list[str]:
 
 def play(bag: Path, weights: str, scratch: Path) -> dict[str, Any]:
     """Start the nodes, play the bag, and return what the player counted."""
-    variables, report = environment(free_domains(1), scratch), scratch / 'replay.json'
-    del variables['OMP_NUM_THREADS']
+    report = scratch / 'replay.json'
     with ExitStack() as running:
+        variables = environment(running.enter_context(reserve_domains()).first, scratch)
+        del variables['OMP_NUM_THREADS']
         nodes = [running.enter_context(Process(
             f'{kind} node', node_command(kind, weights), scratch / f'{kind}.log', variables)) for kind in _SPACES]
         player = running.enter_context(Process('replay', tool_command(

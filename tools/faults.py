@@ -16,8 +16,6 @@ from pathlib import Path
 from statistics import quantiles
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from live.fault_table import Row, table, with_table
 from live.network import Link, Unavailable, need_root_and, separated
 from live.system import System, differences, make_bag

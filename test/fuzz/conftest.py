@@ -1,15 +1,8 @@
 """Fixtures of the short fuzz tests; the long campaigns are ``make fuzz``."""
 
 import logging
-import os
-import sys
-from pathlib import Path
 
 import pytest
-
-os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-_ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(_ROOT / 'tools'), str(_ROOT / 'test/node')]
 
 
 @pytest.fixture(autouse=True)

@@ -3,17 +3,12 @@
 import copy
 import dataclasses
 import gc
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'unit' / 'core'))
-
-from small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
-from small_tracker import make_frame
+from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
+from support.small_tracker import make_frame
 
 from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.execution import make_tracker

@@ -9,38 +9,33 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from camera_files import BEHIND, write_camera
 from rclpy.serialization import deserialize_message
-from ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 from rosbags.rosbag2 import Reader
+from support.camera_files import BEHIND, write_camera
+from support.configs import sensitive_weights
+from support.ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.data.bag_types import LATCHED
 from cooptrack_ros.data.bag_writer import BagWriter
-from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
 from cooptrack_ros.nodes import single_process
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.wire.topics import features_topic, tracks_topic
 
+pytestmark = pytest.mark.xdist_group('several processes')
 FRAMES = 4
 ANSWERS = {features_topic('rsu_1'): InstanceFeatureArray, '/infra/rsu_1/roadside_node/output/tracks': TrackArray,
            tracks_topic(): TrackArray, '/ego/ego_node/output/detections': TrackArray}
-# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
-CONFIG = '''preset: mini
-tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
-tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
-'''
 TIME_LIMIT_S = 100.0
 
 
 @pytest.fixture
 def weights(tmp_path) -> str:
     """Return the name of random weights with low thresholds."""
-    path = tmp_path / 'sensitive.yaml'
-    path.write_text(CONFIG)
-    return f'random:{path}'
+    return sensitive_weights(tmp_path)
 
 
 @pytest.fixture
@@ -72,8 +67,9 @@ def messages(bag: Path, topic: str, kind: type) -> list:
 
 
 def test_one_process_answers_bit_by_bit_as_two(tmp_path, weights, bag):
-    domain = free_domains(2)
     with ExitStack() as stack:
+        domain = stack.enter_context(reserve_domains(2)).first
+
         def start(title: str, command: list[str]) -> Process:
             return stack.enter_context(Process(title, command, tmp_path / f'{title}.log', env))
 
@@ -95,13 +91,14 @@ def test_one_process_answers_bit_by_bit_as_two(tmp_path, weights, bag):
 
 def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
     command = launch_command(launch_file('demo.launch.xml'), {'bag': bag, 'weights': weights, 'lockstep': True})
-    with Process('demo', command, tmp_path / 'demo.log', environment(free_domains(1), tmp_path)) as demo:
+    with reserve_domains() as domain, \
+            Process('demo', command, tmp_path / 'demo.log', environment(domain.first, tmp_path)) as demo:
         finish(demo, [], TIME_LIMIT_S, Event())
     assert f'{FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
 
 
 def test_a_vehicle_with_two_cameras_and_files_answers_under_the_topics_that_the_launch_names(tmp_path):
-    (tmp_path / 'two.yaml').write_text(CONFIG + 'max_cameras: 2\n')
+    weights = sensitive_weights(tmp_path, max_cameras=2)
     files = [write_camera(tmp_path / 'front.yaml'),
              write_camera(tmp_path / 'rear.yaml', camera_from_lidar=BEHIND, looks_deg=180)]
     parameters = tmp_path / 'ego.yaml'
@@ -111,7 +108,7 @@ def test_a_vehicle_with_two_cameras_and_files_answers_under_the_topics_that_the_
     try:
         tracks = world.listen(tracks_topic(), TrackArray)
         command = launch_command(launch_file('ego.launch.xml'), {
-            'weights': f'random:{tmp_path}/two.yaml', 'mode': 'none', 'params': parameters, 'cameras': 'front,rear',
+            'weights': weights, 'mode': 'none', 'params': parameters, 'cameras': 'front,rear',
             'camera_topics': '/sensing/{name}',
             # Those of this process.
             'fastdds_transports': 'DEFAULT'})

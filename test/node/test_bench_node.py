@@ -6,6 +6,8 @@ import pytest
 
 from cooptrack_ros.cli.main import main
 
+pytestmark = pytest.mark.xdist_group('several processes')
+
 
 @pytest.mark.parametrize('node', ['ego', 'roadside'])
 def test_every_frame_is_answered_and_accounted_for(node, tmp_path):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.configs import sensitive_weights
+from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 from cooptrack_ros.core.types import Frame, Side
@@ -17,19 +18,12 @@ from cooptrack_ros.wire.poses import decode_odometry
 from cooptrack_ros.wire.tracks import decode_tracks
 
 FRAMES = 3
-# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
-CONFIG = '''preset: mini
-tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
-tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
-'''
 
 
 @pytest.fixture
 def weights(tmp_path):
     """Return the name of random weights with low thresholds."""
-    path = tmp_path / 'sensitive.yaml'
-    path.write_text(CONFIG)
-    return f'random:{path}'
+    return sensitive_weights(tmp_path)
 
 
 class Street:
@@ -46,7 +40,7 @@ class Street:
         world.start(RoadsideNode, '/infra/rsu_1', weights=weights, lockstep=True, features__encoding='float32',
                     features__compact=compact)
         self.ego = world.start(EgoNode, '/ego', weights=weights, lockstep=True)
-        world.until(lambda: self.ego._detections.get_subscription_count() > 0, 'the listener')
+        world.until_heard(self.ego, 'detections')
         world.publish('/infra/rsu_1/roadside_node/input/calibration', calibration('infra/rsu_1/lidar', 'map'))
         world.publish('/ego/ego_node/input/calibration', calibration())
 

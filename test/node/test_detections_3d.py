@@ -1,7 +1,7 @@
 """Tracks under the types of vision_msgs, where that package is installed."""
 
 import pytest
-from ros_world import EgoWorld, picture
+from support.ros_world import EgoWorld, picture
 from vision_msgs.msg import Detection3DArray
 
 from cooptrack_ros.nodes import detection_output
@@ -28,9 +28,9 @@ def test_the_tracks_of_a_frame_come_as_detections_under_their_identities(world):
 
 
 def test_nothing_is_converted_while_nobody_listens(world, monkeypatch):
-    ego = EgoWorld(world)
     converted = []
-    monkeypatch.setattr(ego.node._detections_3d, '_convert', converted.append)
+    monkeypatch.setattr('cooptrack_ros.wire.detections.to_detections', converted.append)
+    ego = EgoWorld(world)
     ego.frame()
     ego.frame()
     assert not converted

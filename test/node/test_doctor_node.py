@@ -4,8 +4,8 @@ import json
 import threading
 
 from rclpy.qos import qos_profile_sensor_data
-from ros_world import START_NS, EgoWorld, World, odometry, picture
 from sensor_msgs.msg import CompressedImage
+from support.ros_world import START_NS, EgoWorld, World, odometry, picture
 
 from cooptrack_ros.cli.main import main
 

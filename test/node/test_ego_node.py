@@ -1,7 +1,7 @@
 """The ego node without network."""
 
 import numpy as np
-from ros_world import STEP_NS, EgoWorld, pair
+from support.ros_world import STEP_NS, EgoWorld, pair
 from visualization_msgs.msg import Marker, MarkerArray
 
 from cooptrack_msgs.msg import Latency, Track, TrackArray
@@ -43,8 +43,7 @@ def test_exact_pair_is_used_for_its_message(world):
     shifted = np.eye(4)
     shifted[0, 3] = 5.0
     exact.ego_from_infra = shifted.reshape(-1)
-    world.publish('/infra/rsu_1/pair', exact)
-    world.until(lambda: ego.node._pipeline.agent.units['rsu_1'].has_pair(ego.now_ns), 'the pair')
+    ego.pair(exact)
     ego.features(count=1)
     ego.frame()
     _, messages = ego.package.trackers[Side.COOPERATIVE].seen[-1]
@@ -87,7 +86,7 @@ def test_picture_without_a_pose_is_dropped_not_placed_at_the_origin(world):
     ego = EgoWorld(world)
     ego.frame()
     ego.now_ns += 10**9
-    from ros_world import picture
+    from support.ros_world import picture
     world.publish('/ego/ego_node/input/image/compressed', picture(ego.now_ns))
     ego.dropped('image', 'missing_pose')
     assert len(ego.tracks) == 1
@@ -96,7 +95,7 @@ def test_picture_without_a_pose_is_dropped_not_placed_at_the_origin(world):
 def test_detections_come_only_when_somebody_listens(world):
     ego = EgoWorld(world)
     detections = world.listen('/ego/ego_node/output/detections', TrackArray)
-    world.until(lambda: ego.node._detections.get_subscription_count() > 0, 'the listener')
+    world.until_heard(ego.node, 'detections')
     ego.frame()
     world.until(lambda: detections, 'detections')
 
@@ -104,7 +103,7 @@ def test_detections_come_only_when_somebody_listens(world):
 def test_latency_stages_are_in_order_and_within_the_total(world):
     ego = EgoWorld(world)
     latencies = world.listen('/ego/ego_node/debug/latency', Latency)
-    world.until(lambda: ego.node.latency_publisher.get_subscription_count() > 0, 'the listener')
+    world.until_heard(ego.node, 'latency')
     ego.frame()
     world.until(lambda: latencies, 'a latency')
     message = latencies[0]
@@ -117,7 +116,7 @@ def test_latency_stages_are_in_order_and_within_the_total(world):
 def test_vanished_track_is_deleted_from_the_display_and_a_reset_clears_it(world):
     ego = EgoWorld(world, fusion__max_infra_age_ms=300.0)
     markers = world.listen('/ego/ego_node/output/markers', MarkerArray)
-    world.until(lambda: ego.node.markers_publisher.get_subscription_count() > 0, 'the listener')
+    world.until_heard(ego.node, 'markers')
     ego.features(count=1)
     ego.frame()
     ego.now_ns += 400_000_000
@@ -130,8 +129,7 @@ def test_vanished_track_is_deleted_from_the_display_and_a_reset_clears_it(world)
 def test_lockstep_waits_for_the_message_that_the_pair_names(world):
     ego = EgoWorld(world, lockstep=True)
     stamp = ego.now_ns
-    world.publish('/infra/rsu_1/pair', pair(stamp, stamp - 30_000_000))
-    world.until(lambda: ego.node._pipeline.agent.units['rsu_1'].has_pair(stamp), 'the pair')
+    ego.pair(pair(stamp, stamp - 30_000_000))
     ego.send()
     world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the picture')
     assert not ego.tracks

@@ -3,7 +3,7 @@
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import ReliabilityPolicy
-from ros_world import INFRA, START_NS, EgoWorld, instances
+from support.ros_world import INFRA, START_NS, EgoWorld, instances
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.model.store import open_model

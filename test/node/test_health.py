@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from ros_world import STEP_NS, EgoWorld
+from support.ros_world import STEP_NS, EgoWorld
 
 from cooptrack_ros.core.misalignment import Misalignment
 from cooptrack_ros.nodes.health import Health, resident_mb

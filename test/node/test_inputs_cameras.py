@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
-from ros_world import START_NS, EgoWorld, calibration, odometry, picture, stamp
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
+from support.ros_world import START_NS, EgoWorld, calibration, odometry, picture, stamp
 from tf2_ros import StaticTransformBroadcaster
 
 from cooptrack_msgs.msg import TrackArray

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from ros_world import EgoWorld, FakePackage, FakeTracker, stamp
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
+from support.ros_world import EgoWorld, FakePackage, FakeTracker, stamp
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.model.store import open_model

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from camera_files import BEHIND, MOUNTING, write_camera
-from ros_world import FEATURES, START_NS, EgoWorld, odometry, picture
+from support.camera_files import BEHIND, MOUNTING, write_camera
+from support.ros_world import FEATURES, START_NS, EgoWorld, odometry, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.core.calibration_file import read_calibration

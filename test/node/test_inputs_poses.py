@@ -2,8 +2,8 @@
 
 import pytest
 from geometry_msgs.msg import PoseStamped, TransformStamped
-from ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture, stamp
 from std_msgs.msg import Header
+from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture, stamp
 from tf2_ros import TransformBroadcaster
 
 from cooptrack_msgs.msg import TrackArray

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
+from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.core.errors import UserError
@@ -41,7 +41,7 @@ class Pair:
         self.ego = EgoWorld(world, self.package, calibrated=False, cameras='front, rear', fusion__mode='none',
                             **parameters)
         self.detections = world.listen('/ego/ego_node/output/detections', TrackArray)
-        world.until(lambda: self.ego.node._detections.get_subscription_count() > 0, 'the listener')
+        world.until_heard(self.ego.node, 'detections')
 
     def calibrate(self, second=None) -> None:
         """Publish both calibrations."""

@@ -1,5 +1,6 @@
 """A Python that lacks what nodes need is named at once."""
 
+import importlib
 import sys
 
 import pytest
@@ -8,7 +9,10 @@ from cooptrack_ros.nodes import interpreter
 
 
 def test_this_interpreter_has_everything():
+    """Raise nothing where the tests run: a false alarm would keep every node from starting."""
     interpreter.check_interpreter()
+    for name in interpreter.NEEDED:
+        assert importlib.import_module(name).__name__ == name
 
 
 def test_the_interpreter_and_all_that_it_lacks_are_named(monkeypatch):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from ros_world import START_NS, STEP_NS, boxes, instances
+from support.ros_world import START_NS, STEP_NS, boxes, instances
 from visualization_msgs.msg import Marker
 
 from cooptrack_ros.core.colour import PROVENANCE_COLOURS

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.configs import sensitive_weights
+from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
@@ -27,20 +28,12 @@ from cooptrack_ros.wire.topics import features_topic, tracks_topic
 FRAMES = 3
 LATER_NS = 20_000_000
 """How much later the unit takes its pictures: the vehicle must wait for them."""
-# Random networks are sure of nothing: with these thresholds some queries become tracks all the same.
-CONFIG = '''preset: mini
-tracker_vehicle: {score_threshold: 0.005, output_threshold: 0.005}
-tracker_roadside: {score_threshold: 0.005, output_threshold: 0.005}
-tracker_cooperative: {score_threshold: 0.005, output_threshold: 0.005}
-'''
 
 
 @pytest.fixture
 def weights(tmp_path) -> str:
     """Return the name of random weights with low thresholds."""
-    path = tmp_path / 'sensitive.yaml'
-    path.write_text(CONFIG, encoding='utf-8')
-    return f'random:{path}'
+    return sensitive_weights(tmp_path)
 
 
 def noise(ns: int):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
-from ros_world import MODEL, START_NS, EgoWorld, instances, stamp
+from support.ros_world import MODEL, START_NS, EgoWorld, instances, stamp
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.core.errors import UserError

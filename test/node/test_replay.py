@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
 from sensor_msgs.msg import CompressedImage
+from support.ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.core.errors import UserError

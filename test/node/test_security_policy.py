@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from ros_world import FakePackage
+from support.ros_world import FakePackage
 from test_topic_table import SETTINGS
 
 from cooptrack_ros.nodes.ego_node import EgoNode

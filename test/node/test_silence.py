@@ -3,8 +3,8 @@
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
-from ros_world import FEATURES, EgoWorld, odometry, picture
 from sensor_msgs.msg import CompressedImage
+from support.ros_world import FEATURES, EgoWorld, odometry, picture
 
 from cooptrack_ros.nodes import silence_watch
 from cooptrack_ros.nodes.qos import input_qos

@@ -4,7 +4,18 @@ import dataclasses
 import time
 
 import numpy as np
-from ros_world import INFRA, START_NS, STEP_NS, EgoWorld, FakePackage, FakeTracker, boxes, odometry, pair, picture
+from support.ros_world import (
+    INFRA,
+    START_NS,
+    STEP_NS,
+    EgoWorld,
+    FakePackage,
+    FakeTracker,
+    boxes,
+    odometry,
+    pair,
+    picture,
+)
 
 from cooptrack_msgs.msg import Track
 from cooptrack_ros.core.types import Boxes

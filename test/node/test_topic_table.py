@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from ros_world import FakePackage
+from support.ros_world import FakePackage
 
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
@@ -71,6 +71,18 @@ def test_every_topic_stands_in_the_table_with_type_and_quality_of_service(world,
         assert table[key][0] == kind, key
         assert reliability == 'RELIABLE', key
         assert ('latched' in table[key][1]) == (durability == 'TRANSIENT_LOCAL'), key
+
+
+@pytest.mark.parametrize('side', ['roadside', 'ego'])
+def test_every_topic_of_a_running_node_stands_on_its_page(world, side):
+    text = (PAGE.parent / f'{side}_node.md').read_text(encoding='utf-8')
+    nodes = [start(world, side, number, **parameters) for number, parameters in enumerate(SETTINGS[side])]
+    # What a node has itself it knows without the graph.
+    topics = {general(node, end.topic_name) for node in nodes for end in (*node.subscriptions, *node.publishers)}
+    topics -= {*OF_EVERY_NODE}
+    assert len(topics) >= 10
+    shown = {'~/input/<name>/...' if '<name>' in topic else topic for topic in topics}
+    assert sorted(topic for topic in shown if f'`{topic}`' not in text) == []
 
 
 def test_sensor_inputs_follow_the_parameter(world):

@@ -7,19 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ros_world import World
+from support.ros_world import World
 from test_offline_replay import numbers, start
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
-from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.bag_collector import Collector, fused_units
 from cooptrack_ros.data.bag_merge import merge_features
 from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
 from cooptrack_ros.data.bag_tracks import read_recording
 from cooptrack_ros.data.bag_writer import BagWriter
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.demo.results import exchange
 from cooptrack_ros.eval.exchange import read_exchange
@@ -34,25 +32,21 @@ FRAMES = 3
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory) -> Path:
+def town(scenes) -> Path:
     """Give a town in which both units send something that the vehicle can use."""
-    root = tmp_path_factory.mktemp('two') / 'town'
-    generate(root, 20008, 0.5, (240, 135), units=2)
-    return root
+    return scenes.scene(20008, 0.5, (240, 135), units=2)
 
 
 @pytest.fixture(scope='module')
-def bag(town) -> Path:
+def bag(scenes, town) -> Path:
     """Give the town as a bag."""
-    path = town.parent / 'bag'
-    convert(UnitsDataset(town), '0000', path)
-    return path
+    return scenes.bag(town)
 
 
 @pytest.fixture(scope='module')
-def offline(bag) -> Path:
+def offline(bag, tmp_path_factory) -> Path:
     """Give what the core without nodes answers the bag."""
-    path = bag.parent / 'offline'
+    path = tmp_path_factory.mktemp('two') / 'offline'
     # As the nodes do: the last bits depend on it.
     torch.set_num_threads(1)
     with BagWriter(path) as writer:

@@ -1,9 +1,10 @@
 """A unit that floods, lies or sends what nobody expected does not stop the vehicle."""
 
+import time
 from functools import partial
 
 import pytest
-from ros_world import INFRA, MODEL, EgoWorld, boxes, instances
+from support.ros_world import INFRA, MODEL, EgoWorld, boxes, instances
 
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
@@ -17,6 +18,11 @@ FLOOD = 20
 def message(sequence, ns, count=900):
     """Return a large message of the unit."""
     return encode_instances(instances(count), FeatureMeta('rsu_1', 1, sequence, MODEL, ns, 'lidar', 'map'))
+
+
+def listened_to(node) -> set[str]:
+    """Return the topics that a node has subscribed to and that are not of every node."""
+    return {s.topic_name for s in node.subscriptions} - {'/clock', '/parameter_events'}
 
 
 def test_every_picture_is_answered_while_a_unit_floods(world):
@@ -45,15 +51,16 @@ def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
     assert ego.node.health.counts['rsu_1.received'] == received + 1
 
 
-def test_a_node_that_is_deactivated_does_not_listen_again(world):
+def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
+    monkeypatch.setattr('cooptrack_ros.nodes.ego_node.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))
     ego.dropped('rsu_1', 'too_many')
-    unit, = ego.node._units
-    paused = unit._features
     ego.node.trigger_deactivate()
-    assert paused._timer is None and unit._features is None
+    pause_is_over = time.monotonic() + 1.2
+    world.until(lambda: time.monotonic() > pause_is_over, 'the end of the pause')
+    assert f'{INFRA}/features' not in listened_to(ego.node)
     ego.node.trigger_activate()
     world.until(lambda: world.probe.count_subscribers(f'{INFRA}/features'), 'the subscription to be back')
 
@@ -78,14 +85,14 @@ def test_units_that_may_only_confirm_are_marked(world):
 
 def test_confirm_only_for_a_unit_that_is_not_listened_to_is_a_mistake(world):
     ego = EgoWorld(world, calibrated=False, infra_units='rsu_1', fusion__confirm_only='rsu_3')
-    assert isinstance(ego.node, EgoNode) and not ego.node._inputs
+    assert isinstance(ego.node, EgoNode) and not listened_to(ego.node)
     with pytest.raises(UserError, match='rsu_3'):
         ego.node.settings.only_confirm(['rsu_1'])
 
 
 def test_a_callback_that_fails_costs_its_message_only(world, monkeypatch):
     ego = EgoWorld(world)
-    monkeypatch.setattr(ego.node._units[0]._receiver, '_store', lambda msg: boxes('no number'))
+    monkeypatch.setattr('cooptrack_ros.nodes.unit_receiver.decode_instances', lambda msg, limits: boxes('no number'))
     ego.world.publish(f'{INFRA}/features', message(0, ego.now_ns, 2))
     ego.dropped(f'{INFRA}/features', 'internal_error')
     assert ego.frame().mode == 'none'

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support import shared
 
 from cooptrack_ros.model.ops.deform_attn import PATHS
 from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
 from cooptrack_ros.parity.sequences import Recording
 
+pytestmark = pytest.mark.independent
 DATA = Path(__file__).parent / 'data'
-GOLDEN_DIR = Path(os.environ.get('COOPTRACK_PARITY_DIR', Path(__file__).parents[3] / 'shared/reference/parity'))
+FULL_SET = 'reference/parity'
+FULL_PATHS = sorted((shared.FOLDER / FULL_SET).glob('s*.npz')) or [Path('none')]
 FILES = ['fill_check_seed1', 'modules_seed1', 'stage_seed1', 'sequence_seed1_pseudo_perm_288x512',
          'sequence_seed1_asso', 'losses_seed1']
 
@@ -44,7 +46,8 @@ def test_every_implementation_of_attention_reproduces_the_stages(attention, caps
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('path', sorted(GOLDEN_DIR.glob('s*.npz')), ids=lambda p: p.stem)
+@shared.needs(FULL_SET)
+@pytest.mark.parametrize('path', FULL_PATHS, ids=lambda p: p.stem)
 def test_every_recorded_array_of_the_full_set_is_reproduced(path):
     comparison = Comparison()
     assert run_file(path, comparison)

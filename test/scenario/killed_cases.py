@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 SIZE = '64x36'
 
 
@@ -68,8 +66,8 @@ def make_bag(folder: Path) -> None:
 def save(folder: Path, side: str, seed: int) -> None:
     """Write random weights as a training does."""
     import torch
+    from support.configs import TINY
 
-    from cooptrack_ros.cli.bench_node import TINY
     from cooptrack_ros.core.types import Side
     from cooptrack_ros.model.network import CoopTrackNetwork
     from cooptrack_ros.model.store import save_side
@@ -108,11 +106,10 @@ def model(folder: Path) -> dict[str, str] | None:
 
 def make_checkpoint(folder: Path) -> None:
     """Write a model of the vehicle and a checkpoint of the same network."""
-    from cooptrack_ros.cli.bench_node import TINY
-    from cooptrack_ros.core.config import config_to_dict
+    from support.configs import write_config
     save(folder, 'vehicle', 1)
     command('weights', 'export', folder / 'model', '--out', folder)
-    (folder / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}), encoding='utf-8')
+    write_config(folder)
 
 
 def exported(folder: Path) -> dict[str, bytes] | None:
@@ -167,7 +164,7 @@ CASES = {
                     lambda f: messages_of(f / 'cut')),
     'weights import': Case(
         make_checkpoint, lambda f: command(
-            'weights', 'import', f / 'model_veh.pth', '--config', f / 'tiny.yaml', '--side', 'roadside', '--name',
+            'weights', 'import', f / 'model_veh.pth', '--config', f / 'config.yaml', '--side', 'roadside', '--name',
             'model', '--models', f), model),
     'weights export': Case(
         make_checkpoint, lambda f: (save(f, 'vehicle', 2),

@@ -1,24 +1,20 @@
 """The benchmark of both nodes on one machine, on a short recording."""
 
-import importlib
 import json
-import sys
-from pathlib import Path
 
+import both_nodes
 import pytest
 
 from cooptrack_ros.bench.goals import GOALS
 from cooptrack_ros.bench.report import TABLES
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / 'benchmarks'
+pytestmark = pytest.mark.xdist_group('several processes')
 
 
 @pytest.mark.timeout(300)
-def test_both_nodes_answer_and_the_result_is_one_that_tables_know(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    monkeypatch.setattr(sys, 'path', sys.path.copy())
+def test_both_nodes_answer_and_the_result_is_one_that_tables_know(tmp_path):
     target = tmp_path / 'both_nodes.json'
-    assert importlib.import_module('both_nodes').main(['--seconds', '1', '--json', str(target)]) == 0
+    assert both_nodes.main(['--seconds', '1', '--json', str(target)]) == 0
     result = json.loads(target.read_text())
     assert all(0 < node['answered'] <= node['pictures'] for node in result['nodes'].values())
     goal = next(g for g in GOALS if 'both_nodes' in g.results)

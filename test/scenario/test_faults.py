@@ -1,14 +1,13 @@
 """What fails beside the node costs the frames that it touches, and the node goes on."""
 
 import errno
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from ros_world import FEATURES, INFRA, SIZE, STEP_NS, picture
+from faults import broken_messages
+from support.ros_world import FEATURES, INFRA, SIZE, STEP_NS, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.core.errors import UserError
@@ -16,10 +15,6 @@ from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.bag_messages import header
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.wire.pictures import encode_jpeg
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-
-from faults import broken_messages
 
 
 def test_one_frame_without_memory_is_dropped_and_the_next_one_tracked(ego, monkeypatch):

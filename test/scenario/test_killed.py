@@ -7,6 +7,7 @@ import killed_cases
 import pytest
 from killed_cases import CASES
 
+pytestmark = pytest.mark.independent
 PRELOADED = [f'cooptrack_ros.{name}' for name in (
     'cli.bench_node', 'core.fast.export', 'core.flow', 'data.bag', 'data.bag_cut', 'data.synth', 'model.convert',
     'model.network', 'train.messages')]

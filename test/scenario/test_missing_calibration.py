@@ -1,6 +1,6 @@
 """Pictures before any calibration."""
 
-from ros_world import EgoWorld, calibration, picture
+from support.ros_world import EgoWorld, calibration, picture
 
 
 def test_pictures_without_calibration_are_counted_until_it_comes(world):

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 import yaml
-from ros_world import START_NS, EgoWorld, stamp
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
+from support import shared
+from support.ros_world import START_NS, EgoWorld, stamp
 
 from cooptrack_msgs.msg import Calibration
 from cooptrack_ros.core.config import apply_overrides
 from cooptrack_ros.core.geometry import project_points
 from cooptrack_ros.model.store import open_model
 
-SAMPLES = Path(__file__).parents[3] / 'shared/reference/real_samples'
-pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason='the photographs are not distributed with the package')
+SAMPLES = shared.FOLDER / 'reference/real_samples'
+pytestmark = shared.needs('reference/real_samples')
 CAMERA_HEIGHT_M = 1.3
 """Assumed: the sources do not tell it."""
 

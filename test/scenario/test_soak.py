@@ -1,30 +1,19 @@
 """A few seconds of the soak: two units, faults at random, and an account of every message."""
 
-import sys
 from argparse import Namespace
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
-
 import soak
 from live.system import System, make_bag
+from support.configs import sensitive_weights
 
-from cooptrack_ros.cli.bench_node import TINY
-from cooptrack_ros.core.config import TrackerConfig, config_to_dict
+pytestmark = pytest.mark.xdist_group('several processes')
 
 
 @pytest.fixture
 def weights(tmp_path):
     """Return the name of a small random network that tracks most of what it sees."""
-    sensitive = TrackerConfig(score_threshold=0.005, output_threshold=0.005)
-    config = replace(TINY, tracker_vehicle=sensitive, tracker_roadside=sensitive, tracker_cooperative=sensitive)
-    path = tmp_path / 'tiny.yaml'
-    path.write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(config)}), encoding='utf-8')
-    return f'random:{path}'
+    return sensitive_weights(tmp_path)
 
 
 @pytest.mark.timeout(300)

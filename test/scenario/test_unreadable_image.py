@@ -2,7 +2,7 @@
 
 from array import array
 
-from ros_world import picture
+from support.ros_world import picture
 
 
 def test_unreadable_picture_is_counted_and_the_next_one_is_processed(ego):

@@ -11,10 +11,7 @@ from std_msgs.msg import Header
 
 from cooptrack_ros.core.config import R50
 from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.bag_info import describe_bag
-from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.nodes.settings import CommonSettings
 from cooptrack_ros.wire.markers import link_markers, received_markers, track_markers, trail_markers
 
@@ -59,13 +56,10 @@ def node_topics():
 
 
 @pytest.fixture(scope='module')
-def published(tmp_path_factory):
+def published(scenes):
     """Return topic -> message type of nodes and converted bags."""
-    folder = tmp_path_factory.mktemp('rviz')
-    generate(folder / 'town', 20001, 0.5, (320, 180), lidar=True)
-    dataset = SpdDataset(folder / 'town')
-    convert(dataset, dataset.sequences()[0], folder / 'bag')
-    bag = {t.name: t.kind.rpartition('/')[2] for t in describe_bag(folder / 'bag').topics}
+    bag = scenes.bag(scenes.scene(20001, 0.5, (320, 180), lidar=True))
+    bag = {t.name: t.kind.rpartition('/')[2] for t in describe_bag(bag).topics}
     return bag | node_topics()
 
 

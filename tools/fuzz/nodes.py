@@ -19,7 +19,7 @@ MODULES = (*(f'cooptrack_ros.nodes.{name}' for name in (
     *(f'cooptrack_ros.wire.{name}' for name in ('cameras', 'poses', 'pictures', 'tracks', 'public_tracks', 'markers',
                                                     'prediction')),
     *(f'cooptrack_ros.core.{name}' for name in ('late', 'ab3dmot', 'compensation', 'pairing', 'pose_history')))
-_TESTS = Path(__file__).resolve().parents[2] / 'test/node'
+_TESTS = Path(__file__).resolve().parents[2] / 'test'
 _LONGEST = 6
 
 
@@ -41,9 +41,9 @@ class _AtOnce:
 def _good_messages() -> dict[type, list]:
     """Return messages of every type that a node listens to, which together make it publish tracks."""
     import numpy as np
-    import ros_world
     from geometry_msgs.msg import PoseStamped, TransformStamped
     from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+    from support import ros_world
     from tf2_msgs.msg import TFMessage
 
     from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
@@ -76,8 +76,8 @@ def prepare(folder: Path) -> Run:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'OFF'
     sys.path.insert(0, str(_TESTS))
     import numpy as np
-    import ros_world
     from rclpy.logging import LoggingSeverity, set_logger_level
+    from support import ros_world
     from tf2_msgs.msg import TFMessage
 
     from cooptrack_ros.core.types import Side

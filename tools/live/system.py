@@ -15,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 
 from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_reader import BagReader
-from cooptrack_ros.demo.domains import free_domains
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.wire.topics import CALIBRATION, EGO_NAMESPACE, IMAGE, unit_namespace, units_of
 
 from .observer import Observer
@@ -48,7 +48,8 @@ class System:
 
         :param rate: pace of the bag, 1 is real time; :param environment: of all processes.
         """
-        domain = free_domains(1)
+        self._reserved = reserve_domains()
+        domain = self._reserved.first
         os.environ.update(environment)
         self.environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'OMP_NUM_THREADS': '1',
                             'ROS_LOG_DIR': str(folder / 'ros'), **environment}
@@ -151,6 +152,7 @@ class System:
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
+        self._reserved.close()
 
 
 def differences(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:

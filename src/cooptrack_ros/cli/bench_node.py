@@ -22,7 +22,7 @@ from ..core.config import MINI, ModelConfig, named_config
 from ..core.errors import UserError
 from ..core.execution import make_tracker
 from ..core.types import Side
-from ..demo.domains import free_domains
+from ..demo.domains import reserve_domains
 from ..demo.processes import Process, environment
 from ..model.store import open_model, save_side
 from .bench_feeder import UNIT, Answer, Feeder
@@ -99,7 +99,8 @@ def _write_model(folder: Path, config: ModelConfig, side: Side, scene: BenchScen
 @contextmanager
 def _running(setting: NodeSetting, scratch: Path) -> Iterator[Callable[[], Process]]:
     """Give what starts the node, in a domain that this process joins too; ends it."""
-    variables = environment(free_domains(1), scratch)
+    domain = reserve_domains()
+    variables = environment(domain.first, scratch)
     os.environ.update({k: v for k, v in variables.items() if k.startswith(('ROS_', 'FASTDDS_'))})
     parameters = {'weights': scratch / 'model', 'threads': setting.threads, 'device': setting.device}
     parameters |= {'infra_units': UNIT} if setting.node == 'ego' else {'unit_id': UNIT}
@@ -115,6 +116,7 @@ def _running(setting: NodeSetting, scratch: Path) -> Iterator[Callable[[], Proce
     finally:
         for process in running:
             process.__exit__()
+        domain.close()
 
 
 def _measure(setting: NodeSetting, scene: BenchScene, model_id: str, start: Callable[[], Process]) -> dict[str, Any]:

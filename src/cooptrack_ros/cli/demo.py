@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out)
     console, started = Console(), time.monotonic()
     console.print(f'town {options.seed}, {options.seconds:g} s, weights {options.weights}, '
-                  f'ROS domains {options.domain} and {options.domain + 1}')
+                  f'ROS domains {options.domains.first} and {options.domains.first + 1}')
     result = run_demo(options, _steps(console))
     _show(console, result, options.weights)
     console.print(f'done in {time.monotonic() - started:.0f} s')

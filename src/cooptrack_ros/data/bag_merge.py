@@ -50,7 +50,7 @@ def without_features(data: bytes) -> bytes:
     """Return a serialized ``InstanceFeatureArray`` with all features, also the embeddings, 0; the rest stays."""
     message = deserialize_message(data, InstanceFeatureArray)
     # A compact message has no embeddings: receivers would work them out.
-    message.semantic = message.motion = message.embedding = array('B', bytes(len(message.semantic)))
+    message.semantic = message.motion = message.position_embedding = array('B', bytes(len(message.semantic)))
     message.embedding_scales = message.semantic_scales
     return serialize_message(message)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ..data.synth import provenance
-from .domains import free_domains
+from .domains import DomainReservation, reserve_domains
 
 UNIT = 'rsu_1'
 REAL_TIME_S = 3.0
@@ -44,8 +44,6 @@ class DemoOptions:
     size: tuple[int, int] = (960, 540)
     weights: str = 'mini'
     out: Path = Path('out/demo')
-    domain: int = field(default_factory=lambda: free_domains(2))
-    """ROS domain of the first of two concurrent passes; the other one has the next number."""
 
     @property
     def town_provenance(self) -> dict:
@@ -61,6 +59,11 @@ class DemoOptions:
     def bag(self) -> Path:
         """The town as a bag; its name changes with the town and with the code that makes bags."""
         return self.out / 'cache' / f'bag_{self._digest([self.town_provenance, _converter_digest()])}'
+
+    @cached_property
+    def domains(self) -> DomainReservation:
+        """The ROS domains of two concurrent passes, reserved as long as these options live."""
+        return reserve_domains(2)
 
     @property
     def logs(self) -> Path:

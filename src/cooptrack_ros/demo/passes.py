@@ -23,7 +23,7 @@ _ANSWER_S = 60.0
 
 def first_pass(options: DemoOptions) -> None:
     """Run both nodes in lockstep, cooperating; leaves the answers and bags with the recorded features, and without."""
-    _run(options, COOPERATIVE, options.bag, options.domain, threading.Event(), lockstep=True, roadside=True)
+    _run(options, COOPERATIVE, options.bag, options.domains.first, threading.Event(), lockstep=True, roadside=True)
     target = _features_bag(options)
     shutil.rmtree(target, ignore_errors=True)
     answers = options.answers(COOPERATIVE.name)
@@ -38,7 +38,7 @@ def replayed_passes(options: DemoOptions, done: Callable[[str], None]) -> None:
 
     :param done: called with the name of each pass that is complete.
     """
-    domains = [options.domain, options.domain + 1]
+    domains = [options.domains.first, options.domains.first + 1]
     stop = threading.Event()
 
     def run(job: Pass) -> None:
@@ -56,8 +56,8 @@ def replayed_passes(options: DemoOptions, done: Callable[[str], None]) -> None:
 
 def real_time_pass(options: DemoOptions, name: str, limit: int) -> None:
     """Play the first frames of the bag in real time to both nodes."""
-    _run(options, Pass(name, name, COOPERATIVE.mode), options.bag, options.domain, threading.Event(), lockstep=False,
-         roadside=True, limit=limit)
+    _run(options, Pass(name, name, COOPERATIVE.mode), options.bag, options.domains.first, threading.Event(),
+         lockstep=False, roadside=True, limit=limit)
 
 
 def replay_report(options: DemoOptions, name: str) -> dict[str, Any]:

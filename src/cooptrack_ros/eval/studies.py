@@ -73,7 +73,8 @@ class StudyStages(FrameStages):
         if not isinstance(message, TwoPoseMessage):
             return aligned
         sent = message.instances[indices[aligned.kept.cpu().numpy()]]
-        values = (float32(v, self.device) for v in (sent.semantic, sent.motion, sent.position_embedding, message.alignment_pose))
+        values = (float32(v, self.device) for v in (sent.semantic, sent.motion, sent.position_embedding,
+                                                    message.alignment_pose))
         return AlignedInstances(*self.network.alignment.features(*values), *aligned[3:])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import CONFIG
+from support.configs import TINY
 
 from cooptrack_ros.bench import report
 from cooptrack_ros.bench.agreement import Agreement
@@ -24,7 +24,7 @@ DOCUMENTS = [ROOT / 'docs' / name for name in ('performance.md', 'what_crosses_t
 def boxes():
     """Return five cars."""
     centres = np.stack([np.arange(5) * 10.0, np.zeros(5), np.zeros(5)], 1)
-    return example_instances(CONFIG, centres).boxes
+    return example_instances(TINY, centres).boxes
 
 
 def test_statistics_keep_the_tail():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from tiny import CONFIG, SIZE, write_config
+from support.configs import SIZE, TINY, write_config
 
 from cooptrack_ros.bench.model import ModelSetting, Repeats, measure_model
 from cooptrack_ros.bench.networks import bench_network, settle_live_tracks
@@ -19,7 +19,7 @@ from cooptrack_ros.core.types import Side
 
 
 def test_every_figure_of_the_contract_is_there():
-    setting = ModelSetting(CONFIG, Side.COOPERATIVE, None, instances=4, units=2, live=10, picture_size=SIZE)
+    setting = ModelSetting(TINY, Side.COOPERATIVE, None, instances=4, units=2, live=10, picture_size=SIZE)
     result = measure_model(setting, repeats=Repeats(1, 3))
     json.dumps(result)
     assert {'speedup', 'step_over_backbone', 'reference_ms', 'fast_ms', 'stages', 'machine', 'max_difference',
@@ -34,7 +34,7 @@ def test_every_figure_of_the_contract_is_there():
 
 
 def test_integers_take_the_place_of_the_fast_path_and_say_how_many_tracks_differ():
-    setting = ModelSetting(CONFIG, live=10, picture_size=SIZE, execution='int8')
+    setting = ModelSetting(TINY, live=10, picture_size=SIZE, execution='int8')
     result = measure_model(setting, repeats=Repeats(0, 2))
     assert result['execution'] == 'int8'
     assert result['fast_ms'] > 0 and result['max_difference'] > 1e-5
@@ -42,15 +42,15 @@ def test_integers_take_the_place_of_the_fast_path_and_say_how_many_tracks_differ
 
 
 def test_one_path_alone_is_not_compared():
-    result = measure_model(ModelSetting(CONFIG, live=0, picture_size=SIZE), repeats=Repeats(0, 1), paths=('reference',))
+    result = measure_model(ModelSetting(TINY, live=0, picture_size=SIZE), repeats=Repeats(0, 1), paths=('reference',))
     assert 'speedup' not in result and 'fast_ms' not in result
     assert result['stages'].keys() == {'reference'}
 
 
 @pytest.mark.parametrize('side', list(Side))
 def test_about_as_many_tracks_live_as_asked_for(side):
-    scene = BenchScene(CONFIG, side, SIZE)
-    tracker = AgentTracker(bench_network(CONFIG, side, None), CONFIG, side)
+    scene = BenchScene(TINY, side, SIZE)
+    tracker = AgentTracker(bench_network(TINY, side, None), TINY, side)
     settle_live_tracks(tracker, scene, 12)
     state = tracker.initial()
     for index in range(6):
@@ -59,12 +59,12 @@ def test_about_as_many_tracks_live_as_asked_for(side):
 
 
 def test_no_two_units_contribute_the_same_object():
-    messages = BenchScene(CONFIG, Side.COOPERATIVE, SIZE, instances=256, units=4).messages(0)
+    messages = BenchScene(TINY, Side.COOPERATIVE, SIZE, instances=256, units=4).messages(0)
     assert [int(keep.sum()) for keep in distinct(messages)] == [256] * 4
 
 
 def test_pictures_and_poses_go_on_without_jumps():
-    scene = BenchScene(CONFIG, Side.VEHICLE, SIZE)
+    scene = BenchScene(TINY, Side.VEHICLE, SIZE)
     numbers = [scene.picture_number(i) for i in range(30)]
     assert max(abs(a - b) for a, b in zip(numbers, numbers[1:])) == 1
     frames = [scene.frame(i) for i in range(3)]
@@ -76,7 +76,7 @@ def test_pictures_and_poses_go_on_without_jumps():
     ((Side.VEHICLE, SIZE, 3), 'takes no messages'), ((Side.COOPERATIVE, SIZE, 600, 2), 'at most 1024')])
 def test_impossible_scenes_are_refused(arguments, words):
     with pytest.raises(UserError, match=words):
-        BenchScene(CONFIG, *arguments)
+        BenchScene(TINY, *arguments)
 
 
 @pytest.mark.parametrize('options, words', [
@@ -98,7 +98,7 @@ class Missing:
             raise ImportError(name)
 sys.meta_path.insert(0, Missing())
 from cooptrack_ros.cli.main import main
-sys.exit(main(['bench', 'model', '--config', {write_config(tmp_path)!r}, '--frames', '1', '--warmup', '0',
+sys.exit(main(['bench', 'model', '--config', {str(write_config(tmp_path))!r}, '--frames', '1', '--warmup', '0',
                '--live', '0', '--side', 'cooperative', '--instances', '0,3', '--picture-size', '160x90',
                '--json', {str(tmp_path / 'out.json')!r}]))
 """
@@ -111,6 +111,6 @@ sys.exit(main(['bench', 'model', '--config', {write_config(tmp_path)!r}, '--fram
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same_figures():
-    result = measure_model(ModelSetting(CONFIG, live=10, picture_size=SIZE), 'cuda', Repeats(2, 5))
+    result = measure_model(ModelSetting(TINY, live=10, picture_size=SIZE), 'cuda', Repeats(2, 5))
     assert result['machine']['gpu']['name']
     assert result['memory']['cuda_peak_mib_fast'] > 0

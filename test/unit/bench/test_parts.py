@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tiny import CONFIG
+from support.configs import TINY
 
 from cooptrack_ros.bench.data import measure_data
 from cooptrack_ros.bench.report import lines
 from cooptrack_ros.bench.train import TrainSetting, measure_train
 from cooptrack_ros.cli.bench_codec import measure_codec
-from cooptrack_ros.data.synth import generate
 
 
 def test_smaller_encodings_make_smaller_messages():
@@ -21,7 +20,7 @@ def test_smaller_encodings_make_smaller_messages():
 
 
 def test_all_ways_to_read_a_town_are_timed():
-    result = measure_data(0.5, (160, 90), CONFIG)
+    result = measure_data(0.5, (160, 90), TINY)
     assert {'generate', 'read records', 'augment and prepare', 'write bag, messages',
             'read bag, messages'} <= result['parts'].keys()
     assert all(part['count'] > 0 for part in result['parts'].values())
@@ -29,9 +28,9 @@ def test_all_ways_to_read_a_town_are_timed():
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_waiting_is_a_part_of_the_step(workers, tmp_path):
-    generate(tmp_path / 'town', 9999, 0.6, (160, 90))
-    result = measure_train(TrainSetting(replace(CONFIG, num_queries=30), data=[tmp_path / 'town'], steps=2, warmup=1,
+def test_waiting_is_a_part_of_the_step(workers, scenes):
+    town = scenes.scene(9999, 0.6, (160, 90))
+    result = measure_train(TrainSetting(replace(TINY, num_queries=30), data=[town], steps=2, warmup=1,
                                         workers=workers))
     assert 0 < result['wait_ms'] < result['step_ms']
     assert result['wait_share'] == pytest.approx(result['wait_ms'] / result['step_ms'])

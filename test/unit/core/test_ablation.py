@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_tracker import MANY, make_frame, make_message, make_tracker
+from support.configs import SMALL, SMALL_SIZE
+from support.small_tracker import MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.config import MINI, load_config
 from cooptrack_ros.core.fusion import Fusion
@@ -21,18 +22,17 @@ from cooptrack_ros.train.recipe import RECIPES
 from cooptrack_ros.train.stages import TrackingStage
 
 FILES = sorted((Path(__file__).parents[3] / 'config' / 'ablation').glob('*.yaml'))
-SMALL = {'num_queries': 40, 'bev_size': (12, 12)}
 
 
 def small(path):
     """Return the configuration of a file at a size for tests."""
-    return dataclasses.replace(load_config(str(path)), **SMALL)
+    return dataclasses.replace(load_config(str(path)), **SMALL_SIZE)
 
 
 @pytest.fixture(scope='module')
 def message():
     """Return a message with every query of a roadside tracker."""
-    tracker = make_tracker(Side.ROADSIDE, MANY, dataclasses.replace(MINI, **SMALL))
+    tracker = make_tracker(Side.ROADSIDE, MANY, SMALL)
     return make_message(tracker.step(tracker.initial(), make_frame(0))[1].instances[:12])
 
 
@@ -72,7 +72,7 @@ def test_a_configuration_tracks_and_trains(path, message):
 
 def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
     behaviour = dataclasses.replace(MINI.behaviour, fusion_stage='before_decoder')
-    network = CoopTrackNetwork(dataclasses.replace(MINI, behaviour=behaviour, **SMALL), Side.COOPERATIVE)
+    network = CoopTrackNetwork(dataclasses.replace(MINI, behaviour=behaviour, **SMALL_SIZE), Side.COOPERATIVE)
     tracker = AgentTracker(network, network.config, Side.COOPERATIVE)
     rows = tracker.stages.learned_queries()[:5]
     rows = rows.with_(previous_age=torch.tensor([0.0, 0, 0, 0.1, 0.1]))

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.types import InstanceSet, Side

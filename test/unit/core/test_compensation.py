@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.compensation import compensate, displacement, fitted_velocities
 from cooptrack_ros.core.types import Boxes, InstanceSet, RoadsideMessage, Side

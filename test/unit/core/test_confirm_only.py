@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 from test_late import cars
 
 from cooptrack_ros.core.duplicates import distinct

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.compensation import compensate
 from cooptrack_ros.core.flow import FeatureFlow, carry_on, flow_state

@@ -6,16 +6,16 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_tracker import make_frame
+from support import configs
+from support.small_tracker import make_frame
 from torch import nn
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, R50, BackboneConfig
+from cooptrack_ros.core.config import R50, BackboneConfig
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.execution import make_tracker
 from cooptrack_ros.core.quantize import activation_ranges
 from cooptrack_ros.core.types import Side
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.fast.calibrate import Calibration
 from cooptrack_ros.model.fast.int8 import Grid, Int8Conv, Int8FeedForward, Int8Linear
@@ -25,7 +25,7 @@ from cooptrack_ros.model.neck import Neck
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.store import open_model, save_side
 
-SMALL = dataclasses.replace(MINI, input_size=(96, 160), num_queries=40, bev_size=(12, 12))
+SMALL = dataclasses.replace(configs.SMALL, input_size=(96, 160))
 LARGE = dataclasses.replace(
     R50, input_size=(96, 160), num_queries=30, bev_size=(8, 10), reasoning_ffn_dims=256, ffn_dims=256,
     encoder_layers=1, decoder_layers=2, dropout=0.0, backbone=BackboneConfig(blocks=(1, 2, 1, 1)))
@@ -164,11 +164,9 @@ def model(tmp_path):
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def town(scenes):
     """Return a folder of six frames of vehicle and unit."""
-    folder = tmp_path_factory.mktemp('town')
-    generate(folder, 20001, 0.6, (160, 90))
-    return folder
+    return scenes.scene(20001, 0.6, (160, 90))
 
 
 def test_stored_ranges_come_back_for_the_weights_that_they_were_made_for(model):

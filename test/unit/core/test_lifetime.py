@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 from test_confirm_only import OneCar, boxes_of
 
 from cooptrack_ros.core.ego_agent import EgoAgent

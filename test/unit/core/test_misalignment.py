@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_tracker import MANY, make_frame, make_message, make_tracker
+from support.small_tracker import MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.ego_agent import EgoAgent
 from cooptrack_ros.core.geometry import make_pose, rotation_z, transform_points

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
-from small_tracker import make_frame
+from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
+from support.small_tracker import make_frame
 
 from cooptrack_ros.core.fast.messages import arrange
 from cooptrack_ros.core.fast.tracker import StepTracker

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from host_waits import HostWait, NoHostWaits
-from small_steps import OWN, PUBLISHED, make_network
-from small_tracker import make_frame
+from support.host_waits import HostWait, NoHostWaits
+from support.small_steps import OWN, PUBLISHED, make_network
+from support.small_tracker import make_frame
 from torch.utils import _pytree as pytree
 
 from cooptrack_ros.core.fast.cooperative import CooperativeStep, Layout

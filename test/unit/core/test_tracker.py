@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from small_tracker import CONFIG, MANY, NONE, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, NONE, make_frame, make_message, make_tracker
 
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import InstanceSet, Side

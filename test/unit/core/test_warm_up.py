@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from small_tracker import make_frame
+from support.small_tracker import make_frame
 
 from cooptrack_ros.core import warm_up as module
 from cooptrack_ros.core.warm_up import warm_up

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader
-from spd_folders import golden, write_folder
+from support.spd_folders import golden, write_folder
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.errors import UserError

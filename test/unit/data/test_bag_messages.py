@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from spd_folders import golden, write_folder
+from support.spd_folders import golden, write_folder
 
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.geometry import make_pose, project_points, rotation_from_quaternion

@@ -10,13 +10,11 @@ from std_msgs.msg import Header
 from cooptrack_msgs.msg import InstanceFeatureArray, Latency
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Boxes, InstanceSet, Match
-from cooptrack_ros.data.bag import convert
 from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_merge import FEATURES_AHEAD_NS, merge_answers, merge_features, without_features
 from cooptrack_ros.data.bag_tracks import read_pairs, read_recording
 from cooptrack_ros.data.bag_writer import BagWriter
 from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.wire.features import FeatureMeta, decode_instances, encode_instances
 from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks
 
@@ -28,12 +26,9 @@ def _boxes(count):
 
 
 @pytest.fixture(scope='module')
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('inputs')
-    generate(folder / 'town', 20001, 0.5, (160, 90))
-    dataset = SpdDataset(folder / 'town')
-    convert(dataset, '0000', folder / 'bag')
-    return folder / 'bag', dataset.records('cooperative')
+def inputs(scenes):
+    town = scenes.scene(20001, 0.6, (160, 90))
+    return scenes.bag(town), SpdDataset(town).records('cooperative')
 
 
 @pytest.fixture(scope='module')

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from spd_folders import golden, write_folder
+from support.spd_folders import golden, write_folder
 
 from cooptrack_ros.core.ego_motion import can_bus, row_vector_pose
 from cooptrack_ros.core.geometry import quaternion_from_rotation

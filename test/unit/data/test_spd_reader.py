@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 import pytest
-from spd_folders import golden, write_folder
+from support.spd_folders import golden, write_folder
 
 from cooptrack_ros.core.ego_motion import can_bus, heading_degrees
 from cooptrack_ros.core.errors import UserError

@@ -13,7 +13,6 @@ from cooptrack_ros.data.bag_info import describe_bag
 from cooptrack_ros.data.bag_tracks import read_pairs
 from cooptrack_ros.data.dataset import NOBODY
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.eval.oracle import visible_boxes
 
@@ -21,11 +20,9 @@ UNITS = ('unit_1', 'unit_2')
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def town(scenes):
     """Return a small town in which each of the two units sees something that nobody else does."""
-    root = tmp_path_factory.mktemp('units') / 'town'
-    generate(root, 20008, 1.0, (240, 135), units=2)
-    return root
+    return scenes.scene(20008, 1.0, (240, 135), units=2)
 
 
 def places(record, of=slice(None)) -> set[tuple]:

@@ -17,7 +17,3 @@ def test_another_seed_length_or_size_is_another_town():
 
 def test_weights_do_not_change_the_town():
     assert DemoOptions(weights='random:mini').bag == DemoOptions().bag
-
-
-def test_domains_stay_in_the_range_that_is_safe_on_linux():
-    assert all(DemoOptions().domain >= 1 and DemoOptions().domain + 1 <= 101 for _ in range(200))

@@ -7,15 +7,12 @@ from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Boxes
 from cooptrack_ros.data.bag_tracks import FeatureFrame, PairFrame, Recording, TrackFrame
 from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.demo import results
 
 
 @pytest.fixture(scope='module')
-def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('town') / 'town'
-    generate(folder, 20001, 0.5, (160, 90))
-    return SpdDataset(folder).records('cooperative')
+def records(scenes):
+    return SpdDataset(scenes.scene(20001, 0.6, (160, 90))).records('cooperative')
 
 
 def _perfect(records):

@@ -8,7 +8,6 @@ from cooptrack_ros.core.geometry import make_pose, rotation_z
 from cooptrack_ros.core.late import ROADSIDE_FIRST_ID
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Provenance, RoadsideMessage
 from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange, same_frames
 from cooptrack_ros.eval.links import Link, link_rows, links_of, provenance_rows
 from cooptrack_ros.eval.oracle import oracle_result
@@ -22,10 +21,8 @@ def boxes(centres, first_id=1):
 
 
 @pytest.fixture(scope='module')
-def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('towns') / 'town'
-    generate(folder, 20001, 0.6, (160, 90))
-    return SpdDataset(folder).records('cooperative')
+def records(scenes):
+    return SpdDataset(scenes.scene(20001, 0.6, (160, 90))).records('cooperative')
 
 
 def fused(mode, knows_sources=True):
@@ -108,7 +105,7 @@ def test_a_table_of_other_frames_is_refused(records):
         check_exchange(content)
 
 
-def test_results_of_one_recording_have_the_same_frames_and_others_do_not(records, tmp_path):
-    generate(tmp_path / 'town', 20002, 0.6, (160, 90))
-    one, other = linked(records), oracle_result([(tmp_path / 'town', SpdDataset(tmp_path / 'town'))], 'vehicle')
+def test_results_of_one_recording_have_the_same_frames_and_others_do_not(records, scenes):
+    town = scenes.scene(20002, 0.6, (160, 90))
+    one, other = linked(records), oracle_result([(town, SpdDataset(town))], 'vehicle')
     assert same_frames(one, linked(records)) and not same_frames(one, other)

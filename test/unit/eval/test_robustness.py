@@ -1,24 +1,14 @@
 """The measurement of the robustness curves, with a small network on a small town."""
 
 import json
-import sys
-from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import pytest
-import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'benchmarks'))
-sys.path.insert(0, str(Path(__file__).parents[1] / 'bench'))
-
 import robustness
 from robustness import FIGURES, PICTURES, Setting
-from tiny import CONFIG, SIZE
+from support.configs import SIZE, TINY, with_thresholds, write_config
 
-from cooptrack_ros.core.config import TrackerConfig, config_to_dict
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import Evaluation
@@ -32,18 +22,21 @@ ALONE = Setting('latency', 'vehicle alone', 0, mode='none')
 
 
 @pytest.fixture(scope='module')
+def town(scenes):
+    """Give a town."""
+    return scenes.scene(700, 1.5, SIZE)
+
+
+@pytest.fixture(scope='module')
 def place(tmp_path_factory):
-    """Give a folder with a town and a small random network that tracks everything."""
+    """Give a folder with a small random network that tracks everything."""
     folder = tmp_path_factory.mktemp('robustness')
-    generate(folder / 'town', 700, 0.6, SIZE)
-    everything = TrackerConfig(score_threshold=0.0, output_threshold=0.0)
-    config = replace(CONFIG, tracker_vehicle=everything, tracker_roadside=everything, tracker_cooperative=everything)
-    (folder / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(config)}))
+    write_config(folder, with_thresholds(TINY, 0.0))
     return folder
 
 
 @pytest.fixture
-def measured(place, tmp_path, monkeypatch):
+def measured(place, town, tmp_path, monkeypatch):
     """Give what measures some settings and returns the rows of the file and the lines of those that were missing."""
     done = []
     measure = robustness.measure
@@ -52,7 +45,7 @@ def measured(place, tmp_path, monkeypatch):
     def run(*settings, limit=LIMIT):
         monkeypatch.setattr(robustness, 'settings_of', lambda panel, has_flow: list(settings))
         done.clear()
-        assert robustness.main(['--weights', f'random:{place}/tiny.yaml', '--data', str(place / 'town'), '--json',
+        assert robustness.main(['--weights', f'random:{place}/config.yaml', '--data', str(town), '--json',
                                 str(tmp_path / 'r.json'), '--pictures', str(tmp_path), '--only', 'latency',
                                 '--limit', str(limit)]) == 0
         return json.loads((tmp_path / 'r.json').read_text())['rows'], list(done)
@@ -86,10 +79,10 @@ def test_other_frames_are_measured_anew(measured):
     assert done == ['geometry'] and rows[GOOD.key]['frames'] == 2
 
 
-def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place):
+def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place, town):
     rows, _ = measured(GOOD, ALONE)
-    package = open_model(f'random:{place}/tiny.yaml')
-    plain = Evaluation(open_datasets([place / 'town']), package, Selection(limit=LIMIT),
+    package = open_model(f'random:{place}/config.yaml')
+    plain = Evaluation(open_datasets([town]), package, Selection(limit=LIMIT),
                        transmission('float16', True, 900, package.sender().complete))
     for setting in (GOOD, ALONE):
         expected = headline(evaluate(plain.run(setting.mode)[0]))

@@ -13,7 +13,6 @@ from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.fast.tracker import StepTracker
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
@@ -55,11 +54,9 @@ def first_box(data):
 
 
 @pytest.fixture(scope='module')
-def datasets(tmp_path_factory):
+def datasets(scenes):
     """Return one small town."""
-    folder = tmp_path_factory.mktemp('town')
-    generate(folder / 'seed_000700', 700, 1.5, size=(160, 90))
-    return open_datasets([folder])
+    return open_datasets([scenes.scene(700, 1.5, (160, 90)).parent])
 
 
 def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):

@@ -12,7 +12,6 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.config import MINI, apply_overrides
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.ego import KnownFrame, KnownOutputs, make_agent, received_in
 from cooptrack_ros.eval.runner import Evaluation
@@ -23,11 +22,9 @@ FRAMES = 2
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def town(scenes):
     """Return a small town with two units."""
-    folder = tmp_path_factory.mktemp('units') / 'seed_020008'
-    generate(folder, 20008, 1.0, (160, 90), units=2)
-    return folder
+    return scenes.scene(20008, 1.0, (240, 135), units=2)
 
 
 def run(town, mode, units=None, **options):

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from support.configs import write_config
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, R50, config_to_dict
+from cooptrack_ros.core.config import MINI, R50
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.model import convert, published
@@ -48,8 +49,8 @@ def imitation(state):
 
 @pytest.fixture
 def small(tmp_path):
-    """Return the folder of a test with a YAML configuration small.yaml and a file some_coop.pth that fits it."""
-    (tmp_path / 'small.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(SMALL)}))
+    """Return the folder of a test with a YAML configuration config.yaml and a file some_coop.pth that fits it."""
+    write_config(tmp_path, SMALL)
     torch.save(imitation(entries()), tmp_path / 'some_coop.pth')
     return tmp_path
 
@@ -234,7 +235,7 @@ def test_other_contents_are_refused(tmp_path, content, match):
 
 def test_the_command_imports_verifies_lists_and_exports(small, capsys, monkeypatch):
     models = small / 'models'
-    config = ['--config', str(small / 'small.yaml')]
+    config = ['--config', str(small / 'config.yaml')]
     assert main(['weights', 'verify', str(small / 'some_coop.pth'), *config]) == 0
     assert main(['weights', 'import', str(small / 'some_coop.pth'), '--models', str(models), *config]) == 0
     printed = capsys.readouterr().out

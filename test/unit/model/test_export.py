@@ -3,19 +3,17 @@
 import dataclasses
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / 'core'))
 pytest.importorskip('onnx')
 pytest.importorskip('onnxscript')
 pytest.importorskip('onnxruntime')
 
-from exported import Exported
-from small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
+from support.exported import Exported
+from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.core.config import BackboneConfig

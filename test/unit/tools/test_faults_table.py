@@ -1,10 +1,7 @@
 """The table of faults in the documents is that of the measured result."""
 
 import json
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
 
 from faults import NAMES
 from live.fault_table import Row, with_table

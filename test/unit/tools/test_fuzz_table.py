@@ -1,13 +1,9 @@
 """The table of fuzz campaigns in the documents is that of the measured result."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
-
 from fuzz.table import with_table
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -1,9 +1,6 @@
 """The layer check finds what it is meant to find."""
 
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
 
 from lint_layers import check_file
 

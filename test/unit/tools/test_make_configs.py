@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'tools'))
-
 from make_configs import END, START, products, to_table, with_table
 
 from cooptrack_ros.core.declaration import parameter

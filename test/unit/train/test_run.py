@@ -8,21 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
+from support.configs import TINY, write_config
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import MINI, R50_BETTER, config_to_dict
+from cooptrack_ros.core.config import R50_BETTER
 from cooptrack_ros.core.errors import UserError
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.data.synth import generate
 from cooptrack_ros.model.backbone import build_backbone
 from cooptrack_ros.model.store import open_model
 from cooptrack_ros.train import run
 from cooptrack_ros.train.recipe import RECIPES
-
-TINY = replace(
-    MINI, input_size=(96, 160), embed_dims=24, num_heads=2, num_queries=40, bev_size=(10, 10), ffn_dims=24,
-    reasoning_ffn_dims=24, alignment_blocks=2, backbone=replace(MINI.backbone, widths=(8, 8, 16, 16)))
 
 
 def recipe(name, steps):
@@ -31,11 +27,9 @@ def recipe(name, steps):
 
 
 @pytest.fixture(scope='module')
-def data(tmp_path_factory):
+def data(scenes):
     """Return a folder with one small town."""
-    folder = tmp_path_factory.mktemp('towns')
-    generate(folder / 'seed_000701', 701, 1.2, size=(160, 90))
-    return [folder]
+    return [scenes.scene(701, 1.2, (160, 90)).parent]
 
 
 @pytest.fixture(scope='module')
@@ -108,9 +102,8 @@ def same_modules(one, other):
 
 @pytest.mark.parametrize('stage', ['image', 'vehicle'])
 def test_a_killed_run_ends_with_the_same_bits(stage, data, tmp_path):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
     command = [sys.executable, '-m', 'cooptrack_ros.cli.main', 'train', stage, '--data', *map(str, data), '--config',
-               str(tmp_path / 'tiny.yaml'), '--threads', '1', '--checkpoint-every', '1']
+               str(write_config(tmp_path)), '--threads', '1', '--checkpoint-every', '1']
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     subprocess.run([*command, '--steps', '24', '--out', str(whole)], check=True, stdout=subprocess.DEVNULL)
     # Cut inside a clip of five frames: what the slots remember has to come back too.
@@ -134,8 +127,7 @@ def step_of(folder):
 
 
 def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    command = ['train', 'image', '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--threads', '1',
+    command = ['train', 'image', '--data', *map(str, data), '--config', str(write_config(tmp_path)), '--threads', '1',
                '--steps', '2', '--out', str(tmp_path / 'run')]
     assert main([*command, '--slice-minutes', '0']) == 3
     assert 'the same command goes on' in capsys.readouterr().out
@@ -147,9 +139,7 @@ def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
 @pytest.fixture(scope='module')
 def tiny(tmp_path_factory):
     """Return a configuration file of the smallest network."""
-    path = tmp_path_factory.mktemp('config') / 'tiny.yaml'
-    path.write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    return path
+    return write_config(tmp_path_factory.mktemp('config'))
 
 
 @pytest.fixture(scope='module')
@@ -203,11 +193,15 @@ def test_a_batch_that_cannot_be_shared_is_refused(data, tiny, tmp_path, capsys):
 
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_half_precision_trains_and_resumes(precision, data, tiny, tmp_path):
-    options = ('--precision', precision, '--accumulate', 2)
+    options, found = ('--precision', precision, '--accumulate', 2), []
     for steps in (2, 4):
         assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', steps, *options)) == 0
+        found.append(weights_of(tmp_path / 'run'))
     assert step_of(tmp_path / 'run') == 4
-    assert all(torch.isfinite(v).all() for v in weights_of(tmp_path / 'run').values())
+    early, late = found
+    assert all(torch.isfinite(v).all() for v in late.values())
+    for part in ('backbone.stem.0', 'decoder.reg.0.0', 'reasoner.reg.0'):
+        assert not torch.equal(early[f'network.{part}.weight'], late[f'network.{part}.weight']), part
 
 
 def test_an_unknown_precision_is_named(data, tiny, tmp_path, capsys):
@@ -217,10 +211,16 @@ def test_an_unknown_precision_is_named(data, tiny, tmp_path, capsys):
 
 def test_detection_is_a_start_for_stage_one(data, tiny, tmp_path):
     assert main(train_command('detection', data, tiny, tmp_path / 'det', '--side', 'roadside', '--steps', 3)) == 0
-    before, after = (weights_of(tmp_path / 'det')[f'network.{n}'] for n in (
-        'reasoner.reg.0.weight', 'decoder.reg.0.0.weight'))
-    assert main(train_command('roadside', data, tiny, tmp_path / 'side', '--init', tmp_path / 'det', '--steps', 1)) == 0
-    assert torch.isfinite(before).all() and torch.isfinite(after).all()
+    # One step that is too small to move anything leaves the weights that training starts from.
+    still = ('--steps', 1, '--learning-rate', 1e-12)
+    assert main(train_command('roadside', data, tiny, tmp_path / 'side', '--init', tmp_path / 'det', *still)) == 0
+    assert main(train_command('roadside', data, tiny, tmp_path / 'fresh', *still)) == 0
+    detection, side, fresh = (weights_of(tmp_path / name) for name in ('det', 'side', 'fresh'))
+    for part in ('backbone.stem.0', 'decoder.reg.0.0', 'reasoner.reg.0'):
+        name = f'network.{part}.weight'
+        torch.testing.assert_close(side[name], detection[name], atol=1e-7, rtol=0)
+        # Detection has no frame before, so it leaves what reasons over several as it was.
+        assert ((fresh[name] - detection[name]).abs().max() > 1e-5) == (part != 'reasoner.reg.0')
 
 
 def test_a_side_belongs_to_detection(data, tiny, tmp_path, capsys):
@@ -228,15 +228,14 @@ def test_a_side_belongs_to_detection(data, tiny, tmp_path, capsys):
     assert 'needs --side vehicle or --side roadside' in capsys.readouterr().err
 
 
-def test_weights_of_torchvision_are_a_start_for_the_backbone(tmp_path):
+def test_weights_of_torchvision_are_a_start_for_the_backbone(scenes, tmp_path):
     config = replace(R50_BETTER, input_size=(96, 160), num_queries=40, bev_size=(10, 10), encoder_layers=1,
                      decoder_layers=1)
     torch.manual_seed(5)
     backbone = build_backbone(config.backbone)
     torch.save({**backbone.state_dict(), 'fc.weight': torch.zeros(3, 2048)}, tmp_path / 'resnet50.pth')
-    generate(tmp_path / 'town', 702, 0.6, size=(64, 48))
     network = run.build_network(config, Side.VEHICLE, 0, tmp_path / 'resnet50.pth',
-                                open_datasets([tmp_path / 'town']))
+                                open_datasets([scenes.scene(702, 0.6, (64, 48))]))
     assert torch.equal(network.backbone.layer4[0].conv2.weight, backbone.layer4[0].conv2.weight)
 
 
@@ -262,8 +261,7 @@ def test_curves_go_to_tensorboard(data, tiny, tmp_path):
 @pytest.mark.gpu
 @pytest.mark.parametrize('stage', ['image', 'vehicle'])
 def test_training_runs_on_a_gpu(stage, data, tmp_path):
-    (tmp_path / 'tiny.yaml').write_text(yaml.safe_dump({'preset': 'mini', **config_to_dict(TINY)}))
-    command = ['train', stage, '--data', *map(str, data), '--config', str(tmp_path / 'tiny.yaml'), '--device', 'cuda',
+    command = ['train', stage, '--data', *map(str, data), '--config', str(write_config(tmp_path)), '--device', 'cuda',
                '--out', str(tmp_path / 'run')]
     assert main([*command, '--steps', '2']) == 0
     assert main([*command, '--steps', '4']) == 0 and step_of(tmp_path / 'run') == 4

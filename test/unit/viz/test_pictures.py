@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from support.colours import COLOUR_BLIND, least_distance
 
 from cooptrack_ros.cli import main as cli
 from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
+from cooptrack_ros.core.geometry import box_corners, project_points
 from cooptrack_ros.core.types import Boxes, Provenance
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
@@ -22,17 +24,10 @@ from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
 from cooptrack_ros.viz.story import TrackedFrame, scenes
 
-# What is left of linear red, green, blue; Machado, Oliveira and Fernandes 2009, severity 1.0.
-PROTANOPIA = ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998))
-DEUTERANOPIA = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
-TRITANOPIA = ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900))
-
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('towns') / 'town'
-    generate(folder, 20001, 0.6, (320, 180))
-    return folder
+def town(scenes):
+    return scenes.scene(20001, 0.6, (320, 180))
 
 
 @pytest.fixture(scope='module')
@@ -65,12 +60,9 @@ def test_neighbouring_identities_have_different_colours():
     assert bgr_of(NUM_COLOURS) == bgr_of(0)
 
 
-@pytest.mark.parametrize('seen_as', [PROTANOPIA, DEUTERANOPIA, TRITANOPIA])
-def test_first_identities_stay_apart_for_the_colour_blind(seen_as):
-    light = np.array([identity_colour(i) for i in range(6)]) ** 2.2
-    colours = np.clip(light @ np.array(seen_as).T, 0, 1) ** (1 / 2.2)
-    distance = np.linalg.norm(colours[:, None] - colours[None], axis=-1)
-    assert distance[~np.eye(6, dtype=bool)].min() > 0.19
+@pytest.mark.parametrize('sight', COLOUR_BLIND)
+def test_first_identities_stay_apart_for_the_colour_blind(sight):
+    assert least_distance([identity_colour(i) for i in range(6)], sight) > 0.19
 
 
 def test_lines_behind_the_camera_are_left_out_and_crossing_ones_cut():
@@ -85,7 +77,21 @@ def test_labels_lie_on_the_objects_in_the_picture(records):
     image = np.zeros((180, 320, 3), np.uint8)
     visible = record.boxes[record.from_side != 'inf']
     draw_boxes(image, visible, record.cameras[0].img_from_lidar, label=False)
-    assert image.any()
+    corners = box_corners(visible).reshape(-1, 3)
+    pixels, depth = project_points(record.cameras[0].img_from_lidar, corners)
+    pixels, depth = pixels.reshape(-1, 8, 2), depth.reshape(-1, 8)
+    ahead = (depth > 1).all(1) & (pixels >= 0).all((1, 2)) & (pixels < (320, 180)).all((1, 2))
+    assert ahead.any()
+    expected = np.zeros(image.shape[:2], bool)
+    for box, place in zip(visible.track_id[ahead], pixels[ahead], strict=True):
+        (left, top), (right, bottom) = np.floor(place.min(0)).astype(int), np.ceil(place.max(0)).astype(int) + 1
+        assert (image[top:bottom, left:right] == bgr_of(int(box))).all(-1).any(), box
+    for place, near in zip(pixels, depth, strict=True):
+        # What reaches behind the camera may be anywhere.
+        low, high = (place.min(0) - 3, place.max(0) + 4) if (near > 1).all() else ((0, 0), (320, 180))
+        (left, top), (right, bottom) = np.clip(low, 0, None).astype(int), np.clip(high, 0, None).astype(int)
+        expected[top:bottom, left:right] = True
+    assert not expected.all() and not image[~expected].any()
 
 
 def test_the_caption_tells_the_time_and_trails_grow(records):

@@ -38,7 +38,7 @@ def place(network: FastNetwork, messages: Sequence[RoadsideMessage], slots: int)
         chosen, host = message.instances[indices], torch.device('cpu')
         points, codes, kept = network.alignment.place(
             float32(chosen.ref_points, host), codes_from_boxes(chosen.boxes), float32(message.ego_from_infra, host))
-        features = (float32(f, host)[kept] for f in (chosen.semantic, chosen.motion, chosen.embedding))
+        features = (float32(f, host)[kept] for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
         return AlignedInstances(*features, points, codes, kept)
     return [_best(r, slots) for r in receive(network, messages, align, lambda name, value: None)]
 

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import torch
-from small_tracker import make_frame, make_message
 
 from cooptrack_ros.core.config import MINI, R50, BackboneConfig
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
+from support.small_tracker import make_frame, make_message
 
 _SIZE = {'input_size': (64, 96), 'embed_dims': 32, 'num_heads': 4, 'num_queries': 24, 'bev_size': (8, 10),
          'encoder_layers': 2, 'decoder_layers': 2, 'ffn_dims': 32, 'reasoning_ffn_dims': 32, 'dropout': 0.0,

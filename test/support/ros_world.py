@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from array import array
 
@@ -21,6 +19,7 @@ from std_msgs.msg import Header
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
+from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.model.sender import SenderModel
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
@@ -32,7 +31,6 @@ STEP_NS = 100_000_000
 MODEL = 'fake-model'
 INFRA = '/infra/rsu_1'
 FEATURES = features_qos('reliable', 5)
-_DOMAINS = itertools.count(os.getpid() % 50)
 
 
 def stamp(ns: int) -> Time:
@@ -150,8 +148,9 @@ class World:
 
     def __init__(self):
         """Open the context and the probe."""
+        self._domain = reserve_domains()
         self.context = rclpy.Context()
-        rclpy.init(args=[], context=self.context, domain_id=next(_DOMAINS) % 100)
+        rclpy.init(args=[], context=self.context, domain_id=self._domain.first)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.probe = rclpy.create_node('probe', context=self.context)
         self.executor.add_node(self.probe)
@@ -191,6 +190,11 @@ class World:
             assert time.monotonic() < deadline, f'waited in vain for {what}'
             self.executor.spin_once(timeout_sec=0.05)
 
+    def until_heard(self, node, output: str) -> None:
+        """Wait until an output of a node, by the last part of its topic, has a listener that the node knows."""
+        publisher, = (p for p in node.publishers if p.topic_name.endswith(f'/{output}'))
+        self.until(lambda: publisher.get_subscription_count() > 0, f'the listener of {output}')
+
     def close(self) -> None:
         """Stop everything."""
         for node in self.nodes:
@@ -199,6 +203,7 @@ class World:
         self.probe.destroy_node()
         self.executor.shutdown()
         rclpy.try_shutdown(context=self.context)
+        self._domain.close()
 
 
 class EgoWorld:
@@ -234,6 +239,12 @@ class EgoWorld:
         self.world.publish(f'{INFRA}/features', msg)
         self.world.until(lambda: self.unit_events() > before, 'the message to be taken or dropped')
         return msg
+
+    def pair(self, msg: PairTransform) -> None:
+        """Publish an exact relation and wait until the node has it, which nothing outside of it shows."""
+        self.world.publish(f'{INFRA}/pair', msg)
+        ego_ns = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
+        self.world.until(lambda: self.node._units['rsu_1'].has_pair(ego_ns), 'the pair')
 
     def unit_events(self) -> int:
         """Return how many messages of the unit were taken or dropped."""

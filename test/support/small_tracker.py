@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import torch
 
-from cooptrack_ros.core.config import MINI
 from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.core.types import Frame, InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.model.network import CoopTrackNetwork
+from support.configs import SMALL
 
-CONFIG = dataclasses.replace(MINI, num_queries=40, bev_size=(12, 12), behaviour=dataclasses.replace(
-    MINI.behaviour, max_match_distance_m=float('inf')))
+CONFIG = dataclasses.replace(SMALL, behaviour=dataclasses.replace(
+    SMALL.behaviour, max_match_distance_m=float('inf')))
 MANY, NONE = 3.0, -20.0
 """Class biases that let all and no queries live."""
 
