@@ -16,8 +16,8 @@ from .tree import spoil_message
 MODULES = (*(f'cooptrack_ros.nodes.{name}' for name in (
     'ego_node', 'ego_pipeline', 'roadside_node', 'infra_input', 'unit_receiver', 'camera_input', 'camera_rig',
     'pose_input', 'tf_input', 'outputs', 'unit_health', 'health')),
-    *(f'cooptrack_ros.wire.{name}' for name in ('cameras', 'poses', 'pictures', 'tracks', 'public_tracks', 'markers',
-                                                    'prediction')),
+    *(f'cooptrack_ros.wire.{name}' for name in (
+        'cameras', 'poses', 'pictures', 'tracks', 'public_tracks', 'markers', 'prediction')),
     *(f'cooptrack_ros.core.{name}' for name in ('late', 'ab3dmot', 'compensation', 'pairing', 'pose_history')))
 _TESTS = Path(__file__).resolve().parents[2] / 'test'
 _LONGEST = 6
