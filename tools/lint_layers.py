@@ -37,6 +37,11 @@ def is_ros(module: str) -> bool:
             or module.endswith(('_msgs', '_interfaces')))
 
 
+def allowed(folder: str) -> set[str] | None:
+    """Return the folders that one may import; None for a folder that may import all."""
+    return ALLOWED.get(folder)
+
+
 def imported(tree: ast.AST, package: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return (line, absolute module name) of every import, also inside functions and import_module calls."""
     found = []
@@ -61,17 +66,16 @@ def check_file(path: Path, root: Path) -> list[str]:
     problems = []
     if text.count('\n') > MAX_LINES:
         problems.append(f'{path}: {text.count(chr(10))} lines, at most {MAX_LINES}')
-    bag = str(relative).startswith(ROS_FILES)
+    bag, may = str(relative).startswith(ROS_FILES), allowed(folder)
     package = (PACKAGE, *relative.parts[:-1])
     for line, module in imported(ast.parse(text), package):
         parts = module.split('.')
         if parts[0] != PACKAGE:
             if is_ros(parts[0]) and folder not in ROS_FOLDERS and not bag:
                 problems.append(f'{path}:{line}: imports {parts[0]}, ROS is allowed in nodes, wire, cli, data/bag*')
-        elif folder in ALLOWED and len(parts) > 1 and (root / parts[1]).is_dir():
-            allowed = ALLOWED[folder] | ({'wire'} if bag else set())
-            if parts[1] not in allowed:
-                problems.append(f'{path}:{line}: {folder} must not import {parts[1]}')
+        elif (may is not None and len(parts) > 1 and (root / parts[1]).is_dir()
+                and parts[1] not in may | ({'wire'} if bag else set())):
+            problems.append(f'{path}:{line}: {folder} must not import {parts[1]}')
     return problems
 
 

@@ -37,7 +37,8 @@ def test_every_picture_is_answered_while_a_unit_floods(world):
 
 
 def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
-    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 0.2)
+    # Long enough to be seen on a busy machine.
+    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=5.0)
     listeners = partial(world.probe.count_subscribers, f'{INFRA}/features')
     ego.features()
@@ -52,7 +53,7 @@ def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
 
 
 def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
-    monkeypatch.setattr('cooptrack_ros.nodes.ego_node.FLOOD_PAUSE_S', 1.0)
+    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))

@@ -41,7 +41,7 @@ class Scenes:
 
     def _once(self, path: Path, make: Callable[[], object]) -> Path:
         path.parent.mkdir(exist_ok=True)
-        with _locked(path.with_name(f'{path.name}.lock')):
+        with _locked(path.with_name(f'.{path.name}.lock')):
             if not path.exists():
                 make()
         return path

@@ -1,4 +1,4 @@
-"""Roadside instances brought to the time of the ego frame (latency_and_noise.md 3.1; paper C.4)."""
+"""Roadside instances brought to the time of the ego frame (method.md 15.1)."""
 
 from __future__ import annotations
 

@@ -52,20 +52,20 @@ class BackboneConfig:
 @dataclass(frozen=True)
 class BehaviourConfig:
     """
-    Choices where the published code does something surprising (model.md section 16).
+    Choices where the published code does something surprising (method.md 16).
 
     Defaults are the published behaviour, needed for the published weights.
     """
 
     previous_bev: str = 'published'
-    """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (Q4, Q6, Q7);
+    """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (method.md Q4, Q6, Q7);
     ``warp``: bilinear warp of the previous map by the exact relative pose, no shift."""
     ego_motion_input: str = 'published'
-    """``published``: absolute pose and deltas (Q20, Q21); ``relative``: motion since the last frame only."""
+    """``published``: absolute pose and deltas (method.md Q20, Q21); ``relative``: motion since the last frame only."""
     first_bev: str = 'none'
-    """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, Q5)."""
+    """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, method.md Q5)."""
     query_fill: str = 'random'
-    """Which learned queries join the live tracks: ``random`` subset (Q9) or ``first_n``."""
+    """Which learned queries join the live tracks: ``random`` subset (method.md Q9) or ``first_n``."""
     fusion_stage: str = 'after_decoder'
     """Where received instances join: ``after_decoder`` (the paper's pipeline) or ``before_decoder``, as queries."""
     motion_features: str = 'extracted'
@@ -76,28 +76,30 @@ class BehaviourConfig:
     drop_host: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False
-    """Report tracks that live on only (Q15), not those above ``output_threshold`` that nobody keeps."""
+    """Report tracks that live on only (method.md Q15), not those above ``output_threshold`` that nobody keeps."""
     association: str = 'learned'
-    """How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, 9.3)."""
+    """
+    How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, method.md 9.3).
+    """
     min_affinity: float = 0.0
-    """Association pairs below this affinity are not fused (Q1); 0 accepts all."""
+    """Association pairs below this affinity are not fused (method.md Q1); 0 accepts all."""
     max_match_distance_m: float = float('inf')
-    """Association pairs farther apart than this are not fused (Q1)."""
+    """Association pairs farther apart than this are not fused (method.md Q1)."""
     training_match: str = 'rule'
-    """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (Q1)."""
+    """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (method.md Q1)."""
     aux_losses_stage2: bool = False
     dup_ref_loss: bool = True
     roadside_lifetime_s: float = float('inf')
     """A track that the vehicle does not see itself ends when the last message that spoke of it is older than this."""
     keep_ids_after_gap: bool = False
-    """Go on counting identities after a gap inside a sequence instead of starting again at 1 (Q16)."""
+    """Go on counting identities after a gap inside a sequence instead of starting again at 1 (method.md Q16)."""
     cls_prior_bias: bool = False
-    """Prior bias on the refinement class head of new trainings (model.md 13.9)."""
+    """Prior bias on the refinement class head of new trainings (method.md 13.9)."""
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Life of tracks on one side (model.md 11)."""
+    """Life of tracks on one side (method.md 11)."""
 
     score_threshold: float = 0.4
     output_threshold: float = 0.3
@@ -140,7 +142,7 @@ class ModelConfig:
     max_levels: int = 4
     dropout: float = 0.1
     published_extras: bool = True
-    """Keep the entries of the published files that have no effect (model.md 14.4)."""
+    """Keep the entries of the published files that have no effect (method.md 14.4)."""
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     ego_range: RangeConfig = EGO_RANGE
     infra_range: RangeConfig = INFRA_RANGE

@@ -31,7 +31,7 @@ def _published_quaternion(rotation: np.ndarray) -> np.ndarray:
 
 def can_bus(global_from_ego: np.ndarray) -> np.ndarray:
     """
-    Return the 18 numbers (float64) that the published loader makes of a pose (spd document, section 6).
+    Return the 18 numbers (float64) that the published loader makes of a pose (method.md 4.1).
 
     [0:3] translation, [3:7] quaternion w, x, y, z, [16] heading in radians in [0, 2 pi), [17] the same in
     degrees in [0, 360), the rest 0.

@@ -1,5 +1,5 @@
 """
-Received features brought to the time of the ego frame by a learned rate of change (latency_and_noise.md 3.2; FFNet).
+Received features brought to the time of the ego frame by a learned rate of change (method.md 15.2).
 
 A small network beside those of the model says how semantic and motion features, positional embeddings and positions
 go on per second. Its output is multiplied by the age: at age 0 nothing changes, whatever its weights are.

@@ -1,5 +1,5 @@
 """
-Fusion of received instances with the vehicle's own, block by block of the paper (model.md 8 to 10).
+Fusion of received instances with the vehicle's own, block by block of the paper (method.md 8 to 10).
 
 Alignment (CAA): ``align_message``; association (GBA): ``associate``; aggregation: ``aggregate`` and ``adapt``.
 """
@@ -34,7 +34,7 @@ Observer = Callable[[str, object], None]
 """Called with the name and value of intermediate results."""
 
 RULE_GATE_M = 3.5
-"""Largest distance of a pair that is associated by distance (9.2)."""
+"""Largest distance of a pair that is associated by distance (method.md 9.2)."""
 _OUT_OF_REACH = 1e5
 """Cost of a pair beyond the distance limit: worse than any affinity."""
 Align = Callable[[RoadsideMessage, np.ndarray], AlignedInstances]
@@ -168,7 +168,7 @@ def usable(behaviour: BehaviourConfig, message: RoadsideMessage) -> np.ndarray:
 
 
 def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
-    """Return the chosen instances of a message in the ego frame (CAA; 8); differentiable in the weights."""
+    """Return the chosen instances of a message in the ego frame (CAA; method.md 8); differentiable in the weights."""
     device = network.query_points.weight.device
     chosen = message.instances[indices]
     features = (float32(f, device) for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
@@ -201,7 +201,7 @@ def needed_score(config: ModelConfig, message: RoadsideMessage) -> float:
 
 def associate(points: Tensor, received: Tensor, logits: Tensor, behaviour: BehaviourConfig) -> tuple[Tensor, Tensor]:
     """
-    Return which rows and instances stand for the same object, as index pairs (GBA; 9).
+    Return which rows and instances stand for the same object, as index pairs (GBA; method.md 9).
 
     :param points: (R, 3) of the rows, metres; :param received: (M, 3) of the instances;
     :param logits: (R, M) of their affinity; :param behaviour: by affinity or by distance, and the limits.
@@ -218,7 +218,9 @@ def associate(points: Tensor, received: Tensor, logits: Tensor, behaviour: Behav
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
                       max_distance_m: float) -> tuple[Tensor, Tensor]:
     """
-    Assign every received instance to a vehicle row (9.1) within reach, then drop pairs beyond the limits (Q1).
+    Assign every received instance to a vehicle row within reach, then drop pairs beyond the limits (method.md Q1).
+
+    See method.md 9.1.
 
     :param logits: (N, M); :param distance_m: (N, M) between their points.
     :returns: vehicle rows ascending and instance indices.
@@ -233,7 +235,7 @@ def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
 
 def order_rows(sources: RowSources, association: Association, injects: bool) -> RowOrder:
     """
-    Return what becomes of N rows and M instances (10); the number of rows stays.
+    Return what becomes of N rows and M instances (method.md 10); the number of rows stays.
 
     First merged pairs, then unmatched instances, then other rows by descending decoder score (those that earlier
     messages contributed to first).
@@ -258,7 +260,7 @@ def order_rows(sources: RowSources, association: Association, injects: bool) -> 
 def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, association: Association,
               number: int) -> Fusion:
     """
-    Merge matched pairs and add unmatched received instances (10), see ``order_rows``; differentiable.
+    Merge matched pairs and add unmatched received instances (method.md 10), see ``order_rows``; differentiable.
 
     :param number: of the unit in this frame.
     """
@@ -284,6 +286,10 @@ def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances
 
 
 def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:
-    """Bring the features of all rows into the domain of the cooperative heads, with or without received ones (10)."""
+    """
+    Bring the features of all rows into the domain of the cooperative heads, with or without received ones.
+
+    See method.md 10.
+    """
     semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
     return rows.with_(semantic=semantic, motion=motion)

@@ -1,4 +1,4 @@
-"""Generalised intersection over union of oriented 3D boxes (baselines.md section 5)."""
+"""Generalised intersection over union of oriented 3D boxes (method.md 17.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Birth, identity, motion and death of tracks (model.md 11)."""
+"""Birth, identity, motion and death of tracks (method.md 11)."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Instances(Rows):
     ref_points: Tensor
     """(N, 3) in 0..1 of the agent's range."""
     semantic: Tensor
-    """(N, C) query features; S of the specification."""
+    """(N, C) query features; S of method.md 6."""
     motion: Tensor
     """(N, C)."""
     embedding: Tensor
-    """(N, C) positional embeddings, of the points before refinement (Q18)."""
+    """(N, C) positional embeddings, of the points before refinement (method.md Q18)."""
     codes: Tensor
     """(N, 10) box codes."""
     logits: Tensor
@@ -119,7 +119,11 @@ class Passage(NamedTuple):
     """(3, 3)."""
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Return points (..., 3) in metres in the other frame; computed in the precision of the passage (11.2)."""
+        """
+        Return points (..., 3) in metres in the other frame; computed in the precision of the passage.
+
+        See method.md 11.2.
+        """
         world = points.to(self.turn.dtype) @ self.turn + self.place
         return ((world - self.origin) @ self.back).to(points.dtype)
 
@@ -130,14 +134,14 @@ def passage(source: RowPose, target: RowPose) -> Passage:
 
 
 def move_by_velocity(ref_points: Tensor, codes: Tensor, dt_s: float | Tensor, pc_range: Range) -> Tensor:
-    """Return points (N, 3) in 0..1 moved by the velocity of their boxes in x and y (11.2)."""
+    """Return points (N, 3) in 0..1 moved by the velocity of their boxes in x and y (method.md 11.2)."""
     step, limits = (x if isinstance(x, Tensor) else ref_points.new_tensor(x) for x in (dt_s, pc_range))
     extent = limits[3:5] - limits[:2]
     return torch.cat([ref_points[:, :2] + codes[:, 8:10] * step / extent, ref_points[:, 2:]], dim=-1)
 
 
 def move_to_frame(points: Tensor, source: RowPose, target: RowPose) -> Tensor:
-    """Return points (..., 3) in metres, float32, in the lidar frame of another time (11.2)."""
+    """Return points (..., 3) in metres, float32, in the lidar frame of another time (method.md 11.2)."""
     return passage(source, target)(points)
 
 
@@ -188,7 +192,7 @@ class Support:
 
 
 def assign_ids(instances: Instances, next_id: int, threshold: float) -> tuple[Instances, int]:
-    """Give a fresh identity to every row without one, in order (11.3); return the next free one too."""
+    """Give a fresh identity to every row without one, in order (method.md 11.3); return the next free one too."""
     numbered, count = number(instances, next_id, threshold)
     return numbered, next_id + int(count)
 
@@ -202,7 +206,7 @@ def number(instances: Instances, next_id: int | Tensor, threshold: float) -> tup
 
 
 def survive(instances: Instances, config: TrackerConfig) -> tuple[Instances, Tensor]:
-    """Count missed frames and return the instances with the mask (N,) of those that live on (11.4)."""
+    """Count missed frames and return the instances with the mask (N,) of those that live on (method.md 11.4)."""
     seen = instances.scores > config.score_threshold
     missed = (instances.missed + instances.established.long()).masked_fill(seen, 0)
     live = seen | (instances.established & (missed < config.max_age))

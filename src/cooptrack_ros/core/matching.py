@@ -9,7 +9,11 @@ from torch import Tensor
 
 
 def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres (9.2)."""
+    """
+    Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres.
+
+    See method.md 9.2.
+    """
     if not len(points) or not len(others):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     cost = torch.cdist(points.detach().float(), others.detach().float()).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Fusion before the decoder, the pipeline that CoopTrack's Table 4 compares with (baselines.md 7)."""
+"""Fusion before the decoder, the pipeline that CoopTrack's Table 4 compares with (method.md 17.3)."""
 
 from __future__ import annotations
 

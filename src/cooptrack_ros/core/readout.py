@@ -1,4 +1,4 @@
-"""What a frame reports: tracks, detections and the message (model.md 7, 12)."""
+"""What a frame reports: tracks, detections and the message (method.md 7, 12)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-One frame of one agent: its stages on rows of instances, and the step that runs them (model.md 2, 5 to 10).
+One frame of one agent: its stages on rows of instances, and the step that runs them (method.md 2, 5 to 10).
 
 Inference and training run the same step: ``core.tracker`` adds the life cycle of tracks to it, ``train.stages`` a
 criterion. Both read the record that it returns, and so does every further head.
@@ -205,7 +205,7 @@ class FrameStages:
         return features, bev
 
     def first_bev(self, features: Tensor) -> Tensor | None:
-        """Return what stands for the BEV features before the first frame (Q5)."""
+        """Return what stands for the BEV features before the first frame (method.md Q5)."""
         return self.empty_bev(features) if self.behaviour.first_bev == 'zeros' else None
 
     def empty_bev(self, features: Tensor) -> Tensor:
@@ -215,9 +215,11 @@ class FrameStages:
 
     def enter(self, past: Past | None, now: Moment, order: Order, observe: Observer) -> Instances:
         """
-        Return the queries of a frame: new ones, then tracks carried over, as many as the network has (5.1, 11.2).
+        Return the queries of a frame: new ones, then tracks carried over, as many as the network has.
 
-        :param order: of the learned queries, asked for if there are tracks: the first ones join these (Q9).
+        See method.md 5.1, 11.2.
+
+        :param order: of the learned queries, asked for if there are tracks: the first ones join these (method.md Q9).
         """
         if past is None or not len(past.tracks):
             return self.learned_queries()
@@ -241,7 +243,7 @@ class FrameStages:
                                  self.config.hist_len, len(self.config.class_names))
 
     def row_pose(self, moment: Moment) -> RowPose:
-        """Return the lidar pose in the precision of the configuration (Q24)."""
+        """Return the lidar pose in the precision of the configuration (method.md Q24)."""
         if self.behaviour.ego_motion_input == 'relative':
             return self.exact_pose(moment)
         return tuple(torch.from_numpy(m).to(self.device) for m in row_vector_pose(moment.global_from_lidar))
@@ -261,7 +263,7 @@ class FrameStages:
         return [up_to_date(self.config, m, stamp_ns, self.flow) for m in messages]
 
     def align(self, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
-        """Return the chosen instances of a message in the ego frame (CAA; 8)."""
+        """Return the chosen instances of a message in the ego frame (CAA; method.md 8)."""
         return align_message(self.network, message, indices)
 
     def fuse(self, fusion: Fusion, received: Sequence[Received],
@@ -277,7 +279,7 @@ class FrameStages:
         return fusion, tuple(associations)
 
     def associate(self, fusion: Fusion, unit: Received) -> Association:
-        """Return which instances of a unit go with which rows (GBA; 9)."""
+        """Return which instances of a unit go with which rows (GBA; method.md 9)."""
         rows, config = fusion.instances, self.config
         own, others = (denormalize(p, config.ego_range.pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
         chosen = open_rows(own, others, fusion.sources, self.behaviour.max_match_distance_m,

@@ -1,4 +1,4 @@
-"""Time and place of a frame, and whether it continues the one before (model.md 2.4)."""
+"""Time and place of a frame, and whether it continues the one before (method.md 2.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One agent's tracker: a pure step from state and frame to state and output (model.md 2)."""
+"""One agent's tracker: a pure step from state and frame to state and output (method.md 2)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .timeline import Moment, continues
 from .types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
 
 QueryOrder = Callable[[int, int], Tensor]
-"""(number of queries, step) -> permutation; says which learned queries join live tracks (Q9)."""
+"""(number of queries, step) -> permutation; says which learned queries join live tracks (method.md Q9)."""
 
 
 @dataclass(frozen=True)

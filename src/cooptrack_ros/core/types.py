@@ -72,7 +72,7 @@ class Boxes:
 @dataclass(frozen=True)
 class InstanceSet:
     """
-    What one agent knows of N live instances and sends to another (model section 7).
+    What one agent knows of N live instances and sends to another (method.md 7).
 
     ``boxes`` are in the sender's lidar frame; ``ref_points`` (N, 3) float32 are the refined reference
     points normalised to the sender's range; ``semantic``, ``motion`` and ``position_embedding`` are (N, C)

@@ -1,4 +1,4 @@
-"""Conversion of one sequence of a data set to a ROS 2 bag (spd document, section 9)."""
+"""Conversion of one sequence of a data set to a ROS 2 bag (docs/data.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calibration and pose files of one frame as matrices (spd document, sections 3 and 5)."""
+"""Calibration and pose files of one frame as matrices (method.md 1.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of one frame and one sequence: corrections, repeated ids, holes, velocities (spd document, section 6)."""
+"""Labels of one frame and one sequence: corrections, repeated ids, holes, velocities (method.md 13.10)."""
 
 from __future__ import annotations
 

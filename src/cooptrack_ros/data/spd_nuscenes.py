@@ -1,4 +1,4 @@
-"""Records in the world frame: boxes and nuScenes-style tables for evaluation (spd document, section 6, step D)."""
+"""Records in the world frame: boxes and nuScenes-style tables for evaluation (method.md 12.1)."""
 
 from __future__ import annotations
 

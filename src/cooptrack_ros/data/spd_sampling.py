@@ -1,4 +1,4 @@
-"""Choice of frames at a lower rate (spd document, section 7)."""
+"""Choice of frames at a lower rate (method.md 13.10)."""
 
 from __future__ import annotations
 

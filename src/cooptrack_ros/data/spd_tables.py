@@ -54,7 +54,7 @@ def folder_split(root: Path) -> dict[str, list[str]]:
 
 def label_updates(source: str | Path | None) -> LabelUpdates:
     """
-    Return corrections of labels by side (spd document, section 6).
+    Return corrections of labels by side (method.md 13.10).
 
     :param source: None for none, ``'bundled'`` for the published table, or a file of the same schema.
     :raises UserError: if the file holds something else.

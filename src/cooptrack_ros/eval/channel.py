@@ -1,4 +1,4 @@
-"""A bad link between roadside unit and vehicle: delay, loss and a wrong relative pose (paper C.4, C.5)."""
+"""A bad link between roadside unit and vehicle: delay, loss and a wrong relative pose (method.md 15)."""
 
 from __future__ import annotations
 

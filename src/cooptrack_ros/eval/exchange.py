@@ -256,7 +256,7 @@ def _is_vector(value: Any, count: int) -> bool:
 
 def nuscenes_results(content: dict[str, Any], which: str = 'predictions') -> dict[str, Any]:
     """
-    Return boxes of a result in the layout of ``results_nusc.json`` (evaluation.md section 1).
+    Return boxes of a result in the layout of ``results_nusc.json`` (method.md 12.1).
 
     :param which: ``predictions`` (tracks) or ``detections``; all attributes are empty, the data has none.
     """

@@ -25,7 +25,7 @@ from .studies import RememberingTracker, SeenInput, StudyStages
 
 Transmit = Callable[[InstanceSet], tuple[InstanceSet, int]]
 BYTES_PER_BOX = 45
-"""What late fusion needs of an instance: nine float32 of the box, score, label and id (baselines.md section 2)."""
+"""What late fusion needs of an instance: nine float32 of the box, score, label and id (method.md 17.1)."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Cross-agent alignment of received instances (model.md 8)."""
+"""Cross-agent alignment of received instances (method.md 8)."""
 
 from __future__ import annotations
 

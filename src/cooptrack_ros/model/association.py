@@ -1,4 +1,4 @@
-"""Graph-based association and aggregation of vehicle and roadside instances (model.md 9, 10)."""
+"""Graph-based association and aggregation of vehicle and roadside instances (method.md 9, 10)."""
 
 from __future__ import annotations
 

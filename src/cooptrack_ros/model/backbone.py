@@ -71,7 +71,7 @@ class ResNet(nn.Module):
     """ResNet of bottlenecks; returns the last stage (stride 32). Batch norms always use their stored statistics."""
 
     def __init__(self, config: BackboneConfig):
-        """Create the layers; stem and first stage are not trained, nor any batch norm (model.md 3)."""
+        """Create the layers; stem and first stage are not trained, nor any batch norm (method.md 3)."""
         super().__init__()
         widths, blocks = config.widths, config.blocks
         self.channels = widths[3] * Bottleneck.expansion

@@ -1,4 +1,4 @@
-"""BEV encoder: temporal self-attention and spatial cross-attention (model.md 4)."""
+"""BEV encoder: temporal self-attention and spatial cross-attention (method.md 4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _QUEUE = 2
 
 
 class TemporalAttention(nn.Module):
-    """Deformable attention of every cell over the previous and the current map (4.4)."""
+    """Deformable attention of every cell over the previous and the current map (method.md 4.4)."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""
@@ -76,7 +76,7 @@ class CameraSampling(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Mean over the cameras that see a cell of what its pillar samples there (4.4)."""
+    """Mean over the cameras that see a cell of what its pillar samples there (method.md 4.4)."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""

@@ -1,4 +1,4 @@
-"""Where the cells of the BEV grid fall in the cameras, and where they were one frame ago (model.md 4.2, 4.3)."""
+"""Where the cells of the BEV grid fall in the cameras, and where they were one frame ago (method.md 4.2, 4.3)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def bev_motion(config: ModelConfig, side: Side, now: Moment, previous: Moment | 
 
 
 def _can_bus_delta(now: Moment, previous: Moment | None) -> np.ndarray:
-    """Return the absolute vector with translation and yaw in degrees made relative (2.4)."""
+    """Return the absolute vector with translation and yaw in degrees made relative (method.md 2.4)."""
     vector = now.can_bus.copy()
     vector[:3] -= now.can_bus[:3] if previous is None else previous.can_bus[:3]
     vector[17] -= now.can_bus[17] if previous is None else previous.can_bus[17]
@@ -134,12 +134,12 @@ def _published_shift(config: ModelConfig, side: Side, vector: np.ndarray) -> np.
 
 
 PUBLISHED_ROTATION_CENTRE_PX = (100, 100)
-"""Right for a map of 200 x 200 cells, used for 50 x 50 as well (Q4)."""
+"""Right for a map of 200 x 200 cells, used for 50 x 50 as well (method.md Q4)."""
 
 
 def rotation_grid(map_size: tuple[int, int], angle_deg: float) -> Tensor:
     """
-    Return the sampling grid (rows, columns, 2) of the published rotation of the previous map (4.2).
+    Return the sampling grid (rows, columns, 2) of the published rotation of the previous map (method.md 4.2).
 
     The order of operations and the precisions matter: nearest sampling hangs on the last bit.
     """

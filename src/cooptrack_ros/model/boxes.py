@@ -1,5 +1,5 @@
 """
-Box codes of the network and their relation to ``core.types.Boxes`` (model.md 1.4).
+Box codes of the network and their relation to ``core.types.Boxes`` (method.md 1.4).
 
 A code holds cx, cy, ln w, ln l, cz, ln h, sin psi, cos psi, vx, vy in metres and m/s. cz is the centre of the
 bottom face and psi grows clockwise.

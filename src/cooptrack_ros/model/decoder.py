@@ -1,4 +1,4 @@
-"""Detection decoder with iterative refinement of reference points (model.md 5)."""
+"""Detection decoder with iterative refinement of reference points (method.md 5)."""
 
 from __future__ import annotations
 

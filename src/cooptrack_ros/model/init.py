@@ -1,4 +1,4 @@
-"""Initial values of a network that is trained from scratch (model.md 13.9)."""
+"""Initial values of a network that is trained from scratch (method.md 13.9)."""
 
 from __future__ import annotations
 

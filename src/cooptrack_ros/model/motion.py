@@ -1,4 +1,4 @@
-"""Motion features from coarse boxes (model.md 6.2)."""
+"""Motion features from coarse boxes (method.md 6.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One-level feature pyramid (model.md 3)."""
+"""One-level feature pyramid (method.md 3)."""
 
 from __future__ import annotations
 

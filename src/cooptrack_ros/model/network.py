@@ -1,4 +1,4 @@
-"""The network of one agent: its stages as methods, in the order of a frame (model.md 2.1)."""
+"""The network of one agent: its stages as methods, in the order of a frame (method.md 2.1)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ PUBLISHED_CODE_WEIGHTS = (1.0,) * 8 + (0.2, 0.2)
 
 
 class PublishedExtras(nn.Module):
-    """Entries of the published files that have no effect (14.4), kept so that a file can be written back whole."""
+    """
+    Entries of the published files that have no effect, kept so that a file can be written back whole.
+
+    See method.md 14.4.
+    """
 
     def __init__(self, dims: int, cooperative: bool):
         """Create the entries."""
@@ -46,7 +50,7 @@ class CoopTrackNetwork(nn.Module):
     """
 
     def __init__(self, config: ModelConfig, side: Side):
-        """Create and initialise the modules (13.9), drawing from PyTorch's global generator."""
+        """Create and initialise the modules (method.md 13.9), drawing from PyTorch's global generator."""
         super().__init__()
         self.config, self.side = config, side
         dims, pc_range = config.embed_dims, config.range_of(side).pc_range

@@ -1,4 +1,4 @@
-"""Sine embeddings of points and history slots (model.md 1.5)."""
+"""Sine embeddings of points and history slots (method.md 1.5)."""
 
 from __future__ import annotations
 

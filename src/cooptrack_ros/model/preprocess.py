@@ -1,4 +1,4 @@
-"""From a camera picture to the network input (model.md 3)."""
+"""From a camera picture to the network input (method.md 3)."""
 
 from __future__ import annotations
 

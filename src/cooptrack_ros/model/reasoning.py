@@ -1,4 +1,4 @@
-"""History reasoning and refinement heads (model.md 6.4, 6.5)."""
+"""History reasoning and refinement heads (method.md 6.4, 6.5)."""
 
 from __future__ import annotations
 
@@ -111,6 +111,6 @@ def shift_padding(padding: Tensor) -> Tensor:
 
 
 def replace_newest(history: Tensor, current: Tensor) -> Tensor:
-    """Return histories (..., slots, C) with detached features (..., C) in the newest slot (6.3)."""
+    """Return histories (..., slots, C) with detached features (..., C) in the newest slot (method.md 6.3)."""
     slots = history.shape[-2]
     return torch.cat([history[..., :-1, :], current.detach().unsqueeze(-2)], dim=-2) if slots else history

@@ -1,4 +1,4 @@
-"""Names of the published checkpoints and their counterparts here, one to one (model.md 14)."""
+"""Names of the published checkpoints and their counterparts here, one to one (method.md 14)."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def published_name(ours: str) -> str:
 
 
 TRACKING_PREFIXES = ('STReasoner.', 'MotionExtractor.', 'crossview_alignment.')
-"""What tracking and cooperation add to the entries of a detection checkpoint (14.2, 14.3)."""
+"""What tracking and cooperation add to the entries of a detection checkpoint (method.md 14.2, 14.3)."""
 
 
 def expected_entries(config: ModelConfig, side: Side, detection_only: bool = False) -> dict[str, tuple[int, ...]]:

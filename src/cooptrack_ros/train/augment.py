@@ -12,7 +12,11 @@ _MIRROR = np.diag([1.0, -1.0, 1.0, 1.0])
 
 
 def photometric(image: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
-    """Return a float32 BGR picture on 0..255 with random brightness, contrast, saturation, hue and channels (13.8)."""
+    """
+    Return a float32 BGR picture on 0..255 with random brightness, contrast, saturation, hue and channels.
+
+    See method.md 13.8.
+    """
     def coin() -> bool:
         return rng.random() < probability
     out = image.astype(np.float32)
@@ -40,7 +44,9 @@ def photometric(image: np.ndarray, rng: np.random.Generator, probability: float)
 
 def grid_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """
-    Return a mask (height, width) float32 of 1 on horizontal and vertical stripes and 0 in the cells between (13.8).
+    Return a mask (height, width) float32 of 1 on horizontal and vertical stripes and 0 in the cells between.
+
+    See method.md 13.8.
 
     Period, stripe and phases are drawn for a canvas 1.5 times as large, of which the middle is taken.
     """

@@ -1,4 +1,4 @@
-"""Training data as endless streams of short clips (model.md 13.1)."""
+"""Training data as endless streams of short clips (method.md 13.1)."""
 
 from __future__ import annotations
 

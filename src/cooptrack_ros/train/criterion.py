@@ -1,4 +1,4 @@
-"""What one frame is taught: losses of stage 1 (one agent) and stage 2 (with received messages) (model.md 13.2)."""
+"""What one frame is taught: losses of stage 1 (one agent) and stage 2 (with received messages) (method.md 13.2)."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict]:
 
 
 def learning_rate(config: TrainConfig, step: int, fraction: float) -> float:
-    """Return the rate at a step: linear warm-up from a third, then cosine over the run (13.7)."""
+    """Return the rate at a step: linear warm-up from a third, then cosine over the run (method.md 13.7)."""
     low = config.learning_rate * config.final_lr_factor
     rate = low + (config.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
     if step < config.warmup_steps:

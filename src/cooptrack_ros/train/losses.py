@@ -1,4 +1,4 @@
-"""Losses of the published training (model.md 13.4)."""
+"""Losses of the published training (method.md 13.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .recipe import LossConfig
 
 
 class Term(NamedTuple):
-    """One loss of one frame as a weighted sum and what divides it; a batch divides sum by sum (13.4)."""
+    """One loss of one frame as a weighted sum and what divides it; a batch divides sum by sum (method.md 13.4)."""
 
     total: Tensor
     divisor: float
@@ -84,7 +84,7 @@ def refined_output(logits: Tensor, codes: Tensor, gt_index: Tensor, targets: Tar
 
 
 def association_loss(logits: Tensor, label: Tensor, config: LossConfig) -> Tensor:
-    """Return the focal association loss, a mean over all pairs; 0 without any positive pair (13.6)."""
+    """Return the focal association loss, a mean over all pairs; 0 without any positive pair (method.md 13.6)."""
     if label.numel() == 0 or not label.any():
         return logits.sum() * 0
     probability = logits.sigmoid()

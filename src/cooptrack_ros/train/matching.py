@@ -1,4 +1,4 @@
-"""Which prediction is responsible for which object (model.md 13.3, 13.5, 13.6, 9.2)."""
+"""Which prediction is responsible for which object (method.md 13.3, 13.5, 13.6, 9.2)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def assign(logits: Tensor, codes: Tensor, row_ids: Tensor, targets: Targets, con
 
 
 def nearest_bev_iou(codes: Tensor, other: Tensor) -> Tensor:
-    """Return the IoU (N,) of axis-aligned nearest BEV boxes of paired box codes (13.3, step 4)."""
+    """Return the IoU (N,) of axis-aligned nearest BEV boxes of paired box codes (method.md 13.3, step 4)."""
     def edges(code: Tensor) -> tuple[Tensor, Tensor]:
         yaw = torch.atan2(code[:, 6], code[:, 7])
         folded = (yaw - torch.floor(yaw / np.pi + 0.5) * np.pi).abs()
@@ -95,7 +95,7 @@ def nearest_bev_iou(codes: Tensor, other: Tensor) -> Tensor:
 
 
 def association_labels(veh_codes: Tensor, infra_codes: Tensor, targets: Targets, gate_m: float) -> Tensor:
-    """Return (N, M) with 1 where a vehicle row and a roadside instance stand for the same object (13.6)."""
+    """Return (N, M) with 1 where a vehicle row and a roadside instance stand for the same object (method.md 13.6)."""
     label = veh_codes.new_zeros(len(veh_codes), len(infra_codes))
     veh_rows, veh_objects = match_by_distance(veh_codes[:, :2], targets.codes[:, :2], gate_m)
     inf_rows, inf_objects = match_by_distance(infra_codes[:, :2], targets.codes[:, :2], gate_m)

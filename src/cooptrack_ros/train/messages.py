@@ -1,4 +1,4 @@
-"""What the roadside units of a data set send, computed once with the trained roadside model (13.7)."""
+"""What the roadside units of a data set send, computed once with the trained roadside model (method.md 13.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every constant of a training run (model.md section 13); the only place for their defaults."""
+"""Every constant of a training run (method.md 13); the only place for their defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..core.yaml_file import read_yaml
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights and constants of matching and losses (13.3, 13.4, 13.6)."""
+    """Weights and constants of matching and losses (method.md 13.3, 13.4, 13.6)."""
 
     cls_weight: float = 2.0
     box_weight: float = 0.25
@@ -25,11 +25,13 @@ class LossConfig:
     association_weight: float = 10.0
     association_gamma: float = 1.0
     association_alpha: float = -1.0
-    """Share of the positive pairs in the focal association loss; negative: both count fully, as published (Q14)."""
+    """
+    Share of the positive pairs in the focal association loss; negative: both count fully, as published (method.md Q14).
+    """
     association_gate_m: float = 3.0
     """Largest centre distance between a box and the object it is labelled with."""
     rule_gate_m: float = RULE_GATE_M
-    """Largest distance of a pair fused in training (9.2)."""
+    """Largest distance of a pair fused in training (method.md 9.2)."""
     association_min_score: float = 0.4
     """Rows whose decoder score is lower have no part in the association loss (0: every row has, as at test)."""
     bev_heatmap_weight: float = 0.0
@@ -40,7 +42,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class TrackSelectionConfig:
-    """Which rows are carried to the next training frame (13.5)."""
+    """Which rows are carried to the next training frame (method.md 13.5)."""
 
     min_iou: float = 0.5
     drop_probability: float = 0.1
@@ -52,7 +54,7 @@ class TrackSelectionConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes of the training pictures (13.8)."""
+    """Changes of the training pictures (method.md 13.8)."""
 
     photometric_probability: float = 0.5
     grid_mask_probability: float = 0.7
@@ -62,7 +64,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run; the defaults are what all published stages share (13.7)."""
+    """One training run; the defaults are what all published stages share (method.md 13.7)."""
 
     steps: int = 1000
     """Optimiser steps, where ``epochs`` is 0."""
@@ -131,8 +133,9 @@ RECIPES = {'flow': _FLOW} | {
     f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
     for stage, recipe in stages.items()}
 """
-Recipes by name, family and stage: ``paper`` (13.7); ``better``, the same with the switches of section 16 at the
-better choice, for new trainings of that size; ``mini`` for the small model on CPUs. The feature flow has one recipe.
+Recipes by name, family and stage: ``paper`` (method.md 13.7); ``better``, the same with the switches of method.md 16 at
+the better choice, for new trainings of that size; ``mini`` for the small model on CPUs. The feature flow has one
+recipe.
 """
 
 
@@ -177,7 +180,7 @@ def load_recipe(source: str) -> TrainConfig:
 
 
 def with_steps(recipe: TrainConfig, num_frames: int) -> TrainConfig:
-    """Return the recipe with its epochs expressed in steps: whole batches only (13.1)."""
+    """Return the recipe with its epochs expressed in steps: whole batches only (method.md 13.1)."""
     if not recipe.epochs:
         return recipe
     return replace(recipe, steps=round(recipe.epochs * max(num_frames // recipe.batch_slots, 1)), epochs=0.0)

@@ -12,7 +12,7 @@ from .recipe import TrackSelectionConfig
 
 
 def query_order(config: ModelConfig) -> Tensor:
-    """Return in which order learned queries join tracks: at random, or as they are (Q9)."""
+    """Return in which order learned queries join tracks: at random, or as they are (method.md Q9)."""
     # Chance is drawn on the CPU, so that a seed means the same on every device.
     count = config.num_queries
     return torch.randperm(count) if config.behaviour.query_fill == 'random' else torch.arange(count)
@@ -20,7 +20,7 @@ def query_order(config: ModelConfig) -> Tensor:
 
 def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:
     """
-    Return the rows that go on to the next training frame (13.5): well placed tracks and some false positives.
+    Return the rows that go on to the next training frame (method.md 13.5): well placed tracks and some false positives.
 
     Where ``carry_score`` is reached, also what the tracker itself would carry: badly placed tracks, and every false
     positive that it believes in.

@@ -30,8 +30,8 @@ class TrainingStages(FrameStages):
     """
     The stages of a frame as training runs them.
 
-    What differs from inference: images and BEV features in another precision, a start from empty BEV features
-    whatever the configuration does at test (Q5), a looser rule of who goes with whom, and queries made anew, because
+    What differs from inference: images and BEV features in another precision, a start from empty BEV features whatever
+    the configuration does at test (method.md Q5), a looser rule of who goes with whom, and queries made anew, because
     their weights change. Affinities are those of all rows, since all are supervised.
     """
 
@@ -62,7 +62,7 @@ class TrainingStages(FrameStages):
                              self.config.hist_len, len(self.config.class_names))
 
     def row_pose(self, moment: Moment) -> RowPose:
-        """Return the lidar pose in float64, also where the published tracker rounds it (Q24)."""
+        """Return the lidar pose in float64, also where the published tracker rounds it (method.md Q24)."""
         return self.exact_pose(moment)
 
     def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: Observer) -> list[Received]:
@@ -70,7 +70,7 @@ class TrainingStages(FrameStages):
         return receive(self.network, self.current(messages, stamp_ns), self.align, observe, keeps_empty=True)
 
     def associate(self, fusion: Fusion, unit: Received) -> Association:
-        """Return pairs by the rule of the training (9.2), and the affinity of every row."""
+        """Return pairs by the rule of the training (method.md 9.2), and the affinity of every row."""
         rows, pc_range = fusion.instances, self.config.ego_range.pc_range
         logits = self.network.association_logits(rows.semantic, rows.motion, rows.ref_points, unit.aligned)
         own, others = (denormalize(p, pc_range) for p in (rows.ref_points, unit.aligned.ref_points))

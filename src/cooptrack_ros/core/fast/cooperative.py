@@ -1,5 +1,5 @@
 """
-The cooperative frame in two parts, before and after the host has assigned received instances (model.md 8 to 10).
+The cooperative frame in two parts, before and after the host has assigned received instances (method.md 8 to 10).
 
 U units with M slots each give K = U * M candidates; slots without an instance hold zeros and are never chosen.
 """

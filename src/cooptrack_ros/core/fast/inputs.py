@@ -34,8 +34,8 @@ def _passage(config: ModelConfig, now: Moment, previous: Moment) -> Passage:
     """
     Return the way from one frame to the next, float32.
 
-    Published: by way of the world (Q24). Else the relative pose, worked out in float64, so that the device needs
-    no more than float32.
+    Published: by way of the world (method.md Q24). Else the relative pose, worked out in float64, so that the device
+    needs no more than float32.
     """
     if config.behaviour.ego_motion_input == 'published':
         poses = (row_vector_pose(m.global_from_lidar) for m in (previous, now))
@@ -47,7 +47,9 @@ def _passage(config: ModelConfig, now: Moment, previous: Moment) -> Passage:
 
 def rows_to_take(count: int, live: Tensor, order: Tensor) -> Tensor:
     """
-    Return where the rows of a frame come from, see ``StepInput.take``: new queries first, then live tracks (5.1).
+    Return where the rows of a frame come from, see ``StepInput.take``: new queries first, then live tracks.
+
+    See method.md 5.1.
 
     :param live: (n,) int64 live rows of the state; :param order: (count,) permutation of the queries, used if n > 0.
     """

@@ -1,4 +1,4 @@
-"""The host's part of fusion: received instances into slots, and who goes with whom (model.md 8 to 10)."""
+"""The host's part of fusion: received instances into slots, and who goes with whom (method.md 8 to 10)."""
 
 from __future__ import annotations
 

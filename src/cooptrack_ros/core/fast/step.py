@@ -1,5 +1,5 @@
 """
-One frame of one agent as a function of tensors of fixed shapes (model.md 2.1).
+One frame of one agent as a function of tensors of fixed shapes (method.md 2.1).
 
 N is the number of queries throughout: live tracks and the queries that join them always add up to it. Nothing here
 looks at a value on the host, so that a device runs through the whole frame, as one graph if wanted.
@@ -114,7 +114,7 @@ class FrameStep(nn.Module):
         return StepResult(*(others[n] if n in others else getattr(rows, n) for n in StepResult._fields))
 
     def _enter(self, state: StepState, inputs: StepInput) -> Instances:
-        """Return the queries of the frame: new ones, and tracks carried over (5.1, 11.2)."""
+        """Return the queries of the frame: new ones, and tracks carried over (method.md 5.1, 11.2)."""
         count = len(self.query_points)
         tracks = carry_over(self.blank().with_(ref_points=state.ref_points, codes=state.codes), inputs.dt_s,
                             inputs.passage, self.network.range)

@@ -1,4 +1,4 @@
-"""Cross-agent alignment of the features of one unit, block by block (model.md 8)."""
+"""Cross-agent alignment of the features of one unit, block by block (method.md 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Affinities of vehicle and roadside instances with the linear layers of the edges merged (model.md 9)."""
+"""Affinities of vehicle and roadside instances with the linear layers of the edges merged (method.md 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoder for one agent: only what its last layer reports (model.md 5)."""
+"""The decoder for one agent: only what its last layer reports (method.md 5)."""
 
 from __future__ import annotations
 

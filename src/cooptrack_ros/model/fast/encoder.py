@@ -1,4 +1,4 @@
-"""The BEV encoder for one agent: merged layers, everything that does not change kept (model.md 4)."""
+"""The BEV encoder for one agent: merged layers, everything that does not change kept (method.md 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From camera pictures to the network input on the device that runs the network (model.md 3)."""
+"""From camera pictures to the network input on the device that runs the network (method.md 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""History reasoning for one agent: single slots without attention, and a short cut without a past (model.md 6.4)."""
+"""History reasoning for one agent: single slots without attention, and a short cut without a past (method.md 6.4)."""
 
 from __future__ import annotations
 

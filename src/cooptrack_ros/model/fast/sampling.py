@@ -1,4 +1,4 @@
-"""Deformable attention with merged layers: by rows of a table on a CPU, by grid elsewhere (model.md 4.5)."""
+"""Deformable attention with merged layers: by rows of a table on a CPU, by grid elsewhere (method.md 4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deformable attention over one feature map (model.md 4.5)."""
+"""Deformable attention over one feature map (method.md 4.5)."""
 
 from __future__ import annotations
 
