@@ -21,7 +21,7 @@ from typing import Any
 from steps import store
 
 from cooptrack_ros.bench.machine import describe_machine
-from cooptrack_ros.data.bag import convert
+from cooptrack_ros.data.bags.convert import convert
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.demo.domains import reserve_domains

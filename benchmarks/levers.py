@@ -32,8 +32,6 @@ from cooptrack_ros.bench.arithmetic import Counter
 from cooptrack_ros.bench.machine import describe_machine, matmul_flops_per_second
 from cooptrack_ros.bench.scene import BenchScene
 from cooptrack_ros.bench.timing import Stopwatch, in_turn
-from cooptrack_ros.core.quantize import activation_ranges
-from cooptrack_ros.core.tracker import AgentTracker
 from cooptrack_ros.model.fast import decoder, encoder
 from cooptrack_ros.model.fast import network as fast_network
 from cooptrack_ros.model.fast.network import FastNetwork
@@ -41,6 +39,8 @@ from cooptrack_ros.model.fast.quantized import Int8Network
 from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples
 from cooptrack_ros.model.fast.traced import Direct, Traced, graph_of
 from cooptrack_ros.model.network import CoopTrackNetwork
+from cooptrack_ros.tracking.quantize import activation_ranges
+from cooptrack_ros.tracking.tracker import AgentTracker
 
 SCHEMA = 'cooptrack-bench-levers/1'
 VISION, MAP, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'

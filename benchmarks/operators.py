@@ -18,8 +18,8 @@ from steps import prepared, step_arguments, store
 from torch.profiler import ProfilerActivity, profile
 
 from cooptrack_ros.bench.machine import describe_machine
-from cooptrack_ros.core.execution import make_tracker
-from cooptrack_ros.core.quantize import activation_ranges
+from cooptrack_ros.tracking.execution import make_tracker
+from cooptrack_ros.tracking.quantize import activation_ranges
 
 SCHEMA = 'cooptrack-bench-operators/1'
 _WARMUP = 8

@@ -119,11 +119,11 @@ def main() -> int:
     args = parser.parse_args()
     import torch
 
-    from cooptrack_ros.core.types import Side
+    from cooptrack_ros.common.types import Side
     from cooptrack_ros.data.folders import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.weights.store import open_model
     from cooptrack_ros.wire.features import ENCODINGS
     torch.set_num_threads(1)
     package = open_model(args.weights)

@@ -98,7 +98,7 @@ def evaluation_of(args: argparse.Namespace):
     from cooptrack_ros.data.folders import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.weights.store import open_model
     from cooptrack_ros.wire.transmission import transmission
     package = open_model(args.weights)
     transmit = transmission('float16', True, 900, package.sender().complete)
@@ -172,9 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     import torch
 
-    from cooptrack_ros.core.atomic_file import write_atomically
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.common.files import write_atomically
+    from cooptrack_ros.common.types import Side
+    from cooptrack_ros.weights.store import open_model
     torch.set_num_threads(args.threads)
     package = open_model(args.weights)
     flow = package.flow()

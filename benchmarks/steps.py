@@ -14,10 +14,10 @@ import torch
 
 from cooptrack_ros.bench.networks import bench_network, settle_live_tracks
 from cooptrack_ros.bench.scene import BenchScene
-from cooptrack_ros.core.config import ModelConfig, named_config
-from cooptrack_ros.core.execution import make_tracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import ModelConfig, named_config
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
+from cooptrack_ros.tracking.execution import make_tracker
 
 _LIVE, _INSTANCES = 30, 16
 

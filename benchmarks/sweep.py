@@ -24,9 +24,9 @@ from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.bench.model import PATHS, Repeats
 from cooptrack_ros.bench.scene import BenchScene
 from cooptrack_ros.bench.timing import Stopwatch, in_turn
-from cooptrack_ros.core.config import named_config
-from cooptrack_ros.core.execution import make_tracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import named_config
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.tracking.execution import make_tracker
 
 SCHEMA = 'cooptrack-bench-sweep/2'
 

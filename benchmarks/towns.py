@@ -66,8 +66,8 @@ def main() -> int:
     parser.add_argument('--json', type=Path, required=True)
     parser.add_argument('--jobs', type=int, default=2, help='sets at a time')
     args = parser.parse_args()
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.common.types import Side
+    from cooptrack_ros.weights.store import open_model
     package = open_model(args.weights)
     identity = '-'.join(package.model_id(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE))
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}

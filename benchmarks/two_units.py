@@ -61,10 +61,11 @@ def draw(weights: str, data: Path, target: Path) -> None:
     import cv2
     import numpy as np
 
-    from cooptrack_ros.core.geometry import transform_boxes
+    from cooptrack_ros.common.geometry import transform_boxes
     from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.viz.result import world_boxes
-    from cooptrack_ros.viz.units import draw_units, unit_views
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+    from unit_contributions import draw_units, unit_views
     town = sorted(data.glob('seed_*'))[0]
     with tempfile.TemporaryDirectory() as folder:
         evaluate('--data', town, '--weights', weights, '--mode', 'cooperative', '--results', folder)
@@ -93,8 +94,8 @@ def main() -> int:
     parser.add_argument('--picture', type=Path, help='draw a frame of the first town there')
     args = parser.parse_args()
     from cooptrack_ros.bench.machine import describe_machine
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.common.types import Side
+    from cooptrack_ros.weights.store import open_model
     package = open_model(args.weights)
     content = {'model': '-'.join(package.model_id(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE)),
                'machine': describe_machine(), 'towns': sorted(p.name for p in args.data.glob('seed_*')),

@@ -14,19 +14,19 @@ from pathlib import Path
 
 
 def measure(preset: str, train: bool, limit_gib: float) -> dict:
-    """Return seconds and peak memory of this process for a preset of ``core.config.PRESETS``."""
+    """Return seconds and peak memory of this process for a preset of ``common.config.PRESETS``."""
     resource.setrlimit(resource.RLIMIT_AS, (int(limit_gib * 2 ** 30),) * 2)
     import torch
 
-    from cooptrack_ros.core.config import PRESETS
-    from cooptrack_ros.core.tracker import AgentTracker
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.model.boxes import encode_boxes
+    from cooptrack_ros.common.config import PRESETS
+    from cooptrack_ros.common.types import Side
+    from cooptrack_ros.model.instances.boxes import encode_boxes
     from cooptrack_ros.model.network import CoopTrackNetwork
     from cooptrack_ros.parity.scenes import make_truth, tracker_input
+    from cooptrack_ros.tracking.tracker import AgentTracker
     from cooptrack_ros.train.matching import Targets
     from cooptrack_ros.train.recipe import RECIPES
-    from cooptrack_ros.train.stages import TrackingStage
+    from cooptrack_ros.train.tracking_stage import TrackingStage
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
     torch.manual_seed(0)
     config = PRESETS[preset]

@@ -20,10 +20,10 @@ from live.fault_table import Row, table, with_table
 from live.network import Link, Unavailable, need_root_and, separated
 from live.system import System, differences, make_bag
 
-from cooptrack_ros.core.atomic_file import write_atomically
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.files import write_atomically
 from cooptrack_ros.demo.processes import end_orderly_when_terminated
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.topics import EGO_NODE, features_topic
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ class Faults:
 
     def disk_full(self) -> Row:
         """Convert a data set to a bag on a disk of one megabyte."""
-        from cooptrack_ros.data.bag_cut import cut_bag
+        from cooptrack_ros.data.bags.cut import cut_bag
         need_root_and('mount')
         place = self._folder / 'full'
         place.mkdir(exist_ok=True)

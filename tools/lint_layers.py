@@ -1,9 +1,10 @@
-"""Check what imports what: ROS only at the edge, no import upwards, no module beyond 400 lines."""
+"""Check what imports what: arrows go down only, no circle, ROS only at the edge, no module beyond 400 lines."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 PACKAGE = 'cooptrack_ros'
@@ -12,23 +13,22 @@ ROS_PREFIXES = ('rcl', 'rosidl', 'ament', 'tf2', 'launch', 'ros2')
 ROS_NAMES = {'message_filters', 'cv_bridge', 'sensor_msgs_py', 'tf_transformations', 'builtin_interfaces',
              'composition_interfaces', 'std_srvs'}
 """Also every module whose name ends in ``_msgs`` or ``_interfaces``."""
-ROS_FOLDERS = {'nodes', 'wire', 'cli'}
-ROS_FILES = 'data/bag'
-"""Files of this prefix may import ROS too."""
-ALLOWED = {
-    'core': {'core', 'model'},
-    'model': {'model', 'core'},
-    'wire': {'wire', 'core'},
-    'nodes': {'nodes', 'wire', 'viz', 'core', 'model'},
-    'data': {'data', 'core'},
-    'train': {'train', 'data', 'core', 'model'},
-    'eval': {'eval', 'data', 'core', 'model'},
-    'viz': {'viz', 'data', 'core'},
-    'demo': {'demo', 'viz', 'eval', 'data', 'core', 'model'},
-    'parity': {'parity', 'train', 'core', 'model'},
-    'bench': {'bench', 'parity', 'train', 'eval', 'data', 'core', 'model'},
-}
-"""Sub-packages that each one may import; cli may import all. Bag files of data may import wire."""
+ROS_PLACES = ('nodes/', 'wire/', 'replay/', 'doctor/', 'bench/ros_', 'data/bags/')
+"""Beginnings of the paths that may import ROS, when they are loaded or later."""
+LAYERS = (
+    ('common',),
+    ('model', 'sensors', 'cooperation'),
+    ('tracking',),
+    ('weights', 'wire'),
+    ('data',),
+    ('train', 'eval', 'viz'),
+    ('nodes', 'parity', 'demo'),
+    ('replay', 'doctor', 'bench'),
+    ('cli',),
+)
+"""Folders from the ground up; no folder imports another one of its row."""
+ALLOWED = {name: {name}.union(*LAYERS[:level]) for level, row in enumerate(LAYERS) for name in row}
+"""Folders that each one may import; only the bags of data may import wire."""
 
 
 def is_ros(module: str) -> bool:
@@ -37,13 +37,8 @@ def is_ros(module: str) -> bool:
             or module.endswith(('_msgs', '_interfaces')))
 
 
-def allowed(folder: str) -> set[str] | None:
-    """Return the folders that one may import; None for a folder that may import all."""
-    return ALLOWED.get(folder)
-
-
 def imported(tree: ast.AST, package: tuple[str, ...]) -> list[tuple[int, str]]:
-    """Return (line, absolute module name) of every import, also inside functions and import_module calls."""
+    """Return (line, absolute name) of every import, also inside functions, for type checkers and by import_module."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -66,23 +61,72 @@ def check_file(path: Path, root: Path) -> list[str]:
     problems = []
     if text.count('\n') > MAX_LINES:
         problems.append(f'{path}: {text.count(chr(10))} lines, at most {MAX_LINES}')
-    bag, may = str(relative).startswith(ROS_FILES), allowed(folder)
-    package = (PACKAGE, *relative.parts[:-1])
-    for line, module in imported(ast.parse(text), package):
+    may = ALLOWED.get(folder)
+    if folder and may is None:
+        problems.append(f'{path}: {folder} is in no row of LAYERS')
+    for line, module in imported(ast.parse(text), (PACKAGE, *relative.parts[:-1])):
         parts = module.split('.')
         if parts[0] != PACKAGE:
-            if is_ros(parts[0]) and folder not in ROS_FOLDERS and not bag:
-                problems.append(f'{path}:{line}: imports {parts[0]}, ROS is allowed in nodes, wire, cli, data/bag*')
-        elif (may is not None and len(parts) > 1 and (root / parts[1]).is_dir()
-                and parts[1] not in may | ({'wire'} if bag else set())):
+            if is_ros(parts[0]) and not relative.as_posix().startswith(ROS_PLACES):
+                problems.append(f'{path}:{line}: imports {parts[0]}, ROS is allowed in {", ".join(ROS_PLACES)}')
+        elif may is not None and len(parts) > 1 and (root / parts[1]).is_dir() and parts[1] not in may:
             problems.append(f'{path}:{line}: {folder} must not import {parts[1]}')
+        elif folder == 'data' and relative.parts[1] != 'bags' and parts[1:2] == ['wire']:
+            problems.append(f'{path}:{line}: of data, only bags may import wire')
     return problems
+
+
+def module_graph(root: Path) -> dict[str, set[str]]:
+    """Return which module of the package imports which, whenever and for whomever; packages only if they hold code."""
+    names = {}
+    for path in sorted(root.rglob('*.py')):
+        parts = path.relative_to(root).with_suffix('').parts
+        names['.'.join((PACKAGE, *(parts[:-1] if parts[-1] == '__init__' else parts)))] = path
+    graph = {}
+    for name, path in names.items():
+        package = (PACKAGE, *path.relative_to(root).parts[:-1])
+        used = set()
+        for _, module in imported(ast.parse(path.read_text(encoding='utf-8')), package):
+            owner = module if module in names else module.rpartition('.')[0]
+            used.add(owner)
+        graph[name] = used & set(names) - {name}
+    return graph
+
+
+def circles(graph: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return the sets of modules that import each other in a circle, sorted (Tarjan's algorithm)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for other in graph[name]:
+            if other not in index:
+                visit(other)
+                low[name] = min(low[name], low[other])
+            elif other in stack:
+                low[name] = min(low[name], index[other])
+        if low[name] == index[name]:
+            place = stack.index(name)
+            members = stack[place:]
+            del stack[place:]
+            if len(members) > 1:
+                found.append(sorted(members))
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return sorted(found)
 
 
 def main(arguments: list[str]) -> int:
     """Check every Python file below the given package folder."""
     root = Path(arguments[0])
     problems = [p for path in sorted(root.rglob('*.py')) for p in check_file(path, root)]
+    problems += [f'circle of imports: {", ".join(members)}' for members in circles(module_graph(root))]
     print('\n'.join(problems) if problems else 'layers: fine')
     return bool(problems)
 

@@ -13,7 +13,7 @@ import numpy as np
 from live.process import NodeProcess
 from live.system import System, differences, make_bag
 
-from cooptrack_ros.core.atomic_file import write_atomically
+from cooptrack_ros.common.files import write_atomically
 from cooptrack_ros.demo.processes import end_orderly_when_terminated
 
 SAMPLE_S = 5.0

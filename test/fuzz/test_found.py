@@ -10,19 +10,19 @@ import yaml
 from fuzz.bags import as_sqlite
 from fuzz.town import make_town
 
-from cooptrack_ros.core.calibration_file import read_calibration
-from cooptrack_ros.core.config import load_config, named_config
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.data.bag import convert
-from cooptrack_ros.data.bag_info import describe_bag
-from cooptrack_ros.data.bag_tracks import read_pairs
-from cooptrack_ros.data.spd import SpdDataset
-from cooptrack_ros.data.spd_calibration import read_intrinsic
-from cooptrack_ros.data.spd_labels import read_labels
-from cooptrack_ros.data.spd_schema import integer, read_json
-from cooptrack_ros.data.spd_tables import _LABEL_UPDATE_KEYS, label_updates
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.config import load_config, named_config
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.data.bags.convert import convert
+from cooptrack_ros.data.bags.info import describe_bag
+from cooptrack_ros.data.bags.recording import read_pairs
+from cooptrack_ros.data.spd.calibration import read_intrinsic
+from cooptrack_ros.data.spd.labels import read_labels
+from cooptrack_ros.data.spd.reader import SpdDataset
+from cooptrack_ros.data.spd.schema import integer, read_json
+from cooptrack_ros.data.spd.tables import _LABEL_UPDATE_KEYS, label_updates
+from cooptrack_ros.sensors.calibration_file import read_calibration
 from cooptrack_ros.train.recipe import load_recipe
+from cooptrack_ros.weights.store import open_model
 
 DEEP = '[' * 5000
 

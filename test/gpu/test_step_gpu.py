@@ -10,13 +10,13 @@ import torch
 from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
 from support.small_tracker import make_frame
 
-from cooptrack_ros.core.config import R50
-from cooptrack_ros.core.execution import make_tracker
-from cooptrack_ros.core.fast.tracker import StepTracker
-from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.fast.pictures import PictureScaler
-from cooptrack_ros.model.preprocess import prepare_image
+from cooptrack_ros.model.image.preprocess import prepare_image
+from cooptrack_ros.tracking.execution import make_tracker
+from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
+from cooptrack_ros.tracking.tracker import AgentTracker
 
 pytestmark = pytest.mark.gpu
 

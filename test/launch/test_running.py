@@ -16,8 +16,8 @@ from support.configs import sensitive_weights
 from support.ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
-from cooptrack_ros.data.bag_types import LATCHED
-from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.data.bags.types import LATCHED
+from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
 from cooptrack_ros.nodes import single_process

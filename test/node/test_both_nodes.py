@@ -6,11 +6,11 @@ from support.configs import sensitive_weights
 from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
-from cooptrack_ros.core.types import Frame, Side
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.types import Frame, Side
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.qos import LATCHED
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.cameras import decode_calibration
 from cooptrack_ros.wire.features import decode_instances
 from cooptrack_ros.wire.pictures import decode_image
@@ -83,7 +83,7 @@ def test_both_nodes_answer_as_the_core_does_without_ros(world, weights, compact)
         np.testing.assert_allclose(received.position_embedding, sent.instances.position_embedding[best], rtol=0,
                                    atol=1e-5 if compact else 0)
         np.testing.assert_array_equal(received.boxes.centre, sent.instances.boxes.centre[best].astype(np.float32))
-        from cooptrack_ros.core.types import RoadsideMessage
+        from cooptrack_ros.common.types import RoadsideMessage
         message = RoadsideMessage('rsu_1', now, received, np.eye(4))
         pose = decode_odometry(odometry(now))[1]
         ego_state, expected = ego.step(

@@ -4,7 +4,7 @@ import pytest
 from support.ros_world import EgoWorld, picture
 from vision_msgs.msg import Detection3DArray
 
-from cooptrack_ros.nodes import detection_output
+from cooptrack_ros.nodes.outputs import detection_output
 
 TOPIC = '/ego/ego_node/output/detections_3d'
 

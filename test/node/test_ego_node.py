@@ -5,7 +5,7 @@ from support.ros_world import STEP_NS, EgoWorld, pair
 from visualization_msgs.msg import Marker, MarkerArray
 
 from cooptrack_msgs.msg import Latency, Track, TrackArray
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.types import Side
 
 
 def test_every_processed_frame_gives_one_track_array_with_the_stamp_of_the_picture(world):

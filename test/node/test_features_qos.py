@@ -6,10 +6,10 @@ from rclpy.qos import ReliabilityPolicy
 from support.ros_world import INFRA, START_NS, EgoWorld, instances
 
 from cooptrack_msgs.msg import InstanceFeatureArray
-from cooptrack_ros.model.store import open_model
-from cooptrack_ros.nodes import silence_watch
+from cooptrack_ros.nodes.health import silence_watch
 from cooptrack_ros.nodes.qos import features_qos
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.features import FeatureMeta, encode_instances
 
 

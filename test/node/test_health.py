@@ -5,9 +5,9 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from support.ros_world import STEP_NS, EgoWorld
 
-from cooptrack_ros.core.misalignment import Misalignment
-from cooptrack_ros.nodes.health import Health, resident_mb
-from cooptrack_ros.nodes.unit_health import ClockOffset, UnitHealth
+from cooptrack_ros.cooperation.extrinsic_error import Misalignment
+from cooptrack_ros.nodes.health.health import Health, resident_mb
+from cooptrack_ros.nodes.health.unit_health import ClockOffset, UnitHealth
 
 SECOND = 10**9
 

@@ -9,10 +9,10 @@ from support.ros_world import START_NS, EgoWorld, calibration, odometry, picture
 from tf2_ros import StaticTransformBroadcaster
 
 from cooptrack_msgs.msg import TrackArray
-from cooptrack_ros.core.geometry import make_pose, quaternion_from_rotation
-from cooptrack_ros.core.types import Side
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.geometry import make_pose, quaternion_from_rotation
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.pictures import decode_image, encode_raw
 
 INPUT = '/ego/ego_node/input'

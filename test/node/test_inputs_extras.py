@@ -10,8 +10,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from support.ros_world import EgoWorld, FakePackage, FakeTracker, stamp
 
 from cooptrack_msgs.msg import TrackArray
-from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.pictures import decode_image
 
 NODE = '/ego/ego_node'
@@ -62,7 +62,7 @@ def test_boxes_are_drawn_into_the_picture(world, topic, kind):
 
 
 def test_nothing_is_drawn_while_nobody_listens(world, monkeypatch):
-    from cooptrack_ros.nodes import debug_image
+    from cooptrack_ros.nodes.outputs import debug_image
     drawn = []
     monkeypatch.setattr(debug_image, 'draw_boxes', lambda *a: drawn.append(a))
     ego = EgoWorld(world)

@@ -6,10 +6,10 @@ from support.camera_files import BEHIND, MOUNTING, write_camera
 from support.ros_world import FEATURES, START_NS, EgoWorld, odometry, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray
-from cooptrack_ros.core.calibration_file import read_calibration
-from cooptrack_ros.core.types import Side
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.sensors.calibration_file import read_calibration
+from cooptrack_ros.weights.store import open_model
 
 UNIT = '/infra/rsu_1/roadside_node/input/image/compressed'
 TWO_CAMERAS = '''preset: mini

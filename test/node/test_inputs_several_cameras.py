@@ -5,10 +5,10 @@ import pytest
 from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
 
 from cooptrack_msgs.msg import TrackArray
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Frame, Side
-from cooptrack_ros.model.store import open_model
-from cooptrack_ros.nodes.camera_rig import camera_names
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Frame, Side
+from cooptrack_ros.nodes.inputs.camera_rig import camera_names
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.cameras import decode_calibration
 from cooptrack_ros.wire.pictures import decode_image
 from cooptrack_ros.wire.poses import decode_odometry

@@ -6,11 +6,11 @@ import numpy as np
 from support.ros_world import START_NS, STEP_NS, boxes, instances
 from visualization_msgs.msg import Marker
 
-from cooptrack_ros.core.colour import PROVENANCE_COLOURS
-from cooptrack_ros.core.config import R50
-from cooptrack_ros.core.geometry import make_pose
-from cooptrack_ros.core.types import Match, RoadsideMessage
-from cooptrack_ros.nodes.marker_output import MarkerOutput
+from cooptrack_ros.common.colours import PROVENANCE_COLOURS
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.geometry import make_pose
+from cooptrack_ros.common.types import Match, RoadsideMessage
+from cooptrack_ros.nodes.outputs.marker_output import MarkerOutput
 from cooptrack_ros.nodes.settings import EgoSettings
 from cooptrack_ros.wire.tracks import TrackMeta
 

@@ -12,17 +12,17 @@ from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibrat
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.bag_collector import Collector
-from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
-from cooptrack_ros.data.bag_tracks import read_recording
-from cooptrack_ros.data.bag_types import LATCHED
-from cooptrack_ros.data.bag_writer import BagWriter
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.bags.recording import read_recording
+from cooptrack_ros.data.bags.types import LATCHED
+from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.replay.collector import Collector
+from cooptrack_ros.replay.offline import OfflineOptions, OfflineReplay
+from cooptrack_ros.replay.player import BagPlayer, PlayOptions
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.topics import features_topic, tracks_topic
 
 FRAMES = 3

@@ -3,7 +3,7 @@
 from rclpy.serialization import serialize_message
 
 from cooptrack_msgs.msg import InstanceFeatureArray
-from cooptrack_ros.data.bag_collector import Collector
+from cooptrack_ros.replay.collector import Collector
 from cooptrack_ros.wire.topics import features_topic
 
 

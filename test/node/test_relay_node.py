@@ -6,8 +6,8 @@ from rclpy.parameter import Parameter
 from support.ros_world import MODEL, START_NS, EgoWorld, instances, stamp
 
 from cooptrack_msgs.msg import InstanceFeatureArray
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.link import Link, LinkConfig
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.cooperation.channel_model import Link, LinkConfig
 from cooptrack_ros.nodes.qos import features_qos
 from cooptrack_ros.nodes.relay_node import RelayNode
 from cooptrack_ros.wire.features import FeatureMeta, encode_instances

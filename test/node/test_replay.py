@@ -8,12 +8,12 @@ from sensor_msgs.msg import CompressedImage
 from support.ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.data.bag_collector import Collector
-from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
-from cooptrack_ros.data.bag_types import LATCHED
-from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.data.bags.types import LATCHED
+from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.nodes.qos import LOCKSTEP_INPUT
+from cooptrack_ros.replay.collector import Collector
+from cooptrack_ros.replay.player import BagPlayer, PlayOptions
 
 FRAMES = 4
 UNITS = {'rsu_1': -30_000_000, 'rsu_2': 30_000_000}

@@ -7,7 +7,7 @@ import yaml
 from rclpy.parameter import Parameter
 from support.ros_world import EgoWorld, FakePackage
 
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 

@@ -6,9 +6,9 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
 from support.ros_world import FEATURES, EgoWorld, odometry, picture
 
-from cooptrack_ros.nodes import silence_watch
+from cooptrack_ros.nodes.health import silence_watch
+from cooptrack_ros.nodes.health.silence_watch import SilenceWatch, WatchedInput
 from cooptrack_ros.nodes.qos import input_qos
-from cooptrack_ros.nodes.silence_watch import SilenceWatch, WatchedInput
 
 NODE = '/ego/ego_node'
 UNIT = f'{NODE}: unit rsu_1'

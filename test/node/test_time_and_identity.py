@@ -18,7 +18,7 @@ from support.ros_world import (
 )
 
 from cooptrack_msgs.msg import Track
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.common.types import Boxes
 
 
 class FlickeringTracker(FakeTracker):

@@ -12,18 +12,18 @@ from test_offline_replay import numbers, start
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.cli.replay_offline import OfflineOptions, OfflineReplay
-from cooptrack_ros.data.bag_collector import Collector, fused_units
-from cooptrack_ros.data.bag_merge import merge_features
-from cooptrack_ros.data.bag_player import BagPlayer, PlayOptions
-from cooptrack_ros.data.bag_tracks import read_recording
-from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.data.bags.merge import merge_features
+from cooptrack_ros.data.bags.recording import read_recording
+from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.demo.results import exchange
 from cooptrack_ros.eval.exchange import read_exchange
-from cooptrack_ros.model.store import open_model
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
+from cooptrack_ros.replay.collector import Collector, fused_units
+from cooptrack_ros.replay.offline import OfflineOptions, OfflineReplay
+from cooptrack_ros.replay.player import BagPlayer, PlayOptions
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.arrays import stamp_ns
 from cooptrack_ros.wire.topics import tracks_topic
 

@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 from support.ros_world import INFRA, MODEL, EgoWorld, boxes, instances
 
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.wire.features import FeatureMeta, encode_instances
 
@@ -38,7 +38,7 @@ def test_every_picture_is_answered_while_a_unit_floods(world):
 
 def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
     # Long enough to be seen on a busy machine.
-    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 1.0)
+    monkeypatch.setattr('cooptrack_ros.nodes.inputs.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=5.0)
     listeners = partial(world.probe.count_subscribers, f'{INFRA}/features')
     ego.features()
@@ -53,7 +53,7 @@ def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
 
 
 def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
-    monkeypatch.setattr('cooptrack_ros.nodes.infra_input.FLOOD_PAUSE_S', 1.0)
+    monkeypatch.setattr('cooptrack_ros.nodes.inputs.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))
@@ -93,7 +93,8 @@ def test_confirm_only_for_a_unit_that_is_not_listened_to_is_a_mistake(world):
 
 def test_a_callback_that_fails_costs_its_message_only(world, monkeypatch):
     ego = EgoWorld(world)
-    monkeypatch.setattr('cooptrack_ros.nodes.unit_receiver.decode_instances', lambda msg, limits: boxes('no number'))
+    monkeypatch.setattr('cooptrack_ros.nodes.inputs.unit_receiver.decode_instances',
+                        lambda msg, limits: boxes('no number'))
     ego.world.publish(f'{INFRA}/features', message(0, ego.now_ns, 2))
     ego.dropped(f'{INFRA}/features', 'internal_error')
     assert ego.frame().mode == 'none'

@@ -45,7 +45,7 @@ def tree(folder: Path) -> dict[str, bytes] | None:
 
 def messages_of(bag: Path) -> list[tuple[str, int, int]] | None:
     """Return topic, time and length of all messages; what lies between the fields of one differs from run to run."""
-    from cooptrack_ros.data.bag_reader import BagReader
+    from cooptrack_ros.data.bags.reader import BagReader
     if not bag.exists():
         return None
     with BagReader(bag) as reader:
@@ -68,9 +68,9 @@ def save(folder: Path, side: str, seed: int) -> None:
     import torch
     from support.configs import TINY
 
-    from cooptrack_ros.core.types import Side
+    from cooptrack_ros.common.types import Side
     from cooptrack_ros.model.network import CoopTrackNetwork
-    from cooptrack_ros.model.store import save_side
+    from cooptrack_ros.weights.store import save_side
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     save_side(folder / 'model', TINY, Side(side), CoopTrackNetwork(TINY, Side(side)), {})
@@ -80,8 +80,8 @@ def save_flow(folder: Path, seed: int) -> None:
     """Write a flow beside the networks as its training does."""
     import torch
 
-    from cooptrack_ros.core.flow import FeatureFlow
-    from cooptrack_ros.model import store
+    from cooptrack_ros.cooperation.feature_flow import FeatureFlow
+    from cooptrack_ros.weights import store
     torch.manual_seed(seed)
     package = store.open_model(str(folder / 'model'))
     store.save_flow(package, FeatureFlow(package.config.embed_dims, 8), {})
@@ -89,9 +89,9 @@ def save_flow(folder: Path, seed: int) -> None:
 
 def model(folder: Path) -> dict[str, str] | None:
     """Return the identities of all weights of the model, verified."""
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.model.convert import verify_side
-    from cooptrack_ros.model.store import open_model
+    from cooptrack_ros.common.types import Side
+    from cooptrack_ros.weights.convert import verify_side
+    from cooptrack_ros.weights.store import open_model
     if not (folder / 'model/card.yaml').is_file():
         return None
     package, flow = open_model(str(folder / 'model')), None
@@ -138,14 +138,14 @@ def first_export(folder: Path) -> None:
 
 def save_messages(folder: Path, count: int) -> None:
     """Write roadside messages as training keeps them."""
-    from cooptrack_ros.core.types import InstanceSet
-    from cooptrack_ros.train.messages import save_messages
+    from cooptrack_ros.common.types import InstanceSet
+    from cooptrack_ros.train.roadside_cache import save_messages
     save_messages(folder / 'messages.npz', {f'frame {i}': InstanceSet.empty(4) for i in range(count)})
 
 
 def messages(folder: Path) -> list[str]:
     """Return the frames that there are messages of."""
-    from cooptrack_ros.train.messages import load_messages
+    from cooptrack_ros.train.roadside_cache import load_messages
     return list(load_messages(folder / 'messages.npz'))
 
 

@@ -10,10 +10,10 @@ from faults import broken_messages
 from support.ros_world import FEATURES, INFRA, SIZE, STEP_NS, picture
 
 from cooptrack_msgs.msg import InstanceFeatureArray
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Side
-from cooptrack_ros.data.bag_messages import header
-from cooptrack_ros.data.bag_writer import BagWriter
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.data.bags.standard_messages import header
+from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.wire.pictures import encode_jpeg
 
 

@@ -8,9 +8,11 @@ import pytest
 from killed_cases import CASES
 
 pytestmark = pytest.mark.independent
-PRELOADED = [f'cooptrack_ros.{name}' for name in (
-    'cli.bench_node', 'core.fast.export', 'core.flow', 'data.bag', 'data.bag_cut', 'data.synth', 'model.convert',
-    'model.network', 'train.messages')]
+PRELOADED = [
+    'cooptrack_ros.bench.ros_node', 'cooptrack_ros.tracking.fixed_shape.export',
+    'cooptrack_ros.cooperation.feature_flow', 'cooptrack_ros.data.bags.convert', 'cooptrack_ros.data.bags.cut',
+    'cooptrack_ros.data.synth', 'cooptrack_ros.weights.convert', 'cooptrack_ros.model.network',
+    'cooptrack_ros.train.roadside_cache']
 """Imported once for all processes."""
 
 

@@ -13,9 +13,9 @@ from support import shared
 from support.ros_world import START_NS, EgoWorld, stamp
 
 from cooptrack_msgs.msg import Calibration
-from cooptrack_ros.core.config import apply_overrides
-from cooptrack_ros.core.geometry import project_points
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.common.config import apply_overrides
+from cooptrack_ros.common.geometry import project_points
+from cooptrack_ros.weights.store import open_model
 
 SAMPLES = shared.FOLDER / 'reference/real_samples'
 pytestmark = shared.needs('reference/real_samples')

@@ -1,6 +1,6 @@
 """Features of a model that the vehicle does not know."""
 
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.types import Side
 
 
 def test_features_of_an_unknown_model_are_counted_and_only_boxes_are_used(ego):

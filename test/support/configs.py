@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from cooptrack_ros.cli import bench_node
-from cooptrack_ros.core.config import MINI, ModelConfig, TrackerConfig, config_to_dict
+from cooptrack_ros.bench import ros_node
+from cooptrack_ros.common.config import MINI, ModelConfig, TrackerConfig, config_to_dict
 
 SIZE = (160, 90)
 """Of camera images that are large enough for them."""
@@ -17,7 +17,7 @@ SMALL = replace(MINI, **SMALL_SIZE)
 """The layers of ``mini`` with few queries on a coarse grid."""
 OBLONG = replace(SMALL, bev_size=(12, 10))
 """On a grid that is not square, where rows and columns cannot be taken for each other."""
-TINY = replace(bench_node.TINY, num_queries=40)
+TINY = replace(ros_node.TINY, num_queries=40)
 """One narrow layer of each kind."""
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import onnxruntime
 import torch
 
-from cooptrack_ros.core.fast.cooperative import Layout, Perceived, Slots
-from cooptrack_ros.core.fast.step import StepInput, StepResult, StepState
+from cooptrack_ros.tracking.fixed_shape.cooperative import Layout, Perceived, Slots
+from cooptrack_ros.tracking.fixed_shape.step import StepInput, StepResult, StepState
 
 
 class Exported:

@@ -17,12 +17,12 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
-from cooptrack_ros.core.config import MINI
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
+from cooptrack_ros.common.config import MINI
+from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
-from cooptrack_ros.model.sender import SenderModel
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
+from cooptrack_ros.weights.compact_messages import SenderModel
 
 WIDTH = 96
 SIZE = (64, 32)

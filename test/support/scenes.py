@@ -31,7 +31,7 @@ class Scenes:
 
     def bag(self, scene: Path) -> Path:
         """Return a bag of the only sequence of a scene that comes from ``scene``."""
-        from cooptrack_ros.data.bag import convert
+        from cooptrack_ros.data.bags.convert import convert
 
         def make() -> None:
             _, dataset = open_with_units([scene])[0]

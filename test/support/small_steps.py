@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import torch
 
-from cooptrack_ros.core.config import MINI, R50, BackboneConfig
-from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import MINI, R50, BackboneConfig
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
+from cooptrack_ros.tracking.tracker import AgentTracker
 from support.small_tracker import make_frame, make_message
 
 _SIZE = {'input_size': (64, 96), 'embed_dims': 32, 'num_heads': 4, 'num_queries': 24, 'bev_size': (8, 10),

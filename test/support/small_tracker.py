@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import torch
 
-from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Frame, InstanceSet, RoadsideMessage, Side
+from cooptrack_ros.common.types import Frame, InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.model.network import CoopTrackNetwork
+from cooptrack_ros.tracking.tracker import AgentTracker
 from support.configs import SMALL
 
 CONFIG = dataclasses.replace(SMALL, behaviour=dataclasses.replace(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cooptrack_ros.core.config import BehaviourConfig, ModelConfig, TrackerConfig
+from cooptrack_ros.common.config import BehaviourConfig, ModelConfig, TrackerConfig
 from cooptrack_ros.train.recipe import LossConfig
 
 ROOT = Path(__file__).resolve().parents[2]

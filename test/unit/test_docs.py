@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cooptrack_ros.core.timeline import StampOrder
+from cooptrack_ros.common.timeline import StampOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]

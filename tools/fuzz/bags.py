@@ -11,8 +11,9 @@ from .files import is_accepted
 from .source import Source
 from .town import make_town
 
-MODULES = tuple(f'cooptrack_ros.data.{name}' for name in (
-    'bag_info', 'bag_cut', 'bag_merge', 'bag_tracks', 'bag_markers', 'bag_writer'))
+MODULES = (
+    'cooptrack_ros.data.bags.info', 'cooptrack_ros.data.bags.cut', 'cooptrack_ros.data.bags.merge',
+    'cooptrack_ros.data.bags.recording', 'cooptrack_ros.data.bags.markers', 'cooptrack_ros.data.bags.writer')
 _KEPT = ('/ego/odometry', '/infra/rsu_1/pair', '/ego/camera/calibration', '/tf_static')
 
 
@@ -20,7 +21,7 @@ def as_sqlite(source: Path, target: Path) -> None:
     """Write a bag again in the other storage format."""
     from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-    from cooptrack_ros.data.bag_types import typestore
+    from cooptrack_ros.data.bags.types import typestore
     with Reader(source) as reader, Writer(target, version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
         connections = {c.id: writer.add_connection(c.topic, c.msgtype, typestore=typestore())
                        for c in reader.connections}
@@ -30,10 +31,10 @@ def as_sqlite(source: Path, target: Path) -> None:
 
 def use(bag: Path, scratch: Path) -> None:
     """Do with a bag what the tools do; the target of a cut is removed again."""
-    from cooptrack_ros.data.bag_cut import cut_bag
-    from cooptrack_ros.data.bag_info import describe_bag
-    from cooptrack_ros.data.bag_player import BagPlayer
-    from cooptrack_ros.data.bag_tracks import read_pairs
+    from cooptrack_ros.data.bags.cut import cut_bag
+    from cooptrack_ros.data.bags.info import describe_bag
+    from cooptrack_ros.data.bags.recording import read_pairs
+    from cooptrack_ros.replay.player import BagPlayer
     describe_bag(bag)
     read_pairs(bag)
     topics = {topic: None for topic in _KEPT}
@@ -44,8 +45,8 @@ def use(bag: Path, scratch: Path) -> None:
 
 def prepare(folder: Path) -> Run:
     """Convert a small town to a bag of each storage format."""
-    from cooptrack_ros.data.bag import convert
-    from cooptrack_ros.data.bag_cut import cut_bag
+    from cooptrack_ros.data.bags.convert import convert
+    from cooptrack_ros.data.bags.cut import cut_bag
     from cooptrack_ros.data.folders import open_dataset
     convert(open_dataset(make_town(folder)), '0000', folder / 'whole')
     cut_bag(folder / 'whole', folder / 'mcap', 0.0, 1.0, _KEPT)

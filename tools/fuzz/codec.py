@@ -8,7 +8,8 @@ from pathlib import Path
 from .entry import Entry, Run, plain_seeds
 from .source import Source
 
-MODULES = ('cooptrack_ros.wire.features', 'cooptrack_ros.wire.arrays', 'cooptrack_ros.core.geometry')
+MODULES = (
+    'cooptrack_ros.wire.features', 'cooptrack_ros.wire.arrays', 'cooptrack_ros.common.geometry')
 _WIDTH = 4
 _SCALARS = {'version': 8, 'count': 32, 'feature_dim': 32, 'session': 64, 'sequence': 64, 'encoding': 8}
 _BYTES = {'f': 4, 'I': 4, 'B': 1}
@@ -18,7 +19,7 @@ def messages() -> list:
     """Return good messages of every encoding, one without features and one without instances."""
     import numpy as np
 
-    from cooptrack_ros.core.types import Boxes, InstanceSet
+    from cooptrack_ros.common.types import Boxes, InstanceSet
     from cooptrack_ros.wire.features import ENCODINGS, FeatureMeta, encode_instances
 
     def instances(count: int, width: int) -> InstanceSet:

@@ -11,8 +11,9 @@ from .entry import Entry, Run, plain_seeds
 from .source import Source
 from .tree import changed_tree
 
-MODULES = ('cooptrack_ros.core.config', 'cooptrack_ros.core.calibration_file', 'cooptrack_ros.train.recipe',
-           'cooptrack_ros.nodes.params', 'cooptrack_ros.nodes.settings')
+MODULES = (
+    'cooptrack_ros.common.config', 'cooptrack_ros.sensors.calibration_file', 'cooptrack_ros.train.recipe',
+    'cooptrack_ros.nodes.params', 'cooptrack_ros.nodes.settings')
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -21,12 +22,12 @@ def prepare(folder: Path) -> Run:
     import rclpy
     from rclpy.parameter import Parameter
 
-    from cooptrack_ros.core.calibration_file import read_calibration
-    from cooptrack_ros.core.config import named_config
-    from cooptrack_ros.core.errors import UserError
-    from cooptrack_ros.nodes.camera_rig import camera_names
+    from cooptrack_ros.common.config import named_config
+    from cooptrack_ros.common.errors import UserError
+    from cooptrack_ros.nodes.inputs.camera_rig import camera_names
     from cooptrack_ros.nodes.params import Parameters
     from cooptrack_ros.nodes.settings import EgoSettings
+    from cooptrack_ros.sensors.calibration_file import read_calibration
     from cooptrack_ros.train.recipe import load_recipe
     context = rclpy.Context()
     rclpy.init(args=[], context=context)

@@ -10,16 +10,18 @@ from .files import is_accepted
 from .source import Source
 from .town import make_town
 
-MODULES = ('cooptrack_ros.core.jpeg', *(f'cooptrack_ros.data.{name}' for name in (
-    'dataset', 'spd', 'spd_index', 'spd_labels', 'spd_calibration', 'spd_schema', 'spd_sampling', 'pcd')))
+MODULES = (
+    'cooptrack_ros.sensors.image_decoding', 'cooptrack_ros.data.dataset', 'cooptrack_ros.data.spd.reader',
+    'cooptrack_ros.data.spd.index', 'cooptrack_ros.data.spd.labels', 'cooptrack_ros.data.spd.calibration',
+    'cooptrack_ros.data.spd.schema', 'cooptrack_ros.data.spd.sampling', 'cooptrack_ros.data.point_clouds')
 _SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 
 
 def read_everything(root: Path) -> None:
     """Do with a folder what evaluation, training and conversion do."""
-    from cooptrack_ros.data.bag_messages import compressed_image
-    from cooptrack_ros.data.bag_types import EGO
-    from cooptrack_ros.data.spd import SpdDataset
+    from cooptrack_ros.data.bags.standard_messages import compressed_image
+    from cooptrack_ros.data.bags.types import EGO
+    from cooptrack_ros.data.spd.reader import SpdDataset
     dataset = SpdDataset(root)
     for sequence in dataset.sequences():
         for side in _SIDES:

@@ -25,7 +25,7 @@ def changed_file(path: Path, source: Source) -> bytes:
 
 def is_accepted(path: Path, source: Source, read: Callable[[], None]) -> bool:
     """Tell whether a file is read after a change, or refused with a documented error; its content comes back."""
-    from cooptrack_ros.core.errors import UserError
+    from cooptrack_ros.common.errors import UserError
     good = path.read_bytes()
     path.write_bytes(changed_file(path, source))
     try:

@@ -13,12 +13,17 @@ from .entry import Entry, Run, plain_seeds
 from .source import Source
 from .tree import spoil_message
 
-MODULES = (*(f'cooptrack_ros.nodes.{name}' for name in (
-    'ego_node', 'ego_pipeline', 'roadside_node', 'infra_input', 'unit_receiver', 'camera_input', 'camera_rig',
-    'pose_input', 'tf_input', 'outputs', 'unit_health', 'health')),
-    *(f'cooptrack_ros.wire.{name}' for name in (
-        'cameras', 'poses', 'pictures', 'tracks', 'public_tracks', 'markers', 'prediction')),
-    *(f'cooptrack_ros.core.{name}' for name in ('late', 'ab3dmot', 'compensation', 'pairing', 'pose_history')))
+MODULES = (
+    'cooptrack_ros.nodes.ego_node', 'cooptrack_ros.nodes.ego_pipeline', 'cooptrack_ros.nodes.roadside_node',
+    'cooptrack_ros.nodes.inputs.infra_input', 'cooptrack_ros.nodes.inputs.unit_receiver',
+    'cooptrack_ros.nodes.inputs.camera_input', 'cooptrack_ros.nodes.inputs.camera_rig',
+    'cooptrack_ros.nodes.inputs.pose_input', 'cooptrack_ros.nodes.inputs.tf_input',
+    'cooptrack_ros.nodes.outputs.track_output', 'cooptrack_ros.nodes.health.unit_health',
+    'cooptrack_ros.nodes.health.health', 'cooptrack_ros.wire.cameras', 'cooptrack_ros.wire.poses',
+    'cooptrack_ros.wire.pictures', 'cooptrack_ros.wire.tracks', 'cooptrack_ros.wire.public_tracks',
+    'cooptrack_ros.wire.markers', 'cooptrack_ros.wire.prediction', 'cooptrack_ros.cooperation.late_fusion',
+    'cooptrack_ros.cooperation.ab3dmot', 'cooptrack_ros.cooperation.compensation',
+    'cooptrack_ros.cooperation.pairing', 'cooptrack_ros.sensors.pose_history')
 _TESTS = Path(__file__).resolve().parents[2] / 'test'
 _LONGEST = 6
 
@@ -80,9 +85,9 @@ def prepare(folder: Path) -> Run:
     from support import ros_world
     from tf2_msgs.msg import TFMessage
 
-    from cooptrack_ros.core.types import Side
-    from cooptrack_ros.nodes import camera_input
+    from cooptrack_ros.common.types import Side
     from cooptrack_ros.nodes.ego_node import EgoNode
+    from cooptrack_ros.nodes.inputs import camera_input
     from cooptrack_ros.nodes.roadside_node import RoadsideNode
     from cooptrack_ros.wire.arrays import set_stamp
     from cooptrack_ros.wire.tracks import decode_tracks

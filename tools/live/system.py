@@ -13,8 +13,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 
-from cooptrack_ros.data.bag_info import describe_bag
-from cooptrack_ros.data.bag_reader import BagReader
+from cooptrack_ros.data.bags.info import describe_bag
+from cooptrack_ros.data.bags.reader import BagReader
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.wire.topics import CALIBRATION, EGO_NAMESPACE, IMAGE, unit_namespace, units_of
 
@@ -26,7 +26,7 @@ _FED = (IMAGE, CALIBRATION, 'odometry')
 
 def make_bag(folder: Path, seconds: float, units: int) -> Path:
     """Return the bag of a synthetic town, made on the first call."""
-    from cooptrack_ros.data.bag import convert
+    from cooptrack_ros.data.bags.convert import convert
     from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.data.synth import generate
     bag = folder / f'bag_{units}_{seconds:g}'

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..core.geometry import wrap_angle
-from ..core.types import Boxes
+from ..common.geometry import wrap_angle
+from ..common.types import Boxes
 
 _GATE_M = 1.0
 """Tracks farther apart are different ones."""

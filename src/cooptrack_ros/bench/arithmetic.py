@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from ..core.tracker import AgentTracker
+from ..tracking.tracker import AgentTracker
 from .machine import matmul_flops_per_second
 from .scene import BenchScene
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.config import ModelConfig
-from ..core.types import Side
+from ..common.config import ModelConfig
+from ..common.types import Side
 from ..data.folders import open_dataset
 from ..data.synth import generate
-from ..model.preprocess import least_size, prepare_image
+from ..model.image.preprocess import least_size, prepare_image
 from ..train.clips import ClipStream
-from ..train.inputs import tracker_input
+from ..train.frame_tensors import tracker_input
 from ..train.recipe import load_recipe, recipe_family
 from .machine import describe_machine, peak_rss_mib
 from .train import TOWN_SEED
@@ -69,8 +69,8 @@ def _bag(folder: Path, bag: Path) -> dict[str, dict[str, float]]:
     """Return the rates of writing a bag of a town and of reading all of its messages."""
     from rosbags.highlevel import AnyReader
 
-    from ..data.bag import convert
-    from ..data.bag_types import typestore
+    from ..data.bags.convert import convert
+    from ..data.bags.types import typestore
     dataset = open_dataset(folder)
     counts = []
     took = _seconds(lambda: counts.append(convert(dataset, dataset.sequences()[0], bag)))

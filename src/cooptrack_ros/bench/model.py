@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.config import ModelConfig
-from ..core.execution import make_tracker
-from ..core.quantize import activation_ranges
-from ..core.tracker import AgentTracker
-from ..core.types import InstanceSet, Side
+from ..common.config import ModelConfig
+from ..common.types import InstanceSet, Side
+from ..tracking.execution import make_tracker
+from ..tracking.quantize import activation_ranges
+from ..tracking.tracker import AgentTracker
 from .agreement import Agreement
 from .arithmetic import arithmetic
 from .machine import MIB, describe_machine, peak_rss_mib

@@ -6,12 +6,12 @@ import math
 
 import torch
 
-from ..core.config import R50, ModelConfig
-from ..core.tracker import AgentTracker
-from ..core.types import Side
+from ..common.config import R50, ModelConfig
+from ..common.types import Side
 from ..model.network import CoopTrackNetwork
-from ..model.store import open_model
 from ..parity.fill import SIDES, filled_network
+from ..tracking.tracker import AgentTracker
+from ..weights.store import open_model
 from .scene import BenchScene
 
 _ROLLOUT = 6

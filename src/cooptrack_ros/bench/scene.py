@@ -8,9 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..core.config import ModelConfig
-from ..core.errors import UserError
-from ..core.types import Boxes, Frame, InstanceSet, RoadsideMessage, Side
+from ..common.config import ModelConfig
+from ..common.errors import UserError
+from ..common.types import Boxes, Frame, InstanceSet, RoadsideMessage, Side
 from ..parity.scenes import make_motion
 
 START_NS = 1_700_000_000 * 10 ** 9

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.config import ModelConfig
-from ..core.types import Side
+from ..common.config import ModelConfig
+from ..common.types import Side
 from ..data.synth import generate
 from ..train.loop import TrainLoop
 from ..train.ranks import Ranks

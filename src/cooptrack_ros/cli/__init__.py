@@ -1,5 +1,5 @@
 """The ``cooptrack`` command."""
 
-from ..core.blas import leave_blas_one_thread
+from ..common.blas import leave_blas_one_thread
 
 leave_blas_one_thread()

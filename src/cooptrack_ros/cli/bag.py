@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..core.errors import UserError
-from .bag_markers import add_markers_action, draw_markers
+from ..common.errors import UserError
 
 SUMMARY = 'convert data sets to ROS 2 bags, describe and cut bags'
 
@@ -38,15 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cut.add_argument('--to', dest='to_s', type=float, metavar='S',
                      help='end of the cut, seconds from the start of the bag (default: to the end)')
     cut.add_argument('--topics', nargs='+', default=[], metavar='TOPIC', help='topics to keep (default: all)')
-    add_markers_action(actions)
+
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for; return 0 if it was done."""
-    return {'convert': _convert, 'info': _info, 'cut': _cut, 'markers': draw_markers}[args.action](args)
+    return {'convert': _convert, 'info': _info, 'cut': _cut}[args.action](args)
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from ..data.bag import convert
+    from ..data.bags.convert import convert
     dataset = _open(args)
     sequences = dataset.sequences()
     if args.sequence is None and len(sequences) != 1:
@@ -62,7 +61,7 @@ def _open(args: argparse.Namespace):
     """Return the data set, with corrections and a name of the unit where the format has a place for them."""
     from ..data.dataset import SINGLE_UNIT
     from ..data.folders import open_dataset
-    from ..data.spd import SpdDataset
+    from ..data.spd.reader import SpdDataset
     dataset = open_dataset(args.dataset)
     if not (args.unit or args.update_labels or args.ego_labels != 'keep'):
         return dataset
@@ -83,7 +82,7 @@ def _progress():
 
 
 def _info(args: argparse.Namespace) -> int:
-    from ..data.bag_info import describe_bag
+    from ..data.bags.info import describe_bag
     summary = describe_bag(Path(args.bag))
     print(f'start     {summary.start_ns / 1e9:.3f} s')
     print(f'duration  {summary.duration_ns / 1e9:.3f} s')
@@ -96,7 +95,7 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _cut(args: argparse.Namespace) -> int:
-    from ..data.bag_cut import cut_bag
+    from ..data.bags.cut import cut_bag
     count = cut_bag(Path(args.bag), Path(args.output), args.from_s, args.to_s, args.topics)
     print(f'{args.output}: {count} messages')
     return 0

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_file import write_atomically
+from ..common.files import write_atomically
 
 SUMMARY = 'measure time and memory of network, wire format, nodes, data and training'
 
@@ -126,10 +126,10 @@ def _model(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from ..bench.model import PATHS, ModelSetting, Repeats, measure_model
-    from ..core.config import named_config
-    from ..core.errors import UserError
-    from ..core.types import Side
-    from ..model.store import open_model
+    from ..common.config import named_config
+    from ..common.errors import UserError
+    from ..common.types import Side
+    from ..weights.store import open_model
     torch.set_num_threads(args.threads)
     config = open_model(args.weights).config if args.weights else named_config(args.config)
     if args.queries and args.weights:
@@ -152,19 +152,19 @@ def _model(args: argparse.Namespace) -> dict[str, Any]:
 def _wire_codec(width: int):
     """Return what times the wire format for features of a width, None on a machine without ROS."""
     try:
-        from .bench_codec import codec
+        from ..bench.ros_codec import codec
     except ImportError:
         return None
     return codec(width)
 
 
 def _codec(args: argparse.Namespace) -> dict[str, Any]:
-    from .bench_codec import measure_codec
+    from ..bench.ros_codec import measure_codec
     return measure_codec(args.instances, parse_counts('--widths', args.widths), args.frames)
 
 
 def _node(args: argparse.Namespace) -> dict[str, Any]:
-    from .bench_node import NodeSetting, measure_node
+    from ..bench.ros_node import NodeSetting, measure_node
     return measure_node(NodeSetting(
         args.node, args.config, args.frames, args.warmup, args.threads, args.device, args.live, args.instances,
         parse_size(args.picture_size), not args.no_markers, args.rate_hz))
@@ -172,7 +172,7 @@ def _node(args: argparse.Namespace) -> dict[str, Any]:
 
 def _data(args: argparse.Namespace) -> dict[str, Any]:
     from ..bench.data import measure_data
-    from ..core.config import named_config
+    from ..common.config import named_config
     return measure_data(args.seconds, parse_size(args.size), named_config(args.config), not args.no_bag)
 
 
@@ -180,8 +180,8 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from ..bench.train import TrainSetting, measure_train
-    from ..core.config import named_config
-    from ..core.types import Side
+    from ..common.config import named_config
+    from ..common.types import Side
     torch.set_num_threads(args.threads)
     return measure_train(TrainSetting(
         named_config(args.config), Side(args.side), args.data, args.steps, args.warmup, args.batch_slots, args.workers,
@@ -208,7 +208,7 @@ def parse_counts(option: str, text: str) -> list[int]:
 
     :raises UserError: for anything else; the text names the option.
     """
-    from ..core.errors import UserError
+    from ..common.errors import UserError
     try:
         if '..' in text:
             first, last = map(int, text.split('..'))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 
 SUMMARY = 'run the whole demonstration'
 _COLUMNS = ('mAP', 'AMOTA', 'recall', 'IDS', 'FP', 'FN')
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..demo.options import DemoOptions
     from ..demo.pipeline import run_demo
-    from ..model.store import open_model
+    from ..weights.store import open_model
     from .synth import parse_size
     if args.seconds < 1:
         raise UserError(f'--seconds is {args.seconds:g}, expected 1 or more')

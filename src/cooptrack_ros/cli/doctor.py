@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.atomic_file import write_atomically
-from ..core.errors import UserError
+from ..common.errors import UserError
+from ..common.files import write_atomically
 
 if TYPE_CHECKING:
-    from ..core.calibration_file import CameraCalibration
+    from ..sensors.calibration_file import CameraCalibration
 
 SUMMARY = 'explain why a running system is silent, or check a calibration'
 
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
-    from .doctor_findings import findings_of
-    from .doctor_observe import look
+    from ..doctor.findings import findings_of
+    from ..doctor.observe import look
     snapshot = look(args.domain_id, args.seconds)
     print(f"ROS_DOMAIN_ID {snapshot.domain_id}, {snapshot.rmw}, "
           + (', '.join(f'{k}={v}' for k, v in snapshot.environment.items()) or 'no ROS variables set'))
@@ -78,8 +78,8 @@ def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
 
 
 def _calibrations(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
-    from ..core.calibration_file import read_calibration
-    from ..core.calibration_rig import check_rig
+    from ..sensors.calibration_file import read_calibration
+    from ..sensors.calibration_rig import check_rig
     cameras = {str(path): read_calibration(path) for path in args.calibration}
     findings, views = [], {}
     for (name, camera), image in zip(cameras.items(), args.image or [None] * len(cameras), strict=True):
@@ -91,7 +91,7 @@ def _calibrations(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
 def _calibration(name: str, camera: CameraCalibration, path: Path | None,
                  output: Path | None) -> tuple[list, dict[str, float]]:
     """Check one camera against its picture, if there is one, and draw into that."""
-    from ..core.calibration_check import check_calibration, view_angles
+    from ..sensors.calibration_check import check_calibration, view_angles
     angles = view_angles(camera)
     print('{name}: {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
           'field of view {fov_deg:.0f} deg'.format(name=name, **angles))

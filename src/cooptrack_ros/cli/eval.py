@@ -7,8 +7,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ..core.atomic_file import write_atomically
-from ..core.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.files import write_atomically
 from ..eval.channel import Channel
 from .flags import add_flag, add_flags, settings_of
 
@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..core.errors import UserError
+    from ..common.errors import UserError
     from ..data.folders import open_datasets
     from ..eval import report
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
-    from ..model.store import open_model
+    from ..weights.store import open_model
     torch.set_num_threads(args.threads)
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
@@ -98,9 +98,9 @@ def _open_model(args: argparse.Namespace):
 
     import yaml
 
-    from ..core.config import PRESETS, apply_overrides
-    from ..core.errors import UserError
-    from ..model.store import open_model
+    from ..common.config import PRESETS, apply_overrides
+    from ..common.errors import UserError
+    from ..weights.store import open_model
     package = open_model(args.weights)
     if args.config is None:
         return package
@@ -116,7 +116,7 @@ def _open_model(args: argparse.Namespace):
 
 
 def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance) -> dict:
-    from ..core.types import Side
+    from ..common.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
@@ -144,7 +144,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, 
 
 
 def _oracles(datasets, selection, config) -> dict[str, dict]:
-    from ..core.types import Side
+    from ..common.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
     from ..eval.oracle import ORACLES, oracle_result
@@ -154,7 +154,7 @@ def _oracles(datasets, selection, config) -> dict[str, dict]:
 
 def _transmission(args: argparse.Namespace, package):
     """Return what sends instance sets of a model as real ROS messages; None if it has nothing to send."""
-    from ..core.types import Side
+    from ..common.types import Side
     from ..wire.features import FeatureLimits
     from ..wire.transmission import transmission
     if not package.has(Side.ROADSIDE):

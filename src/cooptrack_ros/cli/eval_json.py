@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..core.atomic_file import write_atomically
+from ..common.files import write_atomically
 
 SUMMARY = 'measure a result file in the exchange format'
 

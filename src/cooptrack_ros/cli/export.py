@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files."""
-    from ..core.errors import UserError
-    from ..core.fast.export import Capacity, export
-    from ..core.types import Side
-    from ..model.store import open_model
+    from ..common.errors import UserError
+    from ..common.types import Side
+    from ..tracking.fixed_shape.export import Capacity, export
+    from ..weights.store import open_model
     for name in ('cameras', 'units', 'slots'):
         if getattr(args, name) < 1:
             raise UserError(f'--{name} must be at least 1, not {getattr(args, name)}')

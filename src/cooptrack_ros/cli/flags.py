@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, TypeVar
 
-from ..core.declaration import Declaration, declarations
+from ..common.declaration import Declaration, declarations
 
 T = TypeVar('T')
 

@@ -7,7 +7,7 @@ import importlib
 import sys
 
 from .. import __version__
-from ..core.errors import UserError
+from ..common.errors import UserError
 from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw; return 0 when the files are there."""
     from rich.progress import Progress
 
-    from ..core.errors import UserError
+    from ..common.errors import UserError
     from ..eval.exchange import read_exchange, same_frames
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, dict, dict]:
     """Return the records of the sequence to draw, the pairs of each unit with them, and their tracks."""
-    from ..core.errors import UserError
+    from ..common.errors import UserError
     from ..data.folders import open_datasets
     from ..eval.selection import token_prefix
     from ..viz.result import tracked_frames
@@ -111,7 +111,7 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
 def _draw(args: argparse.Namespace, chosen: tuple[list, dict, dict], title: str,
           advance: Callable[[int, int], None]) -> list[Path]:
     """Write pictures, animation and video; return the files."""
-    from ..viz.album import write_album
+    from ..viz.recording_files import write_album
     records, partners, frames = chosen
     files = write_album(args.output, records, partners, frames, title, args.pictures, advance=advance,
                         video=not args.no_video)

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..core.atomic_file import write_atomically
-from ..core.errors import UserError
+from ..common.errors import UserError
+from ..common.files import write_atomically
 
 SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
 
@@ -79,7 +79,7 @@ def _played_bag(args: argparse.Namespace) -> Iterator[Path]:
     if args.features is None:
         yield Path(args.bag)
         return
-    from ..data.bag_merge import FEATURES_AHEAD_NS, merge_features
+    from ..data.bags.merge import FEATURES_AHEAD_NS, merge_features
     with TemporaryDirectory(prefix='cooptrack_replay_') as folder:
         merged = Path(folder) / 'bag'
         # Frame by frame they must be there before the picture; in real time they come when they were recorded.
@@ -89,59 +89,28 @@ def _played_bag(args: argparse.Namespace) -> Iterator[Path]:
 
 
 def replay(bag: Path, args: argparse.Namespace) -> dict:
-    """Return the result of one pass as plain data."""
-    import rclpy
-    from rclpy.executors import SingleThreadedExecutor
-
-    from ..data.bag_collector import Collector
-    from ..data.bag_info import describe_bag
-    from ..data.bag_player import BagPlayer, PlayOptions
-    from ..data.bag_writer import BagWriter
-    from ..wire.topics import units_of
-    summary = describe_bag(bag)
-    units = units_of(t.name for t in summary.topics)
-    with ExitStack() as stack:
-        writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
-        rclpy.init(args=[])
-        stack.callback(rclpy.try_shutdown)
-        node = rclpy.create_node('cooptrack_replay')
-        stack.callback(node.destroy_node)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        # Detections cost time, which would count in real time.
-        collector = Collector(node, units, writer, with_detections=args.lockstep and writer is not None)
-        options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate)
-        player = BagPlayer(node, bag, collector, lambda seconds: executor.spin_once(timeout_sec=seconds), options)
-        player.wait_for_nodes()
-        report = player.play_lockstep(_progress()) if args.lockstep else player.play_rate(_progress())
-        # The last latency message follows the last tracks.
-        collector.settle(lambda seconds: executor.spin_once(timeout_sec=seconds))
-        seconds = _played_seconds(summary, report.ego_pictures)
-        return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if args.lockstep else args.rate,
-                'ego_pictures': report.ego_pictures, 'unit_pictures': report.unit_pictures, 'wall_s': report.wall_s,
-                **collector.summary(seconds)}
+    """Return the result of one pass through the nodes as plain data."""
+    from ..replay.player import PlayOptions
+    from ..replay.session import play
+    options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate)
+    return play(bag, options, args.lockstep, Path(args.record) if args.record else None, _progress())
 
 
 def run_offline(bag: Path, args: argparse.Namespace) -> dict:
     """Return the result of the core alone in the same form."""
-    from ..data.bag_info import describe_bag
-    from ..data.bag_writer import BagWriter
-    from ..model.store import open_model
-    from .replay_offline import OfflineOptions, OfflineReplay
+    from ..data.bags.info import describe_bag
+    from ..data.bags.writer import BagWriter
+    from ..replay.offline import OfflineOptions, OfflineReplay
+    from ..replay.session import played_seconds
+    from ..weights.store import open_model
     summary, package = describe_bag(bag), open_model(args.weights or 'mini')
     options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only, args.confirm_only or '')
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         result = OfflineReplay(bag, package, options, writer).run(_progress())
-    size, seconds = result.pop('serialized_bytes'), _played_seconds(summary, result['ego_pictures'])
+    size, seconds = result.pop('serialized_bytes'), played_seconds(summary, result['ego_pictures'])
     return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result,
             'serialized_bytes_per_second': size / seconds if seconds > 0 else 0.0}
-
-
-def _played_seconds(summary, pictures: int) -> float:
-    """Return the part of the recording that was played, by the share of ego pictures."""
-    total = next(t.count for t in summary.topics if t.name == '/ego/camera/image/compressed')
-    return summary.duration_ns / 1e9 * pictures / total
 
 
 def _progress():

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 
 SUMMARY = 'generate synthetic towns in the V2X-Seq-SPD format'
 

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from ..core.errors import UserError
+    from ..common.errors import UserError
     if args.roadside and args.stage not in ('cooperative', 'flow'):
         raise UserError('--roadside belongs to the stages cooperative and flow')
     if args.side and args.stage not in ('image', 'detection'):
@@ -83,11 +83,11 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
-    from ..core.config import named_config
-    from ..core.types import Side
-    from ..model.store import open_model
+    from ..common.config import named_config
+    from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
+    from ..weights.store import open_model
     config = named_config(args.config)
     recipe = _recipe(args, config)
     if args.towns and not ranks.agree(ranks.rank or _generate(args, started)):
@@ -126,7 +126,7 @@ def _recipe(args: argparse.Namespace, config):
 
 def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
     """Return stage and stream; :param package: model whose roadside network sends the messages, or None."""
-    from ..core.types import Side
+    from ..common.types import Side
     from ..train import run as runs
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)

@@ -40,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _side(args: argparse.Namespace):
-    from ..core.types import Side
+    from ..common.types import Side
     return Side(args.side) if args.side else None
 
 
 def _import(args: argparse.Namespace) -> int:
-    from ..core.config import named_config
-    from ..core.errors import UserError
-    from ..model.convert import import_file
+    from ..common.config import named_config
+    from ..common.errors import UserError
+    from ..weights.convert import import_file
     if args.side and len(args.files) > 1:
         raise UserError('--side says the side of one file; import the others in calls of their own')
     config = named_config(args.config)
@@ -67,11 +67,11 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from ..core.errors import UserError
-    from ..core.types import Side
-    from ..model.convert import export_file
-    from ..model.published import FILE_SUFFIX
-    from ..model.store import open_model
+    from ..common.errors import UserError
+    from ..common.types import Side
+    from ..weights.convert import export_file
+    from ..weights.published_files import FILE_SUFFIX
+    from ..weights.store import open_model
     package = open_model(args.model)
     if package.folder is None:
         raise UserError(f"'{args.model}' has no files; only stored models can be exported")
@@ -87,10 +87,10 @@ def _list(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ..core.types import Side
-    from ..model.convert import configuration_summary
-    from ..model.published import PUBLISHED_FILES
-    from ..model.store import installed_models
+    from ..common.types import Side
+    from ..weights.convert import configuration_summary
+    from ..weights.published_files import PUBLISHED_FILES
+    from ..weights.store import installed_models
     models = Table('model', 'configuration', 'side', 'MB', 'source', title='models here')
     imported = {}
     for package in installed_models():
@@ -113,11 +113,11 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from ..core.config import named_config
-    from ..core.errors import UserError
-    from ..core.types import Side
-    from ..model.convert import check_file, verify_side
-    from ..model.store import installed_models, open_model
+    from ..common.config import named_config
+    from ..common.errors import UserError
+    from ..common.types import Side
+    from ..weights.convert import check_file, verify_side
+    from ..weights.store import installed_models, open_model
     failed = 0
 
     def report(name: str, check) -> None:

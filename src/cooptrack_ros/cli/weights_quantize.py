@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..core.types import Frame
+    from ..common.types import Frame
     from ..data.dataset import FrameRecord
 
 CLIP = 4
@@ -26,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the ranges of every side of the model; return 0."""
-    from ..core.errors import UserError
-    from ..core.quantize import activation_ranges
-    from ..core.types import Side
+    from ..common.errors import UserError
+    from ..common.types import Side
     from ..data.folders import open_datasets
-    from ..model.int8_file import save_ranges
-    from ..model.preprocess import least_size
-    from ..model.store import open_model
+    from ..model.image.preprocess import least_size
+    from ..tracking.quantize import activation_ranges
+    from ..weights.int8_ranges import save_ranges
+    from ..weights.store import open_model
     if args.frames < 1:
         raise UserError(f'--frames is {args.frames}, expected 1 or more')
     package = open_model(args.weights)

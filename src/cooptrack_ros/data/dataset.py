@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..core.errors import UserError
-from ..core.jpeg import decode_picture
-from ..core.types import Boxes, Frame
+from ..common.errors import UserError
+from ..common.types import Boxes, Frame
+from ..sensors.image_decoding import decode_picture
 
 SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 SINGLE_UNIT = 'rsu_1'
@@ -49,7 +49,7 @@ class CameraFrame:
         """
         Return the image (H, W, 3) uint8 BGR and the projection (4, 4) of lidar points to its pixels.
 
-        :param least: rows and columns that must remain of the image, see ``core.jpeg.decode_picture``.
+        :param least: rows and columns that must remain of the image, see ``sensors.image_decoding.decode_picture``.
         :raises UserError: if there is no such image.
         """
         try:
@@ -107,7 +107,7 @@ class SensorFrame:
         """
         Return what a tracker needs for this time step: the images of all cameras, which are decoded here.
 
-        :param least: rows and columns that must remain of an image, see ``core.jpeg.decode_picture``.
+        :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_picture``.
         :raises UserError: if an image is missing.
         """
         images, projections = zip(*(camera.read(least) for camera in self.cameras))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 from .dataset import SINGLE_UNIT, DataSet
-from .spd import SpdDataset
-from .spd_index import is_spd_folder
+from .spd.index import is_spd_folder
+from .spd.reader import SpdDataset
 from .units import UnitsDataset, check_units, has_units
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 from .dataset import NOBODY, DataSet, FrameRecord
-from .spd import SpdDataset
+from .spd.reader import SpdDataset
 
 _UNIT_FOLDERS = 'unit_*'
 _SAME_M = 0.5

@@ -6,7 +6,7 @@ import random
 import socket
 import weakref
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 
 _HIGHEST = 101
 """Ports of higher domains may be taken by any program on Linux."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..data.bag_merge import merge_features, without_features
+from ..data.bags.merge import merge_features, without_features
 from .options import COOPERATIVE, REPLAYED, UNIT, DemoOptions, Pass
 from .processes import Process, environment, finish, launch_command, launch_file, tool_command
 

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.atomic_file import write_atomically
-from ..core.types import Side
-from ..data.bag_merge import merge_answers
-from ..data.bag_tracks import Recording, read_pairs, read_recording
+from ..common.files import write_atomically
+from ..common.types import Side
+from ..data.bags.merge import merge_answers
+from ..data.bags.recording import Recording, read_pairs, read_recording
 from ..data.dataset import FrameRecord
 from ..data.folders import open_dataset
 from ..data.synth import PROVENANCE, generate
-from ..model.store import open_model
-from ..viz.album import write_album
+from ..viz.recording_files import write_album
+from ..weights.store import open_model
 from . import passes, results
 from .options import COOPERATIVE, REAL_TIME_S, REPLAYED, UNIT, DemoOptions
 
@@ -70,7 +70,7 @@ def _prepare(options: DemoOptions, step: Step) -> None:
             generate(options.town, options.seed, options.seconds, options.size, progress=advance)
     if not options.bag.exists():
         # Imported late: it loads ROS.
-        from ..data.bag import convert
+        from ..data.bags.convert import convert
         with step('town as a ROS 2 bag') as advance:
             dataset = open_dataset(options.town)
             convert(dataset, dataset.sequences()[0], options.bag, progress=advance)

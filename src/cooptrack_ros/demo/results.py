@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import UserError
-from ..core.geometry import transform_boxes
-from ..core.types import Boxes, Provenance
-from ..data.bag_tracks import PairFrame, Recording, TrackFrame
+from ..common.errors import UserError
+from ..common.geometry import transform_boxes
+from ..common.types import Boxes, Provenance
+from ..data.bags.recording import PairFrame, Recording, TrackFrame
 from ..data.dataset import FrameRecord, in_classes
 from ..data.folders import open_datasets
 from ..eval.exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
 from ..eval.report import headline, per_class
-from ..viz.story import TrackedFrame
+from ..viz.recording_scenes import TrackedFrame
 
 
 def exchange(name: str, recording: Recording, records: Sequence[FrameRecord],

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.geometry import heading, rotation_from_quaternion, wrap_angle
+from ..common.geometry import heading, rotation_from_quaternion, wrap_angle
 
 MATCH_M = 2.0
 """A track nearer than this to a labelled object of its class has found it (the devkit's rule for tracks)."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.declaration import parameter
-from ..core.geometry import make_pose, rotation_z
-from ..core.link import Link, LinkConfig
-from ..core.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
-from ..core.types import RoadsideMessage
+from ..common.declaration import parameter
+from ..common.geometry import make_pose, rotation_z
+from ..common.types import RoadsideMessage
+from ..cooperation.channel_model import Link, LinkConfig
+from ..cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from .studies import TwoPoseMessage
 
 _HALF_FRAME_NS = 50_000_000

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..core.ab3dmot import DAIR_PLUGIN
-from ..core.config import ModelConfig
-from ..core.ego_agent import EgoAgent, Tracker
-from ..core.late import FusedBoxTracker, LateConfig, LateFusion, LateTracker
-from ..core.pairing import Received
-from ..core.types import Frame, FrameOutput, OwnView, RoadsideMessage, Side
+from ..common.config import ModelConfig
+from ..common.types import Frame, FrameOutput, OwnView, RoadsideMessage, Side
+from ..cooperation.ab3dmot import DAIR_PLUGIN
+from ..cooperation.late_fusion import FusedBoxTracker, LateConfig, LateFusion, LateTracker
+from ..cooperation.pairing import Received
+from ..tracking.ego_agent import EgoAgent, Tracker
 from .studies import without_features
 
 MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.config import R50
-from ..core.errors import UserError
-from ..core.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
-from ..core.types import Boxes, Provenance, Side
+from ..common.config import R50
+from ..common.errors import UserError
+from ..common.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
+from ..common.types import Boxes, Provenance, Side
 from ..data.dataset import FrameRecord
 from .links import Link, link_rows, provenance_rows
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.ego_agent import EgoResult
-from ..core.geometry import transform_points
-from ..core.late import roadside_boxes
-from ..core.types import Provenance, RoadsideMessage
+from ..common.geometry import transform_points
+from ..common.types import Provenance, RoadsideMessage
+from ..cooperation.late_fusion import roadside_boxes
+from ..tracking.ego_agent import EgoResult
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 
 _DETECTION_CONFIG = 'detection_cvpr_2019'
 _TRACKING_CONFIG = 'tracking_nips_2019'

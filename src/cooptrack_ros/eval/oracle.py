@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.types import Boxes
+from ..common.types import Boxes
 from ..data.dataset import NOBODY, FrameRecord, OpenedData, in_classes
 from .exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from .selection import Selection, token_prefix

@@ -10,12 +10,12 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from ..core.config import EXECUTIONS, ModelConfig
-from ..core.ego_agent import EgoResult, Tracker
-from ..core.types import Frame, FrameOutput, InstanceSet, RoadsideMessage, Side
+from ..common.config import EXECUTIONS, ModelConfig
+from ..common.types import Frame, FrameOutput, InstanceSet, RoadsideMessage, Side
 from ..data.dataset import DataSet, FrameRecord, OpenedData
-from ..model.preprocess import least_size
-from ..model.store import ModelPackage
+from ..model.image.preprocess import least_size
+from ..tracking.ego_agent import EgoResult, Tracker
+from ..weights.store import ModelPackage
 from .channel import Channel
 from .ego import MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
 from .exchange import ExchangeBuilder
@@ -83,7 +83,7 @@ class Evaluation:
         :param keeps_maps: remember the vehicle's maps of the cooperative network (mini: 0.6 MB a frame), so that
             runs of ``under`` take a fraction of the time; times are then those of the rest only.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
-        :param execution: of all networks, see ``core.execution.make_tracker``.
+        :param execution: of all networks, see ``tracking.execution.make_tracker``.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
         self._corrects_poses, self._execution = corrects_poses, execution

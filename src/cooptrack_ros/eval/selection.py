@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 from ..data.dataset import DataSet, FrameRecord, OpenedData
 
 

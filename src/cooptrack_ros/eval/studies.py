@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import UserError
-from ..core.fast.tracker import StepTracker
-from ..core.fusion import Observer, float32
-from ..core.stages import FrameStages, Mark, Past, TrackerInput
-from ..core.tracker import AgentTracker
-from ..core.types import Frame, FrameOutput, InstanceSet, OwnView, RoadsideMessage
-from ..model.alignment import AlignedInstances
+from ..common.errors import UserError
+from ..common.types import Frame, FrameOutput, InstanceSet, OwnView, RoadsideMessage
+from ..model.cooperation.alignment import AlignedInstances
+from ..tracking.fixed_shape.tracker import StepTracker
+from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput
+from ..tracking.fusion import Observer, float32
+from ..tracking.tracker import AgentTracker
 
 
 def without_features(message: RoadsideMessage) -> RoadsideMessage:

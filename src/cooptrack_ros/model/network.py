@@ -5,20 +5,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..core.config import ModelConfig
-from ..core.types import Side
-from .alignment import AlignedInstances, Alignment
-from .association import Aggregation, Association
-from .backbone import build_backbone
-from .bev_encoder import BevEncoder
-from .bev_geometry import BevGeometry, BevMotion, align_bev
-from .decoder import Decoder, DecoderOutput
-from .init import initialize
+from ..common.config import ModelConfig
+from ..common.types import Side
+from .bev.encoder import BevEncoder
+from .bev.geometry import BevGeometry, BevMotion, align_bev
+from .cooperation.alignment import AlignedInstances, Alignment
+from .cooperation.association import Aggregation, Association
+from .image.backbone import build_backbone
+from .image.neck import Neck
+from .initialization import initialize
+from .instances.decoder import Decoder, DecoderOutput
+from .instances.motion import MotionExtractor
+from .instances.position import point_embedding
+from .instances.reasoning import Reasoner
 from .layers import mlp
-from .motion import MotionExtractor
-from .neck import Neck
-from .position import point_embedding
-from .reasoning import Reasoner
 
 PUBLISHED_CODE_WEIGHTS = (1.0,) * 8 + (0.2, 0.2)
 
@@ -46,7 +46,7 @@ class CoopTrackNetwork(nn.Module):
     """
     All stages of one side; tensors carry a leading batch dimension B unless said otherwise.
 
-    The object holds no state between frames: see ``core.tracker`` for one step of one agent.
+    The object holds no state between frames: see ``tracking.tracker`` for one step of one agent.
     """
 
     def __init__(self, config: ModelConfig, side: Side):

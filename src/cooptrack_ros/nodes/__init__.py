@@ -1,6 +1,6 @@
 """The ROS nodes: they convert messages, call the core and publish."""
 
-from ..core.blas import leave_blas_one_thread
+from ..common.blas import leave_blas_one_thread
 from .interpreter import check_interpreter
 
 check_interpreter()

@@ -20,8 +20,8 @@ from std_msgs.msg import Header
 
 from ..wire.arrays import stamp_ns
 from ..wire.errors import WireError
-from .decoding import Decoded
-from .health import Health
+from .health.health import Health
+from .inputs.decoding import Decoded
 from .params import Parameters
 from .settings import CommonSettings
 

@@ -8,19 +8,19 @@ import numpy as np
 
 from cooptrack_msgs.msg import TrackArray
 
-from ..core.pairing import Received
-from ..core.warm_up import blank_frame
-from ..model.store import ModelPackage
+from ..cooperation.pairing import Received
+from ..tracking.warm_up import blank_frame
+from ..weights.store import ModelPackage
 from ..wire.views import Views
 from .context import ImageJob
 from .ego_pipeline import EgoPipeline
-from .infra_input import InfraInput
+from .health.silence_watch import WatchedInput
+from .inputs.infra_input import InfraInput
+from .inputs.pose_input import PoseInput, pose_input
 from .node_base import AgentNode, run_nodes
-from .outputs import TrackOutput
-from .pose_input import PoseInput, pose_input
+from .outputs.track_output import TrackOutput
 from .qos import OUTPUT
 from .settings import EgoSettings
-from .silence_watch import WatchedInput
 
 
 class EgoNode(AgentNode):

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from cooptrack_msgs.msg import TrackArray
 
-from ..core.ego_agent import EgoAgent, EgoResult
-from ..core.late import LateConfig, LateTracker
-from ..core.pairing import PairingConfig, Received, UnitPairing
-from ..core.types import Frame, Side
-from ..model.store import ModelPackage
+from ..common.types import Frame, Side
+from ..cooperation.late_fusion import LateConfig, LateTracker
+from ..cooperation.pairing import PairingConfig, Received, UnitPairing
+from ..tracking.ego_agent import EgoAgent, EgoResult
+from ..weights.store import ModelPackage
 from ..wire.features import FeatureLimits
 from ..wire.public_tracks import PublicTracks, Published
 from ..wire.tracks import TrackMeta, ego_meta, encode_detections
-from .health import Health
+from .health.health import Health
+from .inputs.unit_receiver import UnitReceiver
 from .settings import EgoSettings
-from .unit_receiver import UnitReceiver
 
 _FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'rule'), ('auto', 'late')
 """Values of ``fusion.mode`` with which features and with which boxes are fused."""

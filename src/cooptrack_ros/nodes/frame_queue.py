@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sensor_msgs.msg import CompressedImage, Image
 
 from .context import ImageJob, NodeContext
-from .decoding import Decoding
+from .inputs.decoding import Decoding
 from .worker import Worker
 
 

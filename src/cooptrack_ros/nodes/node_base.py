@@ -14,27 +14,27 @@ from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Latency, TrackArray
 
-from ..core.errors import UserError
-from ..core.timeline import StampOrder, TimeGuard
-from ..model.preprocess import least_size
-from ..model.store import ModelPackage, open_model
+from ..common.errors import UserError
+from ..common.timeline import StampOrder, TimeGuard
+from ..model.image.preprocess import least_size
+from ..weights.store import ModelPackage, open_model
 from ..wire.errors import WireError
 from ..wire.pictures import picture_time_ns
 from ..wire.prediction import predict_tracks
 from ..wire.tracks import decode_tracks
 from ..wire.views import Views
-from .camera_rig import CameraRig, camera_names, check_camera_topics
 from .context import ImageJob, NodeContext
-from .debug_image import DebugImage
-from .detection_output import DetectionOutput
 from .frame_queue import FrameQueue
-from .health import Health
-from .latency_output import LatencyOutput
+from .health.health import Health
+from .health.silence_watch import SilenceWatch, WatchedInput
+from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
+from .inputs.tf_input import TfInput
+from .outputs.debug_image import DebugImage
+from .outputs.detection_output import DetectionOutput
+from .outputs.latency_output import LatencyOutput
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
-from .silence_watch import SilenceWatch, WatchedInput
-from .tf_input import TfInput
 
 
 class AgentNode(LifecycleNode):

@@ -8,8 +8,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ..core.declaration import Declaration
-from ..core.errors import UserError
+from ..common.declaration import Declaration
+from ..common.errors import UserError
 from .settings import Settings, ros_name
 
 

@@ -14,8 +14,8 @@ from rclpy.node import Node
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.link import Link
-from .health import Health
+from ..cooperation.channel_model import Link
+from .health.health import Health
 from .node_base import run_nodes
 from .params import Parameters
 from .qos import features_qos

@@ -9,18 +9,18 @@ import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 
-from ..core.types import FrameOutput, Provenance, Side
-from ..core.warm_up import blank_frame, warm_up
-from ..model.store import ModelPackage
+from ..common.types import FrameOutput, Provenance, Side
+from ..tracking.warm_up import blank_frame, warm_up
+from ..weights.store import ModelPackage
 from ..wire.arrays import header_of
 from ..wire.public_tracks import PublicTracks
 from ..wire.topics import INFO, features_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
-from .feature_output import FeatureOutput
 from .node_base import AgentNode, run_nodes
-from .outputs import TrackOutput
+from .outputs.feature_output import FeatureOutput
+from .outputs.track_output import TrackOutput
 from .qos import LATCHED, features_qos
 from .settings import RoadsideSettings
 

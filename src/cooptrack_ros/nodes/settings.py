@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from ..core.config import COMPENSATION, ENCODING, EXECUTIONS
-from ..core.declaration import parameter
-from ..core.errors import UserError
-from ..core.link import LinkConfig
+from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.declaration import parameter
+from ..common.errors import UserError
+from ..cooperation.channel_model import LinkConfig
 
 
 @dataclass(frozen=True)

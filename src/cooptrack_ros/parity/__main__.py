@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.config import R50
+from ..common.config import R50
 from ..model.ops.deform_attn import PATHS, forced_path
 from .compare import Comparison, Result
 from .sequences import Recording

@@ -13,10 +13,10 @@ from importlib import resources
 import numpy as np
 import torch
 
-from ..core.config import ModelConfig
-from ..core.types import Side
+from ..common.config import ModelConfig
+from ..common.types import Side
 from ..model.network import PUBLISHED_CODE_WEIGHTS, CoopTrackNetwork
-from ..model.weights import from_published
+from ..weights.published_keys import from_published
 
 SIDES = {'veh': Side.VEHICLE, 'inf': Side.ROADSIDE, 'coop': Side.COOPERATIVE}
 """Names of the recorded files for our sides."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.config import ModelConfig
+from ..common.config import ModelConfig
 from .compare import Comparison
 from .fill import SEED_OFFSET, SIDES, fill, manifest
 from .scenes import make_image, make_motion

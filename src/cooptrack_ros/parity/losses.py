@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.config import ModelConfig
-from ..core.types import InstanceSet, RoadsideMessage
-from ..model.boxes import boxes_from_codes, encode_boxes
-from ..model.weights import published_name
+from ..common.config import ModelConfig
+from ..common.types import InstanceSet, RoadsideMessage
+from ..model.instances.boxes import boxes_from_codes, encode_boxes
 from ..train.matching import Targets
 from ..train.recipe import RECIPES, TrackSelectionConfig
-from ..train.stages import TrackingStage
+from ..train.tracking_stage import TrackingStage
+from ..weights.published_keys import published_name
 from .compare import TOLERANCES, Comparison
 from .fill import filled_network
 from .scenes import ego_from_infra, make_motion, make_truth, tracker_input

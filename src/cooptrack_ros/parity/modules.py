@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.config import ModelConfig
-from ..core.fusion import Fusion, Received, adapt
-from ..core.lifecycle import Instances, move_by_velocity, move_to_frame
-from ..core.stages import FrameStages
-from ..core.types import InstanceSet, RoadsideMessage
-from ..model.alignment import AlignedInstances
-from ..model.bev_geometry import BevGeometry
-from ..model.boxes import POINT_DIMS, corner_offsets, decode_codes, denormalize, normalize
+from ..common.config import ModelConfig
+from ..common.types import InstanceSet, RoadsideMessage
+from ..model.bev.geometry import BevGeometry
+from ..model.cooperation.alignment import AlignedInstances
+from ..model.instances.boxes import POINT_DIMS, corner_offsets, decode_codes, denormalize, normalize
+from ..model.instances.position import point_embedding, slot_embedding
+from ..model.instances.reasoning import replace_newest, shift_history, shift_padding
 from ..model.network import CoopTrackNetwork
-from ..model.position import point_embedding, slot_embedding
-from ..model.reasoning import replace_newest, shift_history, shift_padding
+from ..tracking.frame_stages import FrameStages
+from ..tracking.fusion import Fusion, Received, adapt
+from ..tracking.lifecycle import Instances, move_by_velocity, move_to_frame
 from . import modules_runtime
 from .compare import TOLERANCES as T
 from .compare import Arrays, Comparison

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from ..core.config import ModelConfig
-from ..core.lifecycle import Instances, assign_ids, survive
-from ..core.readout import report
-from ..core.types import Side
-from ..model.bev_geometry import BevMotion, align_bev, rotation_grid
-from ..model.boxes import codes_from_boxes, decode_codes
+from ..common.config import ModelConfig
+from ..common.types import Side
+from ..model.bev.geometry import BevMotion, align_bev, rotation_grid
+from ..model.instances.boxes import codes_from_boxes, decode_codes
+from ..tracking.lifecycle import Instances, assign_ids, survive
+from ..tracking.postprocess import report
 from .compare import TOLERANCES as T
 from .compare import Arrays, Comparison
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..core.stages import TrackerInput
-from ..core.timeline import Moment
+from ..common.timeline import Moment
+from ..tracking.frame_stages import TrackerInput
 from .fill import SEED_OFFSET, generator, named_generator
 
 FULL_WIDTH_PX = 1920.0

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.config import ModelConfig
-from ..core.lifecycle import move_by_velocity
-from ..core.tracker import AgentTracker, TrackerState
-from ..core.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
-from ..model.boxes import boxes_from_codes, codes_from_boxes, decode_codes
+from ..common.config import ModelConfig
+from ..common.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
+from ..model.instances.boxes import boxes_from_codes, codes_from_boxes, decode_codes
+from ..tracking.lifecycle import move_by_velocity
+from ..tracking.tracker import AgentTracker, TrackerState
 from .compare import TOLERANCES as T
 from .compare import Comparison, as_array
 from .fill import SIDES, filled_network

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.config import ModelConfig
-from ..core.lifecycle import Instances, move_by_velocity, move_to_frame
-from ..core.tracker import AgentTracker
-from ..core.types import RoadsideMessage
-from ..model.boxes import denormalize, normalize
+from ..common.config import ModelConfig
+from ..common.types import RoadsideMessage
+from ..model.instances.boxes import denormalize, normalize
+from ..tracking.lifecycle import Instances, move_by_velocity, move_to_frame
+from ..tracking.tracker import AgentTracker
 from .compare import TOLERANCES as T
 from .compare import Comparison
 from .fill import SIDES, filled_network

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..core.geometry import wrap_angle
-from ..core.types import Boxes, Frame
+from ..common.geometry import wrap_angle
+from ..common.types import Boxes, Frame
 
 _MIRROR = np.diag([1.0, -1.0, 1.0, 1.0])
 

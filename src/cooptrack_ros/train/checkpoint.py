@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from ..core.atomic_file import replacing
-from ..core.errors import UserError
+from ..common.errors import UserError
+from ..common.files import replacing
 
 
 def write_training(path: Path, content: dict[str, Any]) -> None:

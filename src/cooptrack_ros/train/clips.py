@@ -8,14 +8,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..core.config import ModelConfig
-from ..core.errors import UserError
-from ..core.stages import TrackerInput
-from ..core.types import Boxes, InstanceSet, RoadsideMessage, Side
+from ..common.config import ModelConfig
+from ..common.errors import UserError
+from ..common.types import Boxes, InstanceSet, RoadsideMessage, Side
 from ..data.dataset import FrameRecord, OpenedData, in_classes, recordings
-from ..model.preprocess import least_size
+from ..model.image.preprocess import least_size
+from ..tracking.frame_stages import TrackerInput
 from .augment import mirror_boxes, mirror_frame
-from .inputs import targets_of, tracker_input
+from .frame_tensors import targets_of, tracker_input
 from .matching import Targets
 from .recipe import TrainConfig
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..core.config import ModelConfig
-from ..core.fusion import Observer
-from ..core.stages import DecodedFrame, TrackedFrame, TrackerInput
-from ..core.types import Side
+from ..common.config import ModelConfig
+from ..common.types import Side
+from ..tracking.frame_stages import DecodedFrame, TrackedFrame, TrackerInput
+from ..tracking.fusion import Observer
 from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
 from .losses import Term, association_loss, refined_output, supervised_output
 from .matching import Assignment, Targets, assign, association_labels

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.geometry import box_corners, project_points
-from ..core.types import Boxes
+from ..common.geometry import box_corners, project_points
+from ..common.types import Boxes
 
 _REFERENCE_FOCAL_PX = 250.0
 """Depth is regressed as if every camera had this focal length, because the features see angles only."""

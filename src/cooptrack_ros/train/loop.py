@@ -14,14 +14,14 @@ from typing import Protocol
 import torch
 from torch import nn
 
-from ..core.errors import UserError
+from ..common.errors import UserError
 from .checkpoint import read_training, write_training
 from .clips import Position, Sample
 from .feed import Stream, feed
-from .journal import Journal
 from .losses import Terms, combine, divisors
 from .ranks import Ranks
 from .recipe import TrainConfig
+from .run_log import Journal
 
 CHECKPOINT_NAME = 'checkpoint.pt'
 REPORT_EVERY = 20

@@ -9,9 +9,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..core.matching import match_by_distance
-from ..core.types import Boxes
-from ..model.boxes import boxes_from_codes
+from ..common.types import Boxes
+from ..cooperation.matching import match_by_distance
+from ..model.instances.boxes import boxes_from_codes
 from .recipe import LossConfig
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from ..core.config import BehaviourConfig, ModelConfig, apply_overrides
-from ..core.errors import UserError
-from ..core.fusion import RULE_GATE_M
-from ..core.yaml_file import read_yaml
+from ..common.config import BehaviourConfig, ModelConfig, apply_overrides
+from ..common.errors import UserError
+from ..common.files import read_yaml
+from ..tracking.fusion import RULE_GATE_M
 
 
 @dataclass(frozen=True)

@@ -11,27 +11,27 @@ from pathlib import Path
 import torch
 
 from .. import __version__
-from ..core.atomic_file import write_atomically
-from ..core.config import ModelConfig, config_to_dict
-from ..core.errors import UserError
-from ..core.flow import FeatureFlow
-from ..core.types import Boxes, InstanceSet, Side
+from ..common.config import ModelConfig, config_to_dict
+from ..common.errors import UserError
+from ..common.files import write_atomically
+from ..common.types import Boxes, InstanceSet, Side
+from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
-from ..model.checkpoint import read_checkpoint
 from ..model.network import CoopTrackNetwork
-from ..model.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
+from ..weights.published_checkpoint import read_checkpoint
+from ..weights.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
 from .checkpoint import read_training
 from .clips import RECORD_SIDE, ClipStream, MixedStream, target_boxes
+from .feature_flow_stage import FlowStage, FlowStream, measure, split, timelines
 from .feed import Stream
-from .flow import FlowStage, FlowStream, measure, split, timelines
-from .initialise import start_association, start_from_objects
+from .image_stage import ImageStage
 from .loop import CHECKPOINT_NAME, Stage, TrainLoop
-from .messages import load_messages, roadside_messages, save_messages
-from .pretrain import ImageStage
 from .ranks import Ranks
 from .recipe import TrainConfig, recipe_family
-from .stages import TrackingStage
+from .roadside_cache import load_messages, roadside_messages, save_messages
+from .tracking_stage import TrackingStage
+from .warm_start import start_association, start_from_objects
 
 Report = Callable[[str], None]
 SETTINGS_NAME = 'settings.json'

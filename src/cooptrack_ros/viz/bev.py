@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..core.colour import ROADSIDE_COLOUR, TRUTH_COLOUR
-from ..core.geometry import box_corners, transform_points
-from ..core.types import Boxes, Provenance
+from ..common.colours import ROADSIDE_COLOUR, TRUTH_COLOUR
+from ..common.geometry import box_corners, transform_points
+from ..common.types import Boxes, Provenance
 from .draw import bgr, bgr_of, dashed, fill, polyline, text
 from .scene import Scene
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.calibration_check import view_angles
-from ..core.calibration_file import CameraCalibration
-from ..core.geometry import rotation_z
-from ..core.lens import Lens
-from ..core.types import Boxes
+from ..common.geometry import rotation_z
+from ..common.types import Boxes
+from ..sensors.calibration_check import view_angles
+from ..sensors.calibration_file import CameraCalibration
+from ..sensors.lens import Lens
 from .draw import polyline, text
 from .overlay import clip_and_project, draw_boxes
 

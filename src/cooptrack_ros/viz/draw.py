@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..core.colour import Colour, identity_colour
+from ..common.colours import Colour, identity_colour
 
 _SHIFT = 4
 """Fractional bits of drawn coordinates, for smooth lines."""

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ..core.colour import NUM_COLOURS
-from ..core.geometry import transform_boxes
-from ..core.types import Boxes, Provenance
+from ..common.colours import NUM_COLOURS
+from ..common.geometry import transform_boxes
+from ..common.types import Boxes, Provenance
 from .bev import UNIT_COLOUR, draw_bev
 from .draw import bgr_of, text
 from .overlay import draw_boxes

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.colour import NUM_COLOURS, identity_colour
-from ..core.geometry import heading, rotation_from_quaternion
+from ..common.colours import NUM_COLOURS, identity_colour
+from ..common.geometry import heading, rotation_from_quaternion
 from .result import identity_number, provenance_of
 
 

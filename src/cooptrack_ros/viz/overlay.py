@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.geometry import box_corners
-from ..core.types import Boxes
+from ..common.geometry import box_corners
+from ..common.types import Boxes
 from .draw import bgr_of, dashed, polyline, text
 
 _EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))

@@ -8,10 +8,10 @@ from zlib import crc32
 
 import numpy as np
 
-from ..core.geometry import heading, rotation_from_quaternion, transform_boxes
-from ..core.types import Boxes, Provenance
+from ..common.geometry import heading, rotation_from_quaternion, transform_boxes
+from ..common.types import Boxes, Provenance
 from ..data.dataset import FrameRecord
-from .story import TrackedFrame
+from .recording_scenes import TrackedFrame
 
 
 def tracked_frames(result: Mapping[str, Any], records: Sequence[FrameRecord], folder: str) -> dict[str, TrackedFrame]:

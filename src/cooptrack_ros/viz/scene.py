@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..core.types import Boxes
+from ..common.types import Boxes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scene:
     """
     One frame in the ego lidar frame (x forward, y left, metres).
 
-    ``provenance`` (N,) of ``core.types.Provenance`` goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row
+    ``provenance`` (N,) of ``common.types.Provenance`` goes with ``tracks``; ``links`` are pairs (row of ``tracks``, row
     of ``infra``) that were fused; ``infra`` are the received boxes of all ``units``, already in the ego frame.
     ``world_from_ego_lidar`` serves the trails.
     """

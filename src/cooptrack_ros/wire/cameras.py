@@ -9,9 +9,9 @@ from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
 
-from ..core.calibration_file import CameraCalibration
-from ..core.geometry import split_projection
-from ..core.lens import COEFFICIENTS, Lens
+from ..common.geometry import split_projection
+from ..sensors.calibration_file import CameraCalibration
+from ..sensors.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
 from .errors import WireError
 from .poses import check_plausible_pose

@@ -9,9 +9,9 @@ import numpy as np
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.config import ENCODING, ModelConfig
-from ..core.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
-from ..core.types import Boxes, InstanceSet
+from ..common.config import ENCODING, ModelConfig
+from ..common.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
+from ..common.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
 from .errors import WireError
 from .poses import check_plausible_pose
@@ -164,7 +164,7 @@ def decode_instances(msg: InstanceFeatureArray, limits: FeatureLimits | None = N
     Return instances and the rest of a message; everything is checked before anything is allocated for it.
 
     A message without features (empty blocks) gives an instance set without channels. A compact one gives
-    embeddings without channels, which ``model.sender`` completes.
+    embeddings without channels, which ``weights.compact_messages`` completes.
 
     :raises WireError: naming what is wrong.
     """

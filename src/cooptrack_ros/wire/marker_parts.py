@@ -11,7 +11,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
-from ..core.colour import Colour
+from ..common.colours import Colour
 
 Place = Sequence[float]
 """x, y, z in metres."""

@@ -9,9 +9,9 @@ import numpy as np
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from ..core.colour import RECEIVED_COLOUR, ROADSIDE_COLOUR, Colour, identity_colour
-from ..core.geometry import box_corners
-from ..core.types import Boxes
+from ..common.colours import RECEIVED_COLOUR, ROADSIDE_COLOUR, Colour, identity_colour
+from ..common.geometry import box_corners
+from ..common.types import Boxes
 from .marker_parts import arrow, cube, line, new_marker, outline, strip, words
 
 _SHAFT_M, _THIN_SHAFT_M = 0.15, 0.08

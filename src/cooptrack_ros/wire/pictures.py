@@ -7,7 +7,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from ..core.jpeg import Picture, decode_picture
+from ..sensors.image_decoding import Picture, decode_picture
 from .arrays import is_time, stamp_ns, to_field
 from .errors import WireError
 
@@ -70,7 +70,7 @@ def decode_for_network(msg: CompressedImage | Image, least: tuple[int, int] | No
     """
     Return either kind of picture, reduced where that saves time.
 
-    :param least: rows and columns that must remain, see ``core.jpeg.decode_picture``.
+    :param least: rows and columns that must remain, see ``sensors.image_decoding.decode_picture``.
     :raises WireError: if it cannot be decoded.
     """
     return Picture(decode_raw(msg)) if isinstance(msg, Image) else _decode_compressed(msg, least)

@@ -8,7 +8,7 @@ from nav_msgs.msg import Odometry
 
 from cooptrack_msgs.msg import PairTransform
 
-from ..core.geometry import make_pose, rotation_from_quaternion
+from ..common.geometry import make_pose, rotation_from_quaternion
 from .arrays import finite, matrix, stamp_ns
 from .errors import WireError
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from cooptrack_msgs.msg import TrackArray
 
-from ..core.compensation import MAX_AGE_S, MIN_AGE_S
-from ..core.geometry import transform_boxes
-from ..core.prediction import predict
+from ..common.geometry import transform_boxes
+from ..cooperation.compensation import MAX_AGE_S, MIN_AGE_S
+from ..tracking.prediction import predict
 from .arrays import set_stamp, stamp_ns
 from .errors import WireError
 from .tracks import decode_tracks

@@ -9,8 +9,8 @@ import numpy as np
 
 from cooptrack_msgs.msg import TrackArray
 
-from ..core.identities import PublicIdentities
-from ..core.types import Boxes, Match
+from ..common.types import Boxes, Match
+from ..tracking.identities import PublicIdentities
 from .tracks import TrackMeta, encode_tracks
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from cooptrack_msgs.msg import Track, TrackArray
 
-from ..core.ego_agent import EgoResult
-from ..core.types import Boxes, Frame, Match, Provenance, RoadsideMessage
+from ..common.types import Boxes, Frame, Match, Provenance, RoadsideMessage
+from ..tracking.ego_agent import EgoResult
 from .arrays import set_stamp
 
 _PROVENANCE = {Provenance.EGO: Track.EGO, Provenance.ROADSIDE: Track.ROADSIDE, Provenance.FUSED: Track.FUSED}

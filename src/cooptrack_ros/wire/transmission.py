@@ -9,7 +9,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..core.types import InstanceSet
+from ..common.types import InstanceSet
 from .features import FeatureLimits, FeatureMeta, decode_instances, encode_instances, sendable
 
 
@@ -19,7 +19,7 @@ def transmission(encoding: str, compact: bool, max_instances: int, complete: Cal
     Return a function that sends an instance set: what a receiver gets of it, and the bytes of the message.
 
     :param encoding: of the features; :param compact: leave the embeddings out; :param max_instances: the best by
-        score; :param complete: recomputes what a compact message leaves out, see ``model.sender``;
+        score; :param complete: recomputes what a compact message leaves out, see ``weights.compact_messages``;
     :param limits: what the receiver accepts.
     """
     meta = replace(FeatureMeta.example(), encoding=encoding, compact=compact)

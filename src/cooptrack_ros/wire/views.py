@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.geometry import make_pose, nearest_rotation
-from ..core.jpeg import Picture
-from ..core.types import Frame
+from ..common.geometry import make_pose, nearest_rotation
+from ..common.types import Frame
+from ..sensors.image_decoding import Picture
 from .cameras import CameraModel
 from .errors import WireError
 

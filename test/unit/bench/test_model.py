@@ -12,10 +12,10 @@ from cooptrack_ros.bench.model import ModelSetting, Repeats, measure_model
 from cooptrack_ros.bench.networks import bench_network, settle_live_tracks
 from cooptrack_ros.bench.scene import BenchScene
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.duplicates import distinct
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.cooperation.instance_filter import distinct
+from cooptrack_ros.tracking.tracker import AgentTracker
 
 
 def test_every_figure_of_the_contract_is_there():

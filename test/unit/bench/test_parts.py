@@ -7,8 +7,8 @@ from support.configs import TINY
 
 from cooptrack_ros.bench.data import measure_data
 from cooptrack_ros.bench.report import lines
+from cooptrack_ros.bench.ros_codec import measure_codec
 from cooptrack_ros.bench.train import TrainSetting, measure_train
-from cooptrack_ros.cli.bench_codec import measure_codec
 
 
 def test_smaller_encodings_make_smaller_messages():

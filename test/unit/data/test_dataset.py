@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.geometry import project_points
-from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.bag import convert
-from cooptrack_ros.data.bag_info import describe_bag
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.geometry import project_points
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.bags.convert import convert
+from cooptrack_ros.data.bags.info import describe_bag
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord, in_classes, recordings
 from cooptrack_ros.data.folders import open_dataset, open_datasets
 
@@ -111,7 +111,7 @@ def test_one_unit_is_a_recording_under_the_name_of_the_folder(tmp_path):
 def test_the_name_of_the_only_unit_is_that_of_its_records(tmp_path):
     from spd_folders import golden, write_folder
 
-    from cooptrack_ros.data.spd import SpdDataset
+    from cooptrack_ros.data.spd.reader import SpdDataset
     root = write_folder(tmp_path, golden('dataset'))
     pair = SpdDataset(root, unit='pole').records('cooperative', '0000')[0]
     assert pair.unit == 'pole' and pair.side == 'cooperative' and pair.occupancy is None

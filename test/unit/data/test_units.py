@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.data.bag_info import describe_bag
-from cooptrack_ros.data.bag_tracks import read_pairs
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.data.bags.info import describe_bag
+from cooptrack_ros.data.bags.recording import read_pairs
 from cooptrack_ros.data.dataset import NOBODY
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.units import UnitsDataset

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.demo import domains
 from cooptrack_ros.demo.domains import reserve_domains
 

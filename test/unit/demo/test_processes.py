@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
 
 

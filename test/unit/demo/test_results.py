@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Boxes
-from cooptrack_ros.data.bag_tracks import FeatureFrame, PairFrame, Recording, TrackFrame
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.bags.recording import FeatureFrame, PairFrame, Recording, TrackFrame
+from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.demo import results
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.geometry import quaternion_from_rotation, rotation_z
+from cooptrack_ros.common.geometry import quaternion_from_rotation, rotation_z
 from cooptrack_ros.eval.analysis import analyse, greedy_match
 
 

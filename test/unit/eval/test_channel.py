@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.geometry import rotation_z
-from cooptrack_ros.core.types import InstanceSet, RoadsideMessage
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.geometry import rotation_z
+from cooptrack_ros.common.types import InstanceSet, RoadsideMessage
 from cooptrack_ros.eval.channel import Channel
 
 

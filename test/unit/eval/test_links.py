@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.ego_agent import EgoResult
-from cooptrack_ros.core.geometry import make_pose, rotation_z
-from cooptrack_ros.core.late import ROADSIDE_FIRST_ID
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Match, Provenance, RoadsideMessage
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.common.geometry import make_pose, rotation_z
+from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Match, Provenance, RoadsideMessage
+from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID
+from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange, same_frames
 from cooptrack_ros.eval.links import Link, link_rows, links_of, provenance_rows
 from cooptrack_ros.eval.oracle import oracle_result
+from cooptrack_ros.tracking.ego_agent import EgoResult
 
 
 def boxes(centres, first_id=1):

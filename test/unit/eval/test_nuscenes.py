@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.eval.nuscenes import evaluate
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval_golden'

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.config import MINI
-from cooptrack_ros.core.ego_agent import EgoAgent
-from cooptrack_ros.core.late import LateTracker
-from cooptrack_ros.core.pairing import Received
-from cooptrack_ros.core.types import Boxes, FrameOutput, InstanceSet, Provenance, RoadsideMessage
-from cooptrack_ros.data.spd import SpdDataset
+from cooptrack_ros.common.config import MINI
+from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Provenance, RoadsideMessage
+from cooptrack_ros.cooperation.late_fusion import LateTracker
+from cooptrack_ros.cooperation.pairing import Received
+from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
+from cooptrack_ros.tracking.ego_agent import EgoAgent
 
 CAR, BICYCLE, PEDESTRIAN = range(3)
 SIZES = {CAR: (4.4, 1.9, 1.6), BICYCLE: (1.8, 0.6, 1.7), PEDESTRIAN: (0.8, 0.8, 1.8)}

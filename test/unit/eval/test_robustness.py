@@ -13,7 +13,7 @@ from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.transmission import transmission
 
 LIMIT = 3

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import TrackerConfig, apply_overrides
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.fast.tracker import StepTracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import TrackerConfig, apply_overrides
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.exchange import read_exchange
@@ -20,7 +19,8 @@ from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import BYTES_PER_BOX, MODES, Evaluation
 from cooptrack_ros.eval.selection import Selection
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
+from cooptrack_ros.weights.store import open_model
 
 
 class Counting:

@@ -1,18 +1,13 @@
 """What studies change in the input of a network, and nothing else."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'core'))
-
 from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
-from cooptrack_ros.core.types import RoadsideMessage, Side
+from cooptrack_ros.common.types import RoadsideMessage, Side
 from cooptrack_ros.eval.studies import RememberingTracker, StudyStages, TwoPoseMessage, without_features
 
 

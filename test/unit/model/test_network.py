@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from cooptrack_ros.core.config import MINI, PRESETS, R50, BackboneConfig
-from cooptrack_ros.core.timeline import Moment
-from cooptrack_ros.core.types import Boxes, Side
-from cooptrack_ros.model.backbone import build_backbone
-from cooptrack_ros.model.bev_geometry import BevGeometry, BevMotion, bev_geometry, bev_motion
-from cooptrack_ros.model.boxes import boxes_from_codes, codes_from_boxes
+from cooptrack_ros.common.config import MINI, PRESETS, R50, BackboneConfig
+from cooptrack_ros.common.timeline import Moment
+from cooptrack_ros.common.types import Boxes, Side
+from cooptrack_ros.model.bev.geometry import BevGeometry, BevMotion, bev_geometry, bev_motion
+from cooptrack_ros.model.image.backbone import build_backbone
+from cooptrack_ros.model.image.preprocess import MEAN_RGB, STD_RGB, prepare_image, prepare_projection
+from cooptrack_ros.model.instances.boxes import boxes_from_codes, codes_from_boxes
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.ops.deform_attn import forced_path, sample_by_grid, sample_by_rows
-from cooptrack_ros.model.preprocess import MEAN_RGB, STD_RGB, prepare_image, prepare_projection
-from cooptrack_ros.model.weights import expected_entries, our_name, published_name
 from cooptrack_ros.parity.fill import manifest
+from cooptrack_ros.weights.published_keys import expected_entries, our_name, published_name
 
 MEGABYTE = 1_000_000
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from make_configs import END, START, products, to_table, with_table
 
-from cooptrack_ros.core.declaration import parameter
+from cooptrack_ros.common.declaration import parameter
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cooptrack_ros.core.geometry import make_pose, project_points, rotation_z, transform_points
-from cooptrack_ros.core.types import Boxes, Frame
+from cooptrack_ros.common.geometry import make_pose, project_points, rotation_z, transform_points
+from cooptrack_ros.common.types import Boxes, Frame
 from cooptrack_ros.train.augment import grid_mask, mirror_boxes, mirror_frame, photometric
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.train.checkpoint import read_training, write_training
 
 

@@ -9,8 +9,8 @@ import torch
 from std_msgs.msg import Header
 from test_run import TINY
 
-from cooptrack_ros.core.config import R50, apply_overrides, load_config
-from cooptrack_ros.core.types import Boxes, InstanceSet, Side
+from cooptrack_ros.common.config import R50, apply_overrides, load_config
+from cooptrack_ros.common.types import Boxes, InstanceSet, Side
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange
 from cooptrack_ros.eval.nuscenes import evaluate

@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Boxes, InstanceSet, Side
-from cooptrack_ros.model.store import FLOW_NAME, open_model, save_flow, save_side
-from cooptrack_ros.train.flow import FlowStage, FlowStream, Timeline, make_batch, measure, split
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Boxes, InstanceSet, Side
+from cooptrack_ros.train.feature_flow_stage import FlowStage, FlowStream, Timeline, make_batch, measure, split
 from cooptrack_ros.train.loop import TrainLoop
 from cooptrack_ros.train.recipe import RECIPES
+from cooptrack_ros.weights.store import FLOW_NAME, open_model, save_flow, save_side
 
 WIDTH = 8
 RECIPE = replace(RECIPES['flow'], steps=60, warmup_steps=5, checkpoint_every=20, learning_rate=5e-3)

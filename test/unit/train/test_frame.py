@@ -1,24 +1,19 @@
 """Training runs the frame of the tracker, and its criterion reads that frame from outside."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / 'core'))
-
 from small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
 
-from cooptrack_ros.core.flow import FeatureFlow
-from cooptrack_ros.core.tracker import AgentTracker
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.cooperation.feature_flow import FeatureFlow
 from cooptrack_ros.model.network import CoopTrackNetwork
+from cooptrack_ros.tracking.tracker import AgentTracker
 from cooptrack_ros.train.matching import Targets
 from cooptrack_ros.train.recipe import RECIPES
-from cooptrack_ros.train.stages import TrackingStage
+from cooptrack_ros.train.tracking_stage import TrackingStage
 
 TARGETS = Targets(torch.tensor([[10.0, 2, 0.6, 1.5, -1, 0.4, 0, 1, 0, 0]]), torch.zeros(1, dtype=torch.long),
                   torch.ones(1, dtype=torch.long))

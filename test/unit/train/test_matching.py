@@ -2,7 +2,7 @@
 
 import torch
 
-from cooptrack_ros.core.matching import match_by_distance
+from cooptrack_ros.cooperation.matching import match_by_distance
 from cooptrack_ros.train.losses import association_loss, box_loss, focal_loss
 from cooptrack_ros.train.matching import Targets, assign, association_labels, nearest_bev_iou
 from cooptrack_ros.train.recipe import LossConfig

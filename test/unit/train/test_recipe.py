@@ -2,8 +2,8 @@
 
 import pytest
 
-from cooptrack_ros.core.config import MINI, PRESETS, R50, R50_BETTER
-from cooptrack_ros.core.errors import UserError
+from cooptrack_ros.common.config import MINI, PRESETS, R50, R50_BETTER
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.train.recipe import RECIPES, load_recipe, recipe_family, with_steps
 
 

@@ -11,14 +11,14 @@ import yaml
 from support.configs import TINY, write_config
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.core.config import R50_BETTER
-from cooptrack_ros.core.errors import UserError
-from cooptrack_ros.core.types import Side
+from cooptrack_ros.common.config import R50_BETTER
+from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.folders import open_datasets
-from cooptrack_ros.model.backbone import build_backbone
-from cooptrack_ros.model.store import open_model
+from cooptrack_ros.model.image.backbone import build_backbone
 from cooptrack_ros.train import run
 from cooptrack_ros.train.recipe import RECIPES
+from cooptrack_ros.weights.store import open_model
 
 
 def recipe(name, steps):

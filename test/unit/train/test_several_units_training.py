@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from test_run import TINY, recipe
 
-from cooptrack_ros.core.types import InstanceSet, Side
+from cooptrack_ros.common.types import InstanceSet, Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.train import run
 from cooptrack_ros.train.clips import ClipStream
-from cooptrack_ros.train.flow import timelines
+from cooptrack_ros.train.feature_flow_stage import timelines
 
 UNITS = ('unit_1', 'unit_2')
 

@@ -9,20 +9,20 @@ from PIL import Image
 from support.colours import COLOUR_BLIND, least_distance
 
 from cooptrack_ros.cli import main as cli
-from cooptrack_ros.core.colour import NUM_COLOURS, identity_colour
-from cooptrack_ros.core.geometry import box_corners, project_points
-from cooptrack_ros.core.types import Boxes, Provenance
+from cooptrack_ros.common.colours import NUM_COLOURS, identity_colour
+from cooptrack_ros.common.geometry import box_corners, project_points
+from cooptrack_ros.common.types import Boxes, Provenance
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.exchange import ExchangeBuilder
 from cooptrack_ros.eval.links import Link
-from cooptrack_ros.viz.album import GIF_LIMIT_BYTES, write_album, write_small_gif
 from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
 from cooptrack_ros.viz.frames import compose
 from cooptrack_ros.viz.overlay import clip_and_project, draw_boxes
+from cooptrack_ros.viz.recording_files import GIF_LIMIT_BYTES, write_album, write_small_gif
+from cooptrack_ros.viz.recording_scenes import TrackedFrame, scenes
 from cooptrack_ros.viz.result import identity_number, tracked_frames
-from cooptrack_ros.viz.story import TrackedFrame, scenes
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli import main as cli
-from cooptrack_ros.core.geometry import quaternion_from_rotation, rotation_z
+from cooptrack_ros.common.geometry import quaternion_from_rotation, rotation_z
 from cooptrack_ros.eval.exchange import FORMAT
 from cooptrack_ros.viz.html_data import player_data
 from cooptrack_ros.viz.html_player import SCRIPT

@@ -6,7 +6,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
-from cooptrack_ros.core.geometry import make_pose, rotation_z
+from cooptrack_ros.common.geometry import make_pose, rotation_z
 from cooptrack_ros.wire.cameras import (
     check_agreement,
     check_camera_info,

@@ -5,8 +5,8 @@ import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from cooptrack_ros.core.config import R50
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.wire.markers import link_markers, received_id, received_markers, track_markers, trail_markers
 
 HEADER = Header(frame_id='ego/lidar')

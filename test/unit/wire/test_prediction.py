@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.core.config import R50
-from cooptrack_ros.core.geometry import make_pose, rotation_z
-from cooptrack_ros.core.types import Boxes
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.geometry import make_pose, rotation_z
+from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.wire.arrays import stamp_ns
 from cooptrack_ros.wire.errors import WireError
 from cooptrack_ros.wire.prediction import predict_tracks

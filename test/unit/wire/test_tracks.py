@@ -7,9 +7,9 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import Track, TrackArray
-from cooptrack_ros.core.config import R50
-from cooptrack_ros.core.types import Boxes, Match
-from cooptrack_ros.data.bag_custom import TRUTH_MODE
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.types import Boxes, Match
+from cooptrack_ros.data.bags.custom_messages import TRUTH_MODE
 from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks
 
 META = TrackMeta(1_700_000_000_123_456_789, 'ego/lidar', 'cooperative', 'model', 'map', np.eye(4),

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...core.errors import UserError
+from ...common.errors import UserError
 from .recording import Scene, record_roadside, record_vehicle, write_pairs, write_union
 from .render import TownRenderer
 from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_town

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.config import EGO_RANGE, INFRA_RANGE, RangeConfig
-from ...core.geometry import heading, nearest_rotation, transform_points, wrap_angle
+from ...common.config import EGO_RANGE, INFRA_RANGE, RangeConfig
+from ...common.geometry import heading, nearest_rotation, transform_points, wrap_angle
 from .agents import Agent
 from .raster import Camera, clip_near, project
 from .render import Sight, body_corners

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...core.geometry import transform_points
+from ...common.geometry import transform_points
 from .agents import Agent
 from .town import Town
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 
-from ...core.errors import UserError
+from ...common.errors import UserError
 from . import PROVENANCE, generate, provenance
 
 

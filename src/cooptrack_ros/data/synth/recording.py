@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...core.geometry import make_pose
-from ..pcd import write_pcd
+from ...common.geometry import make_pose
+from ..point_clouds import write_pcd
 from . import writer
 from .agents import Agent
 from .labels import Identities, View, make_label, occlusion_state, seen_agents, token_of

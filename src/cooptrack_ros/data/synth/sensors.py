@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.geometry import make_pose, rotation_z
+from ...common.geometry import make_pose, rotation_z
 from .agents import Agent
 from .raster import Camera
 from .town import Town, arm_axes, blocked_by_buildings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..alignment import Alignment
+from ..cooperation.alignment import Alignment
 
 
 class FastAlignment:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..alignment import AlignedInstances
-from ..association import Association
+from ..cooperation.alignment import AlignedInstances
+from ..cooperation.association import Association
 
 
 class FastAssociation:

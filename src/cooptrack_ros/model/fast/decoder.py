@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..boxes import POINT_DIMS, inverse_sigmoid, refine_code
-from ..decoder import Decoder
+from ..instances.boxes import POINT_DIMS, inverse_sigmoid, refine_code
+from ..instances.decoder import Decoder
 from .sampling import Maps, SampleHead
 
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..bev_encoder import BevEncoder, BevLayer
-from ..bev_geometry import BevGeometry
+from ..bev.encoder import BevEncoder, BevLayer
+from ..bev.geometry import BevGeometry
 from .sampling import BorderedMaps, GridMaps, Maps, SampleHead
 
 _QUEUE = 2

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from ...core.errors import UserError
+from ...common.errors import UserError
 from .fold import folded
 from .int8 import Grid, Int8Conv, Ranges
 

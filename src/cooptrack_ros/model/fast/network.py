@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..alignment import AlignedInstances
-from ..bev_geometry import BevGeometry, BevMotion
-from ..boxes import refine_code
-from ..decoder import DecoderOutput
+from ..bev.geometry import BevGeometry, BevMotion
+from ..cooperation.alignment import AlignedInstances
+from ..instances.boxes import refine_code
+from ..instances.decoder import DecoderOutput
 from ..network import CoopTrackNetwork
 from .alignment import FastAlignment
 from .association import FastAssociation

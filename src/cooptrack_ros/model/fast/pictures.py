@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...core.config import ModelConfig
-from ..area import area_shares
-from ..preprocess import MEAN_RGB, STD_RGB, scaled_size
+from ...common.config import ModelConfig
+from ..image.preprocess import MEAN_RGB, STD_RGB, scaled_size
+from ..image.resize import area_shares
 
 
 class PictureScaler(nn.Module):
-    """Does what ``model.preprocess.prepare_image`` does with OpenCV, for pictures of one size."""
+    """Does what ``model.image.preprocess.prepare_image`` does with OpenCV, for pictures of one size."""
 
     def __init__(self, image_shape: tuple[int, int], config: ModelConfig):
         """

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from ...core.errors import UserError
+from ...common.errors import UserError
 from ..network import CoopTrackNetwork
 from ..ops.attention import FeedForward
 from .calibrate import DECODER_MAP, hidden, is_large

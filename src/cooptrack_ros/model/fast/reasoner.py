@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..instances.reasoning import Reasoner, ReasoningBlock, ReasoningLayer
 from ..ops.attention import Attention
-from ..reasoning import Reasoner, ReasoningBlock, ReasoningLayer
 
 
 class _SingleKey:

@@ -1,0 +1,1 @@
+"""What everything else stands on: types, configuration, geometry, errors, files. Imports nothing of ours."""

@@ -1,0 +1,355 @@
+"""Typed settings of network, tracker and fusion: the only place for defaults."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from .declaration import Declaration
+from .errors import UserError
+from .files import read_yaml
+from .types import Side
+
+EXECUTIONS = ('fast', 'reference', 'int8', 'graph')
+"""How a network may be executed, see ``tracking.execution.make_tracker``; the first is the default."""
+
+ENCODING = Declaration('float16', 'encoding of the features in messages', choices=('float32', 'float16', 'int8'))
+"""The names are those of numpy types and, in capitals, of the constants of the message."""
+COMPENSATION = Declaration(
+    'none', 'what is done about the age of received instances; none: nothing; geometry: they are moved by their '
+    'velocity; flow: their features are carried on too, by weights of their own, and without such weights as geometry',
+    choices=('none', 'geometry', 'flow'))
+
+
+@dataclass(frozen=True)
+class RangeConfig:
+    """Ranges of one agent in its lidar frame, metres: x0, y0, z0, x1, y1, z1."""
+
+    pc_range: tuple[float, ...]
+    post_center_range: tuple[float, ...]
+    class_range: tuple[float, ...]
+    """Evaluation radius per class of ``ModelConfig.class_names``."""
+
+
+EGO_RANGE = RangeConfig((-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), (-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
+                        (50.0, 40.0, 40.0))
+INFRA_RANGE = RangeConfig((0.0, -51.2, -5.0, 102.4, 51.2, 3.0), (-10.0, -61.2, -10.0, 112.4, 61.2, 10.0),
+                          (100.0, 80.0, 80.0))
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Image backbone: ``resnet`` (bottlenecks, published names), ``compact`` or ``convnext`` with the given widths."""
+
+    kind: str = 'resnet'
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
+    out_stride: int = 32
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """
+    Choices where the published code does something surprising (method.md 16).
+
+    Defaults are the published behaviour, needed for the published weights.
+    """
+
+    previous_bev: str = 'published'
+    """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (method.md Q4, Q6, Q7);
+    ``warp``: bilinear warp of the previous map by the exact relative pose, no shift."""
+    ego_motion_input: str = 'published'
+    """``published``: absolute pose and deltas (method.md Q20, Q21); ``relative``: motion since the last frame only."""
+    first_bev: str = 'none'
+    """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, method.md Q5)."""
+    query_fill: str = 'random'
+    """Which learned queries join the live tracks: ``random`` subset (method.md Q9) or ``first_n``."""
+    fusion_stage: str = 'after_decoder'
+    """Where received instances join: ``after_decoder`` (the paper's pipeline) or ``before_decoder``, as queries."""
+    motion_features: str = 'extracted'
+    """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
+    alignment: str = 'latent'
+    """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
+    compensation: str = COMPENSATION.field()
+    drop_host: bool = False
+    """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
+    report_only_live: bool = False
+    """Report tracks that live on only (method.md Q15), not those above ``output_threshold`` that nobody keeps."""
+    association: str = 'learned'
+    """
+    How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, method.md 9.3).
+    """
+    min_affinity: float = 0.0
+    """Association pairs below this affinity are not fused (method.md Q1); 0 accepts all."""
+    max_match_distance_m: float = float('inf')
+    """Association pairs farther apart than this are not fused (method.md Q1)."""
+    training_match: str = 'rule'
+    """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (method.md Q1)."""
+    aux_losses_stage2: bool = False
+    dup_ref_loss: bool = True
+    roadside_lifetime_s: float = float('inf')
+    """A track that the vehicle does not see itself ends when the last message that spoke of it is older than this."""
+    keep_ids_after_gap: bool = False
+    """Go on counting identities after a gap inside a sequence instead of starting again at 1 (method.md Q16)."""
+    cls_prior_bias: bool = False
+    """Prior bias on the refinement class head of new trainings (method.md 13.9)."""
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Life of tracks on one side (method.md 11)."""
+
+    score_threshold: float = 0.4
+    output_threshold: float = 0.3
+    max_age: int = 1
+    """Frames in a row that a track may score below ``score_threshold`` before it ends, exclusive."""
+    max_detections: int = 300
+    reset_gap_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes and behaviour of the whole network; defaults are the published ResNet-50 model."""
+
+    name: str = 'r50'
+    class_names: tuple[str, ...] = ('car', 'bicycle', 'pedestrian')
+    """What labels index; with other names each range needs a ``class_range`` of as many numbers."""
+    input_size: tuple[int, int] = (544, 960)
+    """Padded network input, rows x columns; pictures are scaled to fit and padded right and below."""
+    resize: str = 'linear'
+    """OpenCV interpolation of the resize: ``linear`` (published) or ``area``."""
+    embed_dims: int = 256
+    num_heads: int = 8
+    num_queries: int = 900
+    bev_size: tuple[int, int] = (50, 50)
+    encoder_layers: int = 3
+    decoder_layers: int = 6
+    ffn_dims: int = 512
+    reasoning_layers: int = 2
+    reasoning_ffn_dims: int = 2048
+    hist_len: int = 4
+    """Frames of history, the current one included; 0: no reasoning over time."""
+    temporal_points: int = 4
+    spatial_points: int = 8
+    pillar_heights: int = 4
+    decoder_points: int = 4
+    point_dims: int = 64
+    """Width of the first two layers of the motion extractor's nets."""
+    alignment_blocks: int = 16
+    max_cameras: int = 6
+    max_levels: int = 4
+    dropout: float = 0.1
+    published_extras: bool = True
+    """Keep the entries of the published files that have no effect (method.md 14.4)."""
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    ego_range: RangeConfig = EGO_RANGE
+    infra_range: RangeConfig = INFRA_RANGE
+    behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
+    tracker_vehicle: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker_roadside: TrackerConfig = field(default_factory=TrackerConfig)
+    tracker_cooperative: TrackerConfig = field(default_factory=lambda: TrackerConfig(max_age=3))
+
+    def range_of(self, side: Side) -> RangeConfig:
+        """Return the ranges of the agent that runs as ``side``."""
+        return self.infra_range if side is Side.ROADSIDE else self.ego_range
+
+    def class_range_of(self, side: Side) -> dict[str, float]:
+        """Return the evaluation radius in metres of each class around the agent that runs as ``side``."""
+        return dict(zip(self.class_names, self.range_of(side).class_range, strict=True))
+
+    def tracker_of(self, side: Side) -> TrackerConfig:
+        """Return the life-cycle settings of ``side``."""
+        return {Side.VEHICLE: self.tracker_vehicle, Side.ROADSIDE: self.tracker_roadside,
+                Side.COOPERATIVE: self.tracker_cooperative}[side]
+
+
+R50 = ModelConfig()
+
+_OWN_BEHAVIOUR = BehaviourConfig(
+    previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
+    max_match_distance_m=3.5, compensation='geometry', drop_host=True, report_only_live=True, aux_losses_stage2=True,
+    roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
+"""What new trainings should use: the better choice of every switch."""
+
+R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)
+"""The published size for new trainings."""
+
+MINI = ModelConfig(
+    name='mini',
+    input_size=(288, 512),
+    resize='area',
+    embed_dims=96,
+    num_heads=6,
+    num_queries=150,
+    bev_size=(40, 40),
+    encoder_layers=2,
+    decoder_layers=3,
+    ffn_dims=192,
+    reasoning_layers=1,
+    reasoning_ffn_dims=192,
+    temporal_points=2,
+    alignment_blocks=6,
+    max_cameras=1,
+    max_levels=1,
+    dropout=0.0,
+    published_extras=False,
+    backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
+    behaviour=_OWN_BEHAVIOUR,
+)
+
+_RESNET_101 = BackboneConfig(blocks=(3, 4, 23, 3))
+_FULL_SIZE = {'input_size': (1088, 1920), 'bev_size': (200, 200)}
+
+R101 = replace(R50, name='r101', backbone=_RESNET_101)
+CONVNEXT_SMALL = replace(
+    R50, name='convnext_s', backbone=BackboneConfig('convnext', widths=(96, 192, 384, 768), blocks=(3, 3, 27, 3)))
+R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
+R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
+"""Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
+
+_MAX_SIZE, _MAX_LAYERS = 10_000, 100
+_MAX_CLASSES, _MAX_NAME = 32, 64
+"""So many classes, and characters of a name, have a place in the messages."""
+_PER_CLASS = ('class_names', 'class_range')
+"""Lists that may get another length."""
+PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
+
+
+def apply_overrides(config: Any, overrides: dict[str, Any], path: str = '') -> Any:
+    """
+    Return ``config`` (a frozen dataclass) with nested values replaced from plain YAML or JSON data.
+
+    :raises ValueError: for an unknown key or a value of the wrong type; the text names the full key.
+    """
+    known = {f.name: f for f in fields(config)}
+    changes = {}
+    for key, value in overrides.items():
+        full = f'{path}{key}'
+        if key not in known:
+            raise ValueError(f"unknown configuration key '{full}'; known here: {', '.join(sorted(known))}")
+        current = getattr(config, key)
+        if is_dataclass(current):
+            if not isinstance(value, dict):
+                raise ValueError(f"configuration key '{full}' must be a mapping, not {value!r}")
+            changes[key] = apply_overrides(current, value, f'{full}.')
+        else:
+            changes[key] = _coerce(full, current, value)
+    return replace(config, **changes)
+
+
+def _coerce(key: str, current: Any, value: Any) -> Any:
+    if isinstance(current, bool):
+        ok = isinstance(value, bool)
+    elif isinstance(current, int):
+        ok = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(current, float):
+        ok = isinstance(value, (int, float)) and not isinstance(value, bool)
+        ok = ok and not isnan(value)
+        value = float(value) if ok else value
+    elif isinstance(current, tuple):
+        ok = isinstance(value, (list, tuple)) and len(value) > 0
+        if ok and key.rpartition('.')[2] in _PER_CLASS:
+            current = current[:1] * len(value)
+        ok = ok and len(value) == len(current)
+        value = tuple(_coerce(key, old, new) for old, new in zip(current, value, strict=True)) if ok else value
+    else:
+        ok = isinstance(value, type(current))
+    if not ok:
+        raise ValueError(f"configuration key '{key}' must be {_kind(current)}, not {value!r}")
+    return value
+
+
+def _kind(current: Any) -> str:
+    if isinstance(current, tuple):
+        return f'a list of {len(current)} like {list(current)}'
+    return type(current).__name__
+
+
+def config_to_dict(config: Any) -> dict[str, Any]:
+    """Return plain data (lists instead of tuples) for YAML and JSON."""
+    def plain(value):
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(v) for v in value]
+        return value
+    return plain(asdict(config))
+
+
+def named_config(source: str) -> ModelConfig:
+    """
+    Return the configuration that a command line names: a preset or a YAML file.
+
+    :raises UserError: if there is no such file, or it is wrong.
+    """
+    try:
+        return load_config(source)
+    except FileNotFoundError as error:
+        raise UserError(f"no configuration '{source}': neither a preset ({', '.join(sorted(PRESETS))}) "
+                        'nor a YAML file') from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"configuration '{source}': {error}") from error
+
+
+def stored_config(stored: dict[str, Any]) -> ModelConfig:
+    """
+    Return the configuration that was stored with weights.
+
+    A switch that it does not name is younger than the weights, so it has its default, whatever the preset says now.
+
+    :raises ValueError: for unknown presets or keys.
+    """
+    switches = {**asdict(BehaviourConfig()), **stored['behaviour']} if 'behaviour' in stored else {}
+    return load_config({**stored, 'behaviour': switches})
+
+
+def load_config(source: str | dict[str, Any]) -> ModelConfig:
+    """
+    Return a model configuration from a preset name, a YAML file or plain data.
+
+    A mapping may name its ``preset`` (default ``r50``); its other keys override that preset.
+
+    :raises ValueError: for unknown presets or keys.
+    """
+    if isinstance(source, str) and source in PRESETS:
+        return PRESETS[source]
+    if isinstance(source, str):
+        source = read_yaml(Path(source))
+    overrides = dict(source)
+    preset = overrides.pop('preset', 'r50')
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ValueError(f"unknown preset '{preset}'; known: {', '.join(sorted(PRESETS))}")
+    config = apply_overrides(PRESETS[preset], overrides)
+    _check_sizes(config)
+    return config
+
+
+def _check_sizes(config: ModelConfig) -> None:
+    """Raise a ValueError for sizes of which no network can be made."""
+    for item in (config, config.backbone):
+        for field_ in fields(item):
+            value = getattr(item, field_.name)
+            values = value if isinstance(value, tuple) else (value,)
+            low = 0 if field_.name == 'hist_len' else 1
+            high = _MAX_LAYERS if field_.name.endswith(('layers', 'blocks')) else _MAX_SIZE
+            for number in values:
+                if isinstance(number, int) and not isinstance(number, bool) and not low <= number <= high:
+                    raise ValueError(f"configuration key '{field_.name}' is {value}, expected {low} to {high}")
+    _check_classes(config)
+    if config.embed_dims % (2 * config.num_heads):
+        raise ValueError(f"configuration key 'embed_dims' is {config.embed_dims}, expected a multiple of twice "
+                         f'num_heads ({config.num_heads})')
+
+
+def _check_classes(config: ModelConfig) -> None:
+    names = config.class_names
+    if len(set(names)) != len(names) or len(names) > _MAX_CLASSES or max(map(len, names)) > _MAX_NAME:
+        raise ValueError(f"configuration key 'class_names' is {list(names)}, expected up to {_MAX_CLASSES} different "
+                         f'names of up to {_MAX_NAME} characters')
+    for key in ('ego_range', 'infra_range'):
+        count = len(getattr(config, key).class_range)
+        if count != len(names):
+            raise ValueError(f"configuration key '{key}.class_range' has {count} numbers, expected one for each of the "
+                             f'{len(names)} class names')

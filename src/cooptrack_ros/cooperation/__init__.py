@@ -1,0 +1,1 @@
+"""Several agents, one scene: pairing, compensation, matching, the radio channel, late fusion."""

@@ -1,0 +1,196 @@
+"""Received messages of roadside units, and which of them belong to an ego frame."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..common.types import InstanceSet, RoadsideMessage
+from .compensation import HISTORY_S
+
+_AHEAD_NS = 1_000_000_000
+"""What lies farther ahead after a jump of time is left over from before it."""
+_MAX_RELATIONS = 200
+
+
+class StaleMessage(ValueError):
+    """A message that must not be used; ``reason`` is a short code that is counted."""
+
+    def __init__(self, reason: str, text: str):
+        """Name the reason."""
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class UnitMessage:
+    """A received, checked message of a unit; ``map_from_infra`` (4, 4) is the pose of its lidar frame."""
+
+    unit_id: str
+    stamp_ns: int
+    session: int
+    sequence: int
+    model_id: str
+    instances: InstanceSet
+    map_from_infra: np.ndarray
+
+    def placed(self, ego_from_infra: np.ndarray, earlier: Sequence[UnitMessage] = ()) -> RoadsideMessage:
+        """
+        Return it with its place in the ego lidar frame.
+
+        :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
+        """
+        return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
+                               tuple(m.placed(ego_from_infra) for m in earlier))
+
+
+@dataclass(frozen=True)
+class PairingConfig:
+    """How old a message may be, and how far ahead its clock."""
+
+    max_infra_age_s: float = 0.5
+    max_clock_skew_s: float = 0.05
+    capacity: int = 32
+
+
+class UnitBuffer:
+    """Keeps the last messages of a unit; refuses replays within a session, starts anew with a new session."""
+
+    def __init__(self, config: PairingConfig):
+        """Start empty."""
+        self.config = config
+        self._messages: deque[UnitMessage] = deque(maxlen=config.capacity)
+        self._refused: deque[UnitMessage] = deque(maxlen=config.capacity)
+        self._session: int | None = None
+        self._highest = -1
+
+    def add(self, message: UnitMessage) -> bool:
+        """
+        Keep a message; return True if it starts a new session of the unit.
+
+        :raises StaleMessage: for a number that was passed before in this session.
+        """
+        restarted = message.session != self._session
+        if restarted:
+            self._session, self._highest = message.session, -1
+            self._messages.clear()
+            self._refused.clear()
+        if message.sequence <= self._highest:
+            self._refused.append(message)
+            raise StaleMessage('replayed', f'sequence number {message.sequence} after {self._highest} in one session')
+        self._highest = message.sequence
+        self._messages.append(message)
+        return restarted
+
+    def at(self, stamp_ns: int) -> UnitMessage | None:
+        """Return the message with exactly this stamp."""
+        return next((m for m in reversed(self._messages) if m.stamp_ns == stamp_ns), None)
+
+    def before(self, message: UnitMessage) -> list[UnitMessage]:
+        """Return the kept messages of the unit that tell how its objects came to where another one says, by stamp."""
+        oldest = message.stamp_ns - round(HISTORY_S * 1e9)
+        return sorted((m for m in self._messages if oldest <= m.stamp_ns < message.stamp_ns), key=lambda m: m.stamp_ns)
+
+    def newest_for(self, ego_stamp_ns: int) -> UnitMessage | None:
+        """Return the newest message that is not younger than the ego frame (but for clock skew) nor too old."""
+        oldest = ego_stamp_ns - round(self.config.max_infra_age_s * 1e9)
+        youngest = ego_stamp_ns + round(self.config.max_clock_skew_s * 1e9)
+        usable = [m for m in self._messages if oldest <= m.stamp_ns <= youngest]
+        return max(usable, key=lambda m: m.stamp_ns, default=None)
+
+    def restart(self, stamp_ns: int) -> None:
+        """
+        Go on after a jump of time to ``stamp_ns``, as when a bag starts again.
+
+        What lies ahead is forgotten. Messages that were refused as replays but belong to the new time are taken
+        in: the unit's recorded numbers start again before the ego vehicle can know of the jump.
+        """
+        def fits(message: UnitMessage) -> bool:
+            return message.stamp_ns <= stamp_ns + _AHEAD_NS
+
+        back = [m for m in self._refused if fits(m)]
+        kept = [m for m in self._messages if fits(m) and m.sequence not in {b.sequence for b in back}]
+        self._messages.clear()
+        self._refused.clear()
+        self._messages.extend([*kept, *back])
+        self._highest = max((m.sequence for m in (back or kept)), default=-1)
+
+
+@dataclass(frozen=True)
+class Received:
+    """What is used for an ego frame: messages whose features are ``fused``, and ``late`` ones that give boxes only."""
+
+    fused: tuple[RoadsideMessage, ...] = ()
+    late: tuple[RoadsideMessage, ...] = ()
+
+    @property
+    def messages(self) -> tuple[RoadsideMessage, ...]:
+        """Return all of them."""
+        return *self.fused, *self.late
+
+
+class UnitPairing:
+    """What is known of one unit, and what of it belongs to an ego frame."""
+
+    def __init__(self, unit_id: str, config: PairingConfig, model_id: str | None = None, may_create: bool = True):
+        """
+        Start without messages.
+
+        :param model_id: of the only model whose features can be fused, None if boxes are all that is wanted.
+        :param may_create: whether the unit may add objects, see ``RoadsideMessage``.
+        """
+        self.unit_id, self.config, self.model_id = unit_id, config, model_id
+        self._buffer, self._may_create = UnitBuffer(config), may_create
+        self._relations: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
+        self._refused: deque[int] = deque(maxlen=_MAX_RELATIONS)
+
+    def add(self, message: UnitMessage) -> bool:
+        """
+        Keep a message; return True if it starts a new session of the unit.
+
+        :raises StaleMessage: for a number that was passed before in this session.
+        """
+        return self._buffer.add(message)
+
+    def refuse(self, stamp_ns: int) -> None:
+        """Note that a message cannot be used, so that nobody waits for it."""
+        self._refused.append(stamp_ns)
+
+    def relate(self, ego_ns: int, infra_ns: int, ego_from_infra: np.ndarray) -> None:
+        """Store the exact relation of an ego frame and a roadside frame."""
+        self._relations[ego_ns] = infra_ns, ego_from_infra
+        while len(self._relations) > _MAX_RELATIONS:
+            self._relations.popitem(last=False)
+
+    def has_pair(self, ego_ns: int) -> bool:
+        """Tell whether an exact relation is known for an ego frame."""
+        return ego_ns in self._relations
+
+    def is_settled(self, ego_ns: int) -> bool:
+        """Tell whether the message that the pair of an ego frame names was taken or refused."""
+        infra_ns = self._relations[ego_ns][0]
+        return self._buffer.at(infra_ns) is not None or infra_ns in self._refused
+
+    def message_for(self, ego_ns: int, map_from_ego_lidar: np.ndarray) -> tuple[RoadsideMessage | None, bool]:
+        """
+        Return the message to fuse with an ego frame, in the ego frame, and whether its features can be used.
+
+        The exact relation is used when there is one: it holds for every message of a unit that does not move.
+        Otherwise the pose of the unit and of the vehicle in the map.
+        """
+        infra_ns, ego_from_infra = self._relations.get(ego_ns, (None, None))
+        message = (self._buffer.at(infra_ns) if infra_ns else None) or self._buffer.newest_for(ego_ns)
+        if message is None:
+            return None, False
+        if ego_from_infra is None:
+            ego_from_infra = np.linalg.inv(map_from_ego_lidar) @ message.map_from_infra
+        has_features = message.instances.semantic.shape[1] > 0 or not len(message.instances)
+        placed = message.placed(ego_from_infra, self._buffer.before(message))
+        return replace(placed, may_create=self._may_create), message.model_id == self.model_id and has_features
+
+    def restart(self, stamp_ns: int) -> None:
+        """Go on after a jump of time to a stamp."""
+        self._buffer.restart(stamp_ns)

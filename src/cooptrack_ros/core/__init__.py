@@ -1,1 +1,0 @@
-"""Types, settings, geometry and tracking logic; knows nothing of ROS."""

@@ -1,0 +1,1 @@
+"""ROS 2 bags: written from data sets, read, cut, merged."""

@@ -1,0 +1,93 @@
+"""Topics, frames, message types and quality of service of our bags."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from ...common.errors import UserError
+from ...wire.topics import EGO_NAMESPACE, unit_namespace
+
+MAP_FRAME = 'map'
+MESSAGE_PACKAGE = 'cooptrack_msgs'
+_INFINITE = QosTime(9223372036, 854775807)
+
+
+@dataclass(frozen=True)
+class AgentNames:
+    """Topic prefix and frame names of one agent; body and lidar of a roadside unit are one frame."""
+
+    prefix: str
+    body_frame: str
+    lidar_frame: str
+    camera_frame: str
+    camera: str = 'camera'
+    """Prefix of the topics of a camera."""
+
+    def of_camera(self, name: str, count: int) -> AgentNames:
+        """Return the names with those of one of ``count`` cameras: an agent's only camera needs none of its own."""
+        if count == 1:
+            return self
+        return replace(self, camera=f'camera_{name}',
+                       camera_frame=f'{self.camera_frame.removesuffix("_optical")}_{name}_optical')
+
+    def topic(self, name: str) -> str:
+        """Return the absolute name of a topic of this agent."""
+        return f'{self.prefix}/{name}'
+
+
+EGO = AgentNames(EGO_NAMESPACE, 'ego/base_link', 'ego/lidar', 'ego/camera_optical')
+
+
+def roadside_names(unit: str) -> AgentNames:
+    """Return the names of a roadside unit; raise a UserError if the unit cannot be part of a topic name."""
+    if not unit.isidentifier() or not unit.isascii() or '__' in unit:
+        raise UserError(f"unit '{unit}' cannot be part of a topic name: expected letters, digits and single "
+                        'underscores, not starting with a digit')
+    lidar = f'infra/{unit}/lidar'
+    return AgentNames(unit_namespace(unit), lidar, lidar, f'infra/{unit}/camera_optical')
+
+
+def _qos(durability: QosDurability, depth: int) -> Qos:
+    return Qos(QosHistory.KEEP_LAST, depth, QosReliability.RELIABLE, durability, _INFINITE, _INFINITE,
+               QosLiveliness.AUTOMATIC, _INFINITE, False)
+
+
+VOLATILE = _qos(QosDurability.VOLATILE, 10)
+LATCHED = _qos(QosDurability.TRANSIENT_LOCAL, 1)
+"""For what a late subscriber needs too: a player offers it again with these settings."""
+
+
+@cache
+def typestore() -> Typestore:
+    """
+    Return the definitions of all ROS 2 Jazzy interfaces and of our own messages.
+
+    :raises UserError: if the ``.msg`` files of cooptrack_msgs are neither installed nor in the source tree.
+    """
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types = {}
+    for path in sorted(_message_folder().glob('*.msg')):
+        types.update(get_types_from_msg(path.read_text(encoding='utf-8'), f'{MESSAGE_PACKAGE}/msg/{path.stem}'))
+    store.register(types)
+    return store
+
+
+def _message_folder() -> Path:
+    """Return the folder of our ``.msg`` files: of the installation that is in use, else of the source tree."""
+    prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
+    prefixes.append(Path(sys.prefix))
+    candidates = [prefix / 'share' / MESSAGE_PACKAGE / 'msg' for prefix in prefixes]
+    candidates.append(Path(__file__).resolve().parents[3] / MESSAGE_PACKAGE / 'msg')
+    for folder in candidates:
+        if any(folder.glob('*.msg')):
+            return folder
+    raise UserError(f"the messages of {MESSAGE_PACKAGE} were not found; looked in "
+                    f"{', '.join(str(c) for c in candidates)}")

@@ -1,0 +1,1 @@
+"""The V2X-Seq-SPD data set format."""

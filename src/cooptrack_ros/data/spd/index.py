@@ -1,0 +1,173 @@
+"""What a V2X-Seq-SPD folder holds: frames of each side, pairs, and what is missing."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...common.errors import UserError
+from .schema import integer, numbers, read_json, require, text
+
+_LOG = logging.getLogger(__name__)
+_INDEX = 'data_info.json'
+_SIDE_KINDS = {
+    'vehicle-side': {
+        'intrinsic': 'calib_camera_intrinsic_path', 'cam_from_lidar': 'calib_lidar_to_camera_path',
+        'ego_from_lidar': 'calib_lidar_to_novatel_path', 'global_from_ego': 'calib_novatel_to_world_path'},
+    'infrastructure-side': {
+        'intrinsic': 'calib_camera_intrinsic_path', 'cam_from_lidar': 'calib_virtuallidar_to_camera_path',
+        'global_from_ego': 'calib_virtuallidar_to_world_path'},
+}
+
+
+def is_spd_folder(root: Path) -> bool:
+    """Tell whether a folder has the index of at least one side."""
+    return any((root / side / _INDEX).is_file() for side in _SIDE_KINDS)
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """One element of a side's data_info: identity, times in microseconds and the paths of its files."""
+
+    side: str
+    frame_id: str
+    sequence: str
+    stamp_us: int
+    image_stamp_us: int
+    image: Path
+    point_cloud: Path
+    label: Path
+    calibration: dict[str, Path]
+    intersection: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A vehicle frame and its roadside partner; ``offset`` is (delta_x, delta_y) in metres."""
+
+    vehicle: FrameFiles
+    infra: FrameFiles
+    offset: np.ndarray
+    label: Path
+
+
+class FolderIndex:
+    """
+    Frames and pairs of one folder, sorted by sequence and frame id, without those whose calibration is missing.
+
+    Nothing but the three data_info files is read; folders are listed once to find missing files.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Open a folder; raise a UserError if it has no data_info of either side."""
+        self.root = root
+        self.missing: Counter[tuple[str, str]] = Counter()
+        """(side, kind) -> number of frames that lack such a file."""
+        self._listings: dict[Path, frozenset[str]] = {}
+        if not is_spd_folder(root):
+            raise UserError(f'{root} is not a V2X-Seq-SPD folder: expected {root}/vehicle-side/{_INDEX} '
+                            f'or {root}/infrastructure-side/{_INDEX}')
+
+    def has_side(self, side: str) -> bool:
+        """Tell whether the folder has the data_info of a side or of the pairs."""
+        return (self.root / side / _INDEX).is_file()
+
+    @cached_property
+    def vehicle(self) -> dict[str, FrameFiles]:
+        """Usable vehicle frames by id."""
+        return self._side('vehicle-side')
+
+    @cached_property
+    def infra(self) -> dict[str, FrameFiles]:
+        """Usable roadside frames by id."""
+        return self._side('infrastructure-side')
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Pairs whose two frames are usable, by sequence and vehicle id."""
+        path = self.root / 'cooperative' / _INDEX
+        pairs = []
+        for element in read_json(path, list):
+            vehicle = self.vehicle.get(str(require(element, 'vehicle_frame', path)))
+            infra = self.infra.get(str(require(element, 'infrastructure_frame', path)))
+            if vehicle is None or infra is None:
+                self.missing['cooperative', 'partner'] += 1
+                continue
+            pairs.append(self._pair(element, vehicle, infra, path))
+        self._warn('cooperative', len(pairs) + self.missing['cooperative', 'partner'])
+        return sorted(pairs, key=lambda pair: (pair.vehicle.sequence, pair.vehicle.frame_id))
+
+    def _pair(self, element: dict[str, Any], vehicle: FrameFiles, infra: FrameFiles, path: Path) -> Pair:
+        offset = element.get('system_error_offset') or {}
+        label = self.root / 'cooperative' / 'label' / f'{vehicle.frame_id}.json'
+        if not self._exists(label):
+            self.missing['cooperative', 'label'] += 1
+        return Pair(vehicle, infra, numbers([offset.get('delta_x') or 0.0, offset.get('delta_y') or 0.0], (2,),
+                                            'system_error_offset', path), label)
+
+    def _side(self, side: str) -> dict[str, FrameFiles]:
+        path = self.root / side / _INDEX
+        elements = read_json(path, list)
+        frames = [self._frame(side, element, path) for element in elements]
+        complete = [frame for frame in frames if frame is not None]
+        self._warn(side, len(elements))
+        return {f.frame_id: f for f in sorted(complete, key=lambda f: (f.sequence, f.frame_id))}
+
+    def _frame(self, side: str, element: dict[str, Any], path: Path) -> FrameFiles | None:
+        """Return one frame; None if calibration is missing, or its picture while others are there."""
+        folder = self.root / side
+
+        def file(key: str, usual: str | None = None) -> Path:
+            value = require(element, key, path) if usual is None else element.get(key, usual)
+            return folder / text(value, key, path)
+
+        frame_id = str(require(element, 'frame_id', path))
+        frame = FrameFiles(
+            side=side, frame_id=frame_id, sequence=str(require(element, 'sequence_id', path)),
+            stamp_us=integer(require(element, 'pointcloud_timestamp', path), 'pointcloud_timestamp', path),
+            image_stamp_us=integer(require(element, 'image_timestamp', path), 'image_timestamp', path),
+            image=self._image(side, file('image_path')),
+            point_cloud=file('pointcloud_path', f'velodyne/{frame_id}.pcd'),
+            label=file('label_lidar_std_path'),
+            calibration={k: file(key) for k, key in _SIDE_KINDS[side].items()},
+            intersection=str(element.get('intersection_loc', '')))
+        usable = True
+        for kind, file in {**frame.calibration, 'image': frame.image, 'label': frame.label}.items():
+            if not self._exists(file):
+                self.missing[side, kind] += 1
+                # A folder without any picture still serves everything that needs only labels.
+                usable = usable and (kind == 'label' or (kind == 'image' and not self._listing(file.parent)))
+        return frame if usable else None
+
+    def _image(self, side: str, usual: Path) -> Path:
+        """Return the path of a picture: the usual one, or inside an unpacked image archive."""
+        if self._exists(usual):
+            return usual
+        for folder in self._image_archives:
+            if f'-{side}-image' in folder.name and usual.name in self._listing(folder):
+                return folder / usual.name
+        return usual
+
+    @cached_property
+    def _image_archives(self) -> list[Path]:
+        return sorted(p for place in (self.root, self.root.parent) for p in place.glob('V2X-Seq-SPD-*-image*'))
+
+    def _listing(self, folder: Path) -> frozenset[str]:
+        if folder not in self._listings:
+            found = frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
+            self._listings[folder] = found
+        return self._listings[folder]
+
+    def _exists(self, path: Path) -> bool:
+        return path.name in self._listing(path.parent)
+
+    def _warn(self, side: str, total: int) -> None:
+        for (where, kind), count in self.missing.items():
+            if where == side:
+                _LOG.warning('%s: %s: %d of %d frames lack their %s', self.root, side, count, total, kind)

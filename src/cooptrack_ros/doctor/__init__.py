@@ -1,0 +1,1 @@
+"""Looks at a running system and says what is wrong."""

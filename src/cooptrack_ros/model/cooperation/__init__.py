@@ -1,0 +1,1 @@
+"""Received instances: alignment to the ego frame, association, aggregation."""

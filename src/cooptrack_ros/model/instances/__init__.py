@@ -1,0 +1,1 @@
+"""Queries: decoder, motion, reasoning over history, box codes."""

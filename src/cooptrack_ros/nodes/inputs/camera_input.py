@@ -1,0 +1,168 @@
+"""One camera of an agent: what is known about its place and projection."""
+
+from __future__ import annotations
+
+from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from cooptrack_msgs.msg import Calibration
+
+from ...sensors.image_decoding import Picture
+from ...wire.arrays import stamp_ns
+from ...wire.cameras import (
+    CameraModel,
+    Pinhole,
+    check_agreement,
+    check_camera_info,
+    check_frame,
+    decode_calibration,
+    decode_camera_info,
+)
+from ...wire.errors import WireError
+from ...wire.views import check_size
+from ..context import NodeContext
+from ..health.silence_watch import WatchedInput
+from ..qos import LATCHED, input_qos
+from .tf_input import TfInput
+
+_TRANSFORM_PATIENCE_S = 0.1
+"""How long a picture waits for the transforms of its stamp, in real time."""
+
+
+class CameraInput:
+    """Keeps calibration or CameraInfo of one camera; its topics stand below ``~/input`` or ``cameras.topics``."""
+
+    def __init__(self, context: NodeContext, base_frame: str, name: str = '', model: CameraModel | None = None):
+        """
+        Start; a camera that is the only one needs no name.
+
+        :param base_frame: that calibrations must lead to, empty for any.
+        :param model: the camera of a file, with which nothing but its pictures is listened to.
+        """
+        self._context, self._expected_base, self.name, self._is_fixed = context, base_frame, name, model is not None
+        self._tf: TfInput | None = None
+        self._prefix = context.settings.cameras__topics.replace('{name}', name) if name else '~/input'
+        self._suffix = f'.{name}' if name else ''
+        self.source = f'image{self._suffix}'
+        """Name under which its pictures are counted."""
+        self._uses_info = context.settings.camera__source == 'camera_info'
+        self._calibration = model
+        self._pinhole: Pinhole | None = None
+        self._accepted = b''
+
+    def subscribe(self, on_image, qos, tf: TfInput | None) -> list:
+        """Listen to the pictures and to what describes them; :param tf: needed where CameraInfo is the source."""
+        self._tf, subscribe, subscriptions = tf, self._context.subscribe, []
+        if not self._is_fixed:
+            subscriptions.append(subscribe(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos,
+                                           f'camera_info{self._suffix}'))
+            if not self._uses_info:
+                subscriptions.append(subscribe(Calibration, f'{self._prefix}/calibration', self._on_calibration,
+                                               LATCHED, f'calibration{self._suffix}'))
+        # Last, because of what has come at once the executor takes that of the first subscription first.
+        kind, topic = self._pictures
+        return [*subscriptions, subscribe(kind, topic, on_image, qos, self.source)]
+
+    def watched(self) -> list[WatchedInput]:
+        """Return the topics whose silence is to be explained."""
+        settings, (kind, topic) = self._context.settings, self._pictures
+        qos = input_qos(settings.image__qos)
+        pictures = WatchedInput(self.source, 'pictures', topic, kind, qos,
+                                lambda: self._context.health.events(self.source), 'image.qos')
+        if self._is_fixed:
+            return [pictures]
+        described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
+        return [pictures, WatchedInput(
+            f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
+            lambda: int(self.is_calibrated), described[2], once=True)]
+
+    @property
+    def _pictures(self) -> tuple[type, str]:
+        """Return type and topic of the pictures."""
+        compressed = self._context.settings.image__transport == 'compressed'
+        return ((CompressedImage, f'{self._prefix}/image/compressed') if compressed
+                else (Image, f'{self._prefix}/image'))
+
+    @property
+    def _description(self) -> str:
+        """Return the topic of what describes the camera."""
+        return f"{self._prefix}/{'camera_info' if self._uses_info else 'calibration'}"
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Tell whether calibration or CameraInfo has come."""
+        return (self._pinhole if self._uses_info else self._calibration) is not None
+
+    @property
+    def base_frame(self) -> str:
+        """Return the base frame that the Calibration names, empty without one."""
+        return self._calibration.base_frame if self._calibration is not None else ''
+
+    def waiting(self) -> list[str]:
+        """Return what was never received, in words."""
+        received = self._context.health.counts[f'{self.source}.received']
+        missing = [] if received else [f'pictures on {self._context.topic(self._pictures[1])}']
+        if not self.is_calibrated:
+            missing.append(f'calibration on {self._context.topic(self._description)}')
+        return missing
+
+    def _on_calibration(self, msg: Calibration) -> None:
+        calibration, expected = decode_calibration(msg, self._context.settings.image__rectified), self._expected_base
+        if expected and calibration.base_frame and calibration.base_frame != expected:
+            raise WireError('wrong_frame', f"base_frame is '{calibration.base_frame}', expected '{expected}'")
+        with self._context.arrived:
+            self._calibration = calibration
+            self._context.arrived.notify_all()
+
+    def _on_camera_info(self, msg: CameraInfo) -> None:
+        if self._uses_info:
+            self._take_camera_info(msg)
+            return
+        check_camera_info(msg)
+        if self._calibration is not None:
+            check_agreement(msg, self._calibration)
+
+    def _take_camera_info(self, msg: CameraInfo) -> None:
+        msg.header.stamp = Time()
+        content = serialize_message(msg)
+        # It comes with every picture and hardly ever changes.
+        if content == self._accepted:
+            return
+        pinhole = decode_camera_info(msg, self._context.settings.image__rectified)
+        with self._context.arrived:
+            self._pinhole, self._accepted = pinhole, content
+            self._context.arrived.notify_all()
+
+    def model_for(self, message: CompressedImage | Image, picture: Picture) -> CameraModel:
+        """
+        Return the camera at the stamp of a picture; runs in the worker thread and may wait for transforms.
+
+        :param picture: that of the message, decoded.
+        :raises WireError: if the camera is not calibrated, or as another one than that of the picture.
+        """
+        stamp = stamp_ns(message.header.stamp)
+        patience = _TRANSFORM_PATIENCE_S if self._uses_info and self.is_calibrated else 0.0
+        model = self._context.wait_for(lambda: self._model_at(stamp), patience)
+        if model is None:
+            raise self._missing()
+        check_size(picture, model)
+        check_frame('the picture', message.header.frame_id, model.camera_frame)
+        return model
+
+    def _model_at(self, stamp: int) -> CameraModel | None:
+        if not self._uses_info or self._pinhole is None:
+            return self._calibration
+        lidar, base = self._context.settings.lidar_frame, self._expected_base
+        transforms = [self._tf.lookup(frame, lidar, stamp) for frame in (self._pinhole.camera_frame, base)]
+        if any(t is None for t in transforms):
+            return None
+        return self._pinhole.mounted(*transforms, lidar, base)
+
+    def _missing(self) -> WireError:
+        if self.is_calibrated:
+            frames = f"'{self._pinhole.camera_frame}' or '{self._expected_base}'"
+            return self._tf.missing(frames, self._context.settings.lidar_frame)
+        kind = 'CameraInfo' if self._uses_info else 'Calibration'
+        return WireError('missing_calibration', f'no {kind} was received on '
+                         + self._context.topic(self._description))

@@ -1,0 +1,157 @@
+"""All cameras of an agent: pictures that belong together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.validate_topic_name import validate_topic_name
+from sensor_msgs.msg import CompressedImage, Image
+
+from ...common.errors import UserError
+from ...sensors.camera_sync import JUMP_S, AnchorFrames
+from ...wire.arrays import stamp_ns
+from ...wire.errors import WireError
+from ...wire.pictures import picture_time_ns
+from ...wire.views import Views, views_of
+from ..context import ImageJob, NodeContext
+from ..health.silence_watch import WatchedInput
+from .camera_files import read_cameras
+from .camera_input import CameraInput
+from .tf_input import TfInput
+
+_QUEUE = 10
+"""Pictures per camera that wait for others."""
+
+
+def camera_names(text: str, limit: int) -> list[str]:
+    """
+    Return the names of the parameter ``cameras``; one empty name for a single camera.
+
+    :param limit: cameras that the model can take.
+    :raises UserError: for a name that cannot be part of a topic, one that is there twice, or too many of them.
+    """
+    names = [name.strip() for name in text.split(',')] if text.strip() else ['']
+    for name in names if text.strip() else ():
+        if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name):
+            raise UserError(f"parameter 'cameras': '{name}' cannot be part of a topic")
+    if len(set(names)) < len(names):
+        raise UserError(f"parameter 'cameras': a name is there twice in '{text}'")
+    if len(names) > limit:
+        raise UserError(f"parameter 'cameras' names {len(names)} cameras, the model takes at most {limit} "
+                        '(max_cameras of its configuration)')
+    return names
+
+
+def check_camera_topics(pattern: str) -> None:
+    """
+    Check the parameter ``cameras.topics``.
+
+    :raises UserError: if topics made of it are none, or the same for every camera.
+    """
+    try:
+        validate_topic_name(pattern.replace('{name}', 'name'))
+    except InvalidTopicNameException as error:
+        raise UserError(f"parameter 'cameras.topics': {error}") from error
+    if '{name}' not in pattern:
+        raise UserError(f"parameter 'cameras.topics' is '{pattern}', expected {{name}} in it for the names of cameras")
+
+
+class CameraRig:
+    """
+    Hands on complete frames: single pictures, or one of every camera within the tolerance of the anchor's.
+
+    The anchor is the camera that is named first; its stamp is that of the frame.
+    """
+
+    def __init__(self, context: NodeContext, names: list[str], base_frame: str):
+        """
+        Start without pictures.
+
+        :param base_frame: that calibrations must lead to, empty for any.
+        :raises UserError: if cameras come from files and one cannot be used.
+        """
+        self._context, settings = context, context.settings
+        models = read_cameras(context, names, base_frame) if settings.camera__source == 'file' else [None] * len(names)
+        self._cameras = [CameraInput(context, base_frame, name, model)
+                         for name, model in zip(names, models, strict=True)]
+        tolerance_s = settings.cameras__tolerance_ms / 1e3
+        self._anchors = AnchorFrames(tolerance_s)
+        self._filters = [SimpleFilter() for _ in names]
+        self._synchronizer = ApproximateTimeSynchronizer(self._filters, _QUEUE, tolerance_s)
+        self._synchronizer.registerCallback(self._on_set)
+
+    def __len__(self) -> int:
+        """Return the number of cameras."""
+        return len(self._cameras)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Tell whether every camera has a calibration."""
+        return all(camera.is_calibrated for camera in self._cameras)
+
+    @property
+    def base_frame(self) -> str:
+        """Return the base frame that the anchor's Calibration names, empty without one."""
+        return self._cameras[0].base_frame
+
+    def waiting(self) -> list[str]:
+        """Return what was never received, in words."""
+        return [text for camera in self._cameras for text in camera.waiting()]
+
+    def watched(self) -> list[WatchedInput]:
+        """Return the topics whose silence is to be explained."""
+        return [watched for camera in self._cameras for watched in camera.watched()]
+
+    def subscribe(self, put: Callable[[tuple], None], qos, tf: TfInput | None) -> list:
+        """
+        Listen to all cameras.
+
+        :param put: takes the picture messages of a frame; :param tf: see ``CameraInput.subscribe``.
+        """
+        self._put = put
+        callback = self._on_one if len(self) == 1 else self._on_picture
+        return [subscription for i, camera in enumerate(self._cameras)
+                for subscription in camera.subscribe(partial(callback, i), qos, tf)]
+
+    def _on_one(self, index: int, msg: CompressedImage | Image) -> None:
+        self._context.health.count(f'{self._cameras[index].source}.received')
+        self._put((msg,))
+
+    def _on_picture(self, index: int, msg: CompressedImage | Image) -> None:
+        camera = self._cameras[index]
+        self._context.health.count(f'{camera.source}.received')
+        stamp = picture_time_ns(msg)
+        # After time was set back, pictures from before would crowd out the new ones.
+        queue = self._synchronizer.queues[index]
+        for old in [s for s in queue if s > stamp + JUMP_S * 1e9]:
+            del queue[old]
+        if index == 0:
+            for _ in range(self._anchors.add(stamp)):
+                self._context.refuse('image', WireError(
+                    'missing_camera', f"a picture of '{camera.name}' stayed without those of all other cameras within "
+                    f'{self._context.settings.cameras__tolerance_ms:g} ms'))
+        self._filters[index].signalMessage(msg)
+
+    def _on_set(self, *messages: CompressedImage | Image) -> None:
+        if self._anchors.complete(stamp_ns(messages[0].header.stamp)):
+            self._put(messages)
+
+    def views(self, job: ImageJob) -> Views:
+        """
+        Return the decoded pictures of a frame; runs in the worker thread and waits for them.
+
+        :raises WireError: if a picture cannot be read or does not fit its calibration, or a calibration is missing.
+        """
+        decoded = job.decoding.result()
+        job.marks.append(('decode', decoded.started, decoded.seconds))
+        models = [camera.model_for(message, picture)
+                  for camera, message, picture in zip(self._cameras, job.messages, decoded.pictures, strict=True)]
+        for camera, model in zip(self._cameras, models, strict=True):
+            if model.lidar_frame != models[0].lidar_frame:
+                raise WireError('wrong_frame', f"camera '{camera.name}' is calibrated to '{model.lidar_frame}', the "
+                                f"anchor to '{models[0].lidar_frame}'")
+        return views_of(decoded.pictures, models)

@@ -1,0 +1,47 @@
+"""Pictures are decoded in a thread of their own, while the worker is busy with the frame before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from ...sensors.image_decoding import Picture
+from ...wire.pictures import decode_for_network
+
+
+class Decoded(NamedTuple):
+    """The pictures of one frame, and when on the monotonic clock it was begun to decode them, and for how long."""
+
+    pictures: list[Picture]
+    started: float
+    seconds: float
+
+
+class Decoding:
+    """One thread that decodes frame after frame; OpenCV lets go of the interpreter meanwhile."""
+
+    def __init__(self, least: tuple[int, int] | None):
+        """
+        Start.
+
+        :param least: rows and columns that must remain of a picture, see ``sensors.image_decoding.decode_picture``.
+        """
+        self._least = least
+        self._thread = ThreadPoolExecutor(1, 'decoding')
+
+    def begin(self, messages: Sequence[CompressedImage | Image]) -> Future[Decoded]:
+        """Return where the pictures of a frame will be, or the WireError of one that cannot be decoded."""
+        return self._thread.submit(self._decode, messages)
+
+    def stop(self) -> None:
+        """End the thread; what has not begun is cancelled."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _decode(self, messages: Sequence[CompressedImage | Image]) -> Decoded:
+        started = time.monotonic()
+        pictures = [decode_for_network(message, self._least) for message in messages]
+        return Decoded(pictures, started, time.monotonic() - started)

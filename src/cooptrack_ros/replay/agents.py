@@ -1,0 +1,113 @@
+"""The two agents without nodes: messages in, the messages out that a node would publish."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import numpy as np
+from sensor_msgs.msg import CompressedImage
+
+from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
+
+from ..common.timeline import StampOrder, TimeGuard
+from ..common.types import Side
+from ..model.image.preprocess import least_size
+from ..nodes.ego_pipeline import EgoPipeline
+from ..nodes.health.health import Health
+from ..nodes.outputs.feature_output import FeatureOutput
+from ..nodes.settings import EgoSettings, RoadsideSettings
+from ..sensors.pose_history import PoseHistory
+from ..weights.store import ModelPackage
+from ..wire.arrays import stamp_ns
+from ..wire.cameras import CameraModel
+from ..wire.errors import WireError
+from ..wire.pictures import decode_for_network
+from ..wire.public_tracks import PublicTracks
+from ..wire.views import Views, check_size, views_of
+
+
+def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
+    """Return the picture as a node would have it; raise a WireError if it cannot be used."""
+    if camera is None:
+        raise WireError('missing_calibration', 'no Calibration before the picture')
+    picture = decode_for_network(message, least)
+    check_size(picture, camera)
+    return views_of([picture], [camera])
+
+
+class OfflineUnit:
+    """One roadside unit."""
+
+    def __init__(self, package: ModelPackage, name: str):
+        """Load the roadside network."""
+        self._settings = RoadsideSettings(unit_id=name)
+        self._tracker = package.tracker(Side.ROADSIDE)
+        self._state = self._tracker.initial()
+        tracks = PublicTracks(package.config.tracker_of(Side.ROADSIDE).score_threshold)
+        self._features = FeatureOutput(package, tracks, count(1).__next__)
+        self._least_size = least_size(package.config)
+        self.camera: CameraModel | None = None
+
+    def step(self, message: CompressedImage) -> InstanceFeatureArray:
+        """
+        Return what the unit sends for a picture.
+
+        :raises WireError: if the picture cannot be used.
+        """
+        stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera, self._least_size)
+        self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
+        return self._features.compose(output, stamp, views, self._settings)[0]
+
+
+class OfflineEgo:
+    """The vehicle."""
+
+    def __init__(self, package: ModelPackage, settings: EgoSettings, units: list[str], health: Health):
+        """
+        Load the network of the mode.
+
+        :param units: names of those to listen to; :param health: counts what is dropped.
+        :raises UserError: if the settings name a unit that is not among them.
+        """
+        self._settings = settings
+        # As in lockstep no rate is too high.
+        self._pipeline = EgoPipeline(package, settings, units, health)
+        self.units = self._pipeline.receivers
+        self._least_size = least_size(package.config)
+        self._guard, self.poses = TimeGuard(), PoseHistory()
+        self.camera: CameraModel | None = None
+
+    def pose(self, stamp: int) -> np.ndarray | None:
+        """Return map_from_base (4, 4) at a stamp."""
+        return self.poses.at(stamp, self._settings.odometry__tolerance_ms / 1e3)
+
+    def is_ready(self, stamp: int) -> bool:
+        """Tell whether everything that belongs to a picture is there."""
+        units = self._pipeline.agent.units.values()
+        settled = all(unit.is_settled(stamp) for unit in units if unit.has_pair(stamp))
+        return settled and self.pose(stamp) is not None
+
+    def step(self, message: CompressedImage) -> tuple[TrackArray, TrackArray]:
+        """
+        Return tracks and detections of a picture.
+
+        :raises WireError: if the picture cannot be used, or there is no pose for it.
+        """
+        stamp, agent = stamp_ns(message.header.stamp), self._pipeline.agent
+        self._check_order(stamp)
+        views, pose = _views(message, self.camera, self._least_size), self.pose(stamp)
+        if pose is None:
+            raise WireError('missing_pose', 'no odometry around the picture')
+        frame = views.ego_frame(stamp, pose)
+        received = agent.received(stamp, frame.global_from_lidar)
+        answer = self._pipeline.step(frame, received, views.lidar_frame, self._settings)
+        if self._settings.fusion__correct_pose:
+            agent.learn_poses()
+        return answer.published.message, answer.detections()
+
+    def _check_order(self, stamp: int) -> None:
+        order = self._guard.check(stamp)
+        if order in (StampOrder.DUPLICATE, StampOrder.LATE):
+            raise WireError(order.value, 'its stamp is not after that of the picture before')
+        if order is StampOrder.JUMP:
+            self._pipeline.agent.restart(stamp)

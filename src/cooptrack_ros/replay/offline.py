@@ -1,0 +1,197 @@
+"""The core on the inputs of a bag, without nodes: same conversions, same answers as in lockstep."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CompressedImage
+
+from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
+
+from ..common.errors import UserError
+from ..data.bags.reader import BagReader
+from ..data.bags.types import EGO, roadside_names
+from ..data.bags.writer import BagWriter
+from ..nodes.health.health import Health
+from ..nodes.settings import EgoSettings
+from ..weights.store import ModelPackage
+from ..wire.arrays import stamp_ns
+from ..wire.cameras import decode_calibration
+from ..wire.errors import WireError
+from ..wire.poses import decode_odometry
+from ..wire.topics import CALIBRATION, EGO_NODE, FEATURES, IMAGE, PAIR, features_topic, tracks_topic, units_of
+from .agents import OfflineEgo, OfflineUnit
+from .collector import fused_units
+
+_PATIENCE_NS = 500_000_000
+"""So long, in time of the bag, a picture waits for its pose and for what units send for it."""
+
+
+@dataclass(frozen=True)
+class OfflineOptions:
+    """
+    How to run; ``limit`` is the number of ego pictures at most, ``ego_only`` runs no roadside network.
+
+    ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does.
+    """
+
+    mode: str = 'auto'
+    limit: int | None = None
+    ego_only: bool = False
+    confirm_only: str = ''
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What is done with the messages of a topic; ``source`` is the name under which drops are counted."""
+
+    kind: type
+    source: str
+    handle: Callable[[Any], None]
+
+
+def _camera_of(agent: OfflineEgo | OfflineUnit) -> _Route:
+    return _Route(Calibration, 'calibration', lambda m: setattr(agent, 'camera', decode_calibration(m)))
+
+
+class OfflineReplay:
+    """Feeds a bag to the core in the order of lockstep: a picture after everything that belongs to it."""
+
+    def __init__(self, bag: Path, package: ModelPackage, options: OfflineOptions, writer: BagWriter | None = None):
+        """Take bag and model; :param writer: takes features, tracks and detections."""
+        self._bag, self._options, self._writer = bag, options, writer
+        self._health = Health(EGO_NODE, 'offline')
+        self._counts: Counter[str] = Counter()
+        self._modes: Counter[str] = Counter()
+        self._fused: Counter[str] = Counter()
+        self._seconds: list[float] = []
+        self._bytes = 0
+        self._now_ns = 0
+        self._held: deque[tuple[int, CompressedImage]] = deque()
+        self._routes: dict[str, _Route] = {}
+        self._package = package
+
+    def run(self, advance: Callable[[int], None] = lambda n: None) -> dict[str, Any]:
+        """
+        Return counts, modes, times and drops in the form of the other replays.
+
+        Times are those of the vehicle's step, from the decoded message to the tracks.
+
+        :param advance: called with the number of ego pictures done.
+        :raises UserError: if the bag cannot be read or holds no picture of the vehicle.
+        """
+        started, pictures = time.perf_counter(), 0
+        for topic, log_ns, message in self._entries():
+            pictures += topic == EGO.topic(IMAGE)
+            if self._options.limit is not None and pictures > self._options.limit:
+                if not self._held:
+                    break
+                if topic == EGO.topic(IMAGE):
+                    # Only what the last pictures still wait for is read on.
+                    continue
+            self._now_ns = log_ns
+            route = self._routes[topic]
+            self._guarded(route.source, route.handle, message)
+            self._release(advance)
+        self._release(advance, everything=True)
+        return {
+            'ego_pictures': self._counts['ego'], 'wall_s': time.perf_counter() - started,
+            'unit_pictures': {u: self._counts[u] for u in self._ego.units if self._counts[u]},
+            'tracks': sum(self._modes.values()),
+            'features': {features_topic(u): self._counts[u] for u in self._ego.units if self._counts[u]},
+            'modes': dict(sorted(self._modes.items())), 'fused': dict(sorted(self._fused.items())),
+            'latency_ms': self._latency(),
+            'dropped': {EGO_NODE: {k: v for k, v in self._health.counts.items() if k.startswith('dropped.')}},
+            'serialized_bytes': self._bytes}
+
+    def _latency(self) -> dict[str, Any]:
+        """Return p50 and p95 in milliseconds, without the first frame, which pays for memory and caches."""
+        seconds = self._seconds[1:] or self._seconds
+        return {EGO_NODE: {'total': {f'p{q}': round(1e3 * float(np.percentile(seconds, q)), 3) for q in (50, 95)}}
+                } if seconds else {}
+
+    def _entries(self) -> Iterator[tuple[str, int, Any]]:
+        """Yield topic, log time and message of everything that has a route."""
+        with BagReader(self._bag) as reader:
+            self._prepare({c.topic for c in reader.connections if c.msgcount})
+            for connection, log_ns, data in reader.messages([c for c in reader.connections
+                                                             if c.topic in self._routes]):
+                yield connection.topic, log_ns, self._message(connection.topic, data)
+
+    def _message(self, topic: str, data: bytes) -> Any:
+        kind = self._routes[topic].kind
+        try:
+            return deserialize_message(data, kind)
+        except RuntimeError as error:
+            raise UserError(f'{self._bag} cannot be read: a message on {topic} is no {kind.__name__}') from error
+
+    def _prepare(self, topics: set[str]) -> None:
+        """Set up the agents that the bag has inputs for, and what is done with each topic."""
+        if EGO.topic(IMAGE) not in topics:
+            raise UserError(f'{self._bag}: no pictures on {EGO.topic(IMAGE)}; is this a bag of '
+                            '`cooptrack bag convert`?')
+        mode = self._options.mode
+        settings = EgoSettings(fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
+        names = units_of(topics) if mode != 'none' else []
+        self._ego = OfflineEgo(self._package, settings, names, self._health)
+        self._routes = {
+            EGO.topic(IMAGE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
+            EGO.topic(CALIBRATION): _camera_of(self._ego),
+            EGO.topic('odometry'): _Route(Odometry, 'odometry', lambda m: self._ego.poses.add(*decode_odometry(m)))}
+        for name, received in self._ego.units.items():
+            topic = roadside_names(name).topic
+            self._routes |= {topic(PAIR): _Route(PairTransform, name, received.on_pair),
+                             topic(FEATURES): _Route(InstanceFeatureArray, name, received.on_features)}
+            if topic(FEATURES) in topics or self._options.ego_only:
+                continue
+            unit = OfflineUnit(self._package, name)
+            self._routes |= {topic(CALIBRATION): _camera_of(unit),
+                             topic(IMAGE): _Route(CompressedImage, name, partial(self._send, name, unit))}
+
+    def _guarded(self, source: str, act: Callable[[Any], None], message: Any) -> None:
+        """Handle a message, or count that it is dropped."""
+        try:
+            act(message)
+        except WireError as error:
+            self._health.drop(source, error.reason, str(error))
+
+    def _send(self, name: str, unit: OfflineUnit, picture: CompressedImage) -> None:
+        message = unit.step(picture)
+        self._counts[name] += 1
+        self._bytes += len(serialize_message(message))
+        self._write(features_topic(name), message)
+        self._ego.units[name].on_features(message)
+
+    def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
+        """Process the pictures whose turn has come."""
+        while self._held:
+            log_ns, message = self._held[0]
+            overdue = everything or self._now_ns - log_ns > _PATIENCE_NS
+            if not overdue and not self._ego.is_ready(stamp_ns(message.header.stamp)):
+                return
+            self._held.popleft()
+            self._counts['ego'] += 1
+            self._guarded('image', self._answer, message)
+            advance(1)
+
+    def _answer(self, message: CompressedImage) -> None:
+        started = time.perf_counter()
+        tracks, detections = self._ego.step(message)
+        self._seconds.append(time.perf_counter() - started)
+        self._modes[tracks.mode] += 1
+        self._fused.update(fused_units(tracks))
+        self._write(tracks_topic(), tracks)
+        self._write(f'{EGO_NODE}/output/detections', detections)
+
+    def _write(self, topic: str, message: Any) -> None:
+        if self._writer is not None:
+            self._writer.write(topic, message, self._now_ns)

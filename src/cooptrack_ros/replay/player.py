@@ -1,0 +1,287 @@
+"""Plays a bag to running nodes: frame by frame with answers awaited, or in real time."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rosgraph_msgs.msg import Clock
+
+from ..common.errors import UserError
+from ..data.bags.info import describe_bag
+from ..data.bags.reader import BagReader
+from ..data.bags.types import EGO
+from ..wire.arrays import serialized_stamp_ns, set_stamp, stamp_ns
+from ..wire.topics import (
+    IMAGE,
+    PAIR,
+    features_topic,
+    is_features_topic,
+    is_unit_topic,
+    split_unit_topic,
+    tracks_topic,
+    unit_topic,
+    units_of,
+)
+from .collector import Collector
+
+_SETTLE_S = 0.5
+"""The other side of a match may learn of it a little later; nothing announces that."""
+_DELIVERY_S = 5.0
+"""A listener that does not acknowledge in this time must not stop the replay."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One serialized message of the bag."""
+
+    topic: str
+    log_ns: int
+    data: bytes
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of a message that starts with a header."""
+        return serialized_stamp_ns(self.data)
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """How to play."""
+
+    timeout_s: float = 60.0
+    limit: int | None = None
+    """Pictures of the ego vehicle to play at most."""
+    ego_only: bool = False
+    """No roadside node runs: play nothing of the units but recorded features."""
+    rate: float = 1.0
+
+
+@dataclass
+class PlayReport:
+    """What was played."""
+
+    ego_pictures: int = 0
+    unit_pictures: dict[str, int] = field(default_factory=dict)
+    messages: int = 0
+    wall_s: float = 0.0
+
+
+class BagPlayer:
+    """Publishes the messages of a bag through a node, as serialized bytes."""
+
+    def __init__(self, node: Node, path: Path, collector: Collector, spin: Callable[[float], None],
+                 options: PlayOptions) -> None:
+        """
+        Create the publishers.
+
+        :param spin: lets callbacks run for at most so many seconds.
+        :raises UserError: if there is no readable bag, or no picture of the ego vehicle in it.
+        """
+        self._node, self._path, self._collector = node, path, collector
+        self._spin, self._options = spin, options
+        summary = describe_bag(path)
+        names = {t.name for t in summary.topics if t.count}
+        if EGO.topic(IMAGE) not in names:
+            raise UserError(f'{path}: no pictures on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
+        self._features = set(filter(is_features_topic, names))
+        self.units = units_of(names, IMAGE)
+        self._live_units = [u for u in self.units
+                            if not options.ego_only and features_topic(u) not in self._features]
+        self._publishers = {t.name: self._publisher(t.name, t.kind, t.latched)
+                            for t in summary.topics if t.count and self._is_played(t.name)}
+        self._clock = node.create_publisher(Clock, '/clock', 10)
+        self._now_ns = -1
+        self._delivered: set[str] = set()
+        self.report = PlayReport()
+
+    def _is_played(self, topic: str) -> bool:
+        if topic == '/clock':
+            return False
+        return not any(topic == unit_topic(u, IMAGE) for u in self.units if u not in self._live_units)
+
+    def _publisher(self, topic: str, kind: str, latched: bool):
+        # Recorded features are kept for a late subscriber: there is no second chance to send them.
+        kept = latched or topic in self._features
+        profile = QoSProfile(
+            depth=1 if latched else 10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if kept else DurabilityPolicy.VOLATILE)
+        package, _, name = kind.split('/')
+        return self._node.create_publisher(getattr(importlib.import_module(f'{package}.msg'), name), topic, profile)
+
+    def wait_for_nodes(self) -> None:
+        """
+        Wait until every node that is meant to answer listens to its pictures.
+
+        :raises UserError: naming the topic that nobody listens to.
+        """
+        wanted = [(EGO.topic(IMAGE), 'the ego node')]
+        wanted += [(unit_topic(u, IMAGE), f"the roadside node of unit '{u}'") for u in self._live_units]
+        answers = [(tracks_topic(), 'the ego node')]
+        answers += [(features_topic(u), f"the roadside node of unit '{u}'") for u in self._live_units]
+        for topic, who in wanted:
+            self._await(lambda t=topic: self._publishers[t].get_subscription_count() > 0,
+                        f'nobody listens to {topic}: is {who} running and active, with the same ROS_DOMAIN_ID? '
+                        'Without multicast, ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST is needed on both sides')
+        for topic, who in answers:
+            self._await(lambda t=topic: self._node.count_publishers(t) > 0,
+                        f'nobody publishes {topic}: is {who} running under its usual name?')
+        self._let_pass(_SETTLE_S)
+
+    def _await(self, done: Callable[[], bool], problem: str) -> None:
+        deadline = time.monotonic() + self._options.timeout_s
+        while not done():
+            if time.monotonic() > deadline:
+                raise UserError(f'after {self._options.timeout_s:g} s: {problem}{self._collector.last_words()}')
+            self._spin(0.05)
+
+    def _let_pass(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._spin(left)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every message of the topics that are played, in order of log time."""
+        with BagReader(self._path) as reader:
+            for connection, log_ns, data in reader.messages(
+                    [c for c in reader.connections if c.topic in self._publishers]):
+                yield Entry(connection.topic, log_ns, data)
+
+    def _is_beyond_limit(self, pictures: int) -> bool:
+        return self._options.limit is not None and pictures > self._options.limit
+
+    def play_lockstep(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
+        """
+        Publish picture by picture; the next one goes out only when the last one was answered.
+
+        An ego picture is held back until the roadside picture that belongs to it was answered, which may be the
+        later one of the two in time.
+
+        :param advance: called with the number of ego pictures done.
+        :raises UserError: if an answer does not come, naming who owes it.
+        """
+        started = time.monotonic()
+        held: deque[Entry] = deque()
+        partners: dict[int, dict[str, int]] = {}
+        done: dict[str, int] = {}
+
+        def ready(entry: Entry) -> bool:
+            return all(unit not in self._live_units or done.get(unit, -1) >= stamp
+                       for unit, stamp in partners.get(entry.stamp_ns, {}).items())
+
+        def release(everything: bool = False) -> None:
+            while held and (everything or ready(held[0])):
+                self._answered(held.popleft(), '')
+                advance(1)
+
+        pictures = 0
+        for entry in self.entries():
+            unit = self._unit_of_picture(entry.topic)
+            if unit == '':
+                pictures += 1
+            if self._is_beyond_limit(pictures):
+                if not held:
+                    break
+                if unit == '':
+                    # Only what the last pictures still wait for is played on.
+                    continue
+            self._tick(entry.log_ns)
+            if unit == '':
+                held.append(entry)
+            elif unit is not None:
+                self._answered(entry, unit)
+                done[unit] = entry.stamp_ns
+            else:
+                self._publish(entry)
+                self._await_delivery(entry.topic)
+                if is_unit_topic(entry.topic, PAIR):
+                    ego_ns, unit, infra_ns = self._pair(entry)
+                    partners.setdefault(ego_ns, {})[unit] = infra_ns
+            release()
+        release(everything=True)
+        self.report.wall_s = time.monotonic() - started
+        return self.report
+
+    def _pair(self, entry: Entry) -> tuple[int, str, int]:
+        from rclpy.serialization import deserialize_message
+
+        from cooptrack_msgs.msg import PairTransform
+        message = deserialize_message(entry.data, PairTransform)
+        return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
+
+    def _unit_of_picture(self, topic: str) -> str | None:
+        """Return the unit of a picture topic, '' for the ego vehicle, None for other topics."""
+        if topic == EGO.topic(IMAGE):
+            return ''
+        unit, name = split_unit_topic(topic) or ('', '')
+        return unit if name == IMAGE else None
+
+    def _answered(self, entry: Entry, unit: str) -> None:
+        who = f"the roadside node of unit '{unit}'" if unit else 'the ego node'
+        topic = features_topic(unit) if unit else tracks_topic()
+        self._publish(entry)
+        self._await(lambda: self._collector.has(topic, entry.stamp_ns),
+                    f'{who} did not answer the picture with stamp {entry.stamp_ns / 1e9:.6f} on {topic}')
+
+    def play_rate(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
+        """Publish at the pace of the recording times the rate, whether or not anybody keeps up."""
+        started, first = time.monotonic(), None
+        pictures = 0
+        for entry in self.entries():
+            pictures += entry.topic == EGO.topic(IMAGE)
+            if self._is_beyond_limit(pictures):
+                break
+            first = entry.log_ns if first is None else first
+            due = started + (entry.log_ns - first) / 1e9 / self._options.rate
+            while (left := due - time.monotonic()) > 0:
+                self._spin(left)
+            self._tick(entry.log_ns)
+            self._publish(entry)
+            started += self._await_delivery(entry.topic)
+            if entry.topic == EGO.topic(IMAGE):
+                advance(1)
+        self._collector.settle(self._spin)
+        self.report.wall_s = time.monotonic() - started
+        return self.report
+
+    def _publish(self, entry: Entry) -> None:
+        self._publishers[entry.topic].publish(entry.data)
+        self.report.messages += 1
+        unit = self._unit_of_picture(entry.topic)
+        if unit == '':
+            self.report.ego_pictures += 1
+        elif unit is not None:
+            self.report.unit_pictures[unit] = self.report.unit_pictures.get(unit, 0) + 1
+
+    def _await_delivery(self, topic: str) -> float:
+        """
+        Wait until the first message of a topic is with all its listeners; return the seconds that took.
+
+        A listener may learn of the publisher long after the publisher learned of it; until then nothing reaches it,
+        and a picture that overtakes its calibration is lost.
+        """
+        if topic in self._delivered:
+            return 0.0
+        self._delivered.add(topic)
+        started, publisher = time.monotonic(), self._publishers[topic]
+        deadline = started + _DELIVERY_S
+        while publisher.get_subscription_count() < self._node.count_subscribers(topic) \
+                and time.monotonic() < deadline:
+            self._spin(0.05)
+        publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic())))
+        return time.monotonic() - started
+
+    def _tick(self, log_ns: int) -> None:
+        if log_ns > self._now_ns:
+            self._now_ns = log_ns
+            self._collector.now_ns = log_ns
+            message = Clock()
+            set_stamp(message.clock, log_ns)
+            self._clock.publish(message)

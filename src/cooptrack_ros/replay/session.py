@@ -1,0 +1,54 @@
+"""One pass of a bag through running nodes, and what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+
+from ..data.bags.info import describe_bag
+from ..data.bags.writer import BagWriter
+from ..wire.topics import units_of
+from .collector import Collector
+from .player import BagPlayer, PlayOptions
+
+
+def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
+         progress: Callable[[int], None]) -> dict:
+    """
+    Return the result of one pass as plain data.
+
+    :param lockstep: publish an image only when the one before was answered; otherwise at ``options.rate``.
+    :param record: bag for what the nodes publish.
+    :param progress: is told the number of images that were played since it was called last.
+    """
+    summary = describe_bag(bag)
+    units = units_of(t.name for t in summary.topics)
+    with ExitStack() as stack:
+        writer = stack.enter_context(BagWriter(record)) if record else None
+        rclpy.init(args=[])
+        stack.callback(rclpy.try_shutdown)
+        node = rclpy.create_node('cooptrack_replay')
+        stack.callback(node.destroy_node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        # Detections cost time, which would count in real time.
+        collector = Collector(node, units, writer, with_detections=lockstep and writer is not None)
+        player = BagPlayer(node, bag, collector, lambda seconds: executor.spin_once(timeout_sec=seconds), options)
+        player.wait_for_nodes()
+        report = player.play_lockstep(progress) if lockstep else player.play_rate(progress)
+        # The last latency message follows the last tracks.
+        collector.settle(lambda seconds: executor.spin_once(timeout_sec=seconds))
+        seconds = played_seconds(summary, report.ego_pictures)
+        return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if lockstep else options.rate,
+                'ego_pictures': report.ego_pictures, 'unit_pictures': report.unit_pictures, 'wall_s': report.wall_s,
+                **collector.summary(seconds)}
+
+
+def played_seconds(summary, pictures: int) -> float:
+    """Return the part of the recording that was played, by the share of ego pictures."""
+    total = next(t.count for t in summary.topics if t.name == '/ego/camera/image/compressed')
+    return summary.duration_ns / 1e9 * pictures / total

@@ -1,0 +1,1 @@
+"""Cameras and poses as they are measured: calibration, lenses, image decoding, synchronisation."""

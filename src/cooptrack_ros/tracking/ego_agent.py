@@ -1,0 +1,151 @@
+"""The vehicle's pipeline: pairing of messages, their poses, the tracker, late fusion, and the source of each track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..common.types import Boxes, Frame, FrameOutput, Match, OwnView, Provenance, RoadsideMessage
+from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
+from ..cooperation.late_fusion import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
+from ..cooperation.pairing import Received, UnitPairing
+from .warm_up import warm_up
+
+NOTHING = Received()
+
+
+class Tracker(Protocol):
+    """What an agent needs of ``tracking.tracker.AgentTracker``."""
+
+    def initial(self) -> Any:
+        """Return the state before the first frame."""
+
+    def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = ()) -> tuple[Any, FrameOutput]:
+        """Process one frame."""
+
+    def look(self, state: Any) -> OwnView:
+        """Return what the agent finds in the map of its last frame without knowing of a track."""
+
+
+@dataclass(frozen=True)
+class EgoResult:
+    """
+    One frame of the vehicle: N tracks (identities of the core), all detections, and what was fused.
+
+    ``provenance`` (N,) holds values of ``Provenance``; None where late fusion gives tracks identities of its own, so
+    that nobody can tell. ``mode`` says what produced it: ``cooperative`` (features), ``late`` (boxes only) or
+    ``none``.
+    """
+
+    tracks: Boxes
+    detections: Boxes
+    matches: tuple[Match, ...]
+    provenance: np.ndarray | None
+    mode: str
+    output: FrameOutput
+
+
+class EgoAgent:
+    """
+    Runs the pipeline frame by frame and remembers its state.
+
+    A frame takes three calls: ``received`` chooses messages, ``step`` makes the result, and ``learn_poses`` does what
+    can wait until the result is on its way.
+    """
+
+    def __init__(self, tracker: Tracker, late: LateFusion | None = None, ego_score_limit: float = 0.0,
+                 only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True):
+        """
+        Start before the first frame.
+
+        :param late: takes in boxes after the network; its tracks are kept up in every frame.
+        :param ego_score_limit: a fused track whose own score was below counts as known from the roadside only.
+        :param only_live: report no track that ends with the frame; published results of the network have them.
+        :param units: those to listen to. :param fuses_features: otherwise only boxes of their messages are used.
+        """
+        self._tracker, self._late, self._limit, self._only_live = tracker, late, ego_score_limit, only_live
+        self.units: Mapping[str, UnitPairing] = {unit.unit_id: unit for unit in units}
+        self._fuses_features = fuses_features
+        self._poses = MisalignmentEstimator()
+        self._state = tracker.initial()
+        self._late_state = late.initial() if late else None
+        self._last: tuple[int, Received, bool] | None = None
+
+    def warm_up(self, frame: Frame) -> None:
+        """Run the network some times without remembering anything."""
+        self._tracker.look(warm_up(self._tracker, frame))
+
+    def restart(self, stamp_ns: int) -> None:
+        """Let the units' messages follow a jump of time to a stamp."""
+        for unit in self.units.values():
+            unit.restart(stamp_ns)
+
+    def received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> Received:
+        """Return what units sent for a frame; :param map_from_lidar: pose of the vehicle's lidar (4, 4)."""
+        fused, late = [], []
+        for unit in self.units.values():
+            message, has_features = unit.message_for(stamp_ns, map_from_lidar)
+            if message is not None and has_features and self._fuses_features:
+                fused.append(message)
+            elif message is not None and self._late is not None:
+                late.append(message)
+        return Received(tuple(fused), tuple(late))
+
+    def step(self, frame: Frame, received: Received = NOTHING, corrects_poses: bool = False) -> EgoResult:
+        """Process one frame; :param corrects_poses: use what was learned of the error in a unit's pose."""
+        placed = received
+        if corrects_poses:
+            placed = Received(*(tuple(self._poses.correct(m)) for m in (received.fused, received.late)))
+        self._state, output = self._tracker.step(self._state, frame, placed.fused)
+        self._last = output.stamp_ns, received, corrects_poses
+        tracks = output.tracks[output.live] if self._only_live else output.tracks
+        detections, matches, knows_sources = output.detections, output.matches, True
+        if self._late is not None:
+            if output.reset:
+                self._late_state = self._late.restarted(self._late_state)
+            infra = late_boxes(placed.late, output.stamp_ns)
+            matches += _late_matches(tracks, infra, self._late.config.min_gate_m)
+            # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
+            new, new_ns = infra.boxes[infra.may_create], infra.stamp_ns[infra.may_create]
+            detections, _, _ = fuse_boxes(detections, new, self._late.config)
+            self._late_state, tracks = self._late.step(
+                self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns)
+            knows_sources = self._late.keeps_identities
+        mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
+        return EgoResult(tracks, detections, matches if knows_sources else (),
+                         self._provenance(tracks, matches) if knows_sources else None, mode, output)
+
+    def learn_poses(self) -> None:
+        """
+        Learn of the poses of units from the last step, when its result is on the way: some calls look at the map again.
+
+        Who neither corrects poses nor shows their errors may leave it out.
+        """
+        stamp_ns, received, corrects_poses = self._last
+        self._poses.update(received.messages, stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
+
+    def misalignment(self, unit_id: str) -> Misalignment | None:
+        """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""
+        return self._poses.estimate(unit_id)
+
+    def _provenance(self, tracks: Boxes, matches: Sequence[Match]) -> np.ndarray:
+        """Return whom each track comes from (N,)."""
+        own = {match.track_id: match.ego_score for match in matches}
+
+        def source(track_id: int) -> Provenance:
+            if track_id not in own:
+                return Provenance.ROADSIDE if track_id >= ROADSIDE_FIRST_ID else Provenance.EGO
+            return Provenance.FUSED if own[track_id] >= self._limit else Provenance.ROADSIDE
+        return np.array([source(track_id) for track_id in tracks.track_id.tolist()], np.int64)
+
+
+def _late_matches(tracks: Boxes, infra: LateBoxes, min_gate_m: float) -> tuple[Match, ...]:
+    """Return which roadside boxes late fusion takes for which tracks of the vehicle; affinity is certain or none."""
+    return tuple(
+        Match(int(tracks.track_id[row]), *infra.source[column], int(infra.boxes.track_id[column]), 1.0,
+              float(tracks.score[row]))
+        for row, column in zip(*match_boxes(tracks, infra.boxes, min_gate_m), strict=True))

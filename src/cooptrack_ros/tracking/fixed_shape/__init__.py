@@ -1,0 +1,1 @@
+"""The tracking step in tensors of fixed shapes, for export and graphs of a device."""

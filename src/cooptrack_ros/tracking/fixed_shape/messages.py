@@ -1,0 +1,99 @@
+"""The host's part of fusion: received instances into slots, and who goes with whom (method.md 8 to 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...common.config import ModelConfig
+from ...common.types import RoadsideMessage
+from ...model.cooperation.alignment import AlignedInstances
+from ...model.fast.network import FastNetwork
+from ...model.instances.boxes import codes_from_boxes, denormalize
+from ..fusion import (
+    Association,
+    Received,
+    RowSources,
+    associate,
+    float32,
+    needed_score,
+    open_rows,
+    order_rows,
+    receive,
+)
+from .cooperative import Layout, Slots
+
+
+def place(network: FastNetwork, messages: Sequence[RoadsideMessage], slots: int) -> list[Received]:
+    """
+    Return what ``tracking.fusion.receive`` returns, on the CPU and with features as they were sent.
+
+    :param slots: how many instances of a unit there is room for; those with the highest scores stay.
+    """
+    def align(message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
+        chosen, host = message.instances[indices], torch.device('cpu')
+        points, codes, kept = network.alignment.place(
+            float32(chosen.ref_points, host), codes_from_boxes(chosen.boxes), float32(message.ego_from_infra, host))
+        features = (float32(f, host)[kept] for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
+        return AlignedInstances(*features, points, codes, kept)
+    return [_best(r, slots) for r in receive(network, messages, align, lambda name, value: None)]
+
+
+def _best(received: Received, slots: int) -> Received:
+    if len(received.indices) <= slots:
+        return received
+    scores = received.message.instances.boxes.score[received.indices]
+    best = np.sort(np.argsort(-scores, kind='stable')[:slots])
+    aligned = received.aligned
+    return replace(received, indices=received.indices[best], aligned=AlignedInstances(
+        *(x[torch.from_numpy(best)] for x in aligned[:-1]), aligned.kept))
+
+
+def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
+    """Return the placed instances of all units, of ``width`` channels, in ``slots`` places each."""
+    units = len(received)
+    widths = (width, width, width, 3, 10)
+    filled = [torch.zeros(units, slots, w) for w in widths]
+    poses = torch.zeros(units, 4, 4)
+    for unit, one in enumerate(received):
+        for column, values in zip(filled, one.aligned[:-1], strict=True):
+            column[unit, :len(values)] = values
+        poses[unit] = torch.from_numpy(one.message.ego_from_infra)
+    return Slots(*filled, poses)
+
+
+def arrange(config: ModelConfig, received: Sequence[Received], slots: int, ref_points: Tensor,
+            decoder_scores: Tensor, logits: Tensor) -> tuple[RowSources, Layout]:
+    """
+    Associate all units, one after another, and say how the rows are put together, as ``tracking.fusion`` does it.
+
+    :param ref_points: (N, 3) after reasoning; :param decoder_scores: (N,); :param logits: (N, K); on the CPU.
+    :returns: what was fused into which row of the result, and the result as indices.
+    """
+    (count, candidates), behaviour, pc_range = logits.shape, config.behaviour, config.ego_range.pc_range
+    sources, points = RowSources.start(ref_points, decoder_scores), ref_points
+    # Row or N + candidate that each row comes from, and the candidate that it is merged with, -1 for none.
+    origin, partner = torch.arange(count), torch.full((count,), -1)
+    for number, unit in enumerate(received):
+        numbers, there = number * slots + torch.arange(len(unit.indices)), unit.aligned.ref_points
+        own, others = (denormalize(p, pc_range) for p in (points, there))
+        chosen = open_rows(own, others, sources, behaviour.max_match_distance_m, needed_score(config, unit.message))
+        known = logits[origin[chosen][:, None], numbers]
+        near, columns = associate(own[chosen], others, known, behaviour)
+        order = order_rows(sources, Association(known, chosen[near], columns, known.sigmoid()[near, columns]),
+                           unit.message.may_create)
+        sources = sources.after(order, number, torch.from_numpy(unit.indices))
+        new = torch.full_like(order.injected, -1)
+        points = torch.cat([(points[order.rows] + there[columns]) / 2, there[order.injected], points[order.rest]])
+        origin = torch.cat([origin[order.rows], count + numbers[order.injected], origin[order.rest]])
+        partner = torch.cat([numbers[columns], new, partner[order.rest]])
+    merged = torch.nonzero(partner >= 0).flatten()
+    pair_rows, pair_slots = (torch.zeros(candidates, dtype=torch.int64) for _ in range(2))
+    pair_rows[:len(merged)], pair_slots[:len(merged)] = origin[merged], partner[merged]
+    features = origin.clone()
+    features[merged] = count + candidates + torch.arange(len(merged))
+    return sources, Layout(pair_rows, pair_slots, origin, features)

@@ -1,0 +1,325 @@
+"""
+One frame of one agent: its stages on rows of instances, and the step that runs them (method.md 2, 5 to 10).
+
+Inference and training run the same step: ``tracking.tracker`` adds the life cycle of tracks to it,
+``train.tracking_stage`` a criterion. Both read the record that it returns, and so does every further head.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..common.config import ModelConfig
+from ..common.ego_motion import row_vector_pose
+from ..common.timeline import Moment
+from ..common.types import RoadsideMessage, Side
+from ..cooperation.feature_flow import FeatureFlow
+from ..model.bev.geometry import BevGeometry, bev_geometry, bev_motion
+from ..model.cooperation.alignment import AlignedInstances
+from ..model.instances.boxes import denormalize
+from ..model.instances.decoder import DecoderOutput
+from ..model.instances.reasoning import replace_newest, shift_history, shift_padding
+from ..model.network import CoopTrackNetwork
+from .fusion import (
+    Association,
+    Fusion,
+    Observer,
+    Received,
+    adapt,
+    aggregate,
+    align_message,
+    associate,
+    needed_score,
+    open_rows,
+    receive,
+    up_to_date,
+)
+from .lifecycle import Instances, RowPose, propagate
+from .query_fusion import fuse_queries
+
+Mark = Callable[[str], None]
+"""Called with the name of a stage when it is done."""
+Order = Callable[[], Tensor]
+"""Gives a permutation (N,) of the learned queries."""
+
+
+@dataclass(frozen=True)
+class TrackerInput:
+    """A frame as the network takes it."""
+
+    moment: Moment
+    images: Tensor
+    """(V, 3, rows, columns), normalised."""
+    img_from_lidar: np.ndarray
+    """(V, 4, 4) to pixels of ``images``."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What one frame leaves to the next one of its sequence."""
+
+    moment: Moment
+    tracks: Instances
+    """Rows that live on, in the frame of that moment."""
+    bev: Tensor
+    """(1, cells, C)."""
+
+
+@dataclass(frozen=True)
+class DecodedFrame:
+    """What the first half of a frame leaves, up to the decoder."""
+
+    moment: Moment
+    features: Tensor | None
+    """(1, V, C, h, w) of the images; None where BEV features were known before."""
+    bev: Tensor
+    """(1, cells, C)."""
+    received: tuple[Received, ...]
+    queries: Fusion
+    """The N rows that went into the decoder, and what was fused into them before it."""
+    decoded: DecoderOutput
+    """Of all decoder layers (an arrangement for speed: of the last one), for these rows."""
+    rows: Instances
+    """The rows as the last layer found them."""
+
+    @property
+    def decoder_scores(self) -> Tensor:
+        """(N,) highest class probability of the last layer."""
+        return self.decoded.logits[-1, 0].sigmoid().amax(-1)
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """A whole frame, for the life cycle, a criterion, and heads that read from it."""
+
+    seen: DecodedFrame
+    reasoned: Instances
+    """The N rows after reasoning, in the order of the queries."""
+    associations: tuple[Association, ...]
+    """With each of ``seen.received``, where these are fused after the decoder."""
+    fusion: Fusion
+    """The rows after fusion, reordered, with the features that the refinement heads take."""
+    rows: Instances
+    """The same after refinement: boxes, points and classes that are reported; identities are still the old ones."""
+
+
+class StageClock:
+    """Adds up the time between marks under their names."""
+
+    def __init__(self, device: torch.device):
+        """Start the clock."""
+        self._synchronize = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def mark(self, stage: str) -> None:
+        """Book the time since the last mark on a stage."""
+        self._synchronize()
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+class FrameStages:
+    """
+    The stages of a frame as methods, in order, and the step that runs them; training and studies replace single ones.
+
+    The object holds weights and caches only.
+    """
+
+    def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: torch.device,
+                 flow: FeatureFlow | None = None):
+        """Take a network on its device; :param flow: see ``up_to_date``."""
+        self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
+        self.behaviour = config.behaviour
+        self._geometry: tuple[bytes, BevGeometry] | None = None
+
+    def step(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage], order: Order,
+             observe: Observer, mark: Mark) -> TrackedFrame:
+        """
+        Run a frame.
+
+        :param past: of the sequence, None at a fresh start; :param order: see ``enter``.
+        :param observe: is shown intermediate results by name; :param mark: is told when a stage is done.
+        """
+        return self.track(self.detect(past, inputs, messages, order, observe, mark), observe, mark)
+
+    def detect(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
+               order: Order, observe: Observer, mark: Mark) -> DecodedFrame:
+        """Run the first half of a frame, up to the decoder, see ``step``."""
+        features, bev = self.encode(inputs, past, observe, mark)
+        rows = self.enter(past, inputs.moment, order, observe)
+        mark('propagate')
+        received: list[Received] = []
+        if self.side is Side.COOPERATIVE:
+            received = self.receive(messages, inputs.moment.stamp_ns, observe)
+            mark('alignment')
+        queries = fuse_queries(
+            self.network, rows, [r for r in received if r.message.may_create] if self.joins_queries else [])
+        rows, decoded = decode(self.network, queries.instances, bev, observe)
+        mark('decoder')
+        return DecodedFrame(inputs.moment, features, bev, tuple(received), queries, decoded, rows)
+
+    def track(self, seen: DecodedFrame, observe: Observer, mark: Mark) -> TrackedFrame:
+        """Run the second half of a frame, from what the decoder found to what is reported."""
+        reasoned = reason(self.network, seen.rows, observe)
+        mark('reasoning')
+        sources = seen.queries.sources.with_(decoder_scores=seen.decoder_scores, own_points=reasoned.ref_points)
+        fusion, associations = Fusion(reasoned, sources), ()
+        if self.side is Side.COOPERATIVE:
+            fusion, associations = self.fuse(fusion, () if self.joins_queries else seen.received, observe)
+            fusion = Fusion(adapt(self.network, fusion.instances), fusion.sources)
+            observe('fused', fusion)
+            mark('fusion')
+        return TrackedFrame(seen, reasoned, associations, fusion, refine(self.network, fusion.instances))
+
+    @property
+    def joins_queries(self) -> bool:
+        """Whether messages are fused before the decoder."""
+        return self.behaviour.fusion_stage == 'before_decoder'
+
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: Observer,
+               mark: Mark) -> tuple[Tensor | None, Tensor]:
+        """Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C)."""
+        features = self.network.image_features(inputs.images[None].to(self.device))
+        observe('features', features)
+        mark('image_features')
+        key = inputs.img_from_lidar.tobytes()
+        if self._geometry is None or self._geometry[0] != key:
+            self._geometry = key, bev_geometry(self.config, self.side, inputs.img_from_lidar, self.device)
+        motion = bev_motion(self.config, self.side, inputs.moment, past.moment if past else None, self.device)
+        bev = self.network.align_bev(past.bev, motion) if past else self.first_bev(features)
+        observe('geometry', self._geometry[1])
+        observe('motion', motion)
+        observe('aligned_bev', bev)
+        bev = self.network.encode_bev(features, self._geometry[1], motion, bev)
+        observe('bev', bev)
+        mark('bev_encoder')
+        return features, bev
+
+    def first_bev(self, features: Tensor) -> Tensor | None:
+        """Return what stands for the BEV features before the first frame (method.md Q5)."""
+        return self.empty_bev(features) if self.behaviour.first_bev == 'zeros' else None
+
+    def empty_bev(self, features: Tensor) -> Tensor:
+        """Return zeros (1, cells, C) of the type of some features."""
+        rows, columns = self.config.bev_size
+        return features.new_zeros(1, rows * columns, self.config.embed_dims)
+
+    def enter(self, past: Past | None, now: Moment, order: Order, observe: Observer) -> Instances:
+        """
+        Return the queries of a frame: new ones, then tracks carried over, as many as the network has.
+
+        See method.md 5.1, 11.2.
+
+        :param order: of the learned queries, asked for if there are tracks: the first ones join these (method.md Q9).
+        """
+        if past is None or not len(past.tracks):
+            return self.learned_queries()
+        pc_range = self.config.range_of(self.side).pc_range
+        tracks = propagate(past.tracks, now.seconds_since(past.moment), self.row_pose(past.moment),
+                           self.row_pose(now), pc_range)
+        observe('propagated', tracks)
+        tracks = tracks.with_(embedding=self.network.embed_points(tracks.ref_points))
+        count = max(self.config.num_queries - len(tracks), 0)
+        return Instances.concatenate([self.learned_queries(order()[:count].to(self.device)), tracks])
+
+    def learned_queries(self, order: Tensor | None = None) -> Instances:
+        """Return all queries without a past, or those that are named."""
+        return self._queries if order is None else self._queries[order]
+
+    @cached_property
+    def _queries(self) -> Instances:
+        with torch.inference_mode():
+            points = self.network.query_points.weight
+            return Instances.new(points, self.network.query_features.weight, self.network.embed_points(points),
+                                 self.config.hist_len, len(self.config.class_names))
+
+    def row_pose(self, moment: Moment) -> RowPose:
+        """Return the lidar pose in the precision of the configuration (method.md Q24)."""
+        if self.behaviour.ego_motion_input == 'relative':
+            return self.exact_pose(moment)
+        return tuple(torch.from_numpy(m).to(self.device) for m in row_vector_pose(moment.global_from_lidar))
+
+    def exact_pose(self, moment: Moment) -> RowPose:
+        """Return the lidar pose in float64."""
+        pose = moment.global_from_lidar
+        return (torch.from_numpy(np.ascontiguousarray(pose[:3, :3].T)).to(self.device),
+                torch.from_numpy(pose[:3, 3].copy()).to(self.device))
+
+    def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: Observer) -> list[Received]:
+        """Return what units sent as it would be at a time, in the ego frame."""
+        return receive(self.network, self.current(messages, stamp_ns), self.align, observe)
+
+    def current(self, messages: Sequence[RoadsideMessage], stamp_ns: int) -> list[RoadsideMessage]:
+        """Return messages as they would be at a time."""
+        return [up_to_date(self.config, m, stamp_ns, self.flow) for m in messages]
+
+    def align(self, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
+        """Return the chosen instances of a message in the ego frame (CAA; method.md 8)."""
+        return align_message(self.network, message, indices)
+
+    def fuse(self, fusion: Fusion, received: Sequence[Received],
+             observe: Observer) -> tuple[Fusion, tuple[Association, ...]]:
+        """Associate and aggregate one unit after another; return the rows, and who went with whom."""
+        associations = []
+        for number, unit in enumerate(received):
+            found = self.associate(fusion, unit)
+            observe('affinity_logits', found.logits)
+            observe('matches', (found.rows, found.columns))
+            associations.append(found)
+            fusion = aggregate(self.network, fusion, unit, found, number)
+        return fusion, tuple(associations)
+
+    def associate(self, fusion: Fusion, unit: Received) -> Association:
+        """Return which instances of a unit go with which rows (GBA; method.md 9)."""
+        rows, config = fusion.instances, self.config
+        own, others = (denormalize(p, config.ego_range.pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
+        chosen = open_rows(own, others, fusion.sources, self.behaviour.max_match_distance_m,
+                           needed_score(config, unit.message))
+        rows = rows[chosen]
+        logits = self.network.association_logits(rows.semantic, rows.motion, rows.ref_points, unit.aligned)
+        near, columns = associate(own[chosen], others, logits, self.behaviour)
+        return Association(logits, chosen[near], columns, logits.sigmoid()[near, columns].detach())
+
+
+def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
+           observe: Observer) -> tuple[Instances, DecoderOutput]:
+    """Return the rows as the decoder finds them in BEV features (1, cells, C), and what each of its layers says."""
+    observe('queries', rows)
+    decoded = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
+    observe('decoded', decoded)
+    return rows.with_(semantic=decoded.feats[-1, 0], ref_points=decoded.refs[-1, 0],
+                      codes=decoded.boxes[-1, 0]), decoded
+
+
+def reason(network: CoopTrackNetwork, rows: Instances, observe: Observer) -> Instances:
+    """Return the rows with motion features, both features enhanced by their histories, and these moved on."""
+    rows = rows.with_(motion=network.motion_features(rows.codes, rows.semantic))
+    hist_semantic = shift_history(rows.hist_semantic, rows.semantic)
+    hist_motion = shift_history(rows.hist_motion, rows.motion)
+    padding = shift_padding(rows.hist_padding)
+    rows = rows.with_(embedding=network.embed_points(rows.ref_points))
+    observe('coarse', rows)
+    semantic, motion = network.reason(
+        rows.semantic[None], rows.motion[None], hist_semantic[None], hist_motion[None], padding[None],
+        rows.embedding[None])
+    rows = rows.with_(semantic=semantic[0], motion=motion[0], hist_padding=padding,
+                      hist_semantic=replace_newest(hist_semantic, semantic[0]),
+                      hist_motion=replace_newest(hist_motion, motion[0]))
+    observe('reasoned', rows)
+    return rows
+
+
+def refine(network: CoopTrackNetwork, rows: Instances) -> Instances:
+    """Return the rows with the boxes, points and classes that are reported."""
+    logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points)
+    scores, labels = logits.sigmoid().max(-1)
+    return rows.with_(ref_points=refs, codes=codes, scores=scores, labels=labels, logits=logits)

@@ -1,0 +1,294 @@
+"""
+Fusion of received instances with the vehicle's own, block by block of the paper (method.md 8 to 10).
+
+Alignment (CAA): ``align_message``; association (GBA): ``associate``; aggregation: ``aggregate`` and ``adapt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..common.config import BehaviourConfig, ModelConfig
+from ..common.geometry import transform_points
+from ..common.types import RoadsideMessage
+from ..cooperation.compensation import compensate
+from ..cooperation.feature_flow import FeatureFlow, carry_on
+from ..cooperation.instance_filter import distinct, is_host
+from ..cooperation.matching import match_by_distance
+from ..model.cooperation.alignment import AlignedInstances
+from ..model.cooperation.association import FusedPairs
+from ..model.instances.boxes import codes_from_boxes
+from ..model.instances.reasoning import replace_newest, shift_padding
+from ..model.network import CoopTrackNetwork
+from .lifecycle import Instances, Rows
+
+Observer = Callable[[str, object], None]
+"""Called with the name and value of intermediate results."""
+
+RULE_GATE_M = 3.5
+"""Largest distance of a pair that is associated by distance (method.md 9.2)."""
+_OUT_OF_REACH = 1e5
+"""Cost of a pair beyond the distance limit: worse than any affinity."""
+Align = Callable[[RoadsideMessage, np.ndarray], AlignedInstances]
+"""(message, which of its instances) -> these in the ego frame, see ``align_message``."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """Aligned instances of one unit; ``indices`` (M,) are their places in the message."""
+
+    message: RoadsideMessage
+    aligned: AlignedInstances
+    indices: np.ndarray
+
+
+class Association(NamedTuple):
+    """Which instances of one unit go with which of N rows."""
+
+    logits: Tensor
+    """(R, M) of the affinity of the rows that were open to the unit."""
+    rows: Tensor
+    """(P,) int64 of the N; with the next two, the pairs."""
+    columns: Tensor
+    """(P,) int64 of the M instances."""
+    affinity: Tensor
+    """(P,) in 0..1, detached."""
+
+
+class RowOrder(NamedTuple):
+    """How the N rows after a unit are put together: pairs, then instances taken over, then what is left."""
+
+    rows: Tensor
+    """(P,) int64, as in ``Association``, likewise the next two."""
+    columns: Tensor
+    affinity: Tensor
+    injected: Tensor
+    """(J,) int64 of the M instances, which no row goes with."""
+    rest: Tensor
+    """(N - P - J,) int64 of the N rows."""
+
+
+@dataclass(frozen=True)
+class RowSources(Rows):
+    """What N rows are made of: the vehicle's own opinion, and what was fused into each."""
+
+    decoder_scores: Tensor
+    """(N,) for ordering; 0 for rows that were taken over."""
+    unit: Tensor
+    """(N,) index of the last message that contributed to the row, -1 for none."""
+    index: Tensor
+    """(N,) place of the contributing instance in that message."""
+    affinity: Tensor
+    """(N,) of that contribution."""
+    own_points: Tensor
+    """(N, 3) reference points before anything was fused; NaN for rows that were taken over."""
+
+    @staticmethod
+    def start(ref_points: Tensor, decoder_scores: Tensor) -> RowSources:
+        """Return those before the first message."""
+        none = torch.full(decoder_scores.shape, -1, device=decoder_scores.device)
+        return RowSources(decoder_scores, none, none, torch.zeros_like(decoder_scores), ref_points)
+
+    def after(self, order: RowOrder, unit: int, indices: Tensor) -> RowSources:
+        """Return those after a unit; :param unit: its number; :param indices: (M,) places of its instances."""
+        merged = self[order.rows].with_(affinity=order.affinity, unit=torch.full_like(order.rows, unit),
+                                        index=indices[order.columns])
+        zeros = self.decoder_scores.new_zeros(len(order.injected))
+        new = RowSources(zeros, torch.full_like(order.injected, unit), indices[order.injected], zeros,
+                         self.own_points.new_full((len(zeros), 3), torch.nan))
+        return RowSources.concatenate([merged, new, self[order.rest]])
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """All N rows, after some units or before the first one, and what they are made of."""
+
+    instances: Instances
+    sources: RowSources
+
+    @staticmethod
+    def start(instances: Instances, decoder_scores: Tensor) -> Fusion:
+        """Return the state before the first message."""
+        return Fusion(instances, RowSources.start(instances.ref_points, decoder_scores))
+
+    def __getitem__(self, rows: Tensor) -> Fusion:
+        """Return the rows selected by an index tensor."""
+        return Fusion(self.instances[rows], self.sources[rows])
+
+
+def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align, observe: Observer,
+            keeps_empty: bool = False) -> list[Received]:
+    """
+    Align messages in ascending unit id, without the host vehicle and instances that two units contribute.
+
+    :param align: see ``Align``.
+    :param keeps_empty: return also messages of which no instance is left.
+    """
+    ordered = sorted(messages, key=lambda m: m.unit_id)
+    received = []
+    for message, keep in zip(ordered, distinct(ordered), strict=True):
+        indices = np.flatnonzero(keep & usable(network.config.behaviour, message))
+        if keeps_empty or len(indices):
+            aligned = align(message, indices)
+            observe('aligned', aligned)
+            indices = indices[aligned.kept.cpu().numpy()]
+            if keeps_empty or len(indices):
+                received.append(Received(message, aligned, indices))
+    return received
+
+
+def up_to_date(config: ModelConfig, message: RoadsideMessage, stamp_ns: int,
+               flow: FeatureFlow | None = None) -> RoadsideMessage:
+    """
+    Return a message as it would be now, as far as the configuration wants that.
+
+    :param flow: of the units' model; without one, ``flow`` does what ``geometry`` does.
+    """
+    wanted, pc_range = config.behaviour.compensation, config.infra_range.pc_range
+    if wanted == 'none':
+        return message
+    if wanted == 'flow' and flow is not None:
+        return carry_on(flow, message, stamp_ns, pc_range)
+    return compensate(message, stamp_ns, pc_range)
+
+
+def usable(behaviour: BehaviourConfig, message: RoadsideMessage) -> np.ndarray:
+    """Tell (M,) which instances of a message the configuration lets in."""
+    if not behaviour.drop_host:
+        return np.ones(len(message.instances), bool)
+    return ~is_host(transform_points(message.ego_from_infra, message.instances.boxes.centre))
+
+
+def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
+    """Return the chosen instances of a message in the ego frame (CAA; method.md 8); differentiable in the weights."""
+    device = network.query_points.weight.device
+    chosen = message.instances[indices]
+    features = (float32(f, device) for f in (chosen.semantic, chosen.motion, chosen.position_embedding))
+    return network.align(*features, float32(chosen.ref_points, device), codes_from_boxes(chosen.boxes).to(device),
+                         float32(message.ego_from_infra, device))
+
+
+def float32(values: np.ndarray, device: torch.device) -> Tensor:
+    """Return an array as a tensor on a device."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+
+
+def open_rows(points: Tensor, received: Tensor, sources: RowSources, reach_m: float, min_score: float) -> Tensor:
+    """
+    Return the rows (R,) int64 that a unit may contribute to: free, near one of its instances, and sure enough.
+
+    Units never share an object here (duplicates were dropped), so a row takes one instance per frame. Rows out of
+    reach of all instances need no affinity.
+
+    :param points: (N, 3) of the rows, metres; :param received: (M, 3); :param min_score: of the decoder.
+    """
+    near = (torch.cdist(points, received) <= reach_m).any(-1)
+    return torch.nonzero((sources.unit < 0) & near & (sources.decoder_scores >= min_score)).flatten()
+
+
+def needed_score(config: ModelConfig, message: RoadsideMessage) -> float:
+    """Return the decoder score from which a message may contribute: without trust, to what the vehicle sees itself."""
+    return -torch.inf if message.may_create else config.tracker_cooperative.output_threshold
+
+
+def associate(points: Tensor, received: Tensor, logits: Tensor, behaviour: BehaviourConfig) -> tuple[Tensor, Tensor]:
+    """
+    Return which rows and instances stand for the same object, as index pairs (GBA; method.md 9).
+
+    :param points: (R, 3) of the rows, metres; :param received: (M, 3) of the instances;
+    :param logits: (R, M) of their affinity; :param behaviour: by affinity or by distance, and the limits.
+    :returns: rows ascending and instances, (P,) int64 each.
+    """
+    if behaviour.association == 'rule':
+        gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
+        rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(points, received, gate_m))
+        return rows, columns
+    return match_by_affinity(logits, torch.cdist(points, received), behaviour.min_affinity,
+                             behaviour.max_match_distance_m)
+
+
+def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
+                      max_distance_m: float) -> tuple[Tensor, Tensor]:
+    """
+    Assign every received instance to a vehicle row within reach, then drop pairs beyond the limits (method.md Q1).
+
+    See method.md 9.1.
+
+    :param logits: (N, M); :param distance_m: (N, M) between their points.
+    :returns: vehicle rows ascending and instance indices.
+    """
+    affinity = logits.sigmoid()
+    cost = (1 - affinity).masked_fill(distance_m > max_distance_m, _OUT_OF_REACH)
+    rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
+    rows, columns = torch.from_numpy(rows).to(logits.device), torch.from_numpy(columns).to(logits.device)
+    good = (affinity[rows, columns] >= min_affinity) & (distance_m[rows, columns] <= max_distance_m)
+    return rows[good], columns[good]
+
+
+def order_rows(sources: RowSources, association: Association, injects: bool) -> RowOrder:
+    """
+    Return what becomes of N rows and M instances (method.md 10); the number of rows stays.
+
+    First merged pairs, then unmatched instances, then other rows by descending decoder score (those that earlier
+    messages contributed to first).
+
+    :param injects: whether unmatched instances are added; otherwise they are left out.
+    """
+    rows, columns, count = association.rows, association.columns, len(sources.unit)
+    others = torch.full(association.logits.shape[1:], injects, device=rows.device)
+    others[columns] = False
+    # More instances than rows: the number of rows stays, and the first ones take the places.
+    others &= others.cumsum(0) <= count - len(rows)
+    injected = torch.nonzero(others).flatten()
+    free = torch.ones(count, dtype=torch.bool, device=rows.device)
+    free[rows] = False
+    rest = torch.nonzero(free).flatten()
+    # What an earlier unit contributed must not be pushed out by a later one.
+    priority = sources.decoder_scores[rest] + (sources.unit[rest] >= 0)
+    order = torch.argsort(priority, descending=True, stable=True)
+    return RowOrder(rows, columns, association.affinity, injected, rest[order[:count - len(rows) - len(injected)]])
+
+
+def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, association: Association,
+              number: int) -> Fusion:
+    """
+    Merge matched pairs and add unmatched received instances (method.md 10), see ``order_rows``; differentiable.
+
+    :param number: of the unit in this frame.
+    """
+    old, aligned = fusion.instances, unit.aligned
+    order = order_rows(fusion.sources, association, unit.message.may_create)
+    rows, columns = order.rows, order.columns
+    pairs = network.aggregation.fuse(
+        FusedPairs(old.semantic[rows], old.motion[rows], old.embedding[rows], old.ref_points[rows]),
+        FusedPairs(aligned.semantic[columns], aligned.motion[columns], aligned.embedding[columns],
+                   aligned.ref_points[columns]))
+    new = taken_over(AlignedInstances(*(x[order.injected] for x in aligned[:-1]), aligned.kept),
+                     old.hist_padding.shape[1], old.logits.shape[1])
+    instances = Instances.concatenate([old[rows].with_(**pairs._asdict()), new, old[order.rest]])
+    return Fusion(instances, fusion.sources.after(order, number, torch.from_numpy(unit.indices).to(rows.device)))
+
+
+def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances:
+    """Return received instances as rows whose history of ``slots`` frames holds only themselves."""
+    new = Instances.new(aligned.ref_points, aligned.semantic, aligned.embedding, slots, classes)
+    return new.with_(motion=aligned.motion, codes=aligned.codes, hist_padding=shift_padding(new.hist_padding),
+                     hist_semantic=replace_newest(new.hist_semantic, new.semantic),
+                     hist_motion=replace_newest(new.hist_motion, aligned.motion))
+
+
+def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:
+    """
+    Bring the features of all rows into the domain of the cooperative heads, with or without received ones.
+
+    See method.md 10.
+    """
+    semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
+    return rows.with_(semantic=semantic, motion=motion)

@@ -1,0 +1,62 @@
+"""Fusion before the decoder, the pipeline that CoopTrack's Table 4 compares with (method.md 17.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..cooperation.matching import match_by_distance
+from ..model.cooperation.alignment import AlignedInstances
+from ..model.instances.boxes import denormalize
+from ..model.network import CoopTrackNetwork
+from .fusion import RULE_GATE_M, Fusion, Received
+from .lifecycle import Instances
+
+
+def fuse_queries(network: CoopTrackNetwork, rows: Instances, received: Sequence[Received]) -> Fusion:
+    """
+    Bring all messages into the queries of a frame, one after another; the number of rows stays.
+
+    :param rows: (N,) new queries, then tracks carried over; decoder scores of the result are 0, and it is in the
+        order of ``rows``.
+    """
+    fusion = Fusion.start(rows, torch.zeros_like(rows.scores))
+    for number, unit in enumerate(received):
+        indices = torch.from_numpy(unit.indices).to(rows.ids.device)
+        fusion = join_queries(network, fusion, unit.aligned, number, indices)
+    return fusion
+
+
+def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInstances, unit: int,
+                 indices: Tensor) -> Fusion:
+    """
+    Add each instance to the track within 3.5 m, or put it in place of one of the last new queries; differentiable.
+
+    :param indices: (M,) places of the instances in the message.
+    """
+    rows, sources, pc_range = fusion.instances, fusion.sources, network.config.ego_range.pc_range
+    taken = sources.unit >= 0
+    tracks = ((rows.previous_age > 0) & ~taken).nonzero().flatten()
+    near, matched = (torch.from_numpy(i).to(tracks.device) for i in match_by_distance(
+        denormalize(rows.ref_points[tracks], pc_range), denormalize(aligned.ref_points, pc_range), RULE_GATE_M))
+    others = torch.ones(len(indices), dtype=torch.bool, device=tracks.device)
+    others[matched] = False
+    alone = others.nonzero().flatten()
+    free = ((rows.previous_age == 0) & ~taken).nonzero().flatten()
+    alone = alone[:len(free)]
+    places = torch.cat([tracks[near], free[len(free) - len(alone):]])
+    semantic = rows.semantic[tracks[near]] + network.query_fusion(aligned.semantic[matched])
+
+    def put(column: Tensor, index: Tensor, values: Tensor) -> Tensor:
+        return column.index_copy(0, index, values.to(column.dtype))
+    new = places[len(matched):]
+    rows = rows.with_(
+        semantic=put(rows.semantic, places, torch.cat([semantic, aligned.semantic[alone]])),
+        embedding=put(rows.embedding, new, aligned.embedding[alone]),
+        ref_points=put(rows.ref_points, new, aligned.ref_points[alone]))
+    return Fusion(rows, sources.with_(
+        unit=put(sources.unit, places, torch.full_like(places, unit)),
+        index=put(sources.index, places, indices[torch.cat([matched, alone])]),
+        affinity=put(sources.affinity, places, torch.ones_like(places))))

@@ -1,0 +1,216 @@
+"""One agent's tracker: a pure step from state and frame to state and output (method.md 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..common.config import ModelConfig, TrackerConfig
+from ..common.ego_motion import can_bus
+from ..common.timeline import Moment, continues
+from ..common.types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
+from ..cooperation.feature_flow import FeatureFlow
+from ..model.fast.int8 import Ranges
+from ..model.fast.network import FastNetwork
+from ..model.fast.quantized import Int8Network
+from ..model.image.preprocess import prepare_image, prepare_projection
+from ..model.instances.boxes import denormalize
+from ..model.network import CoopTrackNetwork
+from .frame_stages import FrameStages, Past, StageClock, TrackerInput, decode
+from .fusion import Observer, RowSources
+from .lifecycle import Instances, Support, assign_ids, survive
+from .postprocess import message_of, report
+
+QueryOrder = Callable[[int, int], Tensor]
+"""(number of queries, step) -> permutation; says which learned queries join live tracks (method.md Q9)."""
+
+
+@dataclass(frozen=True)
+class TrackerState:
+    """Everything that a tracker carries from frame to frame; a value."""
+
+    moment: Moment | None
+    tracks: Instances
+    bev: Tensor | None
+    """(1, cells, C)."""
+    next_id: int
+    step: int
+    """Frames since the start of the tracker; seeds the choice of queries."""
+    support: Mapping[int, Support] = field(default_factory=dict)
+    """By identity of a live track; on the cooperative side only."""
+
+
+def seeded_order(count: int, step: int) -> Tensor:
+    """Return a random permutation that depends on the step alone."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(step))
+
+
+def first_order(count: int, step: int) -> Tensor:
+    """Return the learned order."""
+    return torch.arange(count)
+
+
+class AgentTracker:
+    """
+    Runs a network frame by frame.
+
+    The object holds weights and caches only; all memory is in the ``TrackerState`` that goes in and comes out.
+    """
+
+    def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
+                 query_order: QueryOrder | None = None, flow: FeatureFlow | None = None,
+                 execution: str = 'reference', ranges: Ranges | None = None):
+        """
+        Prepare a tracker.
+
+        :param query_order: replaces the choice of the configuration (``behaviour.query_fill``).
+        :param flow: how features of the units' model go on, used with ``behaviour.compensation`` of that name.
+        :param execution: ``fast``, ``int8``, or ``reference`` for the network as it is written; later changes of the
+            weights reach the reference only.
+        :param ranges: of the activations, for ``int8``.
+        """
+        network = network.to(device).eval()
+        arrangements = {'reference': lambda n: n, 'fast': FastNetwork, 'int8': lambda n: Int8Network(n, ranges)}
+        self.network = arrangements[execution](network)
+        self.config, self.side, self.device = config, side, torch.device(device)
+        self.stages = FrameStages(self.network, config, side, self.device, flow)
+        orders = {'random': seeded_order, 'first_n': first_order}
+        self._query_order = query_order or orders[config.behaviour.query_fill]
+
+    def initial(self) -> TrackerState:
+        """Return the state before the first frame."""
+        return TrackerState(None, self.stages.learned_queries()[:0], None, 1, 0)
+
+    def prepare(self, frame: Frame) -> TrackerInput:
+        """
+        Return the network input of a frame.
+
+        :raises ValueError: without pictures, with unusable ones, or if their number differs from the projections'.
+        """
+        if not frame.images or len(frame.images) != len(frame.img_from_lidar):
+            raise ValueError(f'a frame needs one projection per picture and at least one of both, not '
+                             f'{len(frame.images)} pictures and {len(frame.img_from_lidar)} projections')
+        pictures = self._pictures(frame.images)
+        projections = np.stack([prepare_projection(matrix, image.shape, self.config)
+                                for matrix, image in zip(frame.img_from_lidar, frame.images, strict=True)])
+        moment = Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
+        return TrackerInput(moment, pictures, projections)
+
+    def _pictures(self, images: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack([prepare_image(image, self.config) for image in images]))
+
+    def step(self, state: TrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = ()
+             ) -> tuple[TrackerState, FrameOutput]:
+        """
+        Process one frame; ``state`` stays valid.
+
+        :param messages: what roadside units sent, for the cooperative side only; order does not matter.
+        :raises ValueError: for messages to another side, or a frame that ``prepare`` refuses.
+        """
+        clock = StageClock(self.device)
+        inputs = self.prepare(frame)
+        clock.mark('preprocess')
+        return self.advance(state, inputs, messages, clock=clock)
+
+    @torch.inference_mode()
+    def advance(self, state: TrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage] = (),
+                observe: Observer = lambda name, value: None,
+                clock: StageClock | None = None) -> tuple[TrackerState, FrameOutput]:
+        """
+        Process one prepared frame, see ``step``: the stages of a frame, then the life cycle of tracks.
+
+        :param observe: is shown intermediate results by name.
+        """
+        self._check(messages)
+        clock = clock or StageClock(self.device)
+        now = inputs.moment
+        reset = not continues(now, state.moment, self._settings.reset_gap_s)
+        if reset:
+            state = TrackerState(None, state.tracks[:0], None, self._first_id(state, now), state.step)
+        past = None if reset else Past(state.moment, state.tracks, state.bev)
+        order = partial(self._query_order, self.config.num_queries, state.step)
+        frame = self.stages.step(past, inputs, messages, order, observe, clock.mark)
+
+        rows, next_id = assign_ids(frame.rows, state.next_id, self._settings.score_threshold)
+        rows, live = survive(rows, self._settings)
+        sources, received = frame.fusion.sources, [r.message for r in frame.seen.received]
+        support: dict[int, Support] = {}
+        if self.side is Side.COOPERATIVE:
+            support = self._support(state, now, sources, rows, live, received)
+            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(support)))
+        observe('final', rows)
+        matches = matches_of(sources, rows, live, received)
+        output = self._output(now, rows, live, message_of(rows, live, sources.own_points), matches, reset)
+        clock.mark('output')
+        output.stage_seconds.update(clock.seconds)
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, support), output
+
+    def _check(self, messages: Sequence[RoadsideMessage]) -> None:
+        if messages and self.side is not Side.COOPERATIVE:
+            raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
+
+    @torch.inference_mode()
+    def look(self, state: TrackerState) -> OwnView:
+        """
+        Return what the agent finds in the map of its last frame when it knows of no track.
+
+        Nothing that was received has a part in it. Costs a pass through the decoder.
+        """
+        bev = self._map_of(state)
+        if bev is None:
+            return OwnView(np.zeros((0, 3)), np.zeros(0))
+        rows, decoded = decode(self.network, self.stages.learned_queries(), bev, lambda name, value: None)
+        points = denormalize(rows.ref_points, self.config.range_of(self.side).pc_range)
+        scores = decoded.logits[-1, 0].sigmoid().amax(-1)
+        return OwnView(points.double().cpu().numpy(), scores.double().cpu().numpy())
+
+    def _map_of(self, state: TrackerState) -> Tensor | None:
+        return state.bev
+
+    def _support(self, state: TrackerState, now: Moment, sources: RowSources, rows: Instances, live: Tensor,
+                 messages: list[RoadsideMessage]) -> dict[int, Support]:
+        """Return what live tracks stand on, without those that have outlived it."""
+        places = torch.nonzero(live).flatten()
+        support = {}
+        for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, sources.decoder_scores, sources.unit)),
+                                      strict=True):
+            new = state.support.get(track, Support()).renewed(
+                now.stamp_ns, score >= self._settings.output_threshold,
+                messages[unit].stamp_ns if unit >= 0 else None)
+            if not new.is_outlived(now.stamp_ns, self.config.behaviour.roadside_lifetime_s):
+                support[track] = new
+        return support
+
+    @property
+    def _settings(self) -> TrackerConfig:
+        return self.config.tracker_of(self.side)
+
+    def _first_id(self, state: TrackerState, now: Moment) -> int:
+        gap = state.moment is not None and state.moment.sequence == now.sequence
+        return state.next_id if gap and self.config.behaviour.keep_ids_after_gap else 1
+
+    def _output(self, now: Moment, rows: Instances, live: Tensor, instances: InstanceSet,
+                matches: tuple[Match, ...], reset: bool) -> FrameOutput:
+        kept = live if self.config.behaviour.report_only_live else torch.ones_like(live)
+        tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
+        detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
+        return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections,
+                           instances, matches, reset)
+
+
+def matches_of(sources: RowSources, rows: Instances, live: Tensor,
+               messages: list[RoadsideMessage]) -> tuple[Match, ...]:
+    """Return the fusions of live tracks."""
+    chosen = torch.nonzero(live & (sources.unit >= 0)).flatten().tolist()
+    matches = []
+    for row in chosen:
+        message, index = messages[int(sources.unit[row])], int(sources.index[row])
+        infra_id = int(message.instances.boxes.track_id[index])
+        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(sources.affinity[row]),
+                             float(sources.decoder_scores[row])))
+    return tuple(matches)

@@ -1,0 +1,35 @@
+"""Training frames as tensors."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..common.config import ModelConfig
+from ..common.ego_motion import can_bus
+from ..common.timeline import Moment
+from ..common.types import Boxes, Frame
+from ..model.image.preprocess import fit_image, normalize_image, prepare_projection
+from ..model.instances.boxes import codes_from_boxes
+from ..tracking.frame_stages import TrackerInput
+from .augment import grid_mask, photometric
+from .matching import Targets
+from .recipe import AugmentConfig
+
+
+def tracker_input(frame: Frame, model: ModelConfig, augment: AugmentConfig, rng: np.random.Generator) -> TrackerInput:
+    """Return a frame as the network takes it, its pictures scaled, recoloured, normalised, padded and masked."""
+    images = np.stack([normalize_image(photometric(fit_image(i, model), rng, augment.photometric_probability), model)
+                       for i in frame.images])
+    if rng.random() < augment.grid_mask_probability:
+        images *= grid_mask(*images.shape[-2:], rng)
+    projections = np.stack([prepare_projection(p, i.shape, model)
+                            for p, i in zip(frame.img_from_lidar, frame.images, strict=True)])
+    moment = Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
+    return TrackerInput(moment, torch.from_numpy(images), projections)
+
+
+def targets_of(boxes: Boxes) -> Targets:
+    """Return the objects as tensors; an unknown velocity counts as 0."""
+    return Targets(torch.nan_to_num(codes_from_boxes(boxes)), torch.from_numpy(boxes.label.astype(np.int64)),
+                   torch.from_numpy(boxes.track_id.astype(np.int64)))

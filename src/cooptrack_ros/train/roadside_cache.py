@@ -1,0 +1,58 @@
+"""What the roadside units of a data set send, computed once with the trained roadside model (method.md 13.7)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from ..common.files import replacing
+from ..common.types import Boxes, InstanceSet
+from ..data.dataset import DataSet
+from ..model.image.preprocess import least_size
+from ..tracking.tracker import AgentTracker
+
+_BOX_FIELDS = tuple(f.name for f in fields(Boxes))
+_SET_FIELDS = tuple(f.name for f in fields(InstanceSet) if f.name != 'boxes')
+
+
+def roadside_messages(dataset: DataSet, tracker: AgentTracker) -> dict[str, InstanceSet]:
+    """Run the roadside tracker over every sequence; return its live instances by roadside token."""
+    messages = {}
+    for sequence in dataset.sequences():
+        state = tracker.initial()
+        for record in dataset.records('infrastructure-side', sequence):
+            state, output = tracker.step(state, record.frame(least=least_size(tracker.config)))
+            messages[record.token] = output.instances
+    return messages
+
+
+def save_messages(path: Path, messages: dict[str, InstanceSet]) -> None:
+    """Write messages as one npz file, atomically."""
+    sets = list(messages.values())
+    arrays = {'tokens': np.array(list(messages)), 'counts': np.array([len(s) for s in sets], np.int64)}
+    for name in _BOX_FIELDS:
+        arrays[f'boxes.{name}'] = np.concatenate([getattr(s.boxes, name) for s in sets])
+    for name in _SET_FIELDS:
+        arrays[name] = np.concatenate([getattr(s, name) for s in sets])
+    with replacing(path) as part, part.open('wb') as stream:
+        np.savez(stream, **arrays)
+
+
+def load_messages(path: Path) -> dict[str, InstanceSet] | None:
+    """Read what ``save_messages`` wrote; None if there is nothing, or it is of a release whose instances held less."""
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    if not set(_SET_FIELDS) <= arrays.keys():
+        return None
+    ends = np.cumsum(arrays['counts'])
+    starts = ends - arrays['counts']
+    messages = {}
+    for token, start, end in zip(arrays['tokens'].tolist(), starts, ends, strict=True):
+        rows = slice(int(start), int(end))
+        boxes = Boxes(**{name: arrays[f'boxes.{name}'][rows] for name in _BOX_FIELDS})
+        messages[token] = InstanceSet(boxes, **{name: arrays[name][rows] for name in _SET_FIELDS})
+    return messages

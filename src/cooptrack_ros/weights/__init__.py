@@ -1,0 +1,1 @@
+"""Stored models: folders, cards, published checkpoints, conversion, what identifies a model."""

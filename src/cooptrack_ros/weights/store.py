@@ -1,0 +1,313 @@
+"""Model packages: a folder with ``card.yaml`` and one safetensors file per side, found by name or path."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
+from ..common.errors import UserError
+from ..common.files import read_yaml
+from ..common.types import Side
+from .model_folder import sha256_of, stored, write_with_card
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..cooperation.feature_flow import FeatureFlow
+    from ..model.fast.int8 import Ranges
+    from ..model.network import CoopTrackNetwork
+    from ..tracking.tracker import AgentTracker
+    from .compact_messages import SenderModel
+
+CARD_NAME = 'card.yaml'
+FLOW_NAME = 'flow.safetensors'
+"""Weights that carry features of the roadside network on in time, see ``cooperation.feature_flow``."""
+RANDOM_PREFIX = 'random:'
+_RANDOM_SEED = {Side.VEHICLE: 1, Side.ROADSIDE: 2, Side.COOPERATIVE: 3}
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """
+    One model: configuration, card and weights of up to three sides.
+
+    ``folder`` is None for seeded random weights, which serve tests and a first look without training.
+    """
+
+    name: str
+    config: ModelConfig
+    card: dict[str, Any]
+    folder: Path | None
+
+    def with_behaviour(self, **changes: Any) -> ModelPackage:
+        """Return the same weights with other switches; those that are None stay."""
+        changes = {k: v for k, v in changes.items() if v is not None}
+        return replace(self, config=replace(self.config, behaviour=replace(self.config.behaviour, **changes)))
+
+    def has(self, side: Side) -> bool:
+        """Tell whether weights of a side are there."""
+        return self.folder is None or self._file(side).is_file()
+
+    def network(self, side: Side, device: str = 'cpu') -> CoopTrackNetwork:
+        """
+        Return the network of a side in evaluation mode.
+
+        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card.
+        """
+        import torch
+
+        from ..model.network import CoopTrackNetwork
+        if self.folder is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_RANDOM_SEED[side])
+                network = CoopTrackNetwork(self.config, side)
+        else:
+            state = self.state(side)
+            if self.detection_only:
+                raise UserError(f"model '{self.name}' holds detection weights only, which cannot track: "
+                                'use it to start a training (train vehicle|roadside --init)')
+            with torch.device('meta'):
+                # Nothing is allocated for a card that does not fit its file, however large it says the network is.
+                _check_fit(CoopTrackNetwork(self.config, side).state_dict(), state, self._file(side))
+            network = CoopTrackNetwork(self.config, side)
+            network.load_state_dict({k: state[k].to(v.dtype) for k, v in network.state_dict().items()})
+        return network.to(device).eval()
+
+    @property
+    def detection_only(self) -> bool:
+        """Tell whether the weights lack everything that tracking adds to detection."""
+        return bool(self.card.get('detection_only', False))
+
+    def state(self, side: Side) -> dict[str, Tensor]:
+        """
+        Return the stored entries of a side under our names.
+
+        :raises UserError: if the file is missing, damaged, or not the one on the card.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+        path = self._checked_file(side)
+        try:
+            return load_file(str(path))
+        except SafetensorError as error:
+            raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+
+    def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0]) -> AgentTracker:
+        """
+        Return a tracker that runs the network of a side.
+
+        :param execution: see ``tracking.execution.make_tracker``.
+        """
+        from ..tracking.execution import check_device, make_tracker
+        check_device(execution, device)
+        flow = self.flow() if side is Side.COOPERATIVE and self.config.behaviour.compensation == 'flow' else None
+        network, ranges = self.network(side, device), self.ranges(side) if execution == 'int8' else None
+        return make_tracker(network, self.config, side, device, execution, flow, ranges)
+
+    def ranges(self, side: Side) -> Ranges:
+        """
+        Return the ranges of the activations of a side, which the execution ``int8`` needs.
+
+        :raises UserError: if there are none for its weights.
+        """
+        from .int8_ranges import load_ranges
+        if self.folder is None:
+            raise UserError(f"execution 'int8' needs a stored model whose activations are known, not '{self.name}'")
+        return load_ranges(self.folder, side, self.weights_sha256(side))
+
+    def weights_sha256(self, side: Side) -> str:
+        """
+        Return the SHA-256 of the stored weights of a side.
+
+        :raises UserError: if they are missing, damaged or not those on the card.
+        """
+        return self._sha256(side) or sha256_of(self._checked_file(side))
+
+    def flow(self) -> FeatureFlow | None:
+        """
+        Return how features of the roadside network go on in time; None without weights for that network.
+
+        :raises UserError: if the file is missing, damaged or not the one on the card.
+        """
+        entry, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
+        if entry is None or entry['roadside_sha256'] != roadside.get('sha256'):
+            return None
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from ..cooperation.feature_flow import FeatureFlow
+        path = stored(self.folder / FLOW_NAME, entry['sha256'])
+        try:
+            flow = FeatureFlow(self.config.embed_dims, entry['hidden'])
+            state = load(_checked(path, entry['sha256']).read_bytes())
+            flow.load_state_dict({k: v.float() for k, v in state.items()})
+        except (SafetensorError, RuntimeError) as error:
+            raise UserError(f'{path} is not a readable flow of this model: {error}') from error
+        return flow.eval()
+
+    def sender(self) -> SenderModel:
+        """Return what receivers of the roadside side need of it."""
+        from .compact_messages import SenderModel
+        weights = self.network(Side.ROADSIDE).state_dict() if self.folder is None else self.state(Side.ROADSIDE)
+        return SenderModel(self.model_id(Side.ROADSIDE), weights)
+
+    def model_id(self, side: Side) -> str:
+        """Return 16 hexadecimal digits that change with the weights or the configuration of a side."""
+        digest = hashlib.sha256(json.dumps(config_to_dict(self.config), sort_keys=True).encode())
+        digest.update(side.value.encode())
+        digest.update(b'random' if self.folder is None else self._checked_file(side).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def _file(self, side: Side) -> Path:
+        return stored(self.folder / f'{side.value}.safetensors', self._sha256(side))
+
+    def _sha256(self, side: Side) -> str | None:
+        return self.card.get('sides', {}).get(side.value, {}).get('sha256')
+
+    def _checked_file(self, side: Side) -> Path:
+        path = self._file(side)
+        if not path.is_file():
+            have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
+            raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
+        return _checked(path, self._sha256(side))
+
+
+def _checked(path: Path, expected: str | None) -> Path:
+    """Return the path of a file that is what the card says, if it says anything."""
+    if not path.is_file():
+        raise UserError(f'{path} is missing, but the card names it')
+    actual = sha256_of(path)
+    if expected is not None and expected != actual:
+        raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
+    return path
+
+
+def _check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
+              for k, v in expected.items() if k in state and state[k].shape != v.shape]
+    if missing or unexpected or shapes:
+        raise UserError(
+            f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
+            f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')
+
+
+def model_folders() -> list[Path]:
+    """Return the folders in which models are looked up by name: the source tree, then the installed share."""
+    folders = [Path(__file__).resolve().parents[3] / 'models']
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        if prefix:
+            folders.append(Path(prefix) / 'share' / 'cooptrack_ros' / 'models')
+    return [f for f in folders if f.is_dir()]
+
+
+def installed_models() -> list[ModelPackage]:
+    """Return the models that are found by name; one that is shadowed by another of its name is left out."""
+    found: dict[str, ModelPackage] = {}
+    for folder in model_folders():
+        for card in sorted(folder.glob(f'*/{CARD_NAME}')):
+            found.setdefault(card.parent.name, open_model(str(card.parent)))
+    return list(found.values())
+
+
+def open_model(weights: str) -> ModelPackage:
+    """
+    Open a model by NAME, by the path of its folder, or ``random:PRESET`` for seeded random weights.
+
+    :raises UserError: if there is no such model, or its card cannot be read.
+    """
+    if weights.startswith(RANDOM_PREFIX):
+        config = named_config(weights.removeprefix(RANDOM_PREFIX))
+        return ModelPackage(weights, config, {'name': weights}, None)
+    candidates = [Path(weights)] + [folder / weights for folder in model_folders()]
+    folder = next((c for c in candidates if (c / CARD_NAME).is_file()), None)
+    if folder is None:
+        looked = ', '.join(str(c) for c in candidates)
+        raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
+    try:
+        card = read_yaml(folder / CARD_NAME)
+        config = stored_config(card['configuration'])
+        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
+            raise ValueError("'sides' must map the names of sides to what is known of them")
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
+    return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
+
+
+def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
+              training: dict[str, Any]) -> Path:
+    """
+    Write a network that was trained here as float16, see ``write_side``.
+
+    :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
+    """
+    state = {k: (v.half() if v.is_floating_point() else v) for k, v in network.state_dict().items()}
+    return write_side(folder, config, side, state, {'training': training}, 'Apache-2.0')
+
+
+def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str, Tensor], origin: dict[str, Any],
+               licence: str, detection_only: bool = False) -> Path:
+    """
+    Write one side as safetensors and enter it in the card (made if missing), see ``write_with_card``.
+
+    :param state: entries under our names, stored in their own precision.
+    :param origin: where the weights come from, plain data for the card.
+    :param detection_only: the weights lack what tracking adds, see ``ModelPackage.detection_only``.
+    :returns: the weights file.
+    """
+    from safetensors.torch import save
+    folder.mkdir(parents=True, exist_ok=True)
+    data = save({k: v.contiguous() for k, v in state.items()})
+    path = folder / f'{side.value}.safetensors'
+    card_path = folder / CARD_NAME
+    card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
+    before = card.get('sides', {}).get(side.value, {}).get('sha256')
+    card.setdefault('name', folder.name)
+    card.setdefault('licence', licence)
+    if detection_only:
+        card['detection_only'] = True
+    # In full, so that a later change of a preset cannot change what these weights mean.
+    card['configuration'] = {'preset': config.name, **config_to_dict(config)}
+    card['class_names'] = list(config.class_names)
+    card['input_size'] = list(config.input_size)
+    card['ranges'] = {'ego': list(config.ego_range.pc_range), 'infra': list(config.infra_range.pc_range)}
+    card.setdefault('sides', {})[side.value] = {
+        'sha256': hashlib.sha256(data).hexdigest(),
+        'bytes': len(data),
+        'entries': len(state),
+        'values': sum(v.numel() for v in state.values()),
+        **origin,
+    }
+    write_with_card(path, data, before, card_path, card)
+    return path
+
+
+def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) -> Path:
+    """
+    Write a flow beside the networks of a model as float16 and enter it in the card, see ``write_with_card``.
+
+    :param origin: training and measured figures, plain data for the card.
+    :returns: the weights file.
+    :raises UserError: if the model has no roadside weights on its card, whose features the flow is for.
+    """
+    from safetensors.torch import save
+    roadside = package.card.get('sides', {}).get(Side.ROADSIDE.value)
+    if package.folder is None or roadside is None:
+        raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
+    data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
+    path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
+    card = yaml.safe_load(card_path.read_text(encoding='utf-8'))
+    before = card.get('flow', {}).get('sha256')
+    card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
+                    'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}
+    write_with_card(path, data, before, card_path, card)
+    return path

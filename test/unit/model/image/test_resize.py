@@ -1,0 +1,41 @@
+"""Averaging over areas in blocks against OpenCV."""
+
+import cv2
+import numpy as np
+import pytest
+
+from cooptrack_ros.model.image.resize import _blocks, scale_by_area
+
+
+def both(shape, rows, columns, order='C'):
+    """Return a picture of noise as scaled here and by OpenCV."""
+    picture = np.asarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8), order=order)
+    expected = cv2.resize(np.ascontiguousarray(picture), (columns, rows), interpolation=cv2.INTER_AREA)
+    return scale_by_area(picture, rows, columns).astype(int), expected.astype(int)
+
+
+@pytest.mark.parametrize(('shape', 'rows', 'columns'), [
+    ((540, 960), 288, 512), ((1080, 1920), 288, 512), ((135, 240), 72, 128), ((45, 75), 24, 40), ((150, 300), 20, 80)])
+@pytest.mark.parametrize('order', ['C', 'F'])
+def test_ratios_of_small_numbers_give_what_opencv_gives_but_for_ties(shape, rows, columns, order):
+    assert _blocks(*shape, rows, columns) is not None
+    ours, expected = both(shape, rows, columns, order)
+    assert ours.shape == expected.shape
+    assert abs(ours - expected).max() <= 1
+    assert (ours != expected).mean() < 1e-3
+
+
+@pytest.mark.parametrize(('shape', 'rows', 'columns'), [
+    ((144, 256), 72, 128), ((101, 211), 72, 128), ((72, 128), 72, 128), ((36, 64), 72, 128), ((135, 256), 72, 128)])
+def test_all_others_are_left_to_opencv(shape, rows, columns):
+    assert _blocks(*shape, rows, columns) is None
+    ours, expected = both(shape, rows, columns)
+    np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_picture_in_a_message_may_be_read_only_and_stays_as_it_is():
+    picture = np.random.default_rng(0).integers(0, 256, (45, 75, 3), dtype=np.uint8)
+    before, read_only = picture.copy(), np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.shape)
+    np.testing.assert_array_equal(scale_by_area(read_only, 24, 40), scale_by_area(picture, 24, 40))
+    np.testing.assert_array_equal(picture, before)

@@ -1,0 +1,102 @@
+"""The RViz files name displays that RViz has, topics that exist, and namespaces that have markers."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+import yaml
+from std_msgs.msg import Header
+
+from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.bags.info import describe_bag
+from cooptrack_ros.nodes.settings import CommonSettings
+from cooptrack_ros.wire.markers import link_markers, received_markers, track_markers, trail_markers
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / 'rviz').glob('*.rviz'))
+SHOWS = {'Grid': set(), 'TF': set(), 'MarkerArray': {'MarkerArray'}, 'Image': {'Image', 'CompressedImage'},
+         'PointCloud2': {'PointCloud2'}}
+"""Displays of rviz_default_plugins and the messages that they take."""
+PANELS = {'rviz_common/Displays', 'rviz_common/Views', 'rviz_common/Time'}
+TOOLS = {f'rviz_default_plugins/{name}' for name in ('MoveCamera', 'Select', 'FocusCamera', 'Measure')}
+VIEWS = {f'rviz_default_plugins/{name}' for name in ('Orbit', 'TopDownOrtho')}
+
+
+def content(file):
+    return yaml.safe_load(file.read_text(encoding='utf-8'))['Visualization Manager']
+
+
+def displays(kind=None):
+    """Return (file name, display) of all displays, or of those of one kind."""
+    found = [(file.name, d) for file in FILES for d in content(file)['Displays']]
+    return [(name, d) for name, d in found if kind in (None, d['Class'].partition('/')[2])]
+
+
+def node_topics():
+    """Return topic -> message type of everything that the nodes publish under the names that the launch files give."""
+    sources = {path.stem: path.read_text(encoding='utf-8') for path in (ROOT / 'src/cooptrack_ros/nodes').rglob('*.py')}
+    own = {'ego_node', 'roadside_node'}
+    topics = {}
+    for file in (ROOT / 'launch').glob('*.launch.xml'):
+        root = ElementTree.parse(file).getroot()
+        defaults = {arg.get('name'): arg.get('default') for arg in root.iter('arg')}
+        for node in root.iter('node'):
+            if node.get('pkg') != 'cooptrack_ros':
+                continue
+            full = re.sub(r'\$\(var (\w+)\)', lambda m, known=defaults: known[m[1]],
+                          f"/{node.get('namespace')}/{node.get('name')}")
+            for stem, source in sources.items():
+                if stem == node.get('exec') or stem not in own:
+                    for kind, topic in re.findall(r"create_publisher\(\s*(\w+), '~/([\w/]+)'", source):
+                        topics[f'{full}/{topic}'] = kind
+    return topics
+
+
+@pytest.fixture(scope='module')
+def published(scenes):
+    """Return topic -> message type of nodes and converted bags."""
+    bag = scenes.bag(scenes.scene(20001, 0.5, (320, 180), lidar=True))
+    bag = {t.name: t.kind.rpartition('/')[2] for t in describe_bag(bag).topics}
+    return bag | node_topics()
+
+
+def test_there_are_the_files_that_the_documents_name():
+    assert [file.name for file in FILES] == ['cooptrack.rviz', 'debug.rviz']
+
+
+@pytest.mark.parametrize('file', FILES, ids=lambda f: f.name)
+def test_classes_are_those_of_rviz(file):
+    manager = content(file)
+    assert {d['Class'] for d in manager['Displays']} <= {f'rviz_default_plugins/{name}' for name in SHOWS}
+    assert {t['Class'] for t in manager['Tools']} <= TOOLS
+    assert manager['Views']['Current']['Class'] in VIEWS
+    assert {p['Class'] for p in yaml.safe_load(file.read_text(encoding='utf-8'))['Panels']} <= PANELS
+
+
+def test_every_display_takes_the_messages_of_its_topic(published):
+    for file, display in displays():
+        takes = SHOWS[display['Class'].partition('/')[2]]
+        if takes:
+            topic = display['Topic']['Value']
+            assert published.get(topic) in takes, f'{file}: {display["Name"]} shows {topic}'
+
+
+def test_the_fixed_frame_is_the_map_of_the_nodes():
+    assert {content(file)['Global Options']['Fixed Frame'] for file in FILES} == {CommonSettings.map_frame}
+
+
+def test_every_namespace_has_markers():
+    one = Boxes(np.zeros((1, 3)), np.ones((1, 3)), np.zeros(1), np.ones((1, 2)), np.zeros(1, np.int64), np.ones(1),
+                np.ones(1, np.int64))
+    header, way, names = Header(), np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]]), R50.class_names
+    truth = {m.ns for m in track_markers(one, header, names)}
+    unit = truth | {m.ns for m in trail_markers([(1, way)], header, [(1.0, 1.0, 1.0)])}
+    ego = unit | {m.ns for m in [*received_markers(one, ['u'], header, names),
+                             *link_markers(one, one, [(0, 0, 1.0)], header)]}
+    for file, display in displays('MarkerArray'):
+        topic = display['Topic']['Value']
+        expected = truth if 'ground_truth' in topic else ego if topic.startswith('/ego/') else unit
+        assert set(display['Namespaces']) == expected, f'{file}: {display["Name"]}'
