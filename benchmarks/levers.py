@@ -39,8 +39,8 @@ from cooptrack_ros.model.fast.quantized import Int8Network
 from cooptrack_ros.model.fast.sampling import GridMaps, SampleHead, Samples
 from cooptrack_ros.model.fast.traced import Direct, Traced, graph_of
 from cooptrack_ros.model.network import CoopTrackNetwork
-from cooptrack_ros.tracking.quantize import activation_ranges
 from cooptrack_ros.tracking.tracker import AgentTracker
+from cooptrack_ros.weights.int8_ranges import activation_ranges
 
 SCHEMA = 'cooptrack-bench-levers/1'
 VISION, MAP, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'

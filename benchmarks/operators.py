@@ -19,7 +19,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.tracking.execution import make_tracker
-from cooptrack_ros.tracking.quantize import activation_ranges
+from cooptrack_ros.weights.int8_ranges import activation_ranges
 
 SCHEMA = 'cooptrack-bench-operators/1'
 _WARMUP = 8

@@ -44,7 +44,7 @@ class Link:
 
     def use(self, setting: Setting) -> None:
         """Change the setting."""
-        from cooptrack_ros.wire.transmission import transmission
+        from cooptrack_ros.wire.features import transmission
         self._transmit = transmission(setting.encoding, setting.compact, setting.max_instances,
                                       self._sender.complete)
         self.largest = 0
@@ -120,7 +120,7 @@ def main() -> int:
     import torch
 
     from cooptrack_ros.common.types import Side
-    from cooptrack_ros.data.folders import open_datasets
+    from cooptrack_ros.data.units import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.weights.store import open_model

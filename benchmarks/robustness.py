@@ -95,11 +95,11 @@ def settings_of(panel: str, has_flow: bool) -> list[Setting]:
 
 def evaluation_of(args: argparse.Namespace):
     """Return the evaluation that all settings are runs of."""
-    from cooptrack_ros.data.folders import open_datasets
+    from cooptrack_ros.data.units import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.weights.store import open_model
-    from cooptrack_ros.wire.transmission import transmission
+    from cooptrack_ros.wire.features import transmission
     package = open_model(args.weights)
     transmit = transmission('float16', True, 900, package.sender().complete)
     return Evaluation(open_datasets(args.data), package, Selection(limit=args.limit), transmit,

@@ -124,7 +124,7 @@ def prepare(folder: Path) -> Run:
     from rclpy.serialization import deserialize_message, serialize_message
 
     from cooptrack_msgs.msg import InstanceFeatureArray
-    from cooptrack_ros.wire.errors import WireError
+    from cooptrack_ros.common.errors import WireError
     from cooptrack_ros.wire.features import decode_instances
     good = messages()
     spoilers = [Spoiler(message) for message in good]

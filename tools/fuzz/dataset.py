@@ -13,7 +13,7 @@ from .town import make_town
 MODULES = (
     'cooptrack_ros.sensors.image_decoding', 'cooptrack_ros.data.dataset', 'cooptrack_ros.data.spd.reader',
     'cooptrack_ros.data.spd.index', 'cooptrack_ros.data.spd.labels', 'cooptrack_ros.data.spd.calibration',
-    'cooptrack_ros.data.spd.schema', 'cooptrack_ros.data.spd.sampling', 'cooptrack_ros.data.point_clouds')
+    'cooptrack_ros.data.spd.schema', 'cooptrack_ros.data.point_clouds')
 _SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 
 

@@ -21,9 +21,9 @@ MODULES = (
     'cooptrack_ros.nodes.outputs.track_output', 'cooptrack_ros.nodes.health.unit_health',
     'cooptrack_ros.nodes.health.health', 'cooptrack_ros.wire.cameras', 'cooptrack_ros.wire.poses',
     'cooptrack_ros.wire.pictures', 'cooptrack_ros.wire.tracks', 'cooptrack_ros.wire.public_tracks',
-    'cooptrack_ros.wire.markers', 'cooptrack_ros.wire.prediction', 'cooptrack_ros.cooperation.late_fusion',
-    'cooptrack_ros.cooperation.ab3dmot', 'cooptrack_ros.cooperation.compensation',
-    'cooptrack_ros.cooperation.pairing', 'cooptrack_ros.sensors.pose_history')
+    'cooptrack_ros.wire.markers', 'cooptrack_ros.cooperation.late_fusion', 'cooptrack_ros.cooperation.ab3dmot',
+    'cooptrack_ros.cooperation.compensation', 'cooptrack_ros.cooperation.pairing',
+    'cooptrack_ros.sensors.pose_history')
 _TESTS = Path(__file__).resolve().parents[2] / 'test'
 _LONGEST = 6
 

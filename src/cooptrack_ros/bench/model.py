@@ -13,8 +13,8 @@ import torch
 from ..common.config import ModelConfig
 from ..common.types import InstanceSet, Side
 from ..tracking.execution import make_tracker
-from ..tracking.quantize import activation_ranges
 from ..tracking.tracker import AgentTracker
+from ..weights.int8_ranges import activation_ranges
 from .agreement import Agreement
 from .arithmetic import arithmetic
 from .machine import MIB, describe_machine, peak_rss_mib

@@ -78,8 +78,8 @@ def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
 
 
 def _calibrations(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
+    from ..sensors.calibration_check import check_rig
     from ..sensors.calibration_file import read_calibration
-    from ..sensors.calibration_rig import check_rig
     cameras = {str(path): read_calibration(path) for path in args.calibration}
     findings, views = [], {}
     for (name, camera), image in zip(cameras.items(), args.image or [None] * len(cameras), strict=True):

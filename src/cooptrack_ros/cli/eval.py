@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..common.errors import UserError
-    from ..data.folders import open_datasets
+    from ..data.units import open_datasets
     from ..eval import report
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
@@ -155,8 +155,7 @@ def _oracles(datasets, selection, config) -> dict[str, dict]:
 def _transmission(args: argparse.Namespace, package):
     """Return what sends instance sets of a model as real ROS messages; None if it has nothing to send."""
     from ..common.types import Side
-    from ..wire.features import FeatureLimits
-    from ..wire.transmission import transmission
+    from ..wire.features import FeatureLimits, transmission
     if not package.has(Side.ROADSIDE):
         return None
     return transmission(args.encoding, not args.full, args.max_instances, package.sender().complete,

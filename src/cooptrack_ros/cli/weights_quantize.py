@@ -28,10 +28,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the ranges of every side of the model; return 0."""
     from ..common.errors import UserError
     from ..common.types import Side
-    from ..data.folders import open_datasets
+    from ..data.units import open_datasets
     from ..model.image.preprocess import least_size
-    from ..tracking.quantize import activation_ranges
-    from ..weights.int8_ranges import save_ranges
+    from ..weights.int8_ranges import activation_ranges, save_ranges
     from ..weights.store import open_model
     if args.frames < 1:
         raise UserError(f'--frames is {args.frames}, expected 1 or more')

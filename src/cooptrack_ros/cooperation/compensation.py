@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..common.types import InstanceSet, RoadsideMessage
+from ..common.types import Boxes, InstanceSet, RoadsideMessage
 
 MIN_AGE_S, MAX_AGE_S = -0.05, 1.0
 """Ages outside are treated as the nearest of these: a constant velocity says little about more than a second."""
@@ -101,3 +101,12 @@ def _earlier_positions(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray
     positions = np.concatenate([b.centre[:, :2] for b in boxes])
     rows = rows[known]
     return rows, times[known], positions[known] - message.instances.boxes.centre[rows, :2]
+
+
+def predict(boxes: Boxes, dt_s: float) -> Boxes:
+    """Return N boxes after ``dt_s`` seconds, in the same frame; what is slow or of unknown velocity stays."""
+    velocity = np.nan_to_num(boxes.velocity)
+    moves = np.linalg.norm(velocity, axis=1, keepdims=True) >= MIN_SPEED_MPS
+    centre = boxes.centre.copy()
+    centre[:, :2] += np.where(moves, velocity * dt_s, 0.0)
+    return boxes.with_(centre=centre)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..nodes.health.silence import Wanted, explain
-from ..sensors.findings import Finding
+from ..sensors.calibration_check import Finding
 from .snapshot import NodeSeen, Snapshot, TopicSeen
 
 CALIBRATION, CAMERA_INFO = 'cooptrack_msgs/msg/Calibration', 'sensor_msgs/msg/CameraInfo'

@@ -18,8 +18,8 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from ..common.errors import WireError
 from ..wire.arrays import stamp_ns
-from ..wire.errors import WireError
 from .health.health import Health
 from .inputs.decoding import Decoded
 from .params import Parameters

@@ -14,14 +14,12 @@ from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Latency, TrackArray
 
-from ..common.errors import UserError
+from ..common.errors import UserError, WireError
 from ..common.timeline import StampOrder, TimeGuard
 from ..model.image.preprocess import least_size
 from ..weights.store import ModelPackage, open_model
-from ..wire.errors import WireError
 from ..wire.pictures import picture_time_ns
-from ..wire.prediction import predict_tracks
-from ..wire.tracks import decode_tracks
+from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue

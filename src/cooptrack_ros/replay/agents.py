@@ -9,6 +9,7 @@ from sensor_msgs.msg import CompressedImage
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 
+from ..common.errors import WireError
 from ..common.timeline import StampOrder, TimeGuard
 from ..common.types import Side
 from ..model.image.preprocess import least_size
@@ -20,7 +21,6 @@ from ..sensors.pose_history import PoseHistory
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
-from ..wire.errors import WireError
 from ..wire.pictures import decode_for_network
 from ..wire.public_tracks import PublicTracks
 from ..wire.views import Views, check_size, views_of

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
 
-from ..common.errors import UserError
+from ..common.errors import UserError, WireError
 from ..data.bags.reader import BagReader
 from ..data.bags.types import EGO, roadside_names
 from ..data.bags.writer import BagWriter
@@ -26,7 +26,6 @@ from ..nodes.settings import EgoSettings
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import decode_calibration
-from ..wire.errors import WireError
 from ..wire.poses import decode_odometry
 from ..wire.topics import CALIBRATION, EGO_NODE, FEATURES, IMAGE, PAIR, features_topic, tracks_topic, units_of
 from .agents import OfflineEgo, OfflineUnit

@@ -1,13 +1,29 @@
-"""Looks for the usual mistakes in the calibration of a camera."""
+"""Looks for the usual mistakes in the calibration of a camera, and of all cameras of one agent together."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..common.geometry import nearest_rotation, project_points, rotation_z, split_projection
 from .calibration_file import CameraCalibration
-from .findings import Finding
 from .lens import COEFFICIENTS
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A problem, what shows it, and what to do about it."""
+
+    problem: str
+    evidence: str
+    advice: str
+
+    def __str__(self) -> str:
+        """Return three lines for a terminal."""
+        return f'{self.problem}\n    evidence: {self.evidence}\n    to do:    {self.advice}'
+
 
 _ROTATION_TOLERANCE = 1e-3
 _MIN_FORWARD = 0.5
@@ -218,3 +234,32 @@ def _ground(calibration: CameraCalibration) -> list[Finding]:
     return [Finding('the road lies in the upper half of the picture',
                     f'{_AHEAD_M[first]:g} m ahead it is in row {pixels[first, 1]:.0f} of {calibration.height}',
                     'check pitch and ground_z; is the picture upside down?')]
+
+
+def check_rig(cameras: Mapping[str, CameraCalibration]) -> list[Finding]:
+    """
+    Return what cannot be true of several cameras at once: they must share one lidar frame and its place.
+
+    :param cameras: by name, the anchor first; those without a mounting are left out.
+    """
+    mounted = {name: camera for name, camera in cameras.items() if camera.mounting is not None}
+    findings = []
+    for name, camera in list(mounted.items())[1:]:
+        anchor, first = next(iter(mounted.items()))
+        own, other = camera.mounting, first.mounting
+        if (own.lidar_frame, own.base_frame) != (other.lidar_frame, other.base_frame):
+            findings.append(Finding(
+                f'{name} and {anchor} are calibrated to different frames',
+                f"'{own.lidar_frame}' on '{own.base_frame}' against '{other.lidar_frame}' on '{other.base_frame}'",
+                'all cameras of an agent need one lidar frame'))
+        elif not np.allclose(own.base_from_lidar, other.base_from_lidar, atol=1e-6):
+            findings.append(Finding(
+                f'{name} and {anchor} put the lidar frame at different places',
+                f'base_from_lidar differs by up to {np.abs(own.base_from_lidar - other.base_from_lidar).max():.3g}',
+                'write the same base_from_lidar into all files of an agent'))
+        if camera.ground_z != first.ground_z:
+            findings.append(Finding(
+                f'{name} and {anchor} have the road at different heights',
+                f'ground_z {camera.ground_z:g} against {first.ground_z:g} in the same frame',
+                'write the same ground_z into all files of an agent'))
+    return findings

@@ -1,16 +1,21 @@
-"""Files of activation ranges, one beside the weights that each is for."""
+"""Ranges of activations for ``execution int8``: found with a tracker, and stored beside the weights."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ..common.config import ModelConfig
 from ..common.errors import UserError
 from ..common.files import write_atomically
-from ..common.types import Side
+from ..common.types import Frame, Side
+from ..model.fast.calibrate import Calibration
 from ..model.fast.int8 import Ranges
+from ..model.network import CoopTrackNetwork
+from ..tracking.tracker import AgentTracker
 
 
 def ranges_file(folder: Path, side: Side) -> Path:
@@ -52,3 +57,19 @@ def load_ranges(folder: Path, side: Side, sha256: str) -> Ranges:
     if made_for != sha256:
         raise UserError(f'{path} is for other weights (SHA-256 {made_for}, these have {sha256}): {remedy}')
     return ranges
+
+
+def activation_ranges(network: CoopTrackNetwork, config: ModelConfig, side: Side,
+                      clips: Iterable[Iterable[Frame]]) -> Ranges:
+    """
+    Return the ranges that occur in clips of successive frames; nothing is received in them.
+
+    :param network: lies on the CPU and stays as it is.
+    """
+    calibration = Calibration(network)
+    tracker = AgentTracker(calibration.network, config, side)
+    for clip in clips:
+        state = tracker.initial()
+        for frame in clip:
+            state, _ = tracker.step(state, frame)
+    return calibration.ranges()

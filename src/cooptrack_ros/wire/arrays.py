@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from std_msgs.msg import Header
 
-from .errors import WireError
+from ..common.errors import WireError
 
 _TYPE_CODES = {'f': np.float32, 'B': np.uint8, 'I': np.uint32, 'd': np.float64}
 _STAMP, _STAMP_OFFSET = struct.Struct('<iI'), 4

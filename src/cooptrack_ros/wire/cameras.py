@@ -9,11 +9,11 @@ from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
 
+from ..common.errors import WireError
 from ..common.geometry import split_projection
 from ..sensors.calibration_file import CameraCalibration
 from ..sensors.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
-from .errors import WireError
 from .poses import check_plausible_pose
 
 _MAX_SKEW = 1e-3

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 
 import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ..common.config import ENCODING, ModelConfig
+from ..common.errors import WireError
 from ..common.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..common.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
-from .errors import WireError
 from .poses import check_plausible_pose
 
 ENCODINGS: dict[str, int] = {name: getattr(InstanceFeatureArray, name.upper()) for name in ENCODING.choices}
@@ -257,3 +259,20 @@ def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMet
     return FeatureMeta(msg.unit_id, int(msg.session), int(msg.sequence), msg.model_id, stamp_ns(msg.header.stamp),
                        msg.header.frame_id, msg.map_frame, map_from_lidar, tuple(pc_range.tolist()), encoding,
                        len(msg.position_embedding) == 0)
+
+
+def transmission(encoding: str, compact: bool, max_instances: int, complete: Callable[[InstanceSet], InstanceSet],
+                 limits: FeatureLimits | None = None) -> Callable[[InstanceSet], tuple[InstanceSet, int]]:
+    """
+    Return a function that sends an instance set: what a receiver gets of it, and the bytes of the message.
+
+    :param encoding: of the features; :param compact: leave the embeddings out; :param max_instances: the best by
+        score; :param complete: recomputes what a compact message leaves out, see ``weights.compact_messages``;
+    :param limits: what the receiver accepts.
+    """
+    meta = replace(FeatureMeta.example(), encoding=encoding, compact=compact)
+
+    def transmit(instances: InstanceSet) -> tuple[InstanceSet, int]:
+        data = serialize_message(encode_instances(sendable(instances, max_instances)[0], meta))
+        return complete(decode_instances(deserialize_message(data, InstanceFeatureArray), limits)[0]), len(data)
+    return transmit

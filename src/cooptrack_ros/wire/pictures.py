@@ -7,9 +7,9 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from ..common.errors import WireError
 from ..sensors.image_decoding import Picture, decode_picture
 from .arrays import is_time, stamp_ns, to_field
-from .errors import WireError
 
 _CHANNELS = {'bgr8': (3, None), 'rgb8': (3, cv2.COLOR_RGB2BGR), 'mono8': (1, cv2.COLOR_GRAY2BGR),
              'bgra8': (4, cv2.COLOR_BGRA2BGR), 'rgba8': (4, cv2.COLOR_RGBA2BGR)}

@@ -8,9 +8,9 @@ from nav_msgs.msg import Odometry
 
 from cooptrack_msgs.msg import PairTransform
 
+from ..common.errors import WireError
 from ..common.geometry import make_pose, rotation_from_quaternion
 from .arrays import finite, matrix, stamp_ns
-from .errors import WireError
 
 _MAX_OFFSET_M = 1e8
 """More than any map on Earth needs; numbers far beyond overflow further on."""

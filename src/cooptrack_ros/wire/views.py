@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.errors import WireError
 from ..common.geometry import make_pose, nearest_rotation
 from ..common.types import Frame
 from ..sensors.image_decoding import Picture
 from .cameras import CameraModel
-from .errors import WireError
 
 
 @dataclass(frozen=True)

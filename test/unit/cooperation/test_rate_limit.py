@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.cooperation.rate_limit import RateLimit
+from cooptrack_ros.cooperation.pairing import RateLimit
 
 
 @pytest.mark.parametrize(('rate_hz', 'every_s', 'expected'), [

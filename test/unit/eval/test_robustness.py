@@ -8,13 +8,13 @@ import robustness
 from robustness import FIGURES, PICTURES, Setting
 from support.configs import SIZE, TINY, with_thresholds, write_config
 
-from cooptrack_ros.data.folders import open_datasets
+from cooptrack_ros.data.units import open_datasets
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.weights.store import open_model
-from cooptrack_ros.wire.transmission import transmission
+from cooptrack_ros.wire.features import transmission
 
 LIMIT = 3
 GOOD, LATE = Setting('latency', 'geometry', 0), Setting('latency', 'geometry', 200, {'latency_ms': 200.0})

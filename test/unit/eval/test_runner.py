@@ -11,7 +11,7 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import TrackerConfig, apply_overrides
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.data.folders import open_datasets
+from cooptrack_ros.data.units import open_datasets
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate

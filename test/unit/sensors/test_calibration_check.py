@@ -8,9 +8,8 @@ import pytest
 
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.geometry import rotation_z
-from cooptrack_ros.sensors.calibration_check import check_calibration, view_angles
+from cooptrack_ros.sensors.calibration_check import check_calibration, check_rig, view_angles
 from cooptrack_ros.sensors.calibration_file import CameraCalibration, read_calibration
-from cooptrack_ros.sensors.calibration_rig import check_rig
 
 EXAMPLE = Path(__file__).parents[3] / 'config/calibration.example.yaml'
 SAMPLES = {

@@ -11,8 +11,8 @@ from support.small_tracker import make_frame, make_message
 from cooptrack_ros.common.config import R50, BackboneConfig
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.model.fast.fold import folded
 from cooptrack_ros.model.fast.sampling import BorderedMaps, Samples
+from cooptrack_ros.model.fast.vision import folded
 from cooptrack_ros.model.image.backbone import build_backbone
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.ops.deform_attn import sample_by_grid

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from test_run import TINY
 
 from cooptrack_ros.common.config import R50, apply_overrides, load_config
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.types import Boxes, InstanceSet, Side
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange
@@ -19,7 +20,6 @@ from cooptrack_ros.eval.report import headline, per_class
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.train.clips import target_boxes
 from cooptrack_ros.viz.result import tracked_frames, world_boxes
-from cooptrack_ros.wire.errors import WireError
 from cooptrack_ros.wire.features import FeatureLimits, FeatureMeta, decode_instances, encode_instances
 from cooptrack_ros.wire.markers import received_markers, track_markers
 from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks

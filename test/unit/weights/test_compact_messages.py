@@ -14,8 +14,7 @@ from cooptrack_ros.common.types import InstanceSet, Side
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.weights.compact_messages import SenderModel
 from cooptrack_ros.weights.store import open_model, save_side
-from cooptrack_ros.wire.features import FeatureMeta, decode_instances, encode_instances
-from cooptrack_ros.wire.transmission import transmission
+from cooptrack_ros.wire.features import FeatureMeta, decode_instances, encode_instances, transmission
 
 ENCODINGS = ('float32', 'float16', 'int8')
 FRAMES = 4

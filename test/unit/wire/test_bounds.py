@@ -7,7 +7,7 @@ import pytest
 from test_features import make, over_the_wire
 
 from cooptrack_msgs.msg import PairTransform
-from cooptrack_ros.wire.errors import WireError
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.wire.features import decode_instances
 from cooptrack_ros.wire.poses import decode_pair
 

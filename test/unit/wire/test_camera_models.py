@@ -6,6 +6,7 @@ import pytest
 from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.geometry import make_pose, rotation_z
 from cooptrack_ros.wire.cameras import (
     check_agreement,
@@ -14,7 +15,6 @@ from cooptrack_ros.wire.cameras import (
     decode_calibration,
     decode_camera_info,
 )
-from cooptrack_ros.wire.errors import WireError
 
 K = np.array([[50.0, 0, 32], [0, 55, 16], [0, 0, 1]])
 P = np.array([[40.0, 0, 30, -4], [0, 40, 15, 0], [0, 0, 1, 0]])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_msgs.msg import InstanceFeatureArray
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.types import Boxes, InstanceSet
-from cooptrack_ros.wire.errors import WireError
 from cooptrack_ros.wire.features import FeatureMeta, decode_instances, encode_instances, plausible
 
 WIDTH = 16

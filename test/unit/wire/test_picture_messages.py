@@ -8,7 +8,7 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from cooptrack_ros.wire.errors import WireError
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.wire.pictures import decode_compressed, decode_image, decode_raw, encode_jpeg, encode_raw
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)

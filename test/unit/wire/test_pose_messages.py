@@ -6,7 +6,7 @@ from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry
 
 from cooptrack_msgs.msg import PairTransform
-from cooptrack_ros.wire.errors import WireError
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.wire.poses import check_frames, decode_odometry, decode_pair, decode_pose, decode_transform
 
 

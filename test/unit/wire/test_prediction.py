@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.config import R50
+from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.geometry import make_pose, rotation_z
 from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.wire.arrays import stamp_ns
-from cooptrack_ros.wire.errors import WireError
-from cooptrack_ros.wire.prediction import predict_tracks
-from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks
+from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks, predict_tracks
 
 NOW = 1_700_000_000 * 10**9
 

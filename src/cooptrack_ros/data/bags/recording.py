@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...common.errors import UserError
+from ...common.errors import UserError, WireError
 from ...common.types import Boxes
 from ...wire.arrays import stamp_ns
-from ...wire.errors import WireError
 from ...wire.features import decode_boxes
 from ...wire.poses import decode_pair
 from ...wire.topics import EGO_NODE, PAIR, features_topic, tracks_topic, unit_topic

@@ -12,9 +12,8 @@ from ...common.errors import UserError
 from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
 from ..point_clouds import PcdFile
 from .calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
-from .index import FolderIndex, FrameFiles, Pair
+from .index import FolderIndex, FrameFiles, Pair, sample_frames
 from .labels import Label, LabelledFrame, boxes_of, complete_tracks, read_labels
-from .sampling import sample_frames
 from .schema import CLASSES, CONE, CONE_LABEL
 from .tables import BUNDLED, SPLITS, folder_split, invalid_frames, label_updates, official_split
 

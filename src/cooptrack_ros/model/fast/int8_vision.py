@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from ...common.errors import UserError
-from .fold import folded
 from .int8 import Grid, Int8Conv, Ranges
+from .vision import folded
 
 PICTURE = 'picture'
 """Name of the range of the input."""

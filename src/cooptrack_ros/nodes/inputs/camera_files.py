@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...common.errors import UserError
-from ...sensors.calibration_check import check_calibration
+from ...common.errors import UserError, WireError
+from ...sensors.calibration_check import check_calibration, check_rig
 from ...sensors.calibration_file import read_calibration
-from ...sensors.calibration_rig import check_rig
 from ...wire.cameras import CameraModel, model_of_file
-from ...wire.errors import WireError
 from ..context import NodeContext
 
 

@@ -8,6 +8,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cooptrack_msgs.msg import Calibration
 
+from ...common.errors import WireError
 from ...sensors.image_decoding import Picture
 from ...wire.arrays import stamp_ns
 from ...wire.cameras import (
@@ -19,7 +20,6 @@ from ...wire.cameras import (
     decode_calibration,
     decode_camera_info,
 )
-from ...wire.errors import WireError
 from ...wire.views import check_size
 from ..context import NodeContext
 from ..health.silence_watch import WatchedInput

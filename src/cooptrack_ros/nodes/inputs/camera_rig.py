@@ -11,10 +11,9 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_topic_name import validate_topic_name
 from sensor_msgs.msg import CompressedImage, Image
 
-from ...common.errors import UserError
+from ...common.errors import UserError, WireError
 from ...sensors.camera_sync import JUMP_S, AnchorFrames
 from ...wire.arrays import stamp_ns
-from ...wire.errors import WireError
 from ...wire.pictures import picture_time_ns
 from ...wire.views import Views, views_of
 from ..context import ImageJob, NodeContext

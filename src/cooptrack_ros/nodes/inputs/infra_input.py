@@ -6,8 +6,8 @@ from rclpy.qos import QoSProfile
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
 
+from ...common.errors import WireError
 from ...cooperation.pairing import UnitPairing
-from ...wire.errors import WireError
 from ...wire.topics import PAIR, features_topic, unit_topic
 from ..context import NodeContext
 from ..health.silence_watch import WatchedInput

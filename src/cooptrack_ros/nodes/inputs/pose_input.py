@@ -9,8 +9,8 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 
+from ...common.errors import WireError
 from ...sensors.pose_history import PoseHistory
-from ...wire.errors import WireError
 from ...wire.poses import check_frames, decode_odometry, decode_pose
 from ..context import NodeContext
 from ..health.silence_watch import WatchedInput

@@ -10,9 +10,9 @@ from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
 
+from ...common.errors import WireError
 from ...sensors.camera_sync import JUMP_S
 from ...wire.arrays import stamp_ns
-from ...wire.errors import WireError
 from ...wire.poses import decode_transform
 from ..context import NodeContext
 

@@ -6,12 +6,11 @@ import time
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
 
+from ...common.errors import WireError
 from ...common.types import InstanceSet
-from ...cooperation.pairing import StaleMessage, UnitMessage, UnitPairing
-from ...cooperation.rate_limit import RateLimit
+from ...cooperation.pairing import RateLimit, StaleMessage, UnitMessage, UnitPairing
 from ...weights.compact_messages import SenderModel
 from ...wire.arrays import stamp_ns
-from ...wire.errors import WireError
 from ...wire.features import FeatureLimits, decode_instances
 from ...wire.poses import decode_pair
 from ..health.health import Health

@@ -11,10 +11,10 @@ from cooptrack_ros.common.ego_motion import can_bus, heading_degrees
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.geometry import make_pose, rotation_z, transform_points
 from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.spd.index import sample_frames
 from cooptrack_ros.data.spd.labels import Label, LabelledFrame, complete_tracks
 from cooptrack_ros.data.spd.nuscenes import world_boxes
 from cooptrack_ros.data.spd.reader import SpdDataset
-from cooptrack_ros.data.spd.sampling import sample_frames
 from cooptrack_ros.data.spd.tables import invalid_frames, label_updates, official_split
 
 

@@ -21,8 +21,7 @@ from cooptrack_ros.model.image.backbone import build_backbone
 from cooptrack_ros.model.image.neck import Neck
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.execution import make_tracker
-from cooptrack_ros.tracking.quantize import activation_ranges
-from cooptrack_ros.weights.int8_ranges import load_ranges, ranges_file, save_ranges
+from cooptrack_ros.weights.int8_ranges import activation_ranges, load_ranges, ranges_file, save_ranges
 from cooptrack_ros.weights.store import open_model, save_side
 
 SMALL = dataclasses.replace(configs.SMALL, input_size=(96, 160))
