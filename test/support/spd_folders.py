@@ -4,7 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
-GOLDEN = Path(__file__).resolve().parents[2] / 'data' / 'spd_golden'
+GOLDEN = Path(__file__).resolve().parents[1] / 'data' / 'spd_golden'
 
 
 def golden(name):
