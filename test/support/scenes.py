@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_with_units
+from cooptrack_ros.data.units import open_datasets
 
 
 class Scenes:
@@ -34,7 +34,7 @@ class Scenes:
         from cooptrack_ros.data.bags.convert import convert
 
         def make() -> None:
-            _, dataset = open_with_units([scene])[0]
+            _, dataset = open_datasets([scene])[0]
             convert(dataset, dataset.sequences()[0], path)
         path = scene.with_name('bag')
         return self._once(path, make)

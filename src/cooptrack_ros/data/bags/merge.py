@@ -51,7 +51,7 @@ def without_features(data: bytes) -> bytes:
     message = deserialize_message(data, InstanceFeatureArray)
     # A compact message has no embeddings: receivers would work them out.
     message.semantic = message.motion = message.position_embedding = array('B', bytes(len(message.semantic)))
-    message.embedding_scales = message.semantic_scales
+    message.position_embedding_scales = message.semantic_scales
     return serialize_message(message)
 
 

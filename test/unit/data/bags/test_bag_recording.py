@@ -112,7 +112,7 @@ def test_features_can_be_lost_on_the_way_and_nothing_else(encoding, compact):
         without_features(serialize_message(encode_instances(sent, meta))), InstanceFeatureArray)
     arrived, told = decode_instances(message)
     assert (told.stamp_ns, told.sequence, told.encoding) == (meta.stamp_ns, meta.sequence, encoding)
-    for name in ('semantic', 'motion', 'embedding'):
+    for name in ('semantic', 'motion', 'position_embedding'):
         np.testing.assert_array_equal(getattr(arrived, name), np.zeros((5, 8)))
     np.testing.assert_allclose(arrived.boxes.centre, sent.boxes.centre, atol=1e-6)
     np.testing.assert_array_equal(arrived.position_points, points)
