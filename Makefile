@@ -16,10 +16,10 @@ help:  ## list the targets
 setup:  ## build or refresh the environment in .venv
 	@$(PYTHON) tools/setup_env.py
 
-demo: setup  ## run the whole system on a synthetic town; pictures in out/demo
+demo: setup  ## run the whole system on a synthetic scene; pictures in out/demo
 	@.venv/bin/cooptrack demo
 
-demo-short: setup  ## the same with two seconds of small pictures, and a check of what it leaves
+demo-short: setup  ## the same with two seconds of small images, and a check of what it leaves
 	@.venv/bin/cooptrack demo --seconds 2 --size 480x270 --out out/demo-short
 	@$(VENV_PYTHON) tools/check_demo.py out/demo-short
 
@@ -45,10 +45,10 @@ fuzz: setup  ## fuzz one entry point: make fuzz ENTRY=codec MINUTES=15
 	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --minutes $(MINUTES)
 	@PYTHONPATH=tools $(VENV_PYTHON) -m fuzz $(ENTRY) --report benchmarks/results/fuzz.json --document docs/reliability.md
 
-TOWNS ?= data/test
-robustness: setup  ## the curves of loss, latency and noise on synthetic towns; goes on where it was
-	@.venv/bin/cooptrack synth $(TOWNS) --seeds 20001-20005 --seconds 8
-	@$(VENV_PYTHON) benchmarks/robustness.py --weights mini --data $(TOWNS) --json benchmarks/results/robustness.json --pictures docs
+SCENES ?= data/test
+robustness: setup  ## the curves of loss, latency and noise on synthetic scenes; goes on where it was
+	@.venv/bin/cooptrack synth $(SCENES) --seeds 20001-20005 --seconds 8
+	@$(VENV_PYTHON) benchmarks/robustness.py --weights mini --data $(SCENES) --json benchmarks/results/robustness.json --pictures docs
 
 faults: setup  ## cause faults in a live system and write the table of what happens (root, for the network and the disk)
 	@$(VENV_PYTHON) -m pip install --quiet --requirement tools/requirements-fuzz.txt

@@ -39,6 +39,6 @@ setup(
         'ego_node = cooptrack_ros.nodes.ego_node:main',
         'roadside_node = cooptrack_ros.nodes.roadside_node:main',
         'single_process = cooptrack_ros.nodes.single_process:main',
-        'relay_node = cooptrack_ros.nodes.relay_node:main',
+        'link_emulator = cooptrack_ros.nodes.link_emulator:main',
     ]},
 )

@@ -1,10 +1,11 @@
 """
-Both nodes on one machine in real time: how many pictures of a recording they answer, and how late.
+Both nodes on one machine in real time: how many images of a recording they answer, and how late.
 
     python benchmarks/both_nodes.py --json benchmarks/results/both_nodes.json
 
-A made-up town is played to a roadside node and an ego node, with the topics and without the limits of the launch files:
-pictures of both cameras at 10 Hz, at the same moments. The player and what receives all answers run on the same cores.
+A made-up scene is played to a roadside node and an ego node, with the topics and without the limits of the launch
+files: images of both cameras at 10 Hz, at the same moments. The player and what receives all answers run on the same
+cores.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def play(bag: Path, weights: str, scratch: Path) -> dict[str, Any]:
 def summary(replay: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of both nodes."""
     answered = {'ego': replay['tracks'], 'roadside': replay['features'][features_topic(UNIT)]}
-    pictures = {'ego': replay['ego_pictures'], 'roadside': replay['unit_pictures'][UNIT]}
+    images = {'ego': replay['ego_images'], 'roadside': replay['unit_images'][UNIT]}
     return {'nodes': {kind: {
-        'pictures': pictures[kind], 'answered': answered[kind], 'answered_share': answered[kind] / pictures[kind],
+        'images': images[kind], 'answered': answered[kind], 'answered_share': answered[kind] / images[kind],
         'latency_ms': replay['latency_ms'][f'{space}/{kind}_node']} for kind, space in _SPACES.items()},
         'modes': replay['modes']}
 
@@ -74,21 +75,21 @@ def main(argv: list[str] | None = None) -> int:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
-    parser.add_argument('--seed', type=int, default=20002, help='of the town')
+    parser.add_argument('--seed', type=int, default=20002, help='of the scene')
     parser.add_argument('--seconds', type=float, default=20.0, help='length of the recording')
     parser.add_argument('--json', type=Path, required=True)
     args = parser.parse_args(argv)
     machine, size = describe_machine(), (960, 540)
     with tempfile.TemporaryDirectory() as scratch:
-        town, bag = Path(scratch) / 'town', Path(scratch) / 'bag'
-        generate(town, args.seed, args.seconds, size)
-        dataset = open_dataset(town)
+        scene, bag = Path(scratch) / 'scene', Path(scratch) / 'bag'
+        generate(scene, args.seed, args.seconds, size)
+        dataset = open_dataset(scene)
         convert(dataset, dataset.sequences()[0], bag)
         found = summary(play(bag, args.weights, Path(scratch)))
     store(args.json, {'schema': SCHEMA, 'weights': args.weights, 'seed': args.seed, 'seconds': args.seconds,
-                      'picture_size': list(size), 'machine': machine, **found})
+                      'camera_size': list(size), 'machine': machine, **found})
     for kind, node in found['nodes'].items():
-        print(f"{kind}: {node['answered']} of {node['pictures']} pictures, "
+        print(f"{kind}: {node['answered']} of {node['images']} images, "
               f"p50 {node['latency_ms']['total']['p50']:.0f} ms, p95 {node['latency_ms']['total']['p95']:.0f} ms")
     return 0
 

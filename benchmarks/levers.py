@@ -7,9 +7,9 @@ What each way of making a step faster is worth: predicted from what is counted, 
 Networks that lack one lever each run in turn with the one that has all, on the same frames; measured is the median of
 the differences within a frame, over the stages of the step that a lever acts on. The prediction is made of what a lever
 saves by count: multiply-adds at the speed of a matrix product, bytes that other operations read and write (whole lines
-of the cache where they sample a map) at the speed of a sum, and operations at the cost of one on a single number; all
-three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction, for graphs
-what an operation on a single number costs less in one.
+of the cache where they sample features) at the speed of a sum, and operations at the cost of one on a single number;
+all three speeds are measured here too. For 8-bit integers it is the number of multiply-adds in an instruction, for
+graphs what an operation on a single number costs less in one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from cooptrack_ros.tracking.tracker import AgentTracker
 from cooptrack_ros.weights.int8_ranges import activation_ranges
 
 SCHEMA = 'cooptrack-bench-levers/1'
-VISION, MAP, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'
+VISION, BEV, DECODER, REASONING = 'image_features', 'bev_encoder', 'decoder', 'reasoning'
 
 
 class Lever(NamedTuple):
@@ -58,17 +58,17 @@ class Lever(NamedTuple):
 LEVERS = (
     Lever('backbone and neck: norms folded, convolutions packed with what follows them', 'fast', 'image_features',
           (VISION,)),
-    Lever('map encoder: merged layers, kept projections, table sampling', 'fast', 'encode_bev', (MAP,)),
+    Lever('BEV encoder: merged layers, kept projections, table sampling', 'fast', 'encode_bev', (BEV,)),
     Lever('decoder: merged layers, points only before the last layer, table sampling', 'fast', 'decode', (DECODER,)),
     Lever('reasoning: one product where there is one key, histories of old instances only', 'fast', 'reason',
           (REASONING,)),
-    Lever('map encoder, decoder and reasoning: graphs, without Python between the operations', 'fast', 'direct',
-          (MAP, DECODER, REASONING)),
+    Lever('BEV encoder, decoder and reasoning: graphs, without Python between the operations', 'fast', 'direct',
+          (BEV, DECODER, REASONING)),
     Lever('of encoder and decoder: a bordered table in place of grid_sample, the form for GPUs', 'fast', 'grid',
-          (MAP, DECODER)),
-    Lever('of encoder and decoder: softmax across rows', 'fast', 'softmax', (MAP, DECODER)),
+          (BEV, DECODER)),
+    Lever('of encoder and decoder: softmax across rows', 'fast', 'softmax', (BEV, DECODER)),
     Lever('int8: backbone and neck', 'int8', 'int8_layers', (VISION,)),
-    Lever('int8: large linear layers', 'int8', 'int8_vision', (MAP, DECODER, REASONING)))
+    Lever('int8: large linear layers', 'int8', 'int8_vision', (BEV, DECODER, REASONING)))
 _INT8_GAIN = 32 / 3 / 8
 """AVX2: 32 multiply-adds in 8-bit integers take three instructions, 8 in float32 take one."""
 _CALIBRATION_FRAMES = 4

@@ -28,7 +28,7 @@ def _model(config: str, side: str, *options: object) -> tuple[object, ...]:
 
 CPU: dict[str, tuple[object, ...]] = {
     **{f'model_r50_{side}': _model('r50', side, '--threads', 2) for side in SIDES},
-    'model_r50_vehicle_int8': _model('r50', 'vehicle', '--threads', 2, '--execution', 'int8'),
+    'model_r50_vehicle_int8': _model('r50', 'vehicle', '--threads', 2, '--execution', 'reference', 'int8'),
     **{f'model_mini_{side}': _model('mini', side, '--threads', 1, '--frames', 100) for side in SIDES},
     'codec': ('codec', '--frames', 2000),
     'node_ego': ('node', '--node', 'ego', '--config', 'tiny', '--frames', 1000),
@@ -47,10 +47,10 @@ CPU: dict[str, tuple[object, ...]] = {
 
 GPU: dict[str, tuple[object, ...]] = {
     **{f'model_r50_{side}_gpu': _model('r50', side) for side in SIDES},
-    **{f'model_r50_{side}_gpu_graph': _model('r50', side, '--execution', 'graph') for side in SIDES},
+    **{f'model_r50_{side}_gpu_graph': _model('r50', side, '--execution', 'reference', 'graph') for side in SIDES},
     'model_mini_vehicle_gpu': _model('mini', 'vehicle'),
     'train_r50_better_gpu': ('train', '--config', 'r50_better', '--workers', 8, '--steps', 40),
-    'train_mini_gpu': ('train', '--config', 'mini', '--workers', 8, '--steps', 60, '--batch-slots', 8),
+    'train_mini_gpu': ('train', '--config', 'mini', '--workers', 8, '--steps', 60, '--batch-size', 8),
 }
 """The same on a GPU."""
 

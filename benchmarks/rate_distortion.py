@@ -4,7 +4,7 @@ What encoding, leaving out embeddings and the number of instances cost and are w
     python benchmarks/rate_distortion.py --weights mini --data data/test --json benchmarks/results/rate.json \
         --picture docs/rate_distortion.png
 
-Bytes are those of serialized messages. What the two networks make of the pictures is computed once for all settings,
+Bytes are those of serialized messages. What the two networks make of the images is computed once for all settings,
 and a limit that no message reaches is not measured again. An interrupted measurement goes on; with other weights it
 starts again.
 """
@@ -133,7 +133,7 @@ def main() -> int:
     rows = found.get('rows', {}) if {k: found.get(k) for k in identity} == identity else {}
     link = Link(package.sender())
     evaluation = Evaluation(open_datasets(args.data), package, Selection('val', args.limit), link,
-                            keeps_maps=True)
+                            caches_bev=True)
     # The largest messages first: an interrupted run has compared the encodings.
     wanted = [Setting(e, c, n) for n in CAPS for c in (True, False) for e in ENCODINGS if c or n in _FULL_CAPS]
     for setting in wanted:

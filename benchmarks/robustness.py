@@ -33,13 +33,13 @@ class Setting:
     x: float
     channel: dict = field(default_factory=dict)
     corrects: bool = False
-    behaviour: dict = field(default_factory=dict)
+    method: dict = field(default_factory=dict)
     mode: str = 'cooperative'
 
     @property
     def key(self) -> str:
         """Name in the JSON file; settings that measure the same share it."""
-        content = [self.mode, self.corrects, sorted(self.channel.items()), sorted(self.behaviour.items())]
+        content = [self.mode, self.corrects, sorted(self.channel.items()), sorted(self.method.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
 
 
@@ -64,7 +64,7 @@ def latency_settings(has_flow: bool) -> list[Setting]:
     """Return Figure 7 b; without a flow the model has two lines only."""
     names = {'none': 'no compensation', 'geometry': 'geometry'}
     names |= {'flow': 'geometry and feature flow'} if has_flow else {}
-    found = [Setting('latency', name, ms, changed(latency_ms=float(ms)), behaviour={'compensation': kind})
+    found = [Setting('latency', name, ms, changed(latency_ms=float(ms)), method={'compensation': kind})
              for ms in range(0, 501, 100) for kind, name in names.items()]
     return found + [Setting('latency', 'vehicle alone', ms, mode='none') for ms in range(0, 501, 100)]
 
@@ -103,7 +103,7 @@ def evaluation_of(args: argparse.Namespace):
     package = open_model(args.weights)
     transmit = transmission('float16', True, 900, package.sender().complete)
     return Evaluation(open_datasets(args.data), package, Selection(limit=args.limit), transmit,
-                      keeps_maps=True)
+                      caches_bev=True)
 
 
 def measure(evaluation, setting: Setting) -> dict:
@@ -112,13 +112,13 @@ def measure(evaluation, setting: Setting) -> dict:
     from cooptrack_ros.eval.nuscenes import evaluate
     from cooptrack_ros.eval.report import headline
     started = time.monotonic()
-    run = evaluation.under(Channel(**setting.channel), setting.corrects, **setting.behaviour)
+    run = evaluation.under(Channel(**setting.channel), setting.corrects, **setting.method)
     result, cost = run.run(setting.mode)
     figures = headline(evaluate(result))
     return {**{k: figures[k] for k in FIGURES}, 'frames': cost.frames,
             'instances_per_frame': round(cost.instances / max(cost.frames, 1), 2),
             'minutes': round((time.monotonic() - started) / 60, 2), 'mode': setting.mode, 'channel': setting.channel,
-            'corrects_poses': setting.corrects, 'behaviour': setting.behaviour}
+            'online_extrinsics': setting.corrects, 'method': setting.method}
 
 
 def draw(panel: str, path: Path, settings: list[Setting], rows: dict[str, dict]) -> None:

@@ -1,5 +1,5 @@
 """
-Time of a step against roadside instances, units, queries and picture size, as JSON and picture.
+Time of a step against roadside instances, units, queries and image size, as JSON and picture.
 
     python benchmarks/sweep.py --json benchmarks/results/sweep.json --picture docs/sweep.png
 

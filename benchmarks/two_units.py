@@ -1,5 +1,5 @@
 """
-What a second roadside unit adds: no unit, each alone and both, on towns with two units.
+What a second roadside unit adds: no unit, each alone and both, on scenes with two units.
 
     cooptrack synth data/units --seeds 20101-20103 --seconds 6 --units 2
     python benchmarks/two_units.py --weights mini --data data/units --json benchmarks/results/two_units.json \
@@ -21,7 +21,7 @@ from evaluation import evaluate
 FIGURES = ('mAP', 'ATE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
 RUNS = {
     'none: vehicle weights, no unit': ('none', ()),
-    'cooperative weights, no unit': ('cooperative_alone', ()),
+    'cooperative weights, no unit': ('no_messages', ()),
     'late, unit_1': ('late', ('unit_1',)),
     'late, unit_2': ('late', ('unit_2',)),
     'late, both': ('late', ('unit_1', 'unit_2')),
@@ -57,7 +57,7 @@ def table(rows: dict[str, dict]) -> list[str]:
 
 
 def draw(weights: str, data: Path, target: Path) -> None:
-    """Draw the frame in which both units contribute most, of the first town."""
+    """Draw the frame in which both units contribute most, of the first scene."""
     import cv2
     import numpy as np
 
@@ -66,11 +66,11 @@ def draw(weights: str, data: Path, target: Path) -> None:
     from cooptrack_ros.viz.result import world_boxes
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
     from unit_contributions import draw_units, unit_views
-    town = sorted(data.glob('seed_*'))[0]
+    scene = sorted(data.glob('seed_*'))[0]
     with tempfile.TemporaryDirectory() as folder:
-        evaluate('--data', town, '--weights', weights, '--mode', 'cooperative', '--results', folder)
+        evaluate('--data', scene, '--weights', weights, '--mode', 'cooperative', '--results', folder)
         result = json.loads((Path(folder) / 'cooperative.json').read_text(encoding='utf-8'))
-    dataset = open_dataset(town)
+    dataset = open_dataset(scene)
     records = dataset.records('cooperative')
 
     def both(record) -> int:
@@ -89,16 +89,16 @@ def main() -> int:
     """Measure all rows, write them, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
-    parser.add_argument('--data', type=Path, required=True, help='folder of towns with unit_1 and unit_2')
+    parser.add_argument('--data', type=Path, required=True, help='folder of scenes with unit_1 and unit_2')
     parser.add_argument('--json', type=Path, required=True)
-    parser.add_argument('--picture', type=Path, help='draw a frame of the first town there')
+    parser.add_argument('--picture', type=Path, help='draw a frame of the first scene there')
     args = parser.parse_args()
     from cooptrack_ros.bench.machine import describe_machine
     from cooptrack_ros.common.types import Side
     from cooptrack_ros.weights.store import open_model
     package = open_model(args.weights)
     content = {'model': '-'.join(package.model_id(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE)),
-               'machine': describe_machine(), 'towns': sorted(p.name for p in args.data.glob('seed_*')),
+               'machine': describe_machine(), 'scenes': sorted(p.name for p in args.data.glob('seed_*')),
                'rows': {name: measure(args.weights, args.data, *run) for name, run in RUNS.items()}}
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')

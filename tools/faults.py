@@ -64,7 +64,7 @@ class Faults:
         counts = system.observer.counts()
         lost = {k: v for k, v in differences(before, counts).items() if k.startswith(('dropped.', 'frames.'))}
         return Row(name, words, round(recovered, 1), round(gap, 2), ', '.join(f'{k} {v}' for k, v in lost.items()),
-                   round(usual_gap, 2), round(system.picture_period_s, 3), delay, usual_delay, of_roadside)
+                   round(usual_gap, 2), round(system.image_period_s, 3), delay, usual_delay, of_roadside)
 
     def _usual(self, system: System) -> tuple[float, float]:
         """Return the longest gap between answers and the 95th percentile of delays while nothing is wrong."""
@@ -89,7 +89,7 @@ class Faults:
                 mark[0] = time.monotonic()
                 unit.start()
             return self._watched('roadside node killed, started again', system, unit.end, restart,
-                                 self._cooperates_after(system, mark), lambda: self._told(system, system.units[0]),
+                                 self._cooperates_after(system, mark), lambda: self._reported(system, system.units[0]),
                                  of_roadside=True)
 
     def ego_killed(self) -> Row:
@@ -110,7 +110,7 @@ class Faults:
         return self._silenced('player stopped, started again', '/ego', '/infra')
 
     def camera_frozen(self) -> Row:
-        """Stop the pictures of the vehicle alone."""
+        """Stop the images of the vehicle alone."""
         return self._silenced('camera of the vehicle stands still', '/ego/camera')
 
     def _silenced(self, name: str, *topics: str) -> Row:
@@ -123,10 +123,10 @@ class Faults:
                 mark[0] = time.monotonic()
                 system.silent = set()
             return self._watched(name, system, lambda: system.silent.update(topics), resume,
-                                 self._cooperates_after(system, mark), lambda: self._told(system))
+                                 self._cooperates_after(system, mark), lambda: self._reported(system))
 
     def camera_size(self) -> Row:
-        """Send pictures of another size."""
+        """Send images of another size."""
         import cv2
         import numpy as np
         from rclpy.serialization import deserialize_message, serialize_message
@@ -139,10 +139,10 @@ class Faults:
             message = deserialize_message(data, CompressedImage)
             message.data = small
             return serialize_message(message)
-        return self._changed_pictures('camera of the vehicle changes its size', shrunk)
+        return self._changed_images('camera of the vehicle changes its size', shrunk)
 
     def camera_black(self) -> Row:
-        """Send black pictures of the right size."""
+        """Send black images of the right size."""
         import cv2
         import numpy as np
         from rclpy.serialization import deserialize_message, serialize_message
@@ -155,9 +155,9 @@ class Faults:
             shape = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR).shape
             message.data = cv2.imencode('.jpg', np.zeros(shape, np.uint8))[1].tobytes()
             return serialize_message(message)
-        return self._changed_pictures('camera of the vehicle goes black', black)
+        return self._changed_images('camera of the vehicle goes black', black)
 
-    def _changed_pictures(self, name: str, change: Callable[[str, bytes], bytes]) -> Row:
+    def _changed_images(self, name: str, change: Callable[[str, bytes], bytes]) -> Row:
         with self._system() as system:
             system.start_all()
             usual, mark = system.change, [float('inf')]
@@ -169,7 +169,7 @@ class Faults:
                 mark[0] = time.monotonic()
                 system.change = usual
             return self._watched(name, system, cause, resume, self._cooperates_after(system, mark),
-                                 lambda: self._told(system))
+                                 lambda: self._reported(system))
 
     def clock_set_back(self) -> Row:
         """Start the bag again while the nodes run on simulated time."""
@@ -183,7 +183,7 @@ class Faults:
             return self._watched(
                 '/clock and stamps set back', system, cause, lambda: None,
                 lambda: any(a.reset and a.arrived_s > mark[0] for a in system.observer.answers),
-                lambda: self._told(system), 0.0)
+                lambda: self._reported(system), 0.0)
 
     def wall_clock_steps(self) -> Row:
         """Set the wall clock of the ego node an hour ahead while it runs."""
@@ -204,7 +204,7 @@ class Faults:
                 mark[0] = time.monotonic()
                 clock.write_text('+3600')
             return self._watched('wall clock of the vehicle steps by an hour', system, cause, lambda: None,
-                                 self._cooperates_after(system, mark), lambda: self._told(system), OUTAGE_S)
+                                 self._cooperates_after(system, mark), lambda: self._reported(system), OUTAGE_S)
 
     def partition(self) -> Row:
         """Put the roadside node into a network namespace and take its link down."""
@@ -228,7 +228,7 @@ class Faults:
                 mark[0] = time.monotonic()
                 end(link)
             return self._watched(name, system, lambda: cause(link), resume, self._cooperates_after(system, mark),
-                                 lambda: self._told(system, system.units[0]), of_roadside=True)
+                                 lambda: self._reported(system, system.units[0]), of_roadside=True)
 
     def flood(self) -> Row:
         """Publish 250 messages a second that claim to be of full size under the name of a unit."""
@@ -251,7 +251,7 @@ class Faults:
             mark = [time.monotonic()]
             return self._watched('a flood of messages of a unit', system, cause, lambda: None,
                                  self._cooperates_after(system, mark), lambda: f'{sent[0] / OUTAGE_S:.0f} messages a '
-                                 f'second; {self._told(system)}', 1.0, of_roadside=True)
+                                 f'second; {self._reported(system)}', 1.0, of_roadside=True)
 
     def garbage(self) -> Row:
         """Publish broken messages under the name of a unit between its own."""
@@ -270,10 +270,10 @@ class Faults:
                 while time.monotonic() < end:
                     for message in broken:
                         publisher.publish(message)
-                    system.feed(system.picture_period_s)
+                    system.feed(system.image_period_s)
                 mark[0] = time.monotonic()
             return self._watched('broken messages of a unit', system, cause, lambda: None,
-                                 self._cooperates_after(system, mark), lambda: self._told(system), 0.0,
+                                 self._cooperates_after(system, mark), lambda: self._reported(system), 0.0,
                                  of_roadside=True)
 
     def weights_corrupted(self) -> Row:
@@ -311,7 +311,7 @@ class Faults:
         return Row('disk full under a recording', self._short(words), -1, -1,
                    f'the recording; left on the disk: {", ".join(left) or "nothing"}')
 
-    def _told(self, system: System, unit: str = '') -> str:
+    def _reported(self, system: System, unit: str = '') -> str:
         name = f'{EGO_NODE}: unit {unit}' if unit else EGO_NODE
         return self._short(system.observer.status.get(name, ('nothing', {}))[0])
 

@@ -6,7 +6,14 @@ import sys
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 
-from cooptrack_ros.nodes.settings import EgoSettings, RelaySettings, RoadsideSettings, Settings, ros_name, to_yaml
+from cooptrack_ros.nodes.settings import (
+    EgoSettings,
+    LinkEmulatorSettings,
+    RoadsideSettings,
+    Settings,
+    ros_name,
+    to_yaml,
+)
 
 START, END = '<!-- parameters -->', '<!-- /parameters -->'
 """What is between these in a page is made here."""
@@ -27,7 +34,7 @@ class Product:
 
 PRODUCTS = (Product(EgoSettings, 'ego_node', 'config/ego.yaml', 'docs/ego_node.md'),
             Product(RoadsideSettings, 'roadside_node', 'config/roadside.yaml', 'docs/roadside_node.md'),
-            Product(RelaySettings, 'relay_node', 'config/relay.yaml', 'docs/relay_node.md'))
+            Product(LinkEmulatorSettings, 'link_emulator', 'config/link_emulator.yaml', 'docs/link_emulator.md'))
 
 
 def to_table(settings: Settings) -> str:

@@ -1,5 +1,5 @@
 """
-Pictures of MarkerArray messages as RViz would show them, from above or in a camera picture.
+Pictures of MarkerArray messages as RViz would show them, from above or in a camera image.
 
 Markers are read by attribute only: those of rclpy, of a bag reader and of a test all will do.
 """
@@ -86,15 +86,15 @@ def draw_from_above(markers: Sequence[Any], view_from: Mapping[str, np.ndarray],
     return image
 
 
-def draw_in_camera(markers: Sequence[Any], view_from: Mapping[str, np.ndarray], picture: np.ndarray,
+def draw_in_camera(markers: Sequence[Any], view_from: Mapping[str, np.ndarray], camera_image: np.ndarray,
                    img_from_view: np.ndarray) -> np.ndarray:
     """
-    Return a copy of a picture (H, W, 3) BGR with markers drawn over it.
+    Return a copy of a camera image (H, W, 3) BGR with markers drawn over it.
 
     :param view_from: by frame, the 4x4 matrix to the frame from which ``img_from_view`` (4x4) projects to pixels.
     :raises ValueError: for a marker in another frame.
     """
-    image = picture.copy()
+    image = camera_image.copy()
     _draw(_Through(image, img_from_view), markers, view_from)
     return image
 

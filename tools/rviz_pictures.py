@@ -47,9 +47,9 @@ def _compose(markers: list[Any], frame: MarkerFrame, reach_m: float, time_s: flo
     """Return the figure (720, 720 or more, 3) BGR of one frame."""
     above = draw_from_above(markers, frame.lidar_from, HEIGHT_PX, reach_m)
     text(above, f't = {time_s:.1f} s', (10, 22), size=0.55)
-    if frame.picture is None or frame.img_from_lidar is None:
+    if frame.image is None or frame.img_from_lidar is None:
         return above
-    seen = draw_in_camera(markers, frame.lidar_from, frame.picture, frame.img_from_lidar)
+    seen = draw_in_camera(markers, frame.lidar_from, frame.image, frame.img_from_lidar)
     width = round(seen.shape[1] * HEIGHT_PX / seen.shape[0])
     return np.concatenate([above, cv2.resize(seen, (width, HEIGHT_PX), interpolation=cv2.INTER_AREA)], axis=1)
 
@@ -63,9 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help='whose markers, with its namespace (default: %(default)s)')
     parser.add_argument('--step', type=int, default=10, metavar='N',
                         help='draw every N-th frame (default: %(default)s)')
-    parser.add_argument('--reach', type=float, default=50.0, metavar='M',
+    parser.add_argument('--range-m', type=float, default=50.0, metavar='M',
                         help='metres to each side in the view from above (default: %(default)g)')
-    parser.add_argument('--without', nargs='+', default=[], metavar='NAMESPACE', help='namespaces to leave out')
+    parser.add_argument('--exclude', nargs='+', default=[], metavar='NAMESPACE', help='namespaces to leave out')
     args = parser.parse_args(arguments)
     try:
         return _draw(args)
@@ -75,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _draw(args: argparse.Namespace) -> int:
-    if args.step < 1 or args.reach <= 0:
-        raise UserError(f'--step is {args.step}, --reach is {args.reach:g}: both must be positive')
+    if args.step < 1 or args.range_m <= 0:
+        raise UserError(f'--step is {args.step}, --range-m is {args.range_m:g}: both must be positive')
     files = write_marker_pictures(
-        Path(args.output), read_markers(Path(args.bag), args.node), args.step, args.reach, args.without)
+        Path(args.output), read_markers(Path(args.bag), args.node), args.step, args.range_m, args.exclude)
     print(f'{args.output}: {len(files)} pictures')
     return 0 if files else 1
 

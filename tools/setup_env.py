@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'tools' / 'requirements.txt'
 STANDINS = ROOT / 'ros_standins'
 PROGRAMS = {'cooptrack': 'cli.main', **{n: f'nodes.{n}' for n in (
-    'ego_node', 'roadside_node', 'single_process', 'relay_node')}}
+    'ego_node', 'roadside_node', 'single_process', 'link_emulator')}}
 """What launch files start, and its module."""
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 

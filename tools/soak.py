@@ -21,32 +21,32 @@ WARM_UP_S = 300.0
 MAX_GROWTH_MB = 20.0
 
 
-def faults(system: System, chance: random.Random) -> dict[str, Callable[[], None]]:
+def faults(system: System, rng: random.Random) -> dict[str, Callable[[], None]]:
     """Return what may be done to the system; each leaves it as it was."""
     def unit() -> NodeProcess:
-        return system.nodes[chance.choice(system.units)]
+        return system.nodes[rng.choice(system.units)]
 
     def killed_unit() -> None:
         node = unit()
         node.end()
-        system.feed(chance.uniform(0.5, 4))
+        system.feed(rng.uniform(0.5, 4))
         node.start()
 
     def silent_unit() -> None:
-        system.silent = {f'/infra/{chance.choice(system.units)}/camera'}
-        system.feed(chance.uniform(1, 6))
+        system.silent = {f'/infra/{rng.choice(system.units)}/camera'}
+        system.feed(rng.uniform(1, 6))
         system.silent = set()
 
-    def broken_pictures() -> None:
+    def broken_images() -> None:
         system.change = lambda topic, data: data[:len(data) // 2] if topic.startswith('/ego/camera') else data
-        system.feed(chance.uniform(0.3, 1.5))
+        system.feed(rng.uniform(0.3, 1.5))
         system.change = lambda topic, data: data
 
     def frozen_camera() -> None:
         system.silent = {'/ego/camera'}
-        system.feed(chance.uniform(0.2, 4))
+        system.feed(rng.uniform(0.2, 4))
         system.silent = set()
-    return {'killed unit': killed_unit, 'silent unit': silent_unit, 'broken pictures': broken_pictures,
+    return {'killed unit': killed_unit, 'silent unit': silent_unit, 'broken images': broken_images,
             'frozen camera': frozen_camera, 'time set back': system.restart_loop}
 
 
@@ -70,7 +70,7 @@ def accounts(system: System) -> dict[str, dict[str, int]]:
 
 
 def settled_accounts(system: System) -> dict[str, dict[str, int]]:
-    """Return the accounts when what is under way has come to its end and the counters were told once more."""
+    """Return the accounts when what is under way has come to its end and the counters were reported once more."""
     system.silent = {'/ego', '/infra'}
     system.feed(5)
     system.silent = set()
@@ -105,7 +105,7 @@ def verdict(samples: list[dict[str, float]], account: dict, identity_errors: lis
             if growth > limit:
                 problems[name] = f'grew by {growth:.1f} after {warm_up_s:g} s, at most {limit:g}'
     for source, values in account.items():
-        # Two subscribers hear of a unit that starts at different moments.
+        # Two subscribers receive a unit that starts at different moments.
         if abs(unaccounted(values)) > (0 if source == 'image' else 2 * unit_starts):
             problems[f'account of {source}'] = f'{unaccounted(values)} not accounted for: {values}'
     if identity_errors:
@@ -122,7 +122,7 @@ def picture(samples: list[dict[str, float]], events: list[dict], path: Path) -> 
     import matplotlib.pyplot as plt
     minutes = [s['t_s'] / 60 for s in samples]
     rows = (('memory', 'MB', ('memory_mb',)), ('threads, open files', '', ('threads', 'files')),
-            ('picture to tracks', 'ms', ('p50_ms', 'p95_ms')), ('answers', f'per {SAMPLE_S:g} s', ('answers',)))
+            ('image to tracks', 'ms', ('p50_ms', 'p95_ms')), ('answers', f'per {SAMPLE_S:g} s', ('answers',)))
     figure, axes = plt.subplots(len(rows), 1, figsize=(10, 8), sharex=True, layout='constrained')
     for axis, (title, unit, names) in zip(axes, rows):
         for event in events:
@@ -143,8 +143,8 @@ def run(args: argparse.Namespace, system: System) -> dict[str, object]:
     """Run the system for the time; return everything that was seen."""
     # Before, a unit may have sent to whoever was there, and the ego node was not yet.
     before = settled_accounts(system)
-    chance, started = random.Random(args.seed), time.monotonic()
-    possible, samples, events = faults(system, chance), [], []
+    rng, started = random.Random(args.seed), time.monotonic()
+    possible, samples, events = faults(system, rng), [], []
     end, next_sample, next_fault = started + 60 * args.minutes, started, started + args.fault_every
     while time.monotonic() < end:
         system.feed(0.5)
@@ -152,10 +152,10 @@ def run(args: argparse.Namespace, system: System) -> dict[str, object]:
             samples.append(sample(system, started))
             next_sample += SAMPLE_S
         if time.monotonic() >= next_fault:
-            name = chance.choice(sorted(possible))
+            name = rng.choice(sorted(possible))
             events.append({'t_s': round(time.monotonic() - started, 1), 'fault': name})
             possible[name]()
-            next_fault = time.monotonic() + chance.expovariate(1 / args.fault_every)
+            next_fault = time.monotonic() + rng.expovariate(1 / args.fault_every)
     account = {source: differences(before[source], now) for source, now in settled_accounts(system).items()}
     ego = system.nodes['ego']
     return {'minutes': args.minutes, 'seed': args.seed, 'rate': args.rate, 'weights': args.weights,

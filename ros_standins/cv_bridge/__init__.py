@@ -31,11 +31,11 @@ class CvBridgeError(TypeError):
 
 
 class CvBridge:
-    """Converts between OpenCV pictures (numpy arrays) and messages."""
+    """Converts between OpenCV images (numpy arrays) and messages."""
 
     def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'passthrough') -> np.ndarray:
         """
-        Return a writable picture (height, width[, channels]) that shares nothing with the message.
+        Return a writable image (height, width[, channels]) that shares nothing with the message.
 
         :param desired_encoding: ``'passthrough'`` keeps the encoding of the message.
         :raises CvBridgeError: for an unknown encoding, an impossible conversion or a message of the wrong size.
@@ -50,14 +50,14 @@ class CvBridge:
         rows = np.frombuffer(bytes(img_msg.data), np.uint8, img_msg.step * img_msg.height)
         pixels = np.ascontiguousarray(rows.reshape(img_msg.height, img_msg.step)[:, :row]).view(dtype)
         shape = (img_msg.height, img_msg.width) + ((channels,) if channels > 1 else ())
-        picture = pixels.reshape(shape).astype(dtype.newbyteorder('='))
-        return picture if desired_encoding == 'passthrough' else _convert(picture, img_msg.encoding, desired_encoding)
+        image = pixels.reshape(shape).astype(dtype.newbyteorder('='))
+        return image if desired_encoding == 'passthrough' else _convert(image, img_msg.encoding, desired_encoding)
 
     def cv2_to_imgmsg(self, cvim: np.ndarray, encoding: str = 'passthrough', header=None) -> Image:
         """
-        Return a message with a picture; nothing is converted.
+        Return a message with an image; nothing is converted.
 
-        :param encoding: what the picture holds; ``'passthrough'`` names only its type, such as 8UC3.
+        :param encoding: what the image holds; ``'passthrough'`` names only its type, such as 8UC3.
         :raises CvBridgeError: if type or number of channels do not fit the encoding.
         """
         if not isinstance(cvim, np.ndarray):
@@ -79,26 +79,26 @@ class CvBridge:
     def compressed_imgmsg_to_cv2(self, cmprs_img_msg: CompressedImage,
                                  desired_encoding: str = 'passthrough') -> np.ndarray:
         """
-        Return the decoded picture.
+        Return the decoded image.
 
         :param desired_encoding: ``'passthrough'`` keeps what the file holds (colour as bgr8).
         :raises CvBridgeError: if the data cannot be decoded or converted.
         """
         data = np.frombuffer(bytes(cmprs_img_msg.data), np.uint8)
-        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-        if picture is None:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        if image is None:
             raise CvBridgeError(f'cannot decode {data.size} bytes of format {cmprs_img_msg.format!r}')
         if desired_encoding == 'passthrough':
-            return picture
+            return image
         source = {(np.dtype(np.uint8), 2): 'mono8', (np.dtype(np.uint16), 2): 'mono16'}.get(
-            (picture.dtype, picture.ndim), 'bgra8' if picture.shape[-1] == 4 else 'bgr8')
-        return _convert(picture, source, desired_encoding)
+            (image.dtype, image.ndim), 'bgra8' if image.shape[-1] == 4 else 'bgr8')
+        return _convert(image, source, desired_encoding)
 
     def cv2_to_compressed_imgmsg(self, cvim: np.ndarray, dst_format: str = 'jpg') -> CompressedImage:
         """
-        Return a message with the encoded picture (colour as bgr8).
+        Return a message with the encoded image (colour as bgr8).
 
-        :raises CvBridgeError: if OpenCV cannot encode the picture in this format.
+        :raises CvBridgeError: if OpenCV cannot encode the image in this format.
         """
         if not isinstance(cvim, np.ndarray):
             raise TypeError('Your input type is not a numpy array')
@@ -120,12 +120,12 @@ def _encoding(name: str) -> tuple[np.dtype, int]:
     return np.dtype(dtype), channels
 
 
-def _convert(picture: np.ndarray, source: str, target: str) -> np.ndarray:
+def _convert(image: np.ndarray, source: str, target: str) -> np.ndarray:
     if source == target or ('C' in source + target and _encoding(source) == _encoding(target)):
-        return picture
+        return image
     _encoding(target)
     if {source, target} == {'mono16', '16UC1'}:
-        return picture
+        return image
     if source not in _COLOURS or target not in _COLOURS:
         raise CvBridgeError(f'cannot convert {source} to {target} here')
-    return cv2.cvtColor(picture, getattr(cv2, f'COLOR_{_COLOURS[source]}2{_COLOURS[target]}'))
+    return cv2.cvtColor(image, getattr(cv2, f'COLOR_{_COLOURS[source]}2{_COLOURS[target]}'))

@@ -105,7 +105,7 @@ class Buffer:
 
     def can_transform(self, target_frame: str, source_frame: str, time: Time, timeout: Duration = Duration(),  # noqa: B008
                       return_debug_tuple: bool = False) -> bool | tuple[bool, str]:
-        """Tell whether ``lookup_transform`` would succeed, with the reason if asked for it; wait if told to."""
+        """Tell whether ``lookup_transform`` would succeed, with the reason if asked for it; wait if asked to."""
         error = ''
 
         def known() -> bool:

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 import yaml
 from fuzz.bags import as_sqlite
-from fuzz.town import make_town
+from fuzz.scene import make_scene
 
 from cooptrack_ros.common.config import load_config, named_config
 from cooptrack_ros.common.errors import UserError
@@ -28,21 +28,21 @@ DEEP = '[' * 5000
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def scene(tmp_path_factory):
     """Give a small data set; tests put back what they change."""
-    return make_town(tmp_path_factory.mktemp('town'))
+    return make_scene(tmp_path_factory.mktemp('scene'))
 
 
 @pytest.fixture(scope='module')
-def bag(town, tmp_path_factory):
+def bag(scene, tmp_path_factory):
     """Give it as a bag."""
     path = tmp_path_factory.mktemp('bags') / 'bag'
-    convert(SpdDataset(town), '0000', path)
+    convert(SpdDataset(scene), '0000', path)
     return path
 
 
 @pytest.mark.parametrize('content', [DEEP, '{}', '- 1', 'preset: [1]', 'input_size: [1]', 'embed_dims: 10000000000',
-                                     'num_heads: 0', 'behaviour: 3', 'backbone: {widths: [null, 1, 2, 3]}',
+                                     'num_heads: 0', 'method: 3', 'backbone: {widths: [null, 1, 2, 3]}',
                                      'x: 9999-99-99', 'pc: \x07', '? [a]: 1'])
 def test_configuration_that_is_none_is_refused(tmp_path, content):
     path = tmp_path / 'config.yaml'
@@ -98,15 +98,15 @@ def test_distortion_that_is_no_list_is_refused(tmp_path, value):
 @pytest.mark.parametrize('key', ['image_path', 'label_lidar_std_path', 'pointcloud_path',
                                  'calib_camera_intrinsic_path'])
 @pytest.mark.parametrize('value', [5, None, [], 'a\0b'])
-def test_file_name_that_is_none_is_refused(town, key, value):
-    index = town / 'vehicle-side/data_info.json'
+def test_file_name_that_is_none_is_refused(scene, key, value):
+    index = scene / 'vehicle-side/data_info.json'
     good = index.read_text()
     content = json.loads(good)
     content[0][key] = value
     try:
         index.write_text(json.dumps(content))
         with pytest.raises(UserError, match=key):
-            SpdDataset(town).sequences()
+            SpdDataset(scene).sequences()
     finally:
         index.write_text(good)
 

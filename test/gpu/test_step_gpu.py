@@ -12,7 +12,7 @@ from support.small_tracker import make_frame
 
 from cooptrack_ros.common.config import R50
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.model.fast.pictures import PictureScaler
+from cooptrack_ros.model.fast.images import ImageScaler
 from cooptrack_ros.model.image.preprocess import prepare_image
 from cooptrack_ros.tracking.execution import make_tracker
 from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
@@ -103,11 +103,11 @@ def test_memory_of_the_published_size_stays_flat_and_below_one_and_a_half_gigaby
 
 
 @pytest.mark.parametrize('resize', ['linear', 'area'])
-def test_pictures_scaled_on_the_gpu_are_those_of_training(resize):
+def test_images_scaled_on_the_gpu_are_those_of_training(resize):
     config = dataclasses.replace(R50, resize=resize)
-    picture = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
-    ours = PictureScaler((1080, 1920), config).cuda()(torch.from_numpy(picture)[None].cuda())[0].cpu().numpy()
-    np.testing.assert_allclose(ours, prepare_image(picture, config), atol=1e-4)
+    image = np.random.default_rng(0).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
+    ours = ImageScaler((1080, 1920), config).cuda()(torch.from_numpy(image)[None].cuda())[0].cpu().numpy()
+    np.testing.assert_allclose(ours, prepare_image(image, config), atol=1e-4)
 
 
 @pytest.mark.parametrize('side', list(Side))

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from launch_runner import LaunchError, parse_launch
 
-from cooptrack_ros.nodes.settings import EgoSettings, RelaySettings, RoadsideSettings, ros_name
+from cooptrack_ros.nodes.settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / 'launch'
 PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
               'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'},
-              'relay_node': {ros_name(f) for f in fields(RelaySettings)}}
+              'link_emulator': {ros_name(f) for f in fields(LinkEmulatorSettings)}}
 PROGRAMS = {'cooptrack_ros': [*PARAMETERS, 'single_process', 'cooptrack'], 'rviz2': ['rviz2']}
 SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
                         '/infra/rsu_1/camera/image/compressed'}
@@ -70,13 +70,13 @@ def test_every_launch_file_parses_and_parameters_exist(prefix):
                     assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
 
 
-def test_a_relay_comes_between_the_unit_and_everybody_else(prefix):
-    assert 'relay_node' not in plan(prefix, 'demo')
-    nodes = plan(prefix, 'demo', relay='true', unit='rsu_7')
-    between, outside = '/infra/rsu_7/features_before_relay', '/infra/rsu_7/features'
+def test_a_link_emulator_comes_between_the_unit_and_everybody_else(prefix):
+    assert 'link_emulator' not in plan(prefix, 'demo')
+    nodes = plan(prefix, 'demo', link_emulator='true', unit='rsu_7')
+    between, outside = '/infra/rsu_7/features_before_link', '/infra/rsu_7/features'
     assert f'{outside}:={between}' in given(nodes['roadside_node'].command, '-r')
     assert {f'~/input/features:={between}', f'~/output/features:={outside}'} <= set(
-        given(nodes['relay_node'].command, '-r'))
+        given(nodes['link_emulator'].command, '-r'))
 
 
 def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport(prefix):

@@ -13,7 +13,7 @@ from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import Reader
 from support.camera_files import BEHIND, write_camera
 from support.configs import sensitive_weights
-from support.ros_world import SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import SIZE, START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.data.bags.types import LATCHED
@@ -40,7 +40,7 @@ def weights(tmp_path) -> str:
 
 @pytest.fixture
 def bag(tmp_path) -> Path:
-    """Give a bag of a vehicle and a unit whose pictures are noise."""
+    """Give a bag of a vehicle and a unit whose images are noise."""
     path, random = tmp_path / 'bag', np.random.default_rng(0)
     with BagWriter(path) as writer:
         writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
@@ -50,7 +50,7 @@ def bag(tmp_path) -> Path:
             writer.write('/infra/rsu_1/pair', pair(now, now), now)
             for agent in ('infra/rsu_1', 'ego'):
                 noise = random.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
-                image = picture(now)
+                image = camera_image(now)
                 image.data = array('B', cv2.imencode('.jpg', noise)[1].tobytes())
                 writer.write(f'/{agent}/camera/image/compressed', image, now)
     return path
@@ -94,7 +94,7 @@ def test_the_demo_plays_a_bag_and_ends_with_it(tmp_path, weights, bag):
     with reserve_domains() as domain, \
             Process('demo', command, tmp_path / 'demo.log', environment(domain.first, tmp_path)) as demo:
         finish(demo, [], TIME_LIMIT_S, Event())
-    assert f'{FRAMES} pictures, {FRAMES} answers' in demo.log.read_text()
+    assert f'{FRAMES} images, {FRAMES} answers' in demo.log.read_text()
 
 
 def test_a_vehicle_with_two_cameras_and_files_answers_under_the_topics_that_the_launch_names(tmp_path):
@@ -122,7 +122,7 @@ def test_a_vehicle_with_two_cameras_and_files_answers_under_the_topics_that_the_
                 # Again and again: the node may learn of a publisher a little later.
                 now = next(stamps)
                 for topic in inputs:
-                    world.publish(topic, picture(now))
+                    world.publish(topic, camera_image(now))
                 world.publish('/ego/odometry', odometry(now))
                 return bool(tracks) or ego.status() is not None
             world.until(answered, 'tracks', TIME_LIMIT_S)

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.xdist_group('several processes')
 @pytest.mark.parametrize('node', ['ego', 'roadside'])
 def test_every_frame_is_answered_and_accounted_for(node, tmp_path):
     out = tmp_path / 'out.json'
-    assert main(['bench', 'node', '--node', node, '--config', 'tiny', '--frames', '6', '--warmup', '1', '--live', '10',
-                 '--instances', '4', '--picture-size', '160x90', '--json', str(out)]) == 0
+    assert main(['bench', 'node', '--node', node, '--config', 'tiny', '--frames', '6', '--warmup', '1', '--num-tracks',
+                 '10', '--instances', '4', '--camera-size', '160x90', '--json', str(out)]) == 0
     result = json.loads(out.read_text())
     times = result['times_ms']
     assert times['whole frame']['p50'] > times['outside the network']['p50'] > 0
@@ -25,8 +25,8 @@ def test_every_frame_is_answered_and_accounted_for(node, tmp_path):
 
 def test_frames_at_a_rate_are_answered_or_left_out(tmp_path):
     out = tmp_path / 'out.json'
-    assert main(['bench', 'node', '--config', 'tiny', '--frames', '6', '--warmup', '1', '--live', '10', '--instances',
-                 '4', '--picture-size', '160x90', '--rate-hz', '20', '--json', str(out)]) == 0
+    assert main(['bench', 'node', '--config', 'tiny', '--frames', '6', '--warmup', '1', '--num-tracks', '10',
+                 '--instances', '4', '--camera-size', '160x90', '--rate-hz', '20', '--json', str(out)]) == 0
     result = json.loads(out.read_text())
     assert result['rate_hz'] == 20 and 0 < result['answered'] <= 6
     assert result['times_ms']['whole frame']['p50'] > 0

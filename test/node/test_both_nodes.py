@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.configs import sensitive_weights
-from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import FEATURES, START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 from cooptrack_ros.common.types import Frame, Side
@@ -13,7 +13,7 @@ from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.cameras import decode_calibration
 from cooptrack_ros.wire.features import decode_instances
-from cooptrack_ros.wire.pictures import decode_image
+from cooptrack_ros.wire.images import decode_image
 from cooptrack_ros.wire.poses import decode_odometry
 from cooptrack_ros.wire.tracks import decode_tracks
 
@@ -45,13 +45,13 @@ class Street:
         world.publish('/ego/ego_node/input/calibration', calibration())
 
     def frame(self, step: int) -> None:
-        """Let both sides process one picture."""
+        """Let both sides process one image."""
         world, now = self.world, START_NS + step * STEP_NS
-        world.publish('/infra/rsu_1/roadside_node/input/image/compressed', picture(now))
+        world.publish('/infra/rsu_1/roadside_node/input/image/compressed', camera_image(now))
         world.until(lambda: len(self.features) == step + 1, 'features')
         world.publish('/infra/rsu_1/pair', pair(now, now))
         world.publish('/ego/ego_node/input/odometry', odometry(now))
-        world.publish('/ego/ego_node/input/image/compressed', picture(now))
+        world.publish('/ego/ego_node/input/image/compressed', camera_image(now))
         world.until(lambda: len(self.tracks) == len(self.detections) == len(self.unit_tracks) == step + 1, 'answers')
 
 
@@ -70,7 +70,7 @@ def test_both_nodes_answer_as_the_core_does_without_ros(world, weights, compact)
     roadside_state, ego_state = roadside.initial(), ego.initial()
     for step in range(FRAMES):
         now = START_NS + step * STEP_NS
-        image, camera = decode_image(picture(now)), decode_calibration(calibration())
+        image, camera = decode_image(camera_image(now)), decode_calibration(calibration())
         frame = Frame('', now, (image,), camera.img_from_lidar[None], np.eye(4), np.eye(4))
         roadside_state, sent = roadside.step(roadside_state, frame)
         received, meta = decode_instances(street.features[step])
@@ -122,7 +122,7 @@ def test_a_clock_that_is_set_back_starts_a_new_session_of_the_unit(world, weight
     street = Street(world, weights)
     for step in (0, 1):
         street.frame(step)
-    world.publish('/infra/rsu_1/roadside_node/input/image/compressed', picture(START_NS - 10**9))
+    world.publish('/infra/rsu_1/roadside_node/input/image/compressed', camera_image(START_NS - 10**9))
     world.until(lambda: len(street.features) == 3, 'features')
     assert street.features[2].session != street.features[1].session
     assert street.features[2].sequence == 0

@@ -1,7 +1,7 @@
 """Tracks under the types of vision_msgs, where that package is installed."""
 
 import pytest
-from support.ros_world import EgoWorld, picture
+from support.ros_world import EgoWorld, camera_image
 from vision_msgs.msg import Detection3DArray
 
 from cooptrack_ros.nodes.outputs import detection_output
@@ -39,7 +39,7 @@ def test_nothing_is_converted_while_nobody_listens(world, monkeypatch):
 def test_without_the_package_there_is_one_line_in_the_log_and_no_topic(world, monkeypatch, capfd):
     monkeypatch.setattr(detection_output, '_PACKAGE', 'no_such_msgs')
     ego = EgoWorld(world)
-    assert ego.frame(picture(ego.now_ns)).tracks
-    told = [line for line in capfd.readouterr().err.splitlines() if 'no_such_msgs' in line]
-    assert len(told) == 1 and 'INFO' in told[0]
+    assert ego.frame(camera_image(ego.now_ns)).tracks
+    reported = [line for line in capfd.readouterr().err.splitlines() if 'no_such_msgs' in line]
+    assert len(reported) == 1 and 'INFO' in reported[0]
     assert not ego.node.count_publishers(TOPIC)

@@ -5,7 +5,7 @@ import threading
 
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
-from support.ros_world import START_NS, EgoWorld, World, odometry, picture
+from support.ros_world import START_NS, EgoWorld, World, camera_image, odometry
 
 from cooptrack_ros.cli.main import main
 
@@ -32,10 +32,10 @@ def doctor(world: World, tmp_path, act=lambda: None) -> tuple[int, dict]:
 def test_a_best_effort_camera_and_missing_poses_are_found(world, tmp_path):
     ego = EgoWorld(world)
     camera = world.probe.create_publisher(CompressedImage, f'{NODE}/input/image/compressed', qos_profile_sensor_data)
-    status, told = doctor(world, tmp_path, lambda: camera.publish(picture(ego.now_ns)))
+    status, reported = doctor(world, tmp_path, lambda: camera.publish(camera_image(ego.now_ns)))
     assert status == 1
-    assert told['nodes'][NODE]['state'] == 'active'
-    advice = {f['problem']: f['advice'] for f in told['findings']}
+    assert reported['nodes'][NODE]['state'] == 'active'
+    advice = {f['problem']: f['advice'] for f in reported['findings']}
     assert 'set image.qos to sensor_data' in advice[f'{NODE} gets nothing on {NODE}/input/image/compressed']
     assert f'{NODE} gets nothing on {NODE}/input/odometry' in advice
     assert f'{NODE} gets nothing on /infra/rsu_1/features' in advice
@@ -45,17 +45,17 @@ def test_a_best_effort_camera_and_missing_poses_are_found(world, tmp_path):
 def test_nothing_is_found_in_a_system_that_works(world, tmp_path):
     ego = EgoWorld(world, fusion__mode='none')
     world.publish(f'{NODE}/input/odometry', odometry(START_NS))
-    status, told = doctor(world, tmp_path, ego.frame)
-    assert told['findings'] == []
+    status, reported = doctor(world, tmp_path, ego.frame)
+    assert reported['findings'] == []
     assert status == 0
-    assert told['rate_hz'][f'{NODE}/output/tracks'] > 1
+    assert reported['rate_hz'][f'{NODE}/output/tracks'] > 1
 
 
 def test_a_node_that_is_not_configured_is_found(world, tmp_path):
     from cooptrack_ros.nodes.ego_node import EgoNode
     world.start(EgoNode, '/ego', autostart=False)
-    status, told = doctor(world, tmp_path)
+    status, reported = doctor(world, tmp_path)
     assert status == 1
-    finding, = told['findings']
+    finding, = reported['findings']
     assert finding['problem'] == f'{NODE} is not active'
     assert f'ros2 lifecycle set {NODE} configure' in finding['advice']

@@ -8,7 +8,7 @@ from cooptrack_msgs.msg import Latency, Track, TrackArray
 from cooptrack_ros.common.types import Side
 
 
-def test_every_processed_frame_gives_one_track_array_with_the_stamp_of_the_picture(world):
+def test_every_processed_frame_gives_one_track_array_with_the_stamp_of_the_image(world):
     ego = EgoWorld(world)
     stamps = [ego.frame().header.stamp for _ in range(5)]
     times = [s.sec * 10**9 + s.nanosec for s in stamps]
@@ -76,18 +76,18 @@ def test_mode_late_adds_roadside_boxes_to_the_vehicle_network(world):
 
 
 def test_mode_rule_associates_by_distance(world):
-    ego = EgoWorld(world, fusion__mode='rule')
+    ego = EgoWorld(world, fusion__mode='distance_association')
     ego.features(count=2)
     assert ego.frame().mode == 'cooperative'
-    assert set(ego.package.trackers) == {Side.COOPERATIVE} and ego.package.behaviour['association'] == 'rule'
+    assert set(ego.package.trackers) == {Side.COOPERATIVE} and ego.package.method['association'] == 'distance'
 
 
-def test_picture_without_a_pose_is_dropped_not_placed_at_the_origin(world):
+def test_image_without_a_pose_is_dropped_not_placed_at_the_origin(world):
     ego = EgoWorld(world)
     ego.frame()
     ego.now_ns += 10**9
-    from support.ros_world import picture
-    world.publish('/ego/ego_node/input/image/compressed', picture(ego.now_ns))
+    from support.ros_world import camera_image
+    world.publish('/ego/ego_node/input/image/compressed', camera_image(ego.now_ns))
     ego.dropped('image', 'missing_pose')
     assert len(ego.tracks) == 1
 
@@ -131,7 +131,7 @@ def test_lockstep_waits_for_the_message_that_the_pair_names(world):
     stamp = ego.now_ns
     ego.pair(pair(stamp, stamp - 30_000_000))
     ego.send()
-    world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the picture')
+    world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the image')
     assert not ego.tracks
     ego.features(count=1, ns=stamp - 30_000_000)
     world.until(lambda: ego.tracks, 'tracks')

@@ -27,19 +27,19 @@ def test_delays_are_those_since_the_last_report():
     health = Health('/node', 'car')
     for delay in (0.010, 0.020, 0.030):
         health.published(delay, delay + 0.1)
-    told = values(report(health)[0])
-    assert told['delay_ms.arrival_to_publish.p50'] == '20.0'
-    assert told['delay_ms.arrival_to_publish.p95'] == '29.0'
-    assert told['delay_ms.stamp_to_publish.p50'] == '120.0'
+    reported = values(report(health)[0])
+    assert reported['delay_ms.arrival_to_publish.p50'] == '20.0'
+    assert reported['delay_ms.arrival_to_publish.p95'] == '29.0'
+    assert reported['delay_ms.stamp_to_publish.p50'] == '120.0'
     assert not any(key.startswith('delay_ms') for key in values(report(health)[0]))
 
 
 def test_stamps_of_another_clock_give_no_delay():
     health = Health('/node', 'car')
     health.published(0.02, 86400.0)
-    told = values(report(health)[0])
-    assert told['delay_ms.stamp_to_publish'].startswith('unknown')
-    assert told['delay_ms.arrival_to_publish.p50'] == '20.0'
+    reported = values(report(health)[0])
+    assert reported['delay_ms.stamp_to_publish'].startswith('unknown')
+    assert reported['delay_ms.arrival_to_publish.p50'] == '20.0'
 
 
 def test_levels_follow_what_happened():
@@ -52,7 +52,7 @@ def test_levels_follow_what_happened():
     assert report(health, ['poses'], {'odometry': 'no poses'})[0].level == DiagnosticStatus.ERROR
 
 
-def test_memory_is_told_in_megabytes():
+def test_memory_is_reported_in_megabytes():
     assert 10 < resident_mb() < 100_000
     assert 10 < float(values(report(Health('/node', 'car'))[0])['memory_mb']) < 100_000
 
@@ -62,18 +62,18 @@ def unit_report(ages_s=(0.0,), offset_s=0.0, **changes) -> DiagnosticStatus:
     health = Health('/node', 'car')
     unit = health.add_unit('rsu_1', 0.5, 0.05)
     for i, age_s in enumerate(ages_s):
-        picture_ns = i * STEP_NS
-        health.picture(picture_ns, 1000.0 + picture_ns / SECOND)
-        stamp_ns = picture_ns - round(age_s * SECOND)
-        unit.received(stamp_ns, 1000.0 + stamp_ns / SECOND + offset_s, 3, health.picture_ns, **changes)
+        image_ns = i * STEP_NS
+        health.image(image_ns, 1000.0 + image_ns / SECOND)
+        stamp_ns = image_ns - round(age_s * SECOND)
+        unit.received(stamp_ns, 1000.0 + stamp_ns / SECOND + offset_s, 3, health.image_ns, **changes)
     return report(health)[1]
 
 
 def test_a_unit_has_a_status_of_its_own():
     status = unit_report([0.05, 0.05])
     assert (status.name, status.level, status.hardware_id) == ('/node: unit rsu_1', DiagnosticStatus.OK, 'rsu_1')
-    told = values(status)
-    assert (told['messages'], told['instances'], told['late'], told['age_ms']) == ('2', '6', '0', '50')
+    reported = values(status)
+    assert (reported['messages'], reported['instances'], reported['late'], reported['age_ms']) == ('2', '6', '0', '50')
 
 
 def test_old_messages_are_late_and_warned_of():
@@ -84,11 +84,11 @@ def test_old_messages_are_late_and_warned_of():
 
 
 @pytest.mark.parametrize('offset_s', [0.12, -0.3])
-def test_the_clock_of_a_unit_is_compared_with_that_of_the_pictures(offset_s):
+def test_the_clock_of_a_unit_is_compared_with_that_of_the_images(offset_s):
     assert values(unit_report([0.0] * 5, offset_s))['clock_offset_ms'] == f'{1e3 * offset_s:.0f}'
 
 
-def test_a_wrong_model_is_told_with_both_identities():
+def test_a_wrong_model_is_reported_with_both_identities():
     status = unit_report(wrong_model="'other', needed is 'ours'")
     assert status.level == DiagnosticStatus.WARN
     assert values(status)['wrong_model'] == "'other', needed is 'ours'"
@@ -104,10 +104,10 @@ def test_the_ego_node_reports_its_units(world):
     def units():
         return [s for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node: unit rsu_1']
     world.until(lambda: any(values(s).get('wrong_model') for s in units()), 'the wrong model')
-    told = values(units()[-1])
-    assert told['wrong_model'] == "'other', needed is 'fake-model'"
-    assert (told['messages'], told['instances'], told['sessions'], told['late']) == ('2', '4', '1', '0')
-    assert int(told['fused']) >= 2
+    reported = values(units()[-1])
+    assert reported['wrong_model'] == "'other', needed is 'fake-model'"
+    assert (reported['messages'], reported['instances'], reported['sessions'], reported['late']) == ('2', '4', '1', '0')
+    assert int(reported['fused']) >= 2
     world.until(lambda: any('delay_ms.arrival_to_publish.p50' in values(s) and 'pose_age_ms' in values(s)
                             for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node'), 'delays')
 
@@ -116,8 +116,8 @@ def test_a_unit_that_stands_elsewhere_is_named():
     unit = UnitHealth('rsu_1', 0.5, 0.05)
     unit.misaligned(Misalignment(np.deg2rad(1.4), (0.1, 0.2), np.deg2rad(0.2), 120))
     status = unit.status('/ego', 1.0, None, ClockOffset(), '')
-    told = values(status)
-    assert [told[f'misalignment_{k}'] for k in ('yaw_deg', 'yaw_std_deg', 'pairs')] == ['1.40', '0.20', '120']
+    reported = values(status)
+    assert [reported[f'misalignment_{k}'] for k in ('yaw_deg', 'yaw_std_deg', 'pairs')] == ['1.40', '0.20', '120']
     unit.received(0, 0.0, 1, None)
     status = unit.status('/ego', 1.0, 0, ClockOffset(), '')
     assert status.level == DiagnosticStatus.WARN and 'off by 1.4 degrees' in status.message

@@ -1,11 +1,11 @@
-"""Calibration from CameraInfo and transforms, raw pictures, wrong cameras."""
+"""Calibration from CameraInfo and transforms, raw images, wrong cameras."""
 
 import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
-from support.ros_world import START_NS, EgoWorld, calibration, odometry, picture, stamp
+from support.ros_world import START_NS, EgoWorld, calibration, camera_image, odometry, stamp
 from tf2_ros import StaticTransformBroadcaster
 
 from cooptrack_msgs.msg import TrackArray
@@ -13,7 +13,7 @@ from cooptrack_ros.common.geometry import make_pose, quaternion_from_rotation
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.weights.store import open_model
-from cooptrack_ros.wire.pictures import decode_image, encode_raw
+from cooptrack_ros.wire.images import decode_image, encode_raw
 
 INPUT = '/ego/ego_node/input'
 CAMERA_FROM_LIDAR = make_pose(np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]]), [0.1, 0.2, 0.3])
@@ -80,14 +80,14 @@ def test_projection_is_that_of_camera_info_and_transforms(world, rectified, fact
 
 
 @pytest.mark.parametrize('rectified', [True, False])
-def test_raw_pictures_are_undistorted_and_rectified_ones_are_not(world, rectified):
+def test_raw_images_are_undistorted_and_rectified_ones_are_not(world, rectified):
     ego = described(world, rectified, d=[0.3, 0.1, 0.0, 0.0, 0.0])
     world.until(lambda: ego.node.cameras.is_calibrated, 'CameraInfo')
     ego.frame()
     image = last_frame(ego).images[0]
     assert image.shape == (32, 64, 3)
     assert (image[16, 24:40] == 90).all()
-    # A pincushion is pushed in: beyond the edges of the raw picture nothing was seen.
+    # A pincushion is pushed in: beyond the edges of the raw image nothing was seen.
     assert (image[:, [0, -1]] == (90 if rectified else 0)).all()
 
 
@@ -103,7 +103,7 @@ def test_missing_transforms_are_named_not_taken_as_identity(world):
     assert ego.frame().tracks
 
 
-def test_pictures_without_camera_info_wait_for_it(world):
+def test_images_without_camera_info_wait_for_it(world):
     ego = EgoWorld(world, calibrated=False, image__rectified=True, **FROM_INFO)
     ego.send()
     ego.dropped('image', 'missing_calibration')
@@ -112,7 +112,7 @@ def test_pictures_without_camera_info_wait_for_it(world):
 
 def test_raw_messages_are_taken_as_compressed_ones_are(world):
     ego = EgoWorld(world, image__transport='raw')
-    message = picture(START_NS)
+    message = camera_image(START_NS)
     image = decode_image(message)
     world.publish(f'{INPUT}/odometry', odometry(START_NS))
     world.publish(f'{INPUT}/image', encode_raw(image, message.header))
@@ -129,27 +129,27 @@ def test_unusable_camera_info_is_counted_by_reason(world, changes, reason):
     assert not ego.node.cameras.is_calibrated
 
 
-def test_picture_of_another_camera_or_size_is_dropped(world):
+def test_image_of_another_camera_or_size_is_dropped(world):
     ego = described(world, True, size=(32, 32))
     world.until(lambda: ego.node.cameras.is_calibrated, 'CameraInfo')
     ego.send()
     ego.dropped('image', 'wrong_size')
-    other = picture(ego.now_ns, (32, 32))
+    other = camera_image(ego.now_ns, (32, 32))
     other.header.frame_id = 'rear'
     ego.send(other)
     ego.dropped('image', 'wrong_frame')
     assert not ego.tracks
 
 
-def test_a_picture_without_a_stamp_is_refused(world):
+def test_an_image_without_a_stamp_is_refused(world):
     ego = EgoWorld(world)
-    ego.send(picture(0))
+    ego.send(camera_image(0))
     ego.dropped('image', 'no_stamp')
     assert not ego.tracks
 
 
 def test_a_stamp_whose_nanoseconds_make_up_for_negative_seconds_is_refused(world):
-    ego, message = EgoWorld(world), picture(0)
+    ego, message = EgoWorld(world), camera_image(0)
     message.header.stamp.sec, message.header.stamp.nanosec = -1, 4_000_000_000
     ego.send(message)
     ego.dropped('image', 'no_stamp')
@@ -181,7 +181,7 @@ def test_a_unit_stands_where_the_transforms_say(world):
     topic = '/infra/rsu_1/roadside_node/input'
     world.publish(f'{topic}/camera_info', camera_info())
     world.until(lambda: node.cameras.is_calibrated and node.tf.lookup('camera', 'map', START_NS) is not None, 'both')
-    world.publish(f'{topic}/image/compressed', picture(START_NS))
+    world.publish(f'{topic}/image/compressed', camera_image(START_NS))
     world.until(lambda: tracks, 'tracks')
     assert tracks[0].header.frame_id == 'infra/lidar'
     np.testing.assert_allclose(tracks[0].map_from_lidar, BASE_FROM_LIDAR.reshape(-1))

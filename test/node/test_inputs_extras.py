@@ -1,4 +1,4 @@
-"""Pictures with boxes, predicted tracks, and parameters that change while the node runs."""
+"""Images with boxes, predicted tracks, and parameters that change while the node runs."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from support.ros_world import EgoWorld, FakePackage, FakeTracker, stamp
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.weights.store import open_model
-from cooptrack_ros.wire.pictures import decode_image
+from cooptrack_ros.wire.images import decode_image
 
 NODE = '/ego/ego_node'
 
@@ -42,12 +42,12 @@ def change(node, name: str, value) -> None:
 
 @pytest.mark.parametrize(('topic', 'kind'), [
     (f'{NODE}/debug/image', Image), (f'{NODE}/debug/image/compressed', CompressedImage)])
-def test_boxes_are_drawn_into_the_picture(world, topic, kind):
+def test_boxes_are_drawn_into_the_image(world, topic, kind):
     ego = EgoWorld(world)
     drawn = world.listen(topic, kind)
     world.until(lambda: ego.node.count_subscribers(topic) > 0, 'the listener')
     answer = ego.frame()
-    world.until(lambda: drawn, 'a picture')
+    world.until(lambda: drawn, 'an image')
     image = decode_image(drawn[0])
     assert image.shape == (32, 64, 3)
     changed = (np.abs(image.astype(int) - 90) > 30).any(-1)
@@ -57,7 +57,7 @@ def test_boxes_are_drawn_into_the_picture(world, topic, kind):
     ego.frame()
     change(ego.node, 'debug.image', True)
     ego.frame()
-    world.until(lambda: len(drawn) == 2, 'the next picture')
+    world.until(lambda: len(drawn) == 2, 'the next image')
     assert drawn[1].header.stamp == ego.tracks[2].header.stamp
 
 
@@ -93,13 +93,13 @@ def test_prediction_is_off_until_it_is_wanted_and_an_output_of_its_own(world):
     assert message.tracks[0].pose.position.x == pytest.approx(10.0 + 0.1 + 5.0 * 0.2)
 
 
-def test_recorded_pictures_on_the_clock_of_today_are_not_predicted(world):
+def test_recorded_images_on_the_clock_of_today_are_not_predicted(world):
     ego = EgoWorld(world, prediction__enabled=True)
     assert ego.frame().tracks
     ego.dropped('prediction', 'implausible_age')
 
 
-def test_the_score_threshold_takes_effect_with_the_next_picture(world):
+def test_the_score_threshold_takes_effect_with_the_next_image(world):
     ego = EgoWorld(world)
     first = ego.frame()
     change(ego.node, 'output.min_score', 0.95)
@@ -109,12 +109,12 @@ def test_the_score_threshold_takes_effect_with_the_next_picture(world):
     assert [t.id for t in again.tracks] == [t.id for t in first.tracks] == [1]
 
 
-@pytest.mark.parametrize(('name', 'value', 'told'), [
+@pytest.mark.parametrize(('name', 'value', 'reported'), [
     ('output.min_score', 1.5, '1'), ('features.max_instances', 0, '900'), ('features.encoding', 'zip', 'float16')])
-def test_live_values_out_of_range_are_refused_and_change_nothing(world, name, value, told):
+def test_live_values_out_of_range_are_refused_and_change_nothing(world, name, value, reported):
     node = world.start(RoadsideNode, '/infra/rsu_1', open_model('random:mini'), autostart=False)
     before = node.settings
     result = node.set_parameters([Parameter(name, value=value)])[0]
     assert not result.successful
-    assert name in result.reason and told in result.reason
+    assert name in result.reason and reported in result.reason
     assert node.settings == before

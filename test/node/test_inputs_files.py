@@ -1,9 +1,9 @@
-"""Cameras that are described by files: pictures and poses are all that a node needs."""
+"""Cameras that are described by files: images and poses are all that a node needs."""
 
 import numpy as np
 import pytest
 from support.camera_files import BEHIND, MOUNTING, write_camera
-from support.ros_world import FEATURES, START_NS, EgoWorld, odometry, picture
+from support.ros_world import FEATURES, START_NS, EgoWorld, camera_image, odometry
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.common.types import Side
@@ -23,7 +23,7 @@ def vehicle(world, *files, **parameters) -> EgoWorld:
                     camera__files=', '.join(map(str, files)), **parameters)
 
 
-def test_a_node_runs_with_pictures_and_a_file(world, tmp_path):
+def test_a_node_runs_with_images_and_a_file(world, tmp_path):
     file = write_camera(tmp_path / 'front.yaml')
     ego = vehicle(world, file)
     answer = ego.frame()
@@ -35,7 +35,7 @@ def test_a_node_runs_with_pictures_and_a_file(world, tmp_path):
     assert not [t for t in topics if t.endswith(('calibration', 'camera_info'))]
 
 
-def test_raw_pictures_are_freed_of_the_distortion_in_the_file(world, tmp_path):
+def test_raw_images_are_freed_of_the_distortion_in_the_file(world, tmp_path):
     ego = vehicle(world, write_camera(tmp_path / 'front.yaml', distortion=[0.3, 0.1, 0.0, 0.0, 0.0]))
     ego.frame()
     image = ego.package.trackers[Side.COOPERATIVE].seen[-1][0].images[0]
@@ -49,7 +49,7 @@ def test_several_cameras_have_a_file_each_in_their_order(world, tmp_path):
     ego = vehicle(world, front, rear, cameras='front,rear', fusion__mode='none',
                   cameras__topics='/sensing/{name}', package=open_model(f'random:{tmp_path}/two.yaml'))
     for name, size in (('rear', (96, 48)), ('front', (64, 32))):
-        world.publish(f'/sensing/{name}/image/compressed', picture(START_NS, size))
+        world.publish(f'/sensing/{name}/image/compressed', camera_image(START_NS, size))
     world.publish('/ego/ego_node/input/odometry', odometry(START_NS))
     world.until(lambda: ego.tracks, 'tracks')
     models = [camera._calibration for camera in ego.node.cameras._cameras]
@@ -63,7 +63,7 @@ def test_a_unit_tells_how_well_it_was_surveyed(world, tmp_path):
     features = world.listen('/infra/rsu_1/features', InstanceFeatureArray, FEATURES)
     world.start(RoadsideNode, '/infra/rsu_1', open_model('random:mini'), camera__source='file',
                 camera__files=str(file))
-    world.publish(UNIT, picture(START_NS))
+    world.publish(UNIT, camera_image(START_NS))
     world.until(lambda: features, 'features')
     covariance = np.reshape(features[0].pose.covariance, (6, 6))
     np.testing.assert_allclose(np.diag(covariance), [4e-4, 4e-4, 25e-4, 0, 0, np.radians(0.1) ** 2])
@@ -75,14 +75,14 @@ def test_a_unit_tells_how_well_it_was_surveyed(world, tmp_path):
     ({'base_from_lidar': None, 'lidar_frame': None, 'base_frame': None}, {}, 'base_from_lidar are missing'),
     ({'lidar_frame': None}, {}, 'missing fields: lidar_frame'),
     ({'base_frame': 'rear_axle'}, {'base_frame': 'ego/base_link'}, "base_frame is 'rear_axle'"),
-    ({'distortion': [0.1] * 5}, {'image__rectified': True}, 'image.rectified says that pictures have none'),
+    ({'distortion': [0.1] * 5}, {'image__rectified': True}, 'image.rectified says that images have none'),
     ({'distortion_model': 'magic', 'distortion': [0.1] * 5}, {}, "'magic'")])
 def test_a_file_that_cannot_be_used_ends_configure_with_its_name(world, tmp_path, capfd, changes, parameters, problem):
     path = write_camera(tmp_path / 'front.yaml', **changes)
     ego = vehicle(world, path, **parameters)
-    told = capfd.readouterr().err
+    reported = capfd.readouterr().err
     assert ego.node.cameras is None
-    assert str(path) in told and problem in told
+    assert str(path) in reported and problem in reported
 
 
 def test_there_must_be_a_file_for_each_camera(world, capfd):
@@ -91,7 +91,7 @@ def test_there_must_be_a_file_for_each_camera(world, capfd):
     assert "parameter 'camera.files' names 0 files, expected one for each of 1 camera(s)" in capfd.readouterr().err
 
 
-def test_what_is_unlikely_in_a_file_is_told_at_the_start(world, tmp_path, capfd):
+def test_what_is_unlikely_in_a_file_is_reported_at_the_start(world, tmp_path, capfd):
     vehicle(world, write_camera(tmp_path / 'front.yaml', ground_z=1.9))
     assert 'front.yaml: the height of the camera is unlikely' in capfd.readouterr().err
 

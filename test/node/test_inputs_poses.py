@@ -3,7 +3,7 @@
 import pytest
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from std_msgs.msg import Header
-from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture, stamp
+from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, camera_image, odometry, stamp
 from tf2_ros import TransformBroadcaster
 
 from cooptrack_msgs.msg import TrackArray
@@ -32,32 +32,32 @@ def place(answer: TrackArray) -> float:
     return answer.map_from_lidar[3]
 
 
-def test_poses_are_interpolated_at_the_stamp_of_the_picture(world):
+def test_poses_are_interpolated_at_the_stamp_of_the_image(world):
     ego = EgoWorld(world, pose__source='pose')
     for ns in (START_NS + 60_000_000, START_NS + 140_000_000):
         world.publish(f'{INPUT}/pose', pose(ns))
     world.until(lambda: ego.node.health.counts['pose.received'] == 2, 'the poses')
-    world.publish(f'{INPUT}/image/compressed', picture(START_NS + STEP_NS))
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS + STEP_NS))
     world.until(lambda: ego.tracks, 'tracks')
     assert place(ego.tracks[0]) == pytest.approx(0.1, abs=1e-9)
 
 
-def test_transforms_are_looked_up_at_the_stamp_of_the_picture(world):
+def test_transforms_are_looked_up_at_the_stamp_of_the_image(world):
     ego = EgoWorld(world, pose__source='tf', odometry__tolerance_ms=5000.0)
     broadcaster = TransformBroadcaster(world.probe)
     world.until(lambda: broadcaster.pub_tf.get_subscription_count() > 0, 'the listener')
     broadcaster.sendTransform(transform(START_NS + 60_000_000))
-    world.publish(f'{INPUT}/image/compressed', picture(START_NS + STEP_NS))
-    world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the picture')
-    # The worker waits for the transform after the picture.
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS + STEP_NS))
+    world.until(lambda: ego.node.health.counts['image.received'] == 1, 'the image')
+    # The worker waits for the transform after the image.
     broadcaster.sendTransform(transform(START_NS + 140_000_000))
     world.until(lambda: ego.tracks, 'tracks')
     assert place(ego.tracks[0]) == pytest.approx(0.1, abs=1e-9)
 
 
-def test_picture_without_a_transform_is_dropped_not_placed_at_the_origin(world):
+def test_image_without_a_transform_is_dropped_not_placed_at_the_origin(world):
     ego = EgoWorld(world, pose__source='tf', odometry__tolerance_ms=10.0)
-    world.publish(f'{INPUT}/image/compressed', picture(START_NS))
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS))
     ego.dropped('image', 'missing_pose')
     world.until(lambda: any("'ego/base_link'" in s.message for a in ego.diagnostics for s in a.status), 'the frame')
     assert not ego.tracks
@@ -69,15 +69,15 @@ def test_transforms_follow_a_bag_that_starts_again(world):
     world.until(lambda: broadcaster.pub_tf.get_subscription_count() > 0, 'the listener')
 
     def frame(ns: int) -> TrackArray:
-        """Publish a picture and the pose of its stamp."""
+        """Publish an image and the pose of its stamp."""
         broadcaster.sendTransform(transform(ns))
         answers = len(ego.tracks)
-        world.publish(f'{INPUT}/image/compressed', picture(ns))
+        world.publish(f'{INPUT}/image/compressed', camera_image(ns))
         world.until(lambda: len(ego.tracks) > answers, 'tracks')
         return ego.tracks[-1]
     assert place(frame(START_NS + 30 * 10**9)) == pytest.approx(30.0)
-    # Older than what the tree of frames remembers: it is cleared with the first picture of the second pass.
-    world.publish(f'{INPUT}/image/compressed', picture(START_NS))
+    # Older than what the tree of frames remembers: it is cleared with the first image of the second pass.
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS))
     world.until(lambda: ego.node.health.counts['time_jumps'] == 1, 'the jump')
     broadcaster.sendTransform(transform(START_NS))
     world.until(lambda: len(ego.tracks) == 2, 'tracks')
@@ -92,11 +92,11 @@ def test_the_second_pass_of_a_looped_bag_gives_the_same_tracks(world, seconds):
     passes, step_ns = [], 2 * STEP_NS
     for _ in range(2):
         for ns in range(START_NS, START_NS + seconds * 10**9, step_ns):
-            # As a bag has them: before its picture comes a transform that is older, and one that is younger.
+            # As a bag has them: before its image comes a transform that is older, and one that is younger.
             broadcaster.sendTransform(transform(ns - 30_000_000))
             broadcaster.sendTransform(transform(ns + 30_000_000))
             answers = len(ego.tracks)
-            world.publish(f'{INPUT}/image/compressed', picture(ns))
+            world.publish(f'{INPUT}/image/compressed', camera_image(ns))
             world.until(lambda answers=answers: len(ego.tracks) > answers, 'tracks')
         passes.append(ego.tracks[-(seconds * 10**9 // step_ns):])
     assert passes[0] == passes[1]
@@ -111,7 +111,7 @@ def test_odometry_of_other_frames_is_refused_by_name(world, frame, child):
     message = odometry(START_NS)
     message.header.frame_id, message.child_frame_id = frame, child
     world.publish(f'{INPUT}/odometry', message)
-    world.publish(f'{INPUT}/image/compressed', picture(START_NS))
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS))
     ego.dropped('image', 'missing_pose')
     world.publish(f'{INPUT}/odometry', message)
     ego.dropped('odometry', 'wrong_frame')

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, odometry, picture
+from support.ros_world import START_NS, STEP_NS, EgoWorld, calibration, camera_image, odometry
 
 from cooptrack_msgs.msg import TrackArray
 from cooptrack_ros.common.errors import UserError
@@ -10,7 +10,7 @@ from cooptrack_ros.common.types import Frame, Side
 from cooptrack_ros.nodes.inputs.camera_rig import camera_names
 from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.cameras import decode_calibration
-from cooptrack_ros.wire.pictures import decode_image
+from cooptrack_ros.wire.images import decode_image
 from cooptrack_ros.wire.poses import decode_odometry
 from cooptrack_ros.wire.tracks import decode_tracks
 
@@ -50,19 +50,19 @@ class Pair:
         self.world.until(lambda: self.ego.node.cameras.is_calibrated, 'both calibrations')
 
     def front(self, ns: int) -> None:
-        """Publish a pose and a picture of the front camera."""
+        """Publish a pose and an image of the front camera."""
         self.world.publish(f'{INPUT}/odometry', odometry(ns))
-        self._picture('front', picture(ns))
+        self._image('front', camera_image(ns))
 
     def rear(self, ns: int) -> None:
-        """Publish a picture of the rear camera."""
-        self._picture('rear', picture(ns, (96, 48)))
+        """Publish an image of the rear camera."""
+        self._image('rear', camera_image(ns, (96, 48)))
 
-    def _picture(self, name: str, message) -> None:
+    def _image(self, name: str, message) -> None:
         counts = self.ego.node.health.counts
         before = counts[f'image.{name}.received']
         self.world.publish(f'{INPUT}/{name}/image/compressed', message)
-        self.world.until(lambda: counts[f'image.{name}.received'] > before, f'the picture of {name}')
+        self.world.until(lambda: counts[f'image.{name}.received'] > before, f'the image of {name}')
 
     def answers(self, count: int) -> list[int]:
         """Wait for a number of frames and return their stamps after the start in milliseconds."""
@@ -83,7 +83,7 @@ def test_a_frame_of_two_cameras_is_what_the_core_makes_of_both(world, tmp_path):
         for send, ns in ((pair.front, now), (pair.rear, now + 20 * MS))[::1 - 2 * step]:
             send(ns)
         assert pair.answers(step + 1)[-1] == step * 100
-        images = tuple(decode_image(picture(now, size)) for size in ((64, 32), (96, 48)))
+        images = tuple(decode_image(camera_image(now, size)) for size in ((64, 32), (96, 48)))
         state, expected = tracker.step(state, Frame(
             '', now, images, np.stack([m.img_from_lidar for m in models]), np.eye(4),
             decode_odometry(odometry(now))[1]))
@@ -97,7 +97,7 @@ def test_a_frame_without_its_second_camera_is_dropped_and_the_next_one_is_not(wo
     pair = Pair(world, tmp_path)
     pair.calibrate()
     pair.front(START_NS)
-    # Too far away from either picture of the anchor.
+    # Too far away from either image of the anchor.
     pair.rear(START_NS + 60 * MS)
     pair.front(START_NS + 120 * MS + STEP_NS)
     pair.ego.dropped('image', 'missing_camera')

@@ -46,7 +46,7 @@ def received(unit='rsu_1', age_s=0.0, velocity=(0.0, 0.0)):
     return RoadsideMessage(unit, START_NS - round(age_s * 1e9), found, make_pose(np.eye(3), [1.0, 0, 0]))
 
 
-def test_what_was_received_stands_in_the_ego_frame_at_the_time_of_the_picture():
+def test_what_was_received_stands_in_the_ego_frame_at_the_time_of_the_image():
     markers = Shown().show(boxes(0), messages=[received(age_s=0.5, velocity=(4.0, 0.0))])
     heading = [m for (ns, _), m in markers.items() if ns == 'infra/heading']
     assert [m.points[0].x for m in heading] == [10 + 1 + 2, 15 + 1 + 2]

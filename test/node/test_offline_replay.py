@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from support.configs import sensitive_weights
-from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
@@ -27,7 +27,7 @@ from cooptrack_ros.wire.topics import features_topic, tracks_topic
 
 FRAMES = 3
 LATER_NS = 20_000_000
-"""How much later the unit takes its pictures: the vehicle must wait for them."""
+"""How much later the unit takes its images: the vehicle must wait for them."""
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def weights(tmp_path) -> str:
 
 
 def noise(ns: int):
-    """Return a picture that is different at every time."""
-    message = picture(ns)
+    """Return an image that is different at every time."""
+    message = camera_image(ns)
     pixels = np.random.default_rng(ns % 2**32).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
     message.data = array('B', cv2.imencode('.jpg', pixels)[1].tobytes())
     return message
@@ -113,7 +113,7 @@ def test_the_core_answers_a_bag_as_the_nodes_do_in_lockstep(world, bag, weights,
 def test_the_command_writes_counts_and_needs_no_node(bag, weights, tmp_path, capsys):
     command = ['replay', str(bag), '--weights', weights, '--json', str(tmp_path / 'out.json')]
     assert main([*command, '--offline', '--mode', 'none', '--limit', '2']) == 0
-    assert "2 pictures, 2 answers" in capsys.readouterr().out
+    assert "2 images, 2 answers" in capsys.readouterr().out
     assert (tmp_path / 'out.json').is_file()
     assert main(command) == 2
     assert '--weights, --mode and --confirm-only belong to --offline' in capsys.readouterr().err
@@ -143,11 +143,11 @@ def test_a_bag_that_cannot_be_read_is_named(bag, weights, tmp_path):
         OfflineReplay(bag, open_model(weights), OfflineOptions()).run()
 
 
-def test_pictures_without_pose_are_dropped_and_counted(tmp_path, weights):
+def test_images_without_pose_are_dropped_and_counted(tmp_path, weights):
     path = tmp_path / 'bag'
     with BagWriter(path) as writer:
         writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
-        writer.write('/ego/camera/image/compressed', picture(START_NS), START_NS)
+        writer.write('/ego/camera/image/compressed', camera_image(START_NS), START_NS)
     result = OfflineReplay(path, open_model(weights), OfflineOptions()).run()
-    assert (result['ego_pictures'], result['tracks']) == (1, 0)
+    assert (result['ego_images'], result['tracks']) == (1, 0)
     assert result['dropped'] == {'/ego/ego_node': {'dropped.image.missing_pose': 1}}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage
-from support.ros_world import START_NS, STEP_NS, World, calibration, odometry, pair, picture
+from support.ros_world import START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 from cooptrack_ros.common.errors import UserError
@@ -17,21 +17,21 @@ from cooptrack_ros.replay.player import BagPlayer, PlayOptions
 
 FRAMES = 4
 UNITS = {'rsu_1': -30_000_000, 'rsu_2': 30_000_000}
-"""When the picture of a unit is taken, against the ego picture of the pair."""
+"""When the image of a unit is taken, against the ego image of the pair."""
 
 
 @pytest.fixture
 def bag(tmp_path) -> Path:
-    """Give a bag of an ego vehicle and two units, one of which takes its pictures later than the vehicle."""
+    """Give a bag of an ego vehicle and two units, one of which takes its images later than the vehicle."""
     entries = [(START_NS, '/ego/camera/calibration', calibration(), LATCHED)]
     for i in range(FRAMES):
         now = START_NS + i * STEP_NS
-        entries += [(now, '/ego/odometry', odometry(now)), (now, '/ego/camera/image/compressed', picture(now))]
+        entries += [(now, '/ego/odometry', odometry(now)), (now, '/ego/camera/image/compressed', camera_image(now))]
         for unit, offset in UNITS.items():
             exact = pair(now, now + offset)
             exact.unit_id = unit
             entries += [(now - 1, f'/infra/{unit}/pair', exact),
-                        (now + offset, f'/infra/{unit}/camera/image/compressed', picture(now + offset))]
+                        (now + offset, f'/infra/{unit}/camera/image/compressed', camera_image(now + offset))]
     path = tmp_path / 'bag'
     with BagWriter(path) as writer:
         for log_ns, topic, message, *qos in sorted(entries, key=lambda entry: entry[0]):
@@ -40,10 +40,10 @@ def bag(tmp_path) -> Path:
 
 
 class Responder:
-    """Answers pictures as nodes would and notes who was asked, in order."""
+    """Answers images as nodes would and notes who was asked, in order."""
 
     def __init__(self, world: World, silent: str = ''):
-        """Subscribe to all pictures; the agent ``silent`` never answers."""
+        """Subscribe to all images; the agent ``silent`` never answers."""
         self.asked: list[tuple[str, int]] = []
         agents = {'ego': ('/ego/camera', TrackArray, '/ego/ego_node/output/tracks')}
         agents |= {u: (f'/infra/{u}/camera', InstanceFeatureArray, f'/infra/{u}/features') for u in UNITS}
@@ -68,20 +68,20 @@ def player(world: World, bag: Path, **options) -> BagPlayer:
     return result
 
 
-def test_an_ego_picture_follows_the_pictures_of_all_its_units_also_later_ones(world, bag):
+def test_an_ego_image_follows_the_images_of_all_its_units_also_later_ones(world, bag):
     responder = Responder(world)
     report = player(world, bag).play_lockstep()
     expected = [(who, START_NS + i * STEP_NS + UNITS.get(who, 0))
                 for i in range(FRAMES) for who in ('rsu_1', 'rsu_2', 'ego')]
     assert responder.asked == expected
-    assert (report.ego_pictures, report.unit_pictures) == (FRAMES, {'rsu_1': FRAMES, 'rsu_2': FRAMES})
+    assert (report.ego_images, report.unit_images) == (FRAMES, {'rsu_1': FRAMES, 'rsu_2': FRAMES})
 
 
-def test_a_limit_still_plays_what_the_last_picture_needs(world, bag):
+def test_a_limit_still_plays_what_the_last_image_needs(world, bag):
     responder = Responder(world)
     report = player(world, bag, limit=2).play_lockstep()
-    assert report.ego_pictures == 2
-    # The early picture of the first unit that follows was played before the limit showed.
+    assert report.ego_images == 2
+    # The early image of the first unit that follows was played before the limit showed.
     assert [who for who, _ in responder.asked] == [*['rsu_1', 'rsu_2', 'ego'] * 2, 'rsu_1']
 
 
@@ -125,7 +125,7 @@ class LateMatch:
 
 
 def test_what_is_played_first_on_a_topic_is_delivered_before_the_next_message(world, bag):
-    """A picture must not overtake its calibration, however late the middleware learns of a listener."""
+    """An image must not overtake its calibration, however late the middleware learns of a listener."""
     Responder(world)
     played = player(world, bag)
     topic = '/ego/camera/calibration'
@@ -135,6 +135,6 @@ def test_what_is_played_first_on_a_topic_is_delivered_before_the_next_message(wo
     order = []
     world.probe.create_subscription(
         CompressedImage, '/ego/camera/image/compressed', lambda msg: order.append(late.acknowledged), LOCKSTEP_INPUT)
-    assert played.play_rate().ego_pictures == FRAMES
-    world.until(lambda: len(order) == FRAMES, 'all pictures')
+    assert played.play_rate().ego_images == FRAMES
+    world.until(lambda: len(order) == FRAMES, 'all images')
     assert all(order)

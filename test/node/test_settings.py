@@ -35,9 +35,9 @@ def test_value_outside_its_choices_is_refused_by_name(world):
 def test_only_live_parameters_change_while_the_node_runs(world):
     ego = EgoWorld(world)
     fixed, live = ego.node.set_parameters([
-        Parameter('infra_units', value='rsu_9'), Parameter('fusion.correct_pose', value=True)])
+        Parameter('infra_units', value='rsu_9'), Parameter('fusion.online_extrinsics', value=True)])
     assert not fixed.successful
     assert 'infra_units' in fixed.reason
     assert live.successful
-    assert ego.node.settings.fusion__correct_pose
+    assert ego.node.settings.fusion__online_extrinsics
     assert ego.node.settings.infra_units == 'rsu_1'

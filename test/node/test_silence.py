@@ -4,7 +4,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
-from support.ros_world import FEATURES, EgoWorld, odometry, picture
+from support.ros_world import FEATURES, EgoWorld, camera_image, odometry
 
 from cooptrack_ros.nodes.health import silence_watch
 from cooptrack_ros.nodes.health.silence_watch import SilenceWatch, WatchedInput
@@ -22,12 +22,12 @@ def statuses(messages: list[DiagnosticArray], name: str) -> list[DiagnosticStatu
 def test_a_best_effort_driver_is_named_in_the_diagnostics(world):
     ego = EgoWorld(world)
     driver = world.probe.create_publisher(CompressedImage, f'{NODE}/input/image/compressed', qos_profile_sensor_data)
-    driver.publish(picture(ego.now_ns))
+    driver.publish(camera_image(ego.now_ns))
     world.until(lambda: any(s.level == DiagnosticStatus.ERROR for s in statuses(ego.diagnostics, NODE)), 'an error')
     status = next(s for s in statuses(ego.diagnostics, NODE) if s.level == DiagnosticStatus.ERROR)
     text = next(v.value for v in status.values if v.key == 'silent.image')
     assert text in status.message
-    assert f'no pictures on {NODE}/input/image/compressed for 3 s' in text
+    assert f'no images on {NODE}/input/image/compressed for 3 s' in text
     assert 'publisher /probe offers best_effort, this node asks for reliable' in text
     assert 'set image.qos to sensor_data' in text
     assert ego.node.health.counts['image.received'] == 0
@@ -61,17 +61,17 @@ def watch(world, monkeypatch, once=False):
     return SilenceWatch(world.probe, [poses], lambda: state['now']), state, log
 
 
-def test_silence_is_told_after_three_seconds_and_again_every_thirty(world, monkeypatch):
+def test_silence_is_reported_after_three_seconds_and_again_every_thirty(world, monkeypatch):
     silent, state, log = watch(world, monkeypatch)
-    told = []
+    reported = []
     for _ in range(70):
-        told.append(bool(silent.check()))
+        reported.append(bool(silent.check()))
         state['now'] += 1.0
-    assert told.index(True) == 3 and all(told[3:])
+    assert reported.index(True) == 3 and all(reported[3:])
     assert len(log.warnings) == 3
 
 
-def test_a_message_ends_the_silence_and_the_next_one_is_told_at_once(world, monkeypatch):
+def test_a_message_ends_the_silence_and_the_next_one_is_reported_at_once(world, monkeypatch):
     silent, state, log = watch(world, monkeypatch)
     state['now'] += 5.0
     assert silent.check()

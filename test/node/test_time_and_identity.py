@@ -1,4 +1,4 @@
-"""Bags that start again, late pictures, silent pairs: the ego node keeps its identities and never stalls."""
+"""Bags that start again, late images, silent pairs: the ego node keeps its identities and never stalls."""
 
 import dataclasses
 import time
@@ -12,9 +12,9 @@ from support.ros_world import (
     FakePackage,
     FakeTracker,
     boxes,
+    camera_image,
     odometry,
     pair,
-    picture,
 )
 
 from cooptrack_msgs.msg import Track
@@ -62,7 +62,7 @@ def test_second_pass_of_a_looped_bag_with_recorded_features_gives_the_same_track
     assert ego.node.health.counts['time_jumps'] == 1
 
 
-def test_late_and_repeated_pictures_are_counted_and_do_not_reset(world):
+def test_late_and_repeated_images_are_counted_and_do_not_reset(world):
     ego = EgoWorld(world)
     ego.frame()
     ego.frame()
@@ -91,7 +91,7 @@ def test_lockstep_wait_ends_when_the_node_is_stopped(world):
     ego = EgoWorld(world, lockstep=True, lockstep_timeout=600.0)
     world.publish(f'{INFRA}/pair', pair(ego.now_ns, ego.now_ns))
     ego.send()
-    world.until(lambda: ego.node.health.counts['image.received'], 'the picture')
+    world.until(lambda: ego.node.health.counts['image.received'], 'the image')
     started = time.monotonic()
     ego.node.stop()
     assert time.monotonic() - started < 60
@@ -108,11 +108,11 @@ def test_late_fusion_tells_who_knows_a_track(world):
     assert answer.tracks[0].unit_id == 'rsu_1'
 
 
-def test_a_pose_that_comes_shortly_after_its_picture_is_used(world):
+def test_a_pose_that_comes_shortly_after_its_image_is_used(world):
     ego = EgoWorld(world, odometry__tolerance_ms=5000.0)
     ego.frame()
-    world.publish('/ego/ego_node/input/image/compressed', picture(ego.now_ns))
-    world.until(lambda: ego.node.health.counts['image.received'] == 2, 'the picture')
+    world.publish('/ego/ego_node/input/image/compressed', camera_image(ego.now_ns))
+    world.until(lambda: ego.node.health.counts['image.received'] == 2, 'the image')
     world.publish('/ego/ego_node/input/odometry', odometry(ego.now_ns + STEP_NS // 2))
     world.until(lambda: len(ego.tracks) == 2, 'tracks')
     position = ego.tracks[-1].map_from_lidar[3]

@@ -89,6 +89,6 @@ def test_sensor_inputs_follow_the_parameter(world):
     node = start(world, 'ego', image__qos='sensor_data')
     table = documented('ego')
     by_parameter = {key for key, (_, qos) in table.items() if qos == '`image.qos`'}
-    world.until(lambda: len(by_parameter & endpoints(world, node).keys()) == 3, 'pictures, CameraInfo, odometry')
+    world.until(lambda: len(by_parameter & endpoints(world, node).keys()) == 3, 'images, CameraInfo, odometry')
     for key, (_, reliability, _) in endpoints(world, node).items():
         assert (reliability == 'BEST_EFFORT') == (key in by_parameter), key

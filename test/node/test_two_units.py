@@ -32,15 +32,15 @@ FRAMES = 3
 
 
 @pytest.fixture(scope='module')
-def town(scenes) -> Path:
-    """Give a town in which both units send something that the vehicle can use."""
+def scene(scenes) -> Path:
+    """Give a scene in which both units send something that the vehicle can use."""
     return scenes.scene(20008, 0.5, (240, 135), units=2)
 
 
 @pytest.fixture(scope='module')
-def bag(scenes, town) -> Path:
-    """Give the town as a bag."""
-    return scenes.bag(town)
+def bag(scenes, scene) -> Path:
+    """Give the scene as a bag."""
+    return scenes.bag(scene)
 
 
 @pytest.fixture(scope='module')
@@ -81,18 +81,18 @@ def lockstep(world, bag, tmp_path) -> Path:
 
 
 @pytest.mark.timeout(300)
-def test_lockstep_with_two_units_gives_the_tracks_of_the_evaluation(lockstep, offline, town, tmp_path):
+def test_lockstep_with_two_units_gives_the_tracks_of_the_evaluation(lockstep, offline, scene, tmp_path):
     online, core = read_recording(lockstep, UNITS[1]), read_recording(offline, UNITS[1])
     assert len(online.tracks) == FRAMES and online.tracks.keys() == core.tracks.keys()
     assert sum(len(f.tracks) for f in online.tracks.values()) > 0
     for stamp, frame in online.tracks.items():
         np.testing.assert_array_equal(numbers(core.tracks[stamp].tracks), numbers(frame.tracks))
         np.testing.assert_array_equal(numbers(core.detections[stamp]), numbers(online.detections[stamp]))
-    assert main(['eval', '--data', str(town), '--mode', 'cooperative', '--limit', str(FRAMES), '--threads', '1',
+    assert main(['eval', '--data', str(scene), '--mode', 'cooperative', '--limit', str(FRAMES), '--threads', '1',
                  '--results', str(tmp_path), '--json', str(tmp_path / 'figures.json')]) == 0
     measured = read_exchange(tmp_path / 'cooperative.json')
     assert all(u['fused_per_frame'] > 0 for u in json.loads((tmp_path / 'figures.json').read_text())['units'].values())
-    published = exchange('lockstep', online, UnitsDataset(town).records('cooperative')[:FRAMES])
+    published = exchange('lockstep', online, UnitsDataset(scene).records('cooperative')[:FRAMES])
     same_boxes(measured['detections'], published['detections'])
     same_tracks(list(measured['predictions'].values()), list(published['predictions'].values()))
 
@@ -127,28 +127,28 @@ def same_tracks(measured: list[list[dict]], published: list[list[dict]]) -> None
 
 def test_recorded_features_of_both_units_meet_a_live_tracker_in_real_time(world, bag, offline, tmp_path):
     merge_features(bag, offline, tmp_path / 'features', ahead_ns=0)
-    # However slow the machine is: a pose comes shortly after its picture and is waited for.
+    # However slow the machine is: a pose comes shortly after its image and is waited for.
     start(world, EgoNode, '/ego', '/ego', infra_units=','.join(UNITS), fusion__mode='cooperative',
           odometry__tolerance_ms=5000.0)
     node, answers = world.nodes[-1], world.listen(tracks_topic(), TrackArray)
     played = player(world, tmp_path / 'features', Collector(world.probe, UNITS))
-    pictures = [e.stamp_ns for e in played.entries() if e.topic == '/ego/camera/image/compressed']
+    images = [e.stamp_ns for e in played.entries() if e.topic == '/ego/camera/image/compressed']
     report = played.play_rate()
-    assert (report.ego_pictures, report.unit_pictures) == (FRAMES, {})
-    # Pictures may be passed over for newer ones, but never the last.
-    world.until(lambda: any(stamp_ns(m.header.stamp) == pictures[FRAMES - 1] for m in answers), 'the last answer')
+    assert (report.ego_images, report.unit_images) == (FRAMES, {})
+    # Images may be passed over for newer ones, but never the last.
+    world.until(lambda: any(stamp_ns(m.header.stamp) == images[FRAMES - 1] for m in answers), 'the last answer')
     assert answers[-1].mode == 'cooperative'
     assert all(node.health.counts[f'{unit}.received'] > 0 for unit in UNITS)
     fused = Counter(unit for message in answers for unit in fused_units(message))
     assert sorted(fused) == UNITS
 
 
-def test_the_command_plays_features_in_place_of_roadside_pictures(bag, offline, tmp_path):
+def test_the_command_plays_features_in_place_of_roadside_images(bag, offline, tmp_path):
     out = tmp_path / 'again'
     assert main(['replay', str(bag), '--offline', '--mode', 'cooperative', '--features', str(offline), '--limit',
                  str(FRAMES), '--record', str(out), '--json', str(tmp_path / 'counts.json')]) == 0
     counts = json.loads((tmp_path / 'counts.json').read_text())
-    assert counts['unit_pictures'] == {} and list(counts['fused']) == UNITS
+    assert counts['unit_images'] == {} and list(counts['fused']) == UNITS
     first, again = read_recording(offline, UNITS[0]), read_recording(out, UNITS[0])
     for stamp, frame in first.tracks.items():
         np.testing.assert_array_equal(numbers(again.tracks[stamp].tracks), numbers(frame.tracks))

@@ -12,7 +12,7 @@ from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.wire.features import FeatureMeta, encode_instances
 
 FLOOD = 20
-"""Messages between two pictures."""
+"""Messages between two images."""
 
 
 def message(sequence, ns, count=900):
@@ -25,7 +25,7 @@ def listened_to(node) -> set[str]:
     return {s.topic_name for s in node.subscriptions} - {'/clock', '/parameter_events'}
 
 
-def test_every_picture_is_answered_while_a_unit_floods(world):
+def test_every_image_is_answered_while_a_unit_floods(world):
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     for frame in range(10):
@@ -66,7 +66,7 @@ def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
     world.until(lambda: world.probe.count_subscribers(f'{INFRA}/features'), 'the subscription to be back')
 
 
-def test_another_unit_is_heard_while_one_floods(world):
+def test_another_unit_is_received_while_one_floods(world):
     ego = EgoWorld(world, infra_units='rsu_1,rsu_2', fusion__max_unit_rate=1.0)
     for number in range(3 * FLOOD):
         world.publish(f'{INFRA}/features', message(number, ego.now_ns, 2))

@@ -1,4 +1,4 @@
-"""The order in which a node works on pictures, and which of them are prepared ahead."""
+"""The order in which a node works on images, and which of them are prepared ahead."""
 
 import threading
 

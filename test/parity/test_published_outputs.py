@@ -11,7 +11,7 @@ from support import shared
 from cooptrack_ros.model.ops.deform_attn import PATHS
 from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
-from cooptrack_ros.parity.sequences import Recording
+from cooptrack_ros.parity.sequences import GoldenSequence
 
 pytestmark = pytest.mark.independent
 DATA = Path(__file__).parent / 'data'
@@ -70,12 +70,12 @@ def test_the_command_fails_on_a_folder_without_recordings(tmp_path):
 
 
 @pytest.mark.parametrize(('stem', 'expected'), [
-    ('sequence_seed1', Recording(1, 'identity', (544, 960), False)),
-    ('sequence_seed23_pseudo_perm_288x512_asso', Recording(23, 'pseudo', (288, 512), True))])
+    ('sequence_seed1', GoldenSequence(1, 'identity', (544, 960), False)),
+    ('sequence_seed23_pseudo_perm_288x512_asso', GoldenSequence(23, 'pseudo', (288, 512), True))])
 def test_file_names_tell_how_a_recording_was_made(stem, expected):
-    assert Recording.parse(stem) == expected
+    assert GoldenSequence.parse(stem) == expected
 
 
 def test_an_unknown_file_name_is_refused():
     with pytest.raises(ValueError, match='sequence_x'):
-        Recording.parse('sequence_x')
+        GoldenSequence.parse('sequence_x')

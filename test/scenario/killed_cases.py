@@ -52,15 +52,15 @@ def messages_of(bag: Path) -> list[tuple[str, int, int]] | None:
         return [(c.topic, log_ns, len(data)) for c, log_ns, data in reader.messages(reader.connections)]
 
 
-def make_town(folder: Path) -> None:
+def make_scene(folder: Path) -> None:
     """Write a data set."""
-    command('synth', folder / 'town', '--seed', 700, '--seconds', 0.5, '--size', SIZE)
+    command('synth', folder / 'scene', '--seed', 700, '--seconds', 0.5, '--size', SIZE)
 
 
 def make_bag(folder: Path) -> None:
     """Write a data set and a bag of it."""
-    make_town(folder)
-    command('bag', 'convert', folder / 'town', '--output', folder / 'bag')
+    make_scene(folder)
+    command('bag', 'convert', folder / 'scene', '--output', folder / 'bag')
 
 
 def save(folder: Path, side: str, seed: int) -> None:
@@ -157,8 +157,8 @@ def both_sides(folder: Path) -> None:
 
 
 CASES = {
-    'synth': Case(lambda f: None, make_town, lambda f: tree(f / 'town')),
-    'bag convert': Case(make_town, lambda f: command('bag', 'convert', f / 'town', '--output', f / 'bag'),
+    'synth': Case(lambda f: None, make_scene, lambda f: tree(f / 'scene')),
+    'bag convert': Case(make_scene, lambda f: command('bag', 'convert', f / 'scene', '--output', f / 'bag'),
                         lambda f: messages_of(f / 'bag')),
     'bag cut': Case(make_bag, lambda f: command('bag', 'cut', f / 'bag', '--output', f / 'cut', '--to', 0.3),
                     lambda f: messages_of(f / 'cut')),

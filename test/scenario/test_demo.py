@@ -28,7 +28,7 @@ def test_a_short_demo_leaves_everything_that_it_promises(tmp_path, capsys):
     assert (out / 'pictures' / 'tracks.gif').is_file()
     assert (out / 'recording' / 'metadata.yaml').is_file()
 
-    town = sorted((out / 'cache').iterdir())
-    stamps = [p.stat().st_mtime_ns for p in town]
+    scene = sorted((out / 'cache').iterdir())
+    stamps = [p.stat().st_mtime_ns for p in scene]
     assert cli.main(arguments) == 0
     assert [p.stat().st_mtime_ns for p in sorted((out / 'cache').iterdir())] == stamps

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from faults import broken_messages
-from support.ros_world import FEATURES, INFRA, SIZE, STEP_NS, picture
+from support.ros_world import FEATURES, INFRA, SIZE, STEP_NS, camera_image
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.bags.standard_messages import header
 from cooptrack_ros.data.bags.writer import BagWriter
-from cooptrack_ros.wire.pictures import encode_jpeg
+from cooptrack_ros.wire.images import encode_jpeg
 
 
 def test_one_frame_without_memory_is_dropped_and_the_next_one_tracked(ego, monkeypatch):
@@ -32,21 +32,21 @@ def test_one_frame_without_memory_is_dropped_and_the_next_one_tracked(ego, monke
     assert not answer.reset
 
 
-def test_black_pictures_are_tracked_like_any_other(ego):
+def test_black_images_are_tracked_like_any_other(ego):
     ego.frame()
-    black = encode_jpeg(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), picture(ego.now_ns).header)
+    black = encode_jpeg(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), camera_image(ego.now_ns).header)
     assert len(ego.frame(black).tracks) == 1
 
 
-def test_pictures_of_another_size_are_dropped_until_the_size_is_back(ego):
+def test_images_of_another_size_are_dropped_until_the_size_is_back(ego):
     ego.frame()
-    ego.send(picture(ego.now_ns, (2 * SIZE[0], SIZE[1])))
+    ego.send(camera_image(ego.now_ns, (2 * SIZE[0], SIZE[1])))
     ego.dropped('image', 'wrong_size')
     assert not ego.frame().reset
 
 
 def test_a_frozen_camera_that_repeats_its_stamp_is_noticed(ego):
-    stuck = picture(ego.now_ns)
+    stuck = camera_image(ego.now_ns)
     ego.frame(stuck)
     ego.send(stuck)
     ego.dropped('image', 'duplicate')
@@ -61,10 +61,10 @@ def test_a_clock_that_steps_starts_the_tracker_anew_once(ego, jump_s):
     assert not ego.frame().reset
 
 
-def test_a_picture_cut_short_costs_itself_only(ego):
+def test_an_image_cut_short_costs_itself_only(ego):
     ego.frame()
     _, data = cv2.imencode('.jpg', np.zeros((8, 8, 3), np.uint8))
-    cut = picture(ego.now_ns)
+    cut = camera_image(ego.now_ns)
     cut.data = data.tobytes()[:40]
     ego.send(cut)
     ego.dropped('image', 'unreadable_image')

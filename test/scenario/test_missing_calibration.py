@@ -1,9 +1,9 @@
-"""Pictures before any calibration."""
+"""Images before any calibration."""
 
-from support.ros_world import EgoWorld, calibration, picture
+from support.ros_world import EgoWorld, calibration, camera_image
 
 
-def test_pictures_without_calibration_are_counted_until_it_comes(world):
+def test_images_without_calibration_are_counted_until_it_comes(world):
     ego = EgoWorld(world, calibrated=False)
     ego.send()
     ego.dropped('image', 'missing_calibration')
@@ -24,7 +24,7 @@ def test_singular_calibration_is_refused_and_named(world):
     assert ego.frame().tracks
 
 
-def test_picture_of_another_size_than_calibrated_is_dropped(ego):
-    ego.send(picture(ego.now_ns, (32, 32)))
+def test_image_of_another_size_than_calibrated_is_dropped(ego):
+    ego.send(camera_image(ego.now_ns, (32, 32)))
     ego.dropped('image', 'wrong_size')
     assert ego.frame().tracks

@@ -16,7 +16,7 @@ def test_vehicle_goes_on_alone_and_takes_messages_in_again(ego):
     assert len(ego.tracks) == 50
 
 
-def test_age_of_the_message_is_told(ego):
+def test_age_of_the_message_is_reported(ego):
     ego.features(sequence=0)
     ego.frame()
     answer = ego.frame()

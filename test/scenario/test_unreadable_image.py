@@ -1,13 +1,13 @@
-"""A picture that cannot be decoded."""
+"""An image that cannot be decoded."""
 
 from array import array
 
-from support.ros_world import picture
+from support.ros_world import camera_image
 
 
-def test_unreadable_picture_is_counted_and_the_next_one_is_processed(ego):
+def test_unreadable_image_is_counted_and_the_next_one_is_processed(ego):
     ego.frame()
-    broken = picture(ego.now_ns)
+    broken = camera_image(ego.now_ns)
     broken.data = array('B', bytes(broken.data)[:20])
     ego.send(broken)
     ego.dropped('image', 'unreadable_image')
@@ -17,8 +17,8 @@ def test_unreadable_picture_is_counted_and_the_next_one_is_processed(ego):
     assert answer.header.stamp.sec * 10**9 + answer.header.stamp.nanosec == expected
 
 
-def test_empty_picture_is_counted(ego):
-    empty = picture(ego.now_ns)
+def test_empty_image_is_counted(ego):
+    empty = camera_image(ego.now_ns)
     empty.data = array('B')
     ego.send(empty)
     ego.dropped('image', 'unreadable_image')

@@ -40,7 +40,7 @@ class Exported:
     @staticmethod
     def _given(state, inputs, geometry):
         return {**{f'last_{n}': v for n, v in state._asdict().items()}, **inputs._asdict(),
-                **inputs.passage._asdict(), 'pillars': geometry.points[0], 'visible': geometry.visible[0]}
+                **inputs.frame_transform._asdict(), 'pillars': geometry.points[0], 'visible': geometry.visible[0]}
 
     def _run(self, part, given):
         names = [entry['name'] for entry in self.description['parts'][part]['outputs']]

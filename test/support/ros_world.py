@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.common.config import MINI
-from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Match, OwnView, Side
+from cooptrack_ros.common.types import Boxes, EgoOnlyDetections, FrameOutput, InstanceSet, Match, Side
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
@@ -77,7 +77,7 @@ class FakeTracker:
 
     def look(self, state):
         """Find nothing."""
-        return OwnView(np.zeros((0, 3)), np.zeros(0))
+        return EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0))
 
 
 class FakePackage:
@@ -88,11 +88,11 @@ class FakePackage:
     def __init__(self):
         """Start without trackers."""
         self.trackers: dict[Side, FakeTracker] = {}
-        self.behaviour: dict[str, str] = {}
+        self.method: dict[str, str] = {}
 
-    def with_behaviour(self, **changes):
+    def with_method(self, **changes):
         """Note the changes."""
-        self.behaviour |= changes
+        self.method |= changes
         return self
 
     def has(self, side):
@@ -113,8 +113,8 @@ class FakePackage:
         return self.trackers[side]
 
 
-def picture(ns: int, size: tuple[int, int] = SIZE) -> CompressedImage:
-    """Return a grey JPEG picture."""
+def camera_image(ns: int, size: tuple[int, int] = SIZE) -> CompressedImage:
+    """Return a grey JPEG image."""
     _, data = cv2.imencode('.jpg', np.full((size[1], size[0], 3), 90, np.uint8))
     return CompressedImage(header=Header(stamp=stamp(ns), frame_id='camera'), format='jpeg',
                            data=array('B', data.tobytes()))
@@ -252,22 +252,22 @@ class EgoWorld:
         return counts.get('rsu_1.received', 0) + sum(v for k, v in counts.items() if k.startswith('dropped.rsu_1'))
 
     def frame(self, image: CompressedImage | None = None) -> TrackArray:
-        """Publish pose and picture of the present time, return the answer, and let time pass."""
+        """Publish pose and image of the present time, return the answer, and let time pass."""
         answers = len(self.tracks)
         self.send(image)
         self.world.until(lambda: len(self.tracks) > answers, 'tracks')
         return self.tracks[-1]
 
     def send(self, image: CompressedImage | None = None) -> None:
-        """Publish pose and picture of the present time, and let time pass."""
+        """Publish pose and image of the present time, and let time pass."""
         poses = self.node.health.counts['odometry.received']
         self.world.publish('/ego/ego_node/input/odometry', odometry(self.now_ns))
         self.world.until(lambda: self.node.health.counts['odometry.received'] > poses, 'the pose')
-        self.world.publish('/ego/ego_node/input/image/compressed', image or picture(self.now_ns))
+        self.world.publish('/ego/ego_node/input/image/compressed', image or camera_image(self.now_ns))
         self.now_ns += STEP_NS
 
     def dropped(self, source: str, reason: str) -> None:
-        """Wait until a drop of this kind is counted and told in the diagnostics."""
+        """Wait until a drop of this kind is counted and reported in the diagnostics."""
         self.world.until(lambda: self.node.health.dropped(source, reason), f'a drop of {source} for {reason}')
         key = f'dropped.{source}.{reason}'
         self.world.until(lambda: any(v.key == key for a in self.diagnostics for s in a.status for v in s.values),

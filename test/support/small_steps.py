@@ -16,8 +16,8 @@ from support.small_tracker import make_frame, make_message
 _SIZE = {'input_size': (64, 96), 'embed_dims': 32, 'num_heads': 4, 'num_queries': 24, 'bev_size': (8, 10),
          'encoder_layers': 2, 'decoder_layers': 2, 'ffn_dims': 32, 'reasoning_ffn_dims': 32, 'dropout': 0.0,
          'max_cameras': 2}
-OWN = dataclasses.replace(MINI, **_SIZE, alignment_blocks=4, behaviour=dataclasses.replace(
-    MINI.behaviour, max_match_distance_m=8.0, drop_host=False, report_only_live=False),
+OWN = dataclasses.replace(MINI, **_SIZE, alignment_blocks=4, method=dataclasses.replace(
+    MINI.method, max_match_distance_m=8.0, exclude_ego=False, report_only_live=False),
     backbone=BackboneConfig('compact', (8, 16, 24, 32), (1, 1, 1, 1), 16))
 PUBLISHED = dataclasses.replace(
     R50, **_SIZE, alignment_blocks=4, reasoning_layers=1, backbone=BackboneConfig(widths=(8, 8, 8, 8),

@@ -12,8 +12,8 @@ from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.tracker import AgentTracker
 from support.configs import SMALL
 
-CONFIG = dataclasses.replace(SMALL, behaviour=dataclasses.replace(
-    SMALL.behaviour, max_match_distance_m=float('inf')))
+CONFIG = dataclasses.replace(SMALL, method=dataclasses.replace(
+    SMALL.method, max_match_distance_m=float('inf')))
 MANY, NONE = 3.0, -20.0
 """Class biases that let all and no queries live."""
 

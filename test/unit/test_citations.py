@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cooptrack_ros.common.config import BehaviourConfig, ModelConfig, TrackerConfig
+from cooptrack_ros.common.config import MethodConfig, ModelConfig, TrackerConfig
 from cooptrack_ros.train.recipe import LossConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def test_keys_that_switch_quirks_exist():
     quirks = METHOD[METHOD.index('## 16.'):METHOD.index('## 17.')]
     keys = {key for text in re.findall(r'Switch: ([^.]*(?:\.\w[^.]*)*)\.', ' '.join(quirks.split()))
             for key in re.findall(r'`([\w.]+)`', text)}
-    known = {field.name for config in (BehaviourConfig, TrackerConfig, ModelConfig) for field in fields(config)}
+    known = {field.name for config in (MethodConfig, TrackerConfig, ModelConfig) for field in fields(config)}
     known |= {f'losses.{field.name}' for field in fields(LossConfig)}
     assert len(keys) >= 15
     assert keys - known - {'random', 'relative'} == set()

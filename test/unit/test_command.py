@@ -32,7 +32,7 @@ def test_python_finds_ros_and_our_messages_in_an_empty_environment():
 
 
 @needs_environment
-def test_a_problem_is_told_in_one_line_with_exit_status_2():
+def test_a_problem_is_reported_in_one_line_with_exit_status_2():
     result = run('cooptrack', 'eval', '--data', '/nowhere', '--weights', 'random:mini')
     assert result.returncode == 2
     assert result.stderr.startswith('cooptrack eval: ') and 'Traceback' not in result.stderr

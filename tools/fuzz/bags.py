@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 from .entry import Entry, Run, plain_seeds
 from .files import is_accepted
+from .scene import make_scene
 from .source import Source
-from .town import make_town
 
 MODULES = (
     'cooptrack_ros.data.bags.info', 'cooptrack_ros.data.bags.cut', 'cooptrack_ros.data.bags.merge',
@@ -44,11 +44,11 @@ def use(bag: Path, scratch: Path) -> None:
 
 
 def prepare(folder: Path) -> Run:
-    """Convert a small town to a bag of each storage format."""
+    """Convert a small scene to a bag of each storage format."""
     from cooptrack_ros.data.bags.convert import convert
     from cooptrack_ros.data.bags.cut import cut_bag
     from cooptrack_ros.data.units import open_dataset
-    convert(open_dataset(make_town(folder)), '0000', folder / 'whole')
+    convert(open_dataset(make_scene(folder)), '0000', folder / 'whole')
     cut_bag(folder / 'whole', folder / 'mcap', 0.0, 1.0, _KEPT)
     as_sqlite(folder / 'mcap', folder / 'sqlite')
     files = [path for bag in ('mcap', 'sqlite') for path in sorted((folder / bag).iterdir())]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .entry import Entry, Run, plain_seeds
 from .files import is_accepted
+from .scene import make_scene
 from .source import Source
-from .town import make_town
 
 MODULES = (
     'cooptrack_ros.sensors.image_decoding', 'cooptrack_ros.data.dataset', 'cooptrack_ros.data.spd.reader',
@@ -34,8 +34,8 @@ def read_everything(root: Path) -> None:
 
 
 def prepare(folder: Path) -> Run:
-    """Write a small town whose files are changed one at a time."""
-    root = make_town(folder)
+    """Write a small scene whose files are changed one at a time."""
+    root = make_scene(folder)
     logging.disable(logging.WARNING)
     read_everything(root)
     kinds: dict[tuple[str, str], list[Path]] = {}

@@ -20,7 +20,7 @@ MODULES = (
     'cooptrack_ros.nodes.inputs.pose_input', 'cooptrack_ros.nodes.inputs.tf_input',
     'cooptrack_ros.nodes.outputs.track_output', 'cooptrack_ros.nodes.health.unit_health',
     'cooptrack_ros.nodes.health.health', 'cooptrack_ros.wire.cameras', 'cooptrack_ros.wire.poses',
-    'cooptrack_ros.wire.pictures', 'cooptrack_ros.wire.tracks', 'cooptrack_ros.wire.public_tracks',
+    'cooptrack_ros.wire.images', 'cooptrack_ros.wire.tracks', 'cooptrack_ros.wire.public_tracks',
     'cooptrack_ros.wire.markers', 'cooptrack_ros.cooperation.late_fusion', 'cooptrack_ros.cooperation.ab3dmot',
     'cooptrack_ros.cooperation.compensation', 'cooptrack_ros.cooperation.pairing',
     'cooptrack_ros.sensors.pose_history')
@@ -53,19 +53,21 @@ def _good_messages() -> dict[type, list]:
 
     from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
     from cooptrack_ros.wire.features import FeatureMeta, encode_instances
-    from cooptrack_ros.wire.pictures import encode_raw
+    from cooptrack_ros.wire.images import encode_raw
     now = ros_world.START_NS
     odometry = ros_world.odometry(now)
     width, height = ros_world.SIZE
     features = [encode_instances(ros_world.instances(count), FeatureMeta('rsu_1', 1, 1, model, now, 'lidar', 'map'))
                 for count, model in ((2, ros_world.MODEL), (3, 'another'))]
-    info = CameraInfo(header=ros_world.picture(now).header, width=width, height=height, distortion_model='plumb_bob',
+    info = CameraInfo(header=ros_world.camera_image(now).header, width=width, height=height,
+                      distortion_model='plumb_bob',
                       d=[0.1, 0.0, 0.0, 0.0, 0.0], k=[30.0, 0, width / 2, 0, 30.0, height / 2, 0, 0, 1.0],
                       r=np.eye(3).reshape(-1), p=[30.0, 0, width / 2, 0, 0, 30.0, height / 2, 0, 0, 0, 1.0, 0])
     transform = TransformStamped(header=deepcopy(odometry.header), child_frame_id='lidar')
-    picture = ros_world.picture(now)
+    camera_image = ros_world.camera_image(now)
     return {
-        CompressedImage: [picture], Image: [encode_raw(np.zeros((height, width, 3), np.uint8), picture.header)],
+        CompressedImage: [camera_image], Image: [encode_raw(np.zeros((height, width, 3), np.uint8),
+                                                            camera_image.header)],
         CameraInfo: [info], Calibration: [ros_world.calibration(), ros_world.calibration('rsu/lidar', 'map')],
         type(odometry): [odometry], PoseStamped: [PoseStamped(header=odometry.header, pose=odometry.pose.pose)],
         InstanceFeatureArray: features, PairTransform: [ros_world.pair(now, now)],

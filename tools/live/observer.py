@@ -68,7 +68,7 @@ class Observer:
             self.status[status.name] = status.message, {v.key: v.value for v in status.values}
 
     def counts(self, name: str = EGO_NODE) -> dict[str, int]:
-        """Return the counters of a node as it told them last."""
+        """Return the counters of a node as it reported them last."""
         values = self.status.get(name, ('', {}))[1]
         return {key: int(value) for key, value in values.items() if value.isdigit()}
 

@@ -25,16 +25,16 @@ _FED = (IMAGE, CALIBRATION, 'odometry')
 
 
 def make_bag(folder: Path, seconds: float, units: int) -> Path:
-    """Return the bag of a synthetic town, made on the first call."""
+    """Return the bag of a synthetic scene, made on the first call."""
     from cooptrack_ros.data.bags.convert import convert
     from cooptrack_ros.data.synth import generate
     from cooptrack_ros.data.units import open_dataset
     bag = folder / f'bag_{units}_{seconds:g}'
     if not bag.exists():
-        town = folder / f'town_{units}_{seconds:g}'
-        if not town.exists():
-            generate(town, 20001, seconds, (480, 270), units=units)
-        convert(open_dataset(town), '0000', bag)
+        scene = folder / f'scene_{units}_{seconds:g}'
+        if not scene.exists():
+            generate(scene, 20001, seconds, (480, 270), units=units)
+        convert(open_dataset(scene), '0000', bag)
     return bag
 
 
@@ -66,9 +66,9 @@ class System:
         with BagReader(bag) as reader:
             self._entries = [(log, c.topic, data) for c, log, data in reader.messages(
                 [c for c in reader.connections if c.topic in self._publishers])]
-        pictures = [log for log, topic, _ in self._entries if topic == f'{EGO_NAMESPACE}/{IMAGE}']
-        self.picture_period_s = (pictures[-1] - pictures[0]) / 1e9 / (len(pictures) - 1) / rate
-        """Time between two pictures of the vehicle at the pace of the replay."""
+        images = [log for log, topic, _ in self._entries if topic == f'{EGO_NAMESPACE}/{IMAGE}']
+        self.image_period_s = (images[-1] - images[0]) / 1e9 / (len(images) - 1) / rate
+        """Time between two images of the vehicle at the pace of the replay."""
         self._span_ns = self._entries[-1][0] - self._entries[0][0] + 100_000_000
         self.observer = Observer(self.node, self.units)
         self.nodes: dict[str, NodeProcess] = {}

@@ -28,7 +28,7 @@ class Counter(TorchDispatchMode):
 
     ``flops`` are those of convolutions, matrix products and attention; ``operations`` are all that do more than look
     at a tensor in another way; ``moved`` are the bytes that those read and write which are not among the first, whole
-    lines of the cache where they sample a map.
+    lines of the cache where they sample features.
     """
 
     def __init__(self):
@@ -59,7 +59,7 @@ def _bytes(values: object) -> int:
 
 
 def _sampled(func: torch._ops.OpOverload, args: tuple) -> int:
-    """Return the bytes of the lines of the cache that the samples of a map come from."""
+    """Return the bytes of the lines of the cache that the samples of features come from."""
     if func is torch.ops.aten.grid_sampler_2d.default:
         # The channels of a cell lie apart: a line for each number of its four neighbours.
         return args[1].numel() // 2 * 4 * args[0].shape[1] * _LINE

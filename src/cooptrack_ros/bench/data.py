@@ -20,26 +20,26 @@ from ..train.clips import ClipStream
 from ..train.frame_tensors import tracker_input
 from ..train.recipe import load_recipe, recipe_family
 from .machine import describe_machine, peak_rss_mib
-from .train import TOWN_SEED
+from .train import SCENE_SEED
 
 _MAX_SAMPLES = 100
 
 
 def measure_data(seconds: float, size: tuple[int, int], config: ModelConfig, with_bag: bool = True) -> dict[str, Any]:
     """
-    Make a town and read it in every way, in this process alone.
+    Make a scene and read it in every way, in this process alone.
 
-    :param seconds: length of the town; :param size: width and height of its pictures;
+    :param seconds: length of the scene; :param size: width and height of its images;
     :param config: whose network input is prepared; :param with_bag: also convert it to a bag and read that.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / 'town'
-        took = _seconds(lambda: generate(folder, TOWN_SEED, seconds, size))
+        folder = Path(scratch) / 'scene'
+        took = _seconds(lambda: generate(folder, SCENE_SEED, seconds, size))
         parts = {'generate': _rate(len(list(folder.rglob('*.jpg'))), took)}
         parts |= _read(folder, config)
         if with_bag:
             parts |= _bag(folder, Path(scratch) / 'bag')
-    return {'schema': 'cooptrack-bench-data/1', 'town_seconds': seconds, 'picture_size': list(size),
+    return {'schema': 'cooptrack-bench-data/1', 'scene_seconds': seconds, 'camera_size': list(size),
             'config': config.name, 'input_size': list(config.input_size), 'parts': parts,
             'memory': {'peak_rss_mib': peak_rss_mib()}, 'machine': describe_machine()}
 
@@ -53,7 +53,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     frames, rng = [], np.random.default_rng(0)
     least = least_size(config)
     took = _seconds(lambda: frames.extend(r.frame(least=least) for r in records[:_MAX_SAMPLES]))
-    parts['decode pictures'] = _rate(len(frames), took)
+    parts['decode images'] = _rate(len(frames), took)
     took = _seconds(lambda: [prepare_image(f.images[0], config) for f in frames])
     parts['prepare for the network'] = _rate(len(frames), took)
     took = _seconds(lambda: [tracker_input(f, config, recipe.augment, rng) for f in frames])
@@ -66,7 +66,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
 
 
 def _bag(folder: Path, bag: Path) -> dict[str, dict[str, float]]:
-    """Return the rates of writing a bag of a town and of reading all of its messages."""
+    """Return the rates of writing a bag of a scene and of reading all of its messages."""
     from rosbags.highlevel import AnyReader
 
     from ..data.bags.convert import convert

@@ -33,7 +33,7 @@ Codec = Callable[[InstanceSet], Mapping[str, float]]
 @dataclass(frozen=True)
 class ModelSetting:
     """
-    What is measured; ``live`` tracks are aimed at in every frame, 0: whatever the weights give.
+    What is measured; ``num_tracks`` tracks are aimed at in every frame, 0: whatever the weights give.
 
     ``execution`` is what the path ``fast`` runs: ``fast`` or ``int8``, with ranges measured on the scene itself.
     """
@@ -43,8 +43,8 @@ class ModelSetting:
     weights: str | None = None
     instances: int = 0
     units: int = 1
-    live: int = 30
-    picture_size: tuple[int, int] = (1920, 1080)
+    num_tracks: int = 30
+    camera_size: tuple[int, int] = (1920, 1080)
     execution: str = 'fast'
 
 
@@ -77,17 +77,17 @@ def measure_model(setting: ModelSetting, device: str = 'cpu', repeats: Repeats |
     """
     Run all paths over the same frames, one frame at a time each, and return times, memory and agreement.
 
-    A step is all from the decoded picture to the output; the picture comes as uint8 in its own size.
+    A step is all from the decoded image to the output; the image comes as uint8 in its own size.
 
     :param codec: times the wire format with what the last path sends; None: left out.
     """
     config, side = setting.config, setting.side
     repeats = repeats or Repeats.default(device)
-    scene = BenchScene(config, side, setting.picture_size, setting.instances, setting.units)
+    scene = BenchScene(config, side, setting.camera_size, setting.instances, setting.units)
     network = bench_network(config, side, setting.weights)
     readable = make_tracker(network, config, side, device, 'reference')
-    if setting.live:
-        settle_live_tracks(readable, scene, setting.live)
+    if setting.num_tracks:
+        settle_live_tracks(readable, scene, setting.num_tracks)
     clip, executions = map(scene.frame, range(_CALIBRATION_FRAMES)), {'fast': setting.execution}
     ranges = activation_ranges(network, config, side, [clip]) if setting.execution == 'int8' else None
     running = {}
@@ -102,10 +102,10 @@ def measure_model(setting: ModelSetting, device: str = 'cpu', repeats: Repeats |
         run.frame(index)
     result = {
         'schema': SCHEMA, 'config': config.name, 'side': side.value, 'weights': setting.weights or 'deterministic',
-        'input_size': list(config.input_size), 'picture_size': list(setting.picture_size),
+        'input_size': list(config.input_size), 'camera_size': list(setting.camera_size),
         'queries': config.num_queries, 'instances': setting.instances, 'units': setting.units,
-        'execution': setting.execution, 'live_wanted': setting.live, 'warmup': repeats.warmup, 'frames': repeats.frames,
-        'machine': describe_machine(device)}
+        'execution': setting.execution, 'live_wanted': setting.num_tracks, 'warmup': repeats.warmup,
+        'frames': repeats.frames, 'machine': describe_machine(device)}
     return result | run.summary() | {'arithmetic': arithmetic(readable, scene)}
 
 
@@ -115,7 +115,7 @@ class _Run:
     def __init__(self, scene: BenchScene, paths: Mapping[str, _Path], backbone: torch.nn.Module,
                  device: torch.device, codec: Codec | None):
         self._scene, self._paths, self._backbone, self._device = scene, paths, backbone, device
-        self._codec, self._jpeg = codec, JpegPictures(scene)
+        self._codec, self._jpeg = codec, JpegImages(scene)
         self._clock, self._wire = Stopwatch(device), Stopwatch()
         self._agreement = Agreement()
         first = next(iter(paths.values())).tracker
@@ -135,7 +135,7 @@ class _Run:
         actions = {name: lambda path=path: self._step(path, frame, messages) for name, path in self._paths.items()}
         actions['backbone'] = lambda: self._backbone(self._images)
         if self._jpeg.available:
-            actions['decode'] = lambda: self._jpeg.decode(self._scene.picture_number(index))
+            actions['decode'] = lambda: self._jpeg.decode(self._scene.image_number(index))
         outputs = in_turn(actions, index, self._clock)
         results = [outputs[name] for name in self._paths]
         for path, output in zip(self._paths.values(), results, strict=True):
@@ -184,8 +184,8 @@ def _spread(counts: list[int]) -> dict[str, float]:
     return {'mean': float(np.mean(counts)), 'least': min(counts), 'most': max(counts)}
 
 
-class JpegPictures:
-    """The pictures of a scene as JPEG of quality 90, where OpenCV is installed."""
+class JpegImages:
+    """The images of a scene as JPEG of quality 90, where OpenCV is installed."""
 
     def __init__(self, scene: BenchScene):
         """Encode them."""
@@ -195,7 +195,7 @@ class JpegPictures:
             self._codes = []
             return
         self._decode = lambda code: cv2.imdecode(code, cv2.IMREAD_COLOR)
-        self._codes = [cv2.imencode('.jpg', p, [cv2.IMWRITE_JPEG_QUALITY, 90])[1] for p in scene.pictures]
+        self._codes = [cv2.imencode('.jpg', p, [cv2.IMWRITE_JPEG_QUALITY, 90])[1] for p in scene.images]
 
     @property
     def available(self) -> bool:
@@ -204,9 +204,9 @@ class JpegPictures:
 
     @property
     def mean_bytes(self) -> float:
-        """Return the mean size of a picture, 0 without any."""
+        """Return the mean size of an image, 0 without any."""
         return float(np.mean([len(code) for code in self._codes])) if self._codes else 0.0
 
     def decode(self, number: int) -> np.ndarray:
-        """Return picture ``number`` (H, W, 3) uint8."""
+        """Return image ``number`` (H, W, 3) uint8."""
         return self._decode(self._codes[number])

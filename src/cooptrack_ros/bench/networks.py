@@ -44,7 +44,7 @@ def settle_live_tracks(tracker: AgentTracker, scene: BenchScene, wanted: int) ->
     """
     Shift the class bias of the network such that about ``wanted`` tracks live after a few frames.
 
-    Weights that were never trained on these pictures would give none or all, and neither is what a vehicle meets.
+    Weights that were never trained on these images would give none or all, and neither is what a vehicle meets.
     """
     bias = tracker.network.reasoner.cls[-1].bias
     bias += _first_shift(tracker, scene, wanted)

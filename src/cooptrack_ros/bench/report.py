@@ -119,7 +119,7 @@ def _train_rows(result: Result) -> tuple[Sequence[str], list[Sequence[Any]]]:
 
 
 def _train_row(result: Result) -> list[Any]:
-    return [result['config'], result['side'], result['batch_slots'], result['workers'], result['step_ms'],
+    return [result['config'], result['side'], result['batch_size'], result['workers'], result['step_ms'],
             result['wait_ms'], f'{100 * result["wait_share"]:.1f} %', result['frames_per_second']]
 
 
@@ -188,11 +188,11 @@ def _both_nodes(results: Mapping[str, Result]) -> list[str]:
     """Return what two nodes on one machine answered, a table per recording."""
     out: list[str] = []
     for name, r in _of(results, 'both-nodes'):
-        rows = [[kind, node['pictures'], node['answered'], *(
+        rows = [[kind, node['images'], node['answered'], *(
             node['latency_ms'][part][q] for part in ('total', 'wait', 'compute') for q in ('p50', 'p95'))]
                 for kind, node in r['nodes'].items()]
         out += [f'`{name}`, {r["weights"]}, {machine_words(r["machine"])}:', '', *_markdown(
-            ['node', 'pictures', 'answered', 'whole p50 ms', 'p95', 'waiting p50 ms', 'p95', 'computing p50 ms', 'p95'],
+            ['node', 'images', 'answered', 'whole p50 ms', 'p95', 'waiting p50 ms', 'p95', 'computing p50 ms', 'p95'],
             rows), '']
     return out[:-1]
 

@@ -22,7 +22,7 @@ from ..demo.processes import Process
 from ..nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
 from ..wire.arrays import header_of, set_stamp, stamp_ns
 from ..wire.features import FeatureMeta, encode_instances
-from ..wire.pictures import encode_jpeg
+from ..wire.images import encode_jpeg
 from ..wire.topics import PAIR, features_topic, unit_topic
 from .scene import START_NS, STEP_NS, BenchScene
 
@@ -41,7 +41,7 @@ class Answer:
     What a node answered to one frame, and the seconds that it took.
 
     ``stages`` and ``total_s`` are the node's own account from the arrival of the message, ``round_trip_s`` is from the
-    publication of the picture to the arrival of the tracks.
+    publication of the image to the arrival of the tracks.
     """
 
     sent: float
@@ -67,12 +67,12 @@ class Feeder:
         :param rate_hz: of the frames, 0 for each after the answer to the one before.
         """
         self._period_s, self._due = 1 / rate_hz if rate_hz else 0.0, 0.0
-        self._heard = time.monotonic()
+        self._last_answer_s = time.monotonic()
         self._scene, self._model_id, self._is_ego = scene, model_id, node == 'ego'
         self._name = f'/{node}_node'
         self._index = 0
         self._answers: dict[int, Answer] = {}
-        self._jpegs = [encode_jpeg(picture, header_of(0, _CAMERA_FRAME)) for picture in scene.pictures]
+        self._jpegs = [encode_jpeg(image, header_of(0, _CAMERA_FRAME)) for image in scene.images]
         self._context = rclpy.Context()
         rclpy.init(args=[], context=self._context)
         self._node = rclpy.create_node('feeder', context=self._context)
@@ -97,7 +97,7 @@ class Feeder:
 
     @property
     def jpeg_bytes(self) -> float:
-        """Mean size of the pictures."""
+        """Mean size of the images."""
         return float(np.mean([len(msg.data) for msg in self._jpegs]))
 
     def first_answer(self, process: Process) -> None:
@@ -118,7 +118,7 @@ class Feeder:
         :raises UserError: if the node ends or does not answer any more.
         """
         answer = self._send(self._index)
-        self._watch(process, self._heard + _PATIENCE_S, 'gave no answer')
+        self._watch(process, self._last_answer_s + _PATIENCE_S, 'gave no answer')
         if self._period_s:
             now = time.monotonic()
             self._due = max(self._due, now) + self._period_s
@@ -135,7 +135,7 @@ class Feeder:
     def _taken(self) -> list[Answer]:
         complete = [stamp for stamp, answer in self._answers.items() if answer.is_complete]
         if complete:
-            self._heard = time.monotonic()
+            self._last_answer_s = time.monotonic()
         return [self._answers.pop(stamp) for stamp in complete]
 
     def _watch(self, process: Process, deadline: float, complaint: str) -> None:
@@ -153,12 +153,12 @@ class Feeder:
             self._executor.spin_once(timeout_sec=min(0.05, max(deadline - time.monotonic(), 0.0)))
 
     def _send(self, index: int) -> Answer:
-        """Publish the picture of a frame, and all that belongs to the next one, which so is there in time."""
+        """Publish the image of a frame, and all that belongs to the next one, which so is there in time."""
         self._index = index + 1
-        picture: CompressedImage = self._jpegs[self._scene.picture_number(index)]
-        set_stamp(picture.header.stamp, self._stamp(index))
+        image: CompressedImage = self._jpegs[self._scene.image_number(index)]
+        set_stamp(image.header.stamp, self._stamp(index))
         answer = self._answers[self._stamp(index)] = Answer(time.monotonic())
-        self._publish('input/image/compressed', picture, LOCKSTEP_INPUT)
+        self._publish('input/image/compressed', image, LOCKSTEP_INPUT)
         self._send_company(index + 1)
         return answer
 
@@ -182,7 +182,7 @@ class Feeder:
 
     def _announce(self) -> None:
         lidar, base = (_EGO_LIDAR, _EGO_BODY) if self._scene.side is Side.COOPERATIVE else (_INFRA_LIDAR, 'map')
-        rows, columns = self._scene.pictures[0].shape[:2]
+        rows, columns = self._scene.images[0].shape[:2]
         self._publish('input/calibration', Calibration(
             header=header_of(START_NS, _CAMERA_FRAME), lidar_frame=lidar, base_frame=base, width=columns, height=rows,
             img_from_lidar=self._scene.img_from_lidar[:3].reshape(12), base_from_lidar=np.eye(4).reshape(16),

@@ -34,7 +34,7 @@ TINY = replace(
 """A network that costs next to nothing; ``--config tiny``."""
 NETWORK_STAGES = frozenset({'upload', 'propagate', 'image_features', 'bev_encoder', 'alignment', 'decoder',
                             'reasoning', 'fusion', 'output'})
-"""Stages of the tracker; all other time of a frame is outside the network, the preparation of the picture included."""
+"""Stages of the tracker; all other time of a frame is outside the network, the preparation of the image included."""
 _SHARE = 0.1
 """Part of the samples of memory at either end that are compared with each other."""
 _MEMORY_SAMPLES = 50
@@ -52,9 +52,9 @@ class NodeSetting:
     warmup: int = 20
     threads: int = 1
     device: str = 'cpu'
-    live: int = 30
+    num_tracks: int = 30
     instances: int = 16
-    picture_size: tuple[int, int] = (1920, 1080)
+    camera_size: tuple[int, int] = (1920, 1080)
     markers: bool = True
     rate_hz: float = 0.0
     """Of the frames, 0 for each after the answer to the one before."""
@@ -73,14 +73,14 @@ def measure_node(setting: NodeSetting) -> dict[str, Any]:
     """
     side = Side.COOPERATIVE if setting.node == 'ego' else Side.ROADSIDE
     config = setting.model_config
-    scene = BenchScene(config, side, setting.picture_size, setting.instances if setting.node == 'ego' else 0)
+    scene = BenchScene(config, side, setting.camera_size, setting.instances if setting.node == 'ego' else 0)
     with tempfile.TemporaryDirectory() as scratch:
-        model_id = _write_model(Path(scratch) / 'model', config, side, scene, setting.live)
+        model_id = _write_model(Path(scratch) / 'model', config, side, scene, setting.num_tracks)
         with _running(setting, Path(scratch)) as start:
             result = _measure(setting, scene, model_id, start)
     return {'schema': 'cooptrack-bench-node/1', 'node': setting.node, 'config': setting.config,
-            'input_size': list(config.input_size), 'picture_size': list(setting.picture_size),
-            'instances': setting.instances if setting.node == 'ego' else 0, 'live_wanted': setting.live,
+            'input_size': list(config.input_size), 'camera_size': list(setting.camera_size),
+            'instances': setting.instances if setting.node == 'ego' else 0, 'live_wanted': setting.num_tracks,
             'markers': setting.markers, 'rate_hz': setting.rate_hz, 'warmup': setting.warmup,
             'frames': setting.frames,
             'machine': describe_machine(setting.device) | {'threads': setting.threads}} | result

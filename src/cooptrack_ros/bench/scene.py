@@ -1,4 +1,4 @@
-"""A made-up drive for measurements: pictures with texture, poses, and what roadside units send."""
+"""A made-up drive for measurements: images with texture, poses, and what roadside units send."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..parity.scenes import make_motion
 START_NS = 1_700_000_000 * 10 ** 9
 STEP_NS = 100_000_000
 _STEP_M = 0.8
-_NUM_PICTURES = 6
-"""They are shown to and fro, so that the picture never jumps."""
+_NUM_IMAGES = 6
+"""They are shown to and fro, so that the image never jumps."""
 _GRID, _SPACING_M = 32, 3.2
 """Instances stand on a grid, so that no two units contribute one object."""
 
@@ -25,44 +25,44 @@ _GRID, _SPACING_M = 32, 3.2
 class BenchScene:
     """Frames and messages by number, the same for the same arguments."""
 
-    def __init__(self, config: ModelConfig, side: Side, picture_size: tuple[int, int] = (1920, 1080),
+    def __init__(self, config: ModelConfig, side: Side, camera_size: tuple[int, int] = (1920, 1080),
                  instances: int = 0, units: int = 1):
         """
-        Prepare pictures and messages.
+        Prepare images and messages.
 
-        :param picture_size: width and height; :param instances: that each of ``units`` sends in every frame.
+        :param camera_size: width and height; :param instances: that each of ``units`` sends in every frame.
         :raises UserError: for messages to a side that takes none, or more instances than there are places.
         """
         if instances and side is not Side.COOPERATIVE:
             raise UserError(f'the {side.value} side takes no messages: instances must be 0')
         if instances * units > _GRID ** 2:
             raise UserError(f'{units} units with {instances} instances each: at most {_GRID ** 2} in all')
-        self.side, self._size = side, picture_size
+        self.side, self._size = side, camera_size
         self._units = [_message(config, unit, instances) for unit in range(units)] if instances else []
 
     @cached_property
-    def pictures(self) -> tuple[np.ndarray, ...]:
-        """Pictures (H, W, 3) uint8: drifting patches with the noise of a sensor, which JPEG and its decoder know."""
+    def images(self) -> tuple[np.ndarray, ...]:
+        """Images (H, W, 3) uint8: drifting patches with the noise of a sensor, which JPEG and its decoder know."""
         random = torch.Generator().manual_seed(0)
         width, height = self._size
         coarse = torch.rand(1, 3, 12, 20, generator=random) * 200
         step = torch.rand(1, 3, 12, 20, generator=random) * 8
-        pictures = []
-        for number in range(_NUM_PICTURES):
+        images = []
+        for number in range(_NUM_IMAGES):
             smooth = F.interpolate(coarse + step * number, size=(height, width), mode='bilinear', align_corners=False)
             noise = torch.randn(1, 3, height, width, generator=random) * 4
-            pictures.append((smooth + noise).clamp(0, 255).byte()[0].permute(1, 2, 0).contiguous().numpy())
-        return tuple(pictures)
+            images.append((smooth + noise).clamp(0, 255).byte()[0].permute(1, 2, 0).contiguous().numpy())
+        return tuple(images)
 
     @cached_property
     def img_from_lidar(self) -> np.ndarray:
-        """Projection (4, 4) to the pixels of the pictures."""
+        """Projection (4, 4) to the pixels of the images."""
         return make_motion(0, 0, 'inf' if self.side is Side.ROADSIDE else 'veh', self._size[::-1]).lidar2img
 
-    def picture_number(self, index: int) -> int:
-        """Return which picture frame ``index`` shows."""
-        place = index % (2 * _NUM_PICTURES - 2)
-        return min(place, 2 * _NUM_PICTURES - 2 - place)
+    def image_number(self, index: int) -> int:
+        """Return which image frame ``index`` shows."""
+        place = index % (2 * _NUM_IMAGES - 2)
+        return min(place, 2 * _NUM_IMAGES - 2 - place)
 
     def pose(self, index: int) -> np.ndarray:
         """Return map_from_lidar (4, 4): a vehicle drives along +x, a unit stands."""
@@ -72,7 +72,7 @@ class BenchScene:
 
     def frame(self, index: int) -> Frame:
         """Return a frame, 0.1 s after the one before."""
-        return Frame('bench', START_NS + STEP_NS * index, (self.pictures[self.picture_number(index)],),
+        return Frame('bench', START_NS + STEP_NS * index, (self.images[self.image_number(index)],),
                      self.img_from_lidar[None], np.eye(4), self.pose(index))
 
     def messages(self, index: int) -> list[RoadsideMessage]:

@@ -16,20 +16,20 @@ from ..train.recipe import load_recipe, recipe_family
 from ..train.run import tracking_run
 from .machine import describe_machine, peak_rss_mib
 
-TOWN_SEED = 9999
-_TOWN_SECONDS = 2.0
+SCENE_SEED = 9999
+_SCENE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class TrainSetting:
-    """What is trained for ``warmup`` and then ``steps`` timed steps; ``data`` None: a small town made for this."""
+    """What is trained for ``warmup`` and then ``steps`` timed steps; ``data`` None: a small scene made for this."""
 
     config: ModelConfig
     side: Side = Side.VEHICLE
     data: list[Path] | None = None
     steps: int = 20
     warmup: int = 5
-    batch_slots: int | None = None
+    batch_size: int | None = None
     workers: int = 1
     device: str = 'cpu'
 
@@ -39,15 +39,15 @@ def measure_train(setting: TrainSetting) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folders = setting.data
         if folders is None:
-            folders = [Path(scratch) / 'town']
-            generate(folders[0], TOWN_SEED, _TOWN_SECONDS)
+            folders = [Path(scratch) / 'scene']
+            generate(folders[0], SCENE_SEED, _SCENE_SECONDS)
         return _measure(setting, folders, Path(scratch) / 'run')
 
 
 def _measure(setting: TrainSetting, folders: list[Path], out: Path) -> dict[str, Any]:
     recipe = load_recipe(f'{recipe_family(setting.config)}-{setting.side.value}')
     recipe = replace(recipe, epochs=0.0, steps=max(setting.warmup, 1),
-                     batch_slots=setting.batch_slots or recipe.batch_slots)
+                     batch_size=setting.batch_size or recipe.batch_size)
     stage, stream = tracking_run(setting.config, recipe, setting.side, folders, None, device=setting.device)
     loop = TrainLoop(stage, stream, recipe, out, ranks=Ranks(device=setting.device), workers=setting.workers)
     loop.run()
@@ -57,9 +57,9 @@ def _measure(setting: TrainSetting, folders: list[Path], out: Path) -> dict[str,
     seconds, waited = loop.elapsed_s - elapsed_s, loop.waited_s - waited_s
     return {
         'schema': 'cooptrack-bench-train/1', 'config': setting.config.name, 'side': setting.side.value,
-        'input_size': list(setting.config.input_size), 'batch_slots': recipe.batch_slots,
+        'input_size': list(setting.config.input_size), 'batch_size': recipe.batch_size,
         'precision': recipe.precision, 'workers': setting.workers, 'warmup': recipe.steps, 'steps': setting.steps,
         'step_ms': seconds / setting.steps * 1e3, 'wait_ms': waited / setting.steps * 1e3,
         'wait_share': waited / seconds, 'steps_per_second': setting.steps / seconds,
-        'frames_per_second': setting.steps * recipe.batch_slots / seconds,
+        'frames_per_second': setting.steps * recipe.batch_size / seconds,
         'memory': {'peak_rss_mib': peak_rss_mib()}, 'machine': describe_machine(setting.device)}

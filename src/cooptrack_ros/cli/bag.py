@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument('--unit', metavar='NAME', help='name of the only roadside unit (default: rsu_1); several '
                          'units have the names of their folders')
     convert.add_argument('--stamp', choices=('pointcloud', 'image'), default='pointcloud',
-                         help='time that pictures carry (default: %(default)s, which the network works with)')
+                         help='time that images carry (default: %(default)s, which the network works with)')
     convert.add_argument('--update-labels', metavar='FILE',
                          help="label corrections: 'bundled' for the published ones, or a file of that schema")
     convert.add_argument('--ego-labels', choices=('keep', 'remove'), default='keep',

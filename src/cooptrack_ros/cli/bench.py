@@ -33,29 +33,30 @@ def _add_model(actions) -> None:
     model.add_argument('--side', default='vehicle', choices=['vehicle', 'roadside', 'cooperative'])
     model.add_argument('--weights', help='model name or folder (default: deterministic weights); its own configuration '
                        'then holds')
-    model.add_argument('--path', choices=['both', 'reference', 'fast'], default='both',
-                       help='execution path; one alone shows its own memory (default: %(default)s)')
-    model.add_argument('--execution', choices=['fast', 'int8', 'graph'], default='fast',
-                       help='what the fast path is; int8 measures its activations on the scene (default: %(default)s)')
+    model.add_argument('--execution', nargs='+', choices=['reference', 'fast', 'int8', 'graph'],
+                       default=['reference', 'fast'], help='reference, and one that is compared with it, or one alone, '
+                       'which shows its own memory; int8 measures its activations on the scene (default: reference '
+                       'fast)')
     model.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
     model.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
     model.add_argument('--frames', type=int, help='timed frames (default: 20 on a CPU, 500 on a GPU)')
     model.add_argument('--warmup', type=int, help='frames before (default: 8 on a CPU, 50 on a GPU)')
-    model.add_argument('--live', type=int, default=30, help='live tracks that the class bias is shifted to give; 0: it '
+    model.add_argument('--num-tracks', type=int, default=30,
+                       help='live tracks that the class bias is shifted to give; 0: it '
                        'stays as it is (default: %(default)s)')
     model.add_argument('--instances', default='0', metavar='N[,N...]', help='roadside instances per unit and frame '
                        '(default: %(default)s); of several the first is the headline')
     model.add_argument('--units', default='1', metavar='N[,N...]', help='roadside units (default: %(default)s)')
     model.add_argument('--queries', type=int, help='queries, without --weights only (default: of the configuration)')
-    model.add_argument('--image-size', metavar='WxH', help='network input (default: of the configuration)')
-    model.add_argument('--picture-size', metavar='WxH', default='1920x1080', help='of the camera (%(default)s)')
+    model.add_argument('--input-size', metavar='WxH', help='network input (default: of the configuration)')
+    model.add_argument('--camera-size', metavar='WxH', default='1920x1080', help='of the camera (%(default)s)')
     _add_json(model)
 
 
 def _add_codec(actions) -> None:
     codec = actions.add_parser('codec', help='instance sets to messages and back, in every encoding')
     codec.add_argument('--instances', type=int, default=64, help='per message (default: %(default)s)')
-    codec.add_argument('--widths', default='96,256', metavar='C[,C...]', help='channels (default: %(default)s)')
+    codec.add_argument('--channels', default='96,256', metavar='C[,C...]', help='channels (default: %(default)s)')
     codec.add_argument('--frames', type=int, default=500, help='messages per encoding (default: %(default)s)')
     _add_json(codec)
 
@@ -69,9 +70,9 @@ def _add_node(actions) -> None:
     node.add_argument('--warmup', type=int, default=20)
     node.add_argument('--threads', type=int, default=1, help='of the node (default: %(default)s)')
     node.add_argument('--device', default='cpu', help='of the node')
-    node.add_argument('--live', type=int, default=30, help='live tracks that the class bias is shifted to give')
+    node.add_argument('--num-tracks', type=int, default=30, help='live tracks that the class bias is shifted to give')
     node.add_argument('--instances', type=int, default=16, help='of a roadside message (default: %(default)s)')
-    node.add_argument('--picture-size', metavar='WxH', default='1920x1080', help='(default: %(default)s)')
+    node.add_argument('--camera-size', metavar='WxH', default='1920x1080', help='(default: %(default)s)')
     node.add_argument('--no-markers', action='store_true', help='nobody listens to markers')
     node.add_argument('--rate-hz', type=float, default=0.0, help='of the frames, answered or not (default: each comes '
                       'after the answer to the one before)')
@@ -80,8 +81,8 @@ def _add_node(actions) -> None:
 
 def _add_data(actions) -> None:
     data = actions.add_parser('data', help='frames per second of generator, readers and augmentation')
-    data.add_argument('--seconds', type=float, default=2.0, help='length of the town (default: %(default)s)')
-    data.add_argument('--size', metavar='WxH', default='960x540', help='picture size (default: %(default)s)')
+    data.add_argument('--seconds', type=float, default=2.0, help='length of the scene (default: %(default)s)')
+    data.add_argument('--camera-size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     data.add_argument('--config', default='mini', help='whose input the augmentation makes (default: %(default)s)')
     data.add_argument('--no-bag', action='store_true', help='leave bags out, which need ROS')
     _add_json(data)
@@ -91,10 +92,10 @@ def _add_train(actions) -> None:
     train = actions.add_parser('train', help='training steps per second, and how long they wait for data')
     train.add_argument('--config', default='mini', help='model preset or YAML (default: %(default)s)')
     train.add_argument('--side', default='vehicle', choices=['vehicle', 'roadside'])
-    train.add_argument('--data', nargs='+', type=Path, help='data folders (default: a small town, made on the spot)')
+    train.add_argument('--data', nargs='+', type=Path, help='data folders (default: a small scene, made on the spot)')
     train.add_argument('--steps', type=int, default=20, help='timed steps (default: %(default)s)')
     train.add_argument('--warmup', type=int, default=5)
-    train.add_argument('--batch-slots', type=int, help='streams that make one step (default: of the recipe)')
+    train.add_argument('--batch-size', type=int, help='streams that make one step (default: of the recipe)')
     train.add_argument('--workers', type=int, default=1, help='processes that prepare frames (default: %(default)s)')
     train.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
     train.add_argument('--device', default='cpu')
@@ -136,16 +137,20 @@ def _model(args: argparse.Namespace) -> dict[str, Any]:
         raise UserError('--queries cannot change stored weights; leave --weights out')
     if args.queries:
         config = replace(config, num_queries=args.queries)
-    if args.image_size:
-        config = replace(config, input_size=parse_size(args.image_size)[::-1])
+    if args.input_size:
+        config = replace(config, input_size=parse_size(args.input_size)[::-1])
     default = Repeats.default(args.device)
     repeats = Repeats(default.warmup if args.warmup is None else args.warmup, args.frames or default.frames)
+    compared = [name for name in args.execution if name != 'reference']
+    if len(compared) > 1:
+        raise UserError(f"--execution takes one beside reference, not {' and '.join(compared)}")
+    # Results name what is compared with the reference ``fast``, whichever it is.
+    paths = tuple(path for path, wanted in zip(PATHS, ('reference' in args.execution, compared)) if wanted)
     rows = []
     for instances, units in product(parse_counts('--instances', args.instances), parse_counts('--units', args.units)):
-        setting = ModelSetting(config, Side(args.side), args.weights, instances, units, args.live,
-                               parse_size(args.picture_size), args.execution)
-        rows.append(measure_model(setting, args.device, repeats, PATHS if args.path == 'both' else (args.path,),
-                                  _wire_codec(config.embed_dims)))
+        setting = ModelSetting(config, Side(args.side), args.weights, instances, units, args.num_tracks,
+                               parse_size(args.camera_size), compared[0] if compared else 'fast')
+        rows.append(measure_model(setting, args.device, repeats, paths, _wire_codec(config.embed_dims)))
     return rows[0] | ({'rows': rows} if len(rows) > 1 else {})
 
 
@@ -160,20 +165,20 @@ def _wire_codec(width: int):
 
 def _codec(args: argparse.Namespace) -> dict[str, Any]:
     from ..bench.ros_codec import measure_codec
-    return measure_codec(args.instances, parse_counts('--widths', args.widths), args.frames)
+    return measure_codec(args.instances, parse_counts('--channels', args.channels), args.frames)
 
 
 def _node(args: argparse.Namespace) -> dict[str, Any]:
     from ..bench.ros_node import NodeSetting, measure_node
     return measure_node(NodeSetting(
-        args.node, args.config, args.frames, args.warmup, args.threads, args.device, args.live, args.instances,
-        parse_size(args.picture_size), not args.no_markers, args.rate_hz))
+        args.node, args.config, args.frames, args.warmup, args.threads, args.device, args.num_tracks, args.instances,
+        parse_size(args.camera_size), not args.no_markers, args.rate_hz))
 
 
 def _data(args: argparse.Namespace) -> dict[str, Any]:
     from ..bench.data import measure_data
     from ..common.config import named_config
-    return measure_data(args.seconds, parse_size(args.size), named_config(args.config), not args.no_bag)
+    return measure_data(args.seconds, parse_size(args.camera_size), named_config(args.config), not args.no_bag)
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     from ..common.types import Side
     torch.set_num_threads(args.threads)
     return measure_train(TrainSetting(
-        named_config(args.config), Side(args.side), args.data, args.steps, args.warmup, args.batch_slots, args.workers,
+        named_config(args.config), Side(args.side), args.data, args.steps, args.warmup, args.batch_size, args.workers,
         args.device))
 
 

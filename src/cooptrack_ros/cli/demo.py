@@ -1,4 +1,4 @@
-"""Sub-command ``cooptrack demo``: the whole system on a synthetic town."""
+"""Sub-command ``cooptrack demo``: the whole system on a synthetic scene."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..demo.options import DemoOptions
     known = DemoOptions
     parser.add_argument('--seed', type=int, default=known.seed,
-                        help='town (default: %(default)s; tests use 20000 to 29999)')
+                        help='scene (default: %(default)s; tests use 20000 to 29999)')
     parser.add_argument('--seconds', type=float, default=known.seconds,
                         help='length of the drive (default: %(default)s)')
     parser.add_argument('--out', type=Path, default=known.out, help='folder to write (default: %(default)s)')
     parser.add_argument('--weights', default=known.weights, help='model name, folder, or random:PRESET')
     parser.add_argument('--size', default='x'.join(map(str, known.size)), metavar='WxH',
-                        help='picture size (default: %(default)s)')
+                        help='image size (default: %(default)s)')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     open_model(args.weights)
     options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out)
     console, started = Console(), time.monotonic()
-    console.print(f'town {options.seed}, {options.seconds:g} s, weights {options.weights}, '
+    console.print(f'scene {options.seed}, {options.seconds:g} s, weights {options.weights}, '
                   f'ROS domains {options.domains.first} and {options.domains.first + 1}')
     result = run_demo(options, _steps(console))
     _show(console, result, options.weights)
@@ -85,8 +85,8 @@ def _show(console, result, weights: str) -> None:
     console.print('oracle: a perfect detector of what can be seen from there', highlight=False)
     latency, real_time = metrics['latency_ms'], metrics['real_time']
     lines = [f"over the air      {metrics['bytes_per_second'] / 1e3:.1f} kB/s of feature messages",
-             f"ego node          {latency['p50']:.0f} ms from picture to tracks (p95 {latency['p95']:.0f} ms), "
-             f"{real_time['frames_answered']} of {real_time['pictures_played']} frames answered in real time",
+             f"ego node          {latency['p50']:.0f} ms from image to tracks (p95 {latency['p95']:.0f} ms), "
+             f"{real_time['frames_answered']} of {real_time['images_played']} frames answered in real time",
              f'cooperation       {result.unseen_tracked} objects tracked that the vehicle could not see']
     lines += [f'{name:<17} {path}' for name, path in result.files.items()]
     for line in lines:

@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     camera.add_argument('--calibration', type=Path, nargs='+', metavar='FILE.yaml',
                         help='check the files of all cameras of one agent (config/calibration.example.yaml explains '
                              'them) and no running system')
-    camera.add_argument('--image', type=Path, nargs='+', metavar='PICTURE', help='a picture of each camera')
+    camera.add_argument('--image', type=Path, nargs='+', metavar='IMAGE', help='an image of each camera')
     camera.add_argument('-o', '--output', type=Path, metavar='OUT.png',
-                        help='draw the road and a car into the picture of the only camera (default: beside each)')
+                        help='draw the road and a car into the image of the only camera (default: beside each)')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the findings to this file')
 
 
@@ -38,9 +38,9 @@ def run(args: argparse.Namespace) -> int:
     if args.calibration is None and (args.image or args.output):
         raise UserError('--image and --output belong to --calibration')
     if args.image and len(args.image) != len(args.calibration):
-        raise UserError(f'{len(args.image)} pictures for {len(args.calibration)} calibrations: expected one of each')
+        raise UserError(f'{len(args.image)} images for {len(args.calibration)} calibrations: expected one of each')
     if args.output and (not args.image or len(args.image) > 1):
-        raise UserError('--output needs --image with one picture')
+        raise UserError('--output needs --image with one image')
     if args.seconds <= 0:
         raise UserError(f'--seconds is {args.seconds}, expected more than 0')
     if args.domain_id is not None and not 0 <= args.domain_id <= 232:
@@ -90,27 +90,27 @@ def _calibrations(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
 
 def _calibration(name: str, camera: CameraCalibration, path: Path | None,
                  output: Path | None) -> tuple[list, dict[str, float]]:
-    """Check one camera against its picture, if there is one, and draw into that."""
+    """Check one camera against its image, if there is one, and draw into that."""
     from ..sensors.calibration_check import check_calibration, view_angles
     angles = view_angles(camera)
     print('{name}: {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
           'field of view {fov_deg:.0f} deg'.format(name=name, **angles))
     if camera.mounting is None:
         print('    no lidar_frame, base_frame and base_from_lidar: a node cannot use it as a file')
-    image = _read_picture(path) if path else None
+    image = _read_image(path) if path else None
     findings = check_calibration(camera, None if image is None else image.shape[1::-1])
     if image is not None and image.shape[:2] == (camera.height, camera.width):
         _draw(path, output, image, camera)
     elif output:
-        raise UserError('--output needs a picture of the size that the calibration is for')
+        raise UserError('--output needs an image of the size that the calibration is for')
     return [replace(f, problem=f'{name}: {f.problem}') for f in findings], angles
 
 
-def _read_picture(path: Path):
+def _read_image(path: Path):
     import cv2
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
-        raise UserError(f'{path} is missing or not a readable picture')
+        raise UserError(f'{path} is missing or not a readable image')
     return image
 
 

@@ -25,19 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'those of all units of the data')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
     parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
-    parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_plugin, '
-                        'rule, cooperative, zeroed, cooperative_alone, all; vehicle or roadside: one side against '
-                        'its own labels')
+    parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_dair, '
+                        'distance_association, cooperative, zero_features, no_messages, all; vehicle or '
+                        'roadside: one side against its own labels')
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
     add_flag(parser, 'encoding', ENCODING)
-    parser.add_argument('--full', action='store_true',
+    parser.add_argument('--send-embeddings', action='store_true',
                         help='send the positional embeddings too, which receivers can recompute')
     parser.add_argument('--max-instances', type=int, default=900, metavar='N',
                         help='instances per message, the best by score (default: all)')
-    parser.add_argument('--correct-pose', action='store_true',
-                        help='correct the pose of the unit by what objects that both sides see tell of it')
+    parser.add_argument('--online-extrinsics', action='store_true',
+                        help='online extrinsic calibration of the unit, from objects that both sides detect')
     add_flag(parser, 'compensation', COMPENSATION, 'that of the model; asked for here, flow must have its weights')
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
@@ -68,12 +68,12 @@ def run(args: argparse.Namespace) -> int:
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None
-    package = _open_model(args).with_behaviour(compensation=args.compensation)
+    package = _open_model(args).with_method(compensation=args.compensation)
     sender = roadside or package
     if args.compensation == 'flow' and sender.flow() is None:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
-                            args.correct_pose, execution=args.execution)
+                            args.online_extrinsics, execution=args.execution)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
             measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
         oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
     for mode, values in measured.items():
-        values['oracle'] = oracles.get('vehicle' if mode in ('none', 'cooperative_alone') else 'cooperative')
+        values['oracle'] = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
     Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
     if args.json:
@@ -131,9 +131,10 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, 
         'split': args.split, 'config': args.config, 'execution': args.execution,
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
-        'channel': {**asdict(channel), 'correct_pose': args.correct_pose,
+        'channel': {**asdict(channel), 'online_extrinsics': args.online_extrinsics,
                     'compensation': args.compensation,
-                    'encoding': args.encoding, 'full': args.full, 'max_instances': args.max_instances},
+                    'encoding': args.encoding, 'send_embeddings': args.send_embeddings,
+                    'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',
         'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
@@ -158,5 +159,5 @@ def _transmission(args: argparse.Namespace, package):
     from ..wire.features import FeatureLimits, transmission
     if not package.has(Side.ROADSIDE):
         return None
-    return transmission(args.encoding, not args.full, args.max_instances, package.sender().complete,
+    return transmission(args.encoding, not args.send_embeddings, args.max_instances, package.sender().complete,
                         FeatureLimits(num_classes=len(package.config.class_names)))

@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', default='mini', help='model name or folder (default: mini)')
     parser.add_argument('--side', choices=('vehicle', 'roadside', 'cooperative'), required=True)
     parser.add_argument('--out', type=Path, required=True, help='folder for the .onnx files and the description')
-    parser.add_argument('--cameras', type=int, default=1, help='pictures of a frame (default: 1)')
+    parser.add_argument('--cameras', type=int, default=1, help='images of a frame (default: 1)')
     parser.add_argument('--units', type=int, default=1, help='roadside units, cooperative only (default: 1)')
     parser.add_argument('--slots', type=int, default=64, help='instances of each unit (default: 64)')
 

@@ -11,7 +11,7 @@ from ..common.errors import UserError
 from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {
-    'synth': 'generate synthetic towns in the V2X-Seq-SPD format',
+    'synth': 'generate synthetic scenes in the V2X-Seq-SPD format',
     'bag': 'convert data sets to ROS 2 bags, describe and cut bags',
     'replay': 'play a bag to the nodes, in lockstep or in real time',
     'train': 'train vehicle, roadside and cooperative networks',

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
                         help='result files (cooptrack-eval-golden/1) of the same frames, to be compared')
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
-                        help='data set, or several, of the results: draws the first result into the camera pictures')
+                        help='data set, or several, of the results: draws the first result into the camera images')
     parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for what is drawn')
     parser.add_argument('--sequence', metavar='ID', help='sequence for pictures; may be left out if there is only one')
     parser.add_argument('--pictures', type=int, default=5, metavar='N', help='pictures to write (default: %(default)s)')

@@ -21,26 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('bag', metavar='BAG', help='bag made by `cooptrack bag convert`')
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument('--lockstep', action='store_true',
-                      help='publish a picture only when the one before was answered (nodes need lockstep:=true)')
+                      help='publish an image only when the one before was answered (nodes need lockstep:=true)')
     pace.add_argument('--rate', type=float, default=1.0, metavar='R',
                       help='pace of the recording (default: %(default)s)')
     pace.add_argument('--offline', action='store_true',
                       help='run the core on the bag in this process: no nodes, same answers as in lockstep')
     offline = parser.add_argument_group('with --offline')
     offline.add_argument('--weights', metavar='NAME', help='model name, folder, or random:PRESET (default: mini)')
-    offline.add_argument('--mode', choices=('auto', 'cooperative', 'rule', 'late', 'none'),
+    offline.add_argument('--mode', choices=('auto', 'cooperative', 'distance_association', 'late', 'none'),
                          help='what the vehicle may use, as its parameter fusion.mode (default: auto)')
     offline.add_argument('--confirm-only', metavar='UNITS',
                          help='units, separated by commas, that may add no objects, as the parameter '
                          'fusion.confirm_only (default: none)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
-    parser.add_argument('--limit', type=int, metavar='N', help='pictures of the ego vehicle to play at most')
+    parser.add_argument('--limit', type=int, metavar='N', help='images of the ego vehicle to play at most')
     without = parser.add_mutually_exclusive_group()
     without.add_argument('--ego-only', action='store_true', help='no roadside node runs')
     without.add_argument('--features', metavar='RECORDING',
                          help='bag made with --record: play the features that the units sent there in place of their '
-                         'pictures; no roadside node is needed')
+                         'images; no roadside node is needed')
     parser.add_argument('--timeout', type=float, default=60.0, metavar='S',
                         help='longest wait for a node or an answer, seconds (default: %(default)s)')
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         path = Path(args.json)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(result, indent=1) + '\n')
-    print(f"{result['ego_pictures']} pictures, {result['tracks']} answers in {result['wall_s']:.1f} s; "
+    print(f"{result['ego_images']} images, {result['tracks']} answers in {result['wall_s']:.1f} s; "
           f"modes: {result['modes'] or 'none'}")
     if result['fused']:
         print('fused into tracks: ' + ', '.join(f'{count} of {unit}' for unit, count in result['fused'].items()))
@@ -75,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _played_bag(args: argparse.Namespace) -> Iterator[Path]:
-    """Give the bag to play: with recorded features in place of roadside pictures, if that is wanted."""
+    """Give the bag to play: with recorded features in place of roadside images, if that is wanted."""
     if args.features is None:
         yield Path(args.bag)
         return
     from ..data.bags.merge import FEATURES_AHEAD_NS, merge_features
     with TemporaryDirectory(prefix='cooptrack_replay_') as folder:
         merged = Path(folder) / 'bag'
-        # Frame by frame they must be there before the picture; in real time they come when they were recorded.
+        # Frame by frame they must be there before the image; in real time they come when they were recorded.
         ahead_ns = FEATURES_AHEAD_NS if args.lockstep or args.offline else 0
         merge_features(Path(args.bag), Path(args.features), merged, ahead_ns)
         yield merged
@@ -108,18 +108,18 @@ def run_offline(bag: Path, args: argparse.Namespace) -> dict:
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         result = OfflineReplay(bag, package, options, writer).run(_progress())
-    size, seconds = result.pop('serialized_bytes'), played_seconds(summary, result['ego_pictures'])
+    size, seconds = result.pop('serialized_bytes'), played_seconds(summary, result['ego_images'])
     return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result,
             'serialized_bytes_per_second': size / seconds if seconds > 0 else 0.0}
 
 
 def _progress():
-    """Return a callback that counts pictures on a terminal; a silent one elsewhere."""
+    """Return a callback that counts images on a terminal; a silent one elsewhere."""
     done = 0
 
     def show(count: int) -> None:
         nonlocal done
         done += count
         if sys.stderr.isatty():
-            print(f'\r{done} pictures', end='', file=sys.stderr, flush=True)
+            print(f'\r{done} images', end='', file=sys.stderr, flush=True)
     return show

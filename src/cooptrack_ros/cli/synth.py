@@ -1,4 +1,4 @@
-"""``cooptrack synth``: generate synthetic towns in the V2X-Seq-SPD format."""
+"""``cooptrack synth``: generate synthetic scenes in the V2X-Seq-SPD format."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 from ..common.errors import UserError
 
-SUMMARY = 'generate synthetic towns in the V2X-Seq-SPD format'
+SUMMARY = 'generate synthetic scenes in the V2X-Seq-SPD format'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('out', metavar='OUT', type=Path, help='folder to write; with --seeds one folder per seed in it')
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument('--seed', type=int, help='make one town, OUT is its data set')
-    which.add_argument('--seeds', metavar='A-B', help='make towns A to B as OUT/seed_000001 ...; complete ones stay')
+    which.add_argument('--seed', type=int, help='make one scene, OUT is its data set')
+    which.add_argument('--seeds', metavar='A-B', help='make scenes A to B as OUT/seed_000001 ...; complete ones stay')
     parser.add_argument('--seconds', type=float, default=10.0, help='length of each recording (default: %(default)s)')
-    parser.add_argument('--size', metavar='WxH', default='960x540', help='picture size (default: %(default)s)')
+    parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
     parser.add_argument('--lidar', action='store_true', help='also write coarse point clouds')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='J',
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Generate one town or many."""
+    """Generate one scene or many."""
     options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar}
     if args.seeds is None:
         return _run_one(args.out, args.seed, options)
@@ -54,7 +54,7 @@ def _run_one(out: Path, seed: int, options: dict) -> int:
         print(f'{out} is complete already')
         return 0
     with _progress() as progress:
-        task = progress.add_task(f'town {seed}', total=None)
+        task = progress.add_task(f'scene {seed}', total=None)
         generate(out, seed, progress=lambda done, total: progress.update(task, completed=done, total=total), **options)
     return 0
 
@@ -62,7 +62,7 @@ def _run_one(out: Path, seed: int, options: dict) -> int:
 def _run_many(out: Path, seeds: str, options: dict, jobs: int) -> int:
     from ..data.synth.many import generate_many, parse_seeds
     with _progress() as progress:
-        task = progress.add_task('towns', total=None)
+        task = progress.add_task('scenes', total=None)
         generate_many(out, parse_seeds(seeds), options, jobs,
                       lambda done, total: progress.update(task, completed=done, total=total))
     return 0

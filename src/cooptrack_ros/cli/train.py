@@ -1,4 +1,4 @@
-"""Train a network: pictures or detection first, then each side, then cooperation."""
+"""Train a network: images or detection first, then each side, then cooperation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
-SLICE_OVER = 3
-"""Exit status when the slice of time is over before the training is."""
+TIME_LIMIT_REACHED = 3
+"""Exit status when the time limit is reached before the end of the training."""
 _STAGES = {
-    'image': 'backbone on single pictures', 'detection': 'one side without tracks',
+    'image': 'backbone on single images', 'detection': 'one side without tracks',
     'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
     'flow': 'how roadside features go on in time'}
 
@@ -23,9 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('stage', choices=list(_STAGES), help='; '.join(f'{k}: {v}' for k, v in _STAGES.items()))
     parser.add_argument('--data', nargs='+', required=True, type=Path,
                         help='data folders, or folders of seed_* folders')
-    parser.add_argument('--towns', metavar='A-B', help='synthetic towns to generate first in the (first) data folder; '
+    parser.add_argument('--synth-scenes', metavar='A-B',
+                        help='synthetic scenes to generate first in the (first) data folder; '
                         'those that are there stay')
-    parser.add_argument('--town-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
+    parser.add_argument('--scene-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
     parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
@@ -37,17 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--messages', type=Path, help='folder that keeps what it sent, to be shared by several runs '
                         '(default: in the run folder)')
     parser.add_argument('--side', choices=['vehicle', 'roadside'],
-                        help='stage detection: which side; stage image: pictures of this side only')
+                        help='stage detection: which side; stage image: images of this side only')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--epochs', type=float, help='passes over the training frames')
-    parser.add_argument('--minutes', type=float, help='time budget; the schedule then follows the clock')
-    parser.add_argument('--batch-slots', type=int, help='streams that make one step, all processes together')
-    parser.add_argument('--accumulate', type=int, help='parts into which a process cuts its streams, to save memory')
+    parser.add_argument('--schedule-minutes', type=float, help='time budget; the schedule then follows the clock')
+    parser.add_argument('--batch-size', type=int, help='streams that make one step, all processes together')
+    parser.add_argument('--grad-accum-steps', type=int,
+                        help='parts into which a process cuts its streams, to save memory')
     parser.add_argument('--precision', help='float32, bfloat16 or float16 for backbone, neck and BEV encoder')
     parser.add_argument('--learning-rate', type=float)
     parser.add_argument('--clip-length', type=int, help='frames of a training clip; longer ones teach tracks to end')
-    parser.add_argument('--slice-minutes', type=float, help='stop with a checkpoint after so long, to be resumed by '
-                        f'the same command (exit status {SLICE_OVER})')
+    parser.add_argument('--time-limit-minutes', type=float,
+                        help='stop with a checkpoint after so long, to be resumed by '
+                        f'the same command (exit status {TIME_LIMIT_REACHED})')
     parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
     parser.add_argument('--workers', type=int, default=0, help='processes that prepare frames (default: %(default)s)')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
@@ -90,23 +93,23 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     from ..weights.store import open_model
     config = named_config(args.config)
     recipe = _recipe(args, config)
-    if args.towns and not ranks.agree(ranks.rank or _generate(args, started)):
-        print('this slice of time is over while towns are generated; the same command goes on')
-        return SLICE_OVER
+    if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, started)):
+        print('the time limit is reached while scenes are generated; the same command goes on')
+        return TIME_LIMIT_REACHED
     package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
     stage, stream = _prepare(args, config, recipe, ranks, package)
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
-        print(f'{stream.num_frames} training frames, {recipe.batch_slots} a step, run folder {args.out}')
-    slice_minutes = None
-    if args.slice_minutes is not None:
-        slice_minutes = args.slice_minutes - (time.monotonic() - started) / 60
+        print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
+    time_limit_minutes = None
+    if args.time_limit_minutes is not None:
+        time_limit_minutes = args.time_limit_minutes - (time.monotonic() - started) / 60
     with _progress(args.stage, ranks.rank == 0) as report:
-        loop = runs.train(stage, stream, config, recipe, args.out, args.minutes, report, slice_minutes, ranks,
-                          args.workers, package and package.model_id(Side.ROADSIDE))
+        loop = runs.train(stage, stream, config, recipe, args.out, args.schedule_minutes, report, time_limit_minutes,
+                          ranks, args.workers, package and package.model_id(Side.ROADSIDE))
     if loop.fraction < 1:
-        print(f'this slice of time is over at step {loop.step}; the same command goes on')
-        return SLICE_OVER
+        print(f'the time limit is reached at step {loop.step}; the same command goes on')
+        return TIME_LIMIT_REACHED
     if args.export and args.stage != 'image' and ranks.rank == 0:
         export = runs.export_flow if args.stage == 'flow' else runs.export
         print('weights:', export(args.export, stage, recipe, loop, args.data))
@@ -117,9 +120,10 @@ def _recipe(args: argparse.Namespace, config):
     from ..train.recipe import load_recipe, recipe_family
     stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
     recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
-    names = ('batch_slots', 'accumulate', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every', 'epochs')
+    names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
+             'epochs')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.steps is not None or args.minutes is not None:
+    if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
     return replace(recipe, **changes)
 
@@ -140,21 +144,21 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
         messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device)
         if args.stage == 'flow':
             return runs.flow_run(package, recipe, args.data, messages)
-        flow = package.flow() if config.behaviour.compensation == 'flow' else None
+        flow = package.flow() if config.method.compensation == 'flow' else None
     side = Side(args.side or args.stage)
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow)
 
 
 def _generate(args: argparse.Namespace, started: float) -> bool:
-    """Generate the towns that are missing; return whether all are there."""
+    """Generate the scenes that are missing; return whether all are there."""
     import math
 
     from ..data.synth.many import generate_many, parse_seeds
-    until = math.inf if args.slice_minutes is None else started + 60 * args.slice_minutes
-    options = {'seconds': args.town_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
+    until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
+    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
     jobs = len(os.sched_getaffinity(0))
-    print(f'towns {args.towns} of {args.town_seconds} s in {args.data[0]}, {jobs} at a time')
-    return generate_many(args.data[0], parse_seeds(args.towns), options, jobs, until=until)
+    print(f'scenes {args.synth_scenes} of {args.scene_seconds} s in {args.data[0]}, {jobs} at a time')
+    return generate_many(args.data[0], parse_seeds(args.synth_scenes), options, jobs, until=until)
 
 
 def _progress(name: str, shown: bool):

@@ -50,20 +50,21 @@ class BackboneConfig:
 
 
 @dataclass(frozen=True)
-class BehaviourConfig:
+class MethodConfig:
     """
     Choices where the published code does something surprising (method.md 16).
 
-    Defaults are the published behaviour, needed for the published weights.
+    Defaults are the published method, needed for the published weights.
     """
 
     previous_bev: str = 'published'
     """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (method.md Q4, Q6, Q7);
-    ``warp``: bilinear warp of the previous map by the exact relative pose, no shift."""
+    ``warp``: bilinear warp of the previous BEV features by the exact relative pose, no shift."""
     ego_motion_input: str = 'published'
     """``published``: absolute pose and deltas (method.md Q20, Q21); ``relative``: motion since the last frame only."""
     first_bev: str = 'none'
-    """Previous map of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, method.md Q5)."""
+    """Previous BEV features of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, method.md
+    Q5)."""
     query_fill: str = 'random'
     """Which learned queries join the live tracks: ``random`` subset (method.md Q9) or ``first_n``."""
     fusion_stage: str = 'after_decoder'
@@ -73,20 +74,21 @@ class BehaviourConfig:
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
     compensation: str = COMPENSATION.field()
-    drop_host: bool = False
+    exclude_ego: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False
     """Report tracks that live on only (method.md Q15), not those above ``output_threshold`` that nobody keeps."""
     association: str = 'learned'
     """
-    How received instances find their tracks: ``learned`` affinity, or ``rule`` (nearest within 3.5 m, method.md 9.3).
+    How received instances find their tracks: ``learned`` affinity, or ``distance`` (nearest within 3.5 m, method.md
+    9.3).
     """
     min_affinity: float = 0.0
     """Association pairs below this affinity are not fused (method.md Q1); 0 accepts all."""
     max_match_distance_m: float = float('inf')
     """Association pairs farther apart than this are not fused (method.md Q1)."""
-    training_match: str = 'rule'
-    """Pairs fused in training: ``rule`` (3.5 m distance) or ``learned`` (method.md Q1)."""
+    training_match: str = 'distance'
+    """Pairs fused in training: ``distance`` (3.5 m distance) or ``learned`` (method.md Q1)."""
     aux_losses_stage2: bool = False
     dup_ref_loss: bool = True
     roadside_lifetime_s: float = float('inf')
@@ -111,13 +113,13 @@ class TrackerConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Sizes and behaviour of the whole network; defaults are the published ResNet-50 model."""
+    """Sizes and method of the whole network; defaults are the published ResNet-50 model."""
 
     name: str = 'r50'
     class_names: tuple[str, ...] = ('car', 'bicycle', 'pedestrian')
     """What labels index; with other names each range needs a ``class_range`` of as many numbers."""
     input_size: tuple[int, int] = (544, 960)
-    """Padded network input, rows x columns; pictures are scaled to fit and padded right and below."""
+    """Padded network input, rows x columns; images are scaled to fit and padded right and below."""
     resize: str = 'linear'
     """OpenCV interpolation of the resize: ``linear`` (published) or ``area``."""
     embed_dims: int = 256
@@ -146,7 +148,7 @@ class ModelConfig:
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     ego_range: RangeConfig = EGO_RANGE
     infra_range: RangeConfig = INFRA_RANGE
-    behaviour: BehaviourConfig = field(default_factory=BehaviourConfig)
+    method: MethodConfig = field(default_factory=MethodConfig)
     tracker_vehicle: TrackerConfig = field(default_factory=TrackerConfig)
     tracker_roadside: TrackerConfig = field(default_factory=TrackerConfig)
     tracker_cooperative: TrackerConfig = field(default_factory=lambda: TrackerConfig(max_age=3))
@@ -167,13 +169,13 @@ class ModelConfig:
 
 R50 = ModelConfig()
 
-_OWN_BEHAVIOUR = BehaviourConfig(
+_OWN_METHOD = MethodConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
-    max_match_distance_m=3.5, compensation='geometry', drop_host=True, report_only_live=True, aux_losses_stage2=True,
+    max_match_distance_m=3.5, compensation='geometry', exclude_ego=True, report_only_live=True, aux_losses_stage2=True,
     roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
 """What new trainings should use: the better choice of every switch."""
 
-R50_BETTER = replace(R50, name='r50_better', behaviour=_OWN_BEHAVIOUR, published_extras=False)
+R50_BETTER = replace(R50, name='r50_better', method=_OWN_METHOD, published_extras=False)
 """The published size for new trainings."""
 
 MINI = ModelConfig(
@@ -196,7 +198,7 @@ MINI = ModelConfig(
     dropout=0.0,
     published_extras=False,
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
-    behaviour=_OWN_BEHAVIOUR,
+    method=_OWN_METHOD,
 )
 
 _RESNET_101 = BackboneConfig(blocks=(3, 4, 23, 3))
@@ -207,7 +209,7 @@ CONVNEXT_SMALL = replace(
     R50, name='convnext_s', backbone=BackboneConfig('convnext', widths=(96, 192, 384, 768), blocks=(3, 3, 27, 3)))
 R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
 R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
-"""Backbones of the paper's Table 6; pictures in full size on a 200x200 map as in its Tables 1 and 3."""
+"""Backbones of the paper's Table 6; images in full size on a BEV grid of 200x200 cells as in its Tables 1 and 3."""
 
 _MAX_SIZE, _MAX_LAYERS = 10_000, 100
 _MAX_CLASSES, _MAX_NAME = 32, 64
@@ -301,8 +303,8 @@ def stored_config(stored: dict[str, Any]) -> ModelConfig:
 
     :raises ValueError: for unknown presets or keys.
     """
-    switches = {**asdict(BehaviourConfig()), **stored['behaviour']} if 'behaviour' in stored else {}
-    return load_config({**stored, 'behaviour': switches})
+    switches = {**asdict(MethodConfig()), **stored['method']} if 'method' in stored else {}
+    return load_config({**stored, 'method': switches})
 
 
 def load_config(source: str | dict[str, Any]) -> ModelConfig:

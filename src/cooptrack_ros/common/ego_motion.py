@@ -1,4 +1,4 @@
-"""What the tracker is told about the motion of its own vehicle or pole."""
+"""Input of the tracker about the motion of its own vehicle or pole."""
 
 from __future__ import annotations
 

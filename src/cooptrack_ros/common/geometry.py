@@ -1,4 +1,4 @@
-"""Poses, projections and box conversions shared by data, model, nodes and pictures."""
+"""Poses, projections and box conversions shared by data, model, nodes and images."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Moment:
+class StampedPose:
     """When and where one frame was taken."""
 
     sequence: str
@@ -19,12 +19,12 @@ class Moment:
     can_bus: np.ndarray
     """Absolute pose as 18 numbers, see ``common.ego_motion.can_bus``."""
 
-    def seconds_since(self, earlier: Moment) -> float:
-        """Return the time passed since an earlier moment."""
+    def seconds_since(self, earlier: StampedPose) -> float:
+        """Return the time passed since an earlier pose."""
         return (self.stamp_ns - earlier.stamp_ns) / 1e9
 
 
-def continues(now: Moment, previous: Moment | None, max_gap_s: float) -> bool:
+def continues(now: StampedPose, previous: StampedPose | None, max_gap_s: float) -> bool:
     """Tell whether tracks may live on: same sequence, time not running back, gap at most ``max_gap_s``."""
     return (previous is not None and now.sequence == previous.sequence
             and 0 <= now.stamp_ns - previous.stamp_ns <= round(max_gap_s * 1e9))
@@ -41,7 +41,7 @@ class StampOrder(Enum):
 
 
 class TimeGuard:
-    """Watches the stamps of one source: late frames are told from a clock that was set back."""
+    """Watches the stamps of one source: late frames are distinguished from a clock that was set back."""
 
     def __init__(self, jump_s: float = 0.5):
         """

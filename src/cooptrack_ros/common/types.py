@@ -111,8 +111,8 @@ class Frame:
     """
     Everything one agent's tracker needs for one time step.
 
-    ``images`` are V uint8 BGR pictures (H, W, 3); ``img_from_lidar`` (V, 4, 4) float64 projects
-    homogeneous lidar points to pixels of these pictures (not necessarily a rotation inside);
+    ``images`` are V uint8 BGR images (H, W, 3); ``img_from_lidar`` (V, 4, 4) float64 projects
+    homogeneous lidar points to pixels of these images (not necessarily a rotation inside);
     ``ego_from_lidar`` and ``global_from_ego`` are 4x4 float64. ``stamp_ns`` is the network's time.
     """
 
@@ -161,8 +161,8 @@ class Match:
 
 
 @dataclass(frozen=True)
-class OwnView:
-    """What an agent finds in its map alone: ``points`` (N, 3) m in its lidar frame, decoder ``scores`` (N,) 0..1."""
+class EgoOnlyDetections:
+    """Detections of an agent alone: ``points`` (N, 3) m in its lidar frame, decoder ``scores`` (N,) 0..1."""
 
     points: np.ndarray
     scores: np.ndarray

@@ -18,8 +18,8 @@ class LinkConfig:
     """
     The default delivers each message at once.
 
-    The relay node has these fields as parameters, ``cooptrack eval`` as flags: ``--latency-ms``, ``--jitter-ms``,
-    ``--drop-rate``, ``--burst-length``, ``--duplicate-rate``, ``--rate-hz``, ``--seed``.
+    The link emulator node has these fields as parameters, ``cooptrack eval`` as flags: ``--latency-ms``,
+    ``--jitter-ms``, ``--drop-rate``, ``--burst-length``, ``--duplicate-rate``, ``--rate-hz``, ``--seed``.
     """
 
     latency_ms: float = parameter(0.0, 'delay of every message', unit='ms', low=0, high=10_000)
@@ -67,7 +67,7 @@ class LinkConfig:
         return luck >= 1 / self.burst_length if lost_before else luck < self._start_of_burst
 
 
-class Link:
+class ChannelModel:
     """One direction between two ends."""
 
     def __init__(self, config: LinkConfig, random: np.random.Generator):

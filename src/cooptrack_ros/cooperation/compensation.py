@@ -65,12 +65,12 @@ def fitted_velocities(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray]
 
     Least squares over the positions of a track in the messages of the last second, with the velocity that the
     network says as a prior: what was seen once has that velocity, what was seen for long that of its way. A track
-    without an earlier message is told its last position by the instance itself.
+    without an earlier message takes its last position from the instance itself.
     """
     instances = message.instances
     now = instances.boxes.centre[:, :2]
     rows, times, offsets = _earlier_positions(message)
-    # Only what no message tells of is told by the instance itself.
+    # Only what no message holds is taken from the instance itself.
     new = np.flatnonzero((np.bincount(rows, minlength=len(now)) == 0) & (instances.previous_age_s > 0))
     rows, times = np.concatenate([rows, new]), np.concatenate([times, -instances.previous_age_s[new].astype(float)])
     offsets = np.concatenate([offsets, instances.previous_position[new, :2] - now[new]])

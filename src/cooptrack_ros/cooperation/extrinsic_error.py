@@ -3,8 +3,8 @@ How far the assumed pose of a roadside unit is off, learned from objects that bo
 
 A unit that is turned by a degree misplaces what it sees 60 m away by a metre. The error belongs to the unit (its
 calibration) and changes slowly, so many noisy pairs tell it. Tracks of the vehicle cannot tell: what was fused stands
-where the message said, and pulls the next estimate there. So the vehicle looks at its map now and then as if it knew
-nothing from before, and what it finds is compared with what was received.
+where the message said, and pulls the next estimate there. So the vehicle decodes its BEV features now and then as if it
+knew nothing from before, and what it finds is compared with what was received.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from ..common.geometry import make_pose, rotation_z, transform_points
-from ..common.types import OwnView, RoadsideMessage
+from ..common.types import EgoOnlyDetections, RoadsideMessage
 from .compensation import displacement
 from .matching import match_by_distance
 
@@ -111,22 +111,22 @@ class MisalignmentEstimator:
         self._found: dict[str, Misalignment] = {}
         self._looked_ns: int | None = None
 
-    def update(self, messages: Sequence[RoadsideMessage], stamp_ns: int, look: Callable[[], OwnView],
-               corrects_poses: bool) -> None:
+    def update(self, messages: Sequence[RoadsideMessage], stamp_ns: int, look: Callable[[], EgoOnlyDetections],
+               online_extrinsics: bool) -> None:
         """
         Compare messages with what the vehicle sees by itself, if it is time to.
 
         :param messages: of a frame, with the poses that were assumed, before any correction; :param stamp_ns: of it.
-        :param look: makes the vehicle look at its map of that frame.
+        :param look: makes the vehicle decode its BEV features of that frame.
         """
-        interval_s = CORRECTING_INTERVAL_S if corrects_poses else LOOK_INTERVAL_S
+        interval_s = CORRECTING_INTERVAL_S if online_extrinsics else LOOK_INTERVAL_S
         elapsed_s = _INDEPENDENT_S if self._looked_ns is None else (stamp_ns - self._looked_ns) / 1e9
         # After a jump back in time everything is new.
         if any(len(m.instances) for m in messages) and not 0 <= elapsed_s < interval_s - 0.05:
             self._looked_ns = stamp_ns
             self.learn(messages, stamp_ns, look(), min(abs(elapsed_s), _INDEPENDENT_S) / _INDEPENDENT_S)
 
-    def learn(self, messages: Sequence[RoadsideMessage], stamp_ns: int, view: OwnView, weight: float) -> None:
+    def learn(self, messages: Sequence[RoadsideMessage], stamp_ns: int, view: EgoOnlyDetections, weight: float) -> None:
         """Take in the pairs of a look that counts as ``weight`` (0..1) of an independent one."""
         points = view.points[view.scores >= MIN_SCORE]
         for message in messages:

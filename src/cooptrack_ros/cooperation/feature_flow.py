@@ -60,7 +60,7 @@ class FeatureFlow(nn.Module):
 
 def flow_state(message: RoadsideMessage, fit: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
     """
-    Return what a flow is told of a message and those before it, (N, 5 C + 16) float32.
+    Return the input of a flow for a message and those before it, (N, 5 C + 16) float32.
 
     Instances are found in the message before by their track ids. One without a predecessor has its own features only.
 

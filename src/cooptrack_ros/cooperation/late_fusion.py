@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from ..common.geometry import transform_boxes
 from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
-from .instance_filter import distinct, is_host
+from .instance_filter import distinct, is_ego_vehicle
 
 _OUT_OF_REACH = 1e6
 ROADSIDE_FIRST_ID = 1_000_000
@@ -70,7 +70,7 @@ class LateBoxes:
 def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> LateBoxes:
     """Return what units say of a frame: what several say of one object once, and never the vehicle itself."""
     boxes = roadside_boxes(messages, stamp_ns)
-    used = np.concatenate([np.zeros(0, bool), *distinct(messages)]) & ~is_host(boxes.centre)
+    used = np.concatenate([np.zeros(0, bool), *distinct(messages)]) & ~is_ego_vehicle(boxes.centre)
     every = [(m, i) for m in messages for i in range(len(m.instances))]
     chosen = [every[row] for row in np.flatnonzero(used)]
     return LateBoxes(boxes[used], np.array([m.stamp_ns for m, _ in chosen], np.int64),
@@ -116,7 +116,7 @@ class LateState:
 
     tracks: KalmanState
     stamp_ns: int | None
-    heard_ns: dict[int, int] = field(default_factory=dict)
+    received_ns: dict[int, int] = field(default_factory=dict)
     """Stamp of the newest message that spoke of a track, by identity."""
 
 
@@ -175,24 +175,24 @@ class LateTracker:
         fused, _, columns = fuse_boxes(ego, infra, self.config)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])
         tracks, reported = step(state.tracks, alone, self.kalman, elapsed)
-        heard = self._heard(state, tracks, np.delete(infra_ns, columns), stamp_ns)
-        tracks = tracks[np.isin(tracks.track_id, list(heard))]
-        reported = reported[np.isin(reported.track_id, list(heard))]
+        received = self._received(state, tracks, np.delete(infra_ns, columns), stamp_ns)
+        tracks = tracks[np.isin(tracks.track_id, list(received))]
+        reported = reported[np.isin(reported.track_id, list(received))]
         reported = transform_boxes(np.linalg.inv(global_from_lidar), reported)
         # A track that coasts onto an object which the ego vehicle sees by now is that object.
         _, hidden = match_boxes(ego, reported, self.config.min_gate_m)
         reported = reported[np.setdiff1d(np.arange(len(reported)), hidden)]
-        return LateState(tracks, stamp_ns, heard), Boxes.concatenate([ego, reported])
+        return LateState(tracks, stamp_ns, received), Boxes.concatenate([ego, reported])
 
-    def _heard(self, state: LateState, tracks: KalmanState, alone_ns: np.ndarray, stamp_ns: int) -> dict[int, int]:
+    def _received(self, state: LateState, tracks: KalmanState, alone_ns: np.ndarray, stamp_ns: int) -> dict[int, int]:
         """Return the newest stamp that speaks of each track, without tracks that have outlived it."""
-        heard = {}
+        received = {}
         for track, row in zip(tracks.track_id.tolist(), tracks.detection.tolist(), strict=True):
-            stamps = [state.heard_ns[track]] if track in state.heard_ns else []
+            stamps = [state.received_ns[track]] if track in state.received_ns else []
             newest_ns = max([*stamps, int(alone_ns[row])] if row >= 0 else stamps)
             if stamp_ns - newest_ns <= self.config.lifetime_s * 1e9:
-                heard[track] = newest_ns
-        return heard
+                received[track] = newest_ns
+        return received
 
 
 class FusedBoxTracker:

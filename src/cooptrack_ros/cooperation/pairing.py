@@ -198,7 +198,7 @@ class UnitPairing:
 
 
 _LONGEST_BURST = 20
-"""More than any queue on the way holds, and few enough that a flood is told from a burst at once."""
+"""More than any queue on the way holds, and few enough that a flood is distinguished from a burst at once."""
 
 
 class RateLimit:

@@ -1,1 +1,1 @@
-"""Data sets: the V2X-Seq-SPD reader, synthetic towns, point clouds and bags."""
+"""Data sets: the V2X-Seq-SPD reader, synthetic scenes, point clouds and bags."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..common.errors import UserError
 from ..common.types import Boxes, Frame
-from ..sensors.image_decoding import decode_picture
+from ..sensors.image_decoding import decode_reduced
 
 SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 SINGLE_UNIT = 'rsu_1'
@@ -49,15 +49,15 @@ class CameraFrame:
         """
         Return the image (H, W, 3) uint8 BGR and the projection (4, 4) of lidar points to its pixels.
 
-        :param least: rows and columns that must remain of the image, see ``sensors.image_decoding.decode_picture``.
+        :param least: rows and columns that must remain of the image, see ``sensors.image_decoding.decode_reduced``.
         :raises UserError: if there is no such image.
         """
         try:
-            image = decode_picture(np.fromfile(self.image_path, np.uint8), least)
+            image = decode_reduced(np.fromfile(self.image_path, np.uint8), least)
         except OSError:
             image = None
         if image is None:
-            raise UserError(f'{self.image_path} is missing or not a readable picture')
+            raise UserError(f'{self.image_path} is missing or not a readable image')
         projection = self.img_from_lidar
         if self.size is not None and self.size != image.size[::-1]:
             rows, columns = image.size
@@ -107,7 +107,7 @@ class SensorFrame:
         """
         Return what a tracker needs for this time step: the images of all cameras, which are decoded here.
 
-        :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_picture``.
+        :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_reduced``.
         :raises UserError: if an image is missing.
         """
         images, projections = zip(*(camera.read(least) for camera in self.cameras))

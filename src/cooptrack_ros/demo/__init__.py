@@ -1,1 +1,1 @@
-"""The demonstration: a town, a bag, the nodes over DDS, what they answered in numbers and pictures."""
+"""The demonstration: a scene, a bag, the nodes over DDS, what they answered in numbers and pictures."""

@@ -46,7 +46,7 @@ def reserve_domains(count: int = 1) -> DomainReservation:
     """
     Reserve ``count`` free domains in a row, chosen at random.
 
-    Two graphs in one domain would hear each other: messages of a stranger would be in the recording.
+    Two graphs in one domain would receive each other's messages: those of a stranger would be in the recording.
 
     :raises UserError: if there are none.
     """

@@ -46,19 +46,19 @@ class DemoOptions:
     out: Path = Path('out/demo')
 
     @property
-    def town_provenance(self) -> dict:
-        """Everything that decides the bytes of the town."""
+    def scene_provenance(self) -> dict:
+        """Everything that decides the bytes of the scene."""
         return provenance(self.seed, self.seconds, self.size, 1, False)
 
     @property
-    def town(self) -> Path:
+    def scene(self) -> Path:
         """Folder of the data set."""
-        return self.out / 'cache' / f'town_{self._digest(self.town_provenance)}'
+        return self.out / 'cache' / f'scene_{self._digest(self.scene_provenance)}'
 
     @cached_property
     def bag(self) -> Path:
-        """The town as a bag; its name changes with the town and with the code that makes bags."""
-        return self.out / 'cache' / f'bag_{self._digest([self.town_provenance, _converter_digest()])}'
+        """The scene as a bag; its name changes with the scene and with the code that makes bags."""
+        return self.out / 'cache' / f'bag_{self._digest([self.scene_provenance, _converter_digest()])}'
 
     @cached_property
     def domains(self) -> DomainReservation:

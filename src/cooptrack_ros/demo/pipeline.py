@@ -60,24 +60,24 @@ def run_demo(options: DemoOptions, step: Step) -> DemoResult:
 
 
 def _prepare(options: DemoOptions, step: Step) -> None:
-    """Make town and bag unless they are there; remove those of other inputs."""
-    cache = options.town.parent
+    """Make scene and bag unless they are there; remove those of other inputs."""
+    cache = options.scene.parent
     for stale in cache.glob('*') if cache.is_dir() else ():
-        if stale not in (options.town, options.bag):
+        if stale not in (options.scene, options.bag):
             shutil.rmtree(stale)
-    if not (options.town / PROVENANCE).is_file():
-        with step(f'town of seed {options.seed}') as advance:
-            generate(options.town, options.seed, options.seconds, options.size, progress=advance)
+    if not (options.scene / PROVENANCE).is_file():
+        with step(f'scene of seed {options.seed}') as advance:
+            generate(options.scene, options.seed, options.seconds, options.size, progress=advance)
     if not options.bag.exists():
         # Imported late: it loads ROS.
         from ..data.bags.convert import convert
-        with step('town as a ROS 2 bag') as advance:
-            dataset = open_dataset(options.town)
+        with step('scene as a ROS 2 bag') as advance:
+            dataset = open_dataset(options.scene)
             convert(dataset, dataset.sequences()[0], options.bag, progress=advance)
 
 
 def _collect(options: DemoOptions, step: Step) -> DemoResult:
-    dataset = open_dataset(options.town)
+    dataset = open_dataset(options.scene)
     records = dataset.records('cooperative')
     class_range = open_model(options.weights).config.class_range_of(Side.VEHICLE)
     recordings: dict[str, Recording] = {}
@@ -110,12 +110,12 @@ def _measure(options: DemoOptions, records: list[FrameRecord], class_range: dict
     for done, name in enumerate(order, 1):
         metrics[name] = results.figures(exchanges[name])
         advance(done, len(order) + 1)
-    metrics['oracle'] = results.oracle_figures(options.town, class_range)
+    metrics['oracle'] = results.oracle_figures(options.scene, class_range)
     cooperative = recordings[COOPERATIVE.name]
     metrics |= {
         'bytes_per_second': round(results.bytes_per_second(cooperative), 1),
         'latency_ms': results.latency_ms(real_time),
-        'real_time': {'pictures_played': passes.replay_report(options, REAL_TIME)['ego_pictures'],
+        'real_time': {'images_played': passes.replay_report(options, REAL_TIME)['ego_images'],
                       'frames_answered': len(real_time.tracks)},
         'inputs': {'seed': options.seed, 'seconds': options.seconds, 'size': list(options.size),
                    'weights': options.weights, 'frames': len(records)},

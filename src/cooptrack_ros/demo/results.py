@@ -27,7 +27,7 @@ def exchange(name: str, recording: Recording, records: Sequence[FrameRecord],
     Return what crossed the topics in one pass in the exchange format.
 
     :param class_range: metres by class, of the model.
-    :raises UserError: if a frame of the town was not answered.
+    :raises UserError: if a frame of the scene was not answered.
     """
     missing = [r for r in records if r.stamp_us * 1000 not in recording.tracks]
     if missing:
@@ -60,9 +60,9 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     return {**headline(measured), 'per_class': per_class(measured)}
 
 
-def oracle_figures(town: Path, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
+def oracle_figures(scene: Path, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
     """Return the figures of a perfect detector on what the vehicle, and on what either side can see."""
-    datasets = open_datasets([town])
+    datasets = open_datasets([scene])
     return {name: headline(evaluate(oracle_result(datasets, name, class_range=class_range)))
             for name in ('vehicle', 'cooperative')}
 
@@ -79,7 +79,7 @@ def bytes_per_second(recording: Recording) -> float:
 
 def latency_ms(recording: Recording) -> dict[str, float]:
     """
-    Return p50 and p95 of picture in to tracks out of the ego node.
+    Return p50 and p95 of image in to tracks out of the ego node.
 
     The first frame is left out: it pays for memory and caches.
     """

@@ -10,7 +10,7 @@ from .snapshot import NodeSeen, Snapshot, TopicSeen
 
 CALIBRATION, CAMERA_INFO = 'cooptrack_msgs/msg/Calibration', 'sensor_msgs/msg/CameraInfo'
 FEATURES, TRACKS = 'cooptrack_msgs/msg/InstanceFeatureArray', 'cooptrack_msgs/msg/TrackArray'
-PICTURES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
+IMAGES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
 PAIR = 'cooptrack_msgs/msg/PairTransform'
 _TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _SLOW_HZ = 2.0
@@ -92,14 +92,14 @@ def _inputs(snapshot: Snapshot, node: NodeSeen) -> Iterator[Finding]:
             yield Finding(f'{node.name} gets nothing on {wanted.topic}', cause.evidence, cause.advice)
             continue
         rate = topic.count / snapshot.seconds
-        if wanted.kind in PICTURES and rate < _SLOW_HZ:
-            yield Finding(f'pictures on {wanted.topic} come slowly', f'{rate:.1f} Hz over {snapshot.seconds:g} s',
+        if wanted.kind in IMAGES and rate < _SLOW_HZ:
+            yield Finding(f'images on {wanted.topic} come slowly', f'{rate:.1f} Hz over {snapshot.seconds:g} s',
                           'trackers start anew after gaps of 0.5 s: raise the rate of the camera')
-        if (wanted.kind == PICTURES[1] and wanted.reliability == 'best_effort' and 'fastrtps' in snapshot.rmw
+        if (wanted.kind == IMAGES[1] and wanted.reliability == 'best_effort' and 'fastrtps' in snapshot.rmw
                 and snapshot.environment.get(_TRANSPORTS) != 'LARGE_DATA'):
-            yield Finding(f'large pictures on {wanted.topic} can get lost',
-                          f'raw pictures with best effort, {_TRANSPORTS} is not LARGE_DATA in this shell',
-                          f'set {_TRANSPORTS}=LARGE_DATA for driver and node, or use compressed pictures')
+            yield Finding(f'large images on {wanted.topic} can get lost',
+                          f'raw images with best effort, {_TRANSPORTS} is not LARGE_DATA in this shell',
+                          f'set {_TRANSPORTS}=LARGE_DATA for driver and node, or use compressed images')
         if wanted.durability == 'volatile' and len(publishers) > 1 and not wanted.topic.startswith('/tf'):
             yield Finding(f'{wanted.topic} has several publishers', ', '.join(map(str, publishers)),
                           'one of them must publish elsewhere: is a bag played while the sensor runs?')
@@ -156,11 +156,11 @@ def _answers(snapshot: Snapshot, node: NodeSeen) -> Iterator[Finding]:
 
 def _diagnostics(snapshot: Snapshot, found: list[Finding]) -> Iterator[Finding]:
     """Repeat what nodes say of themselves, but for inputs that were found silent above."""
-    told = {word for f in found for word in f.problem.split()}
+    reported = {word for f in found for word in f.problem.split()}
     for status in snapshot.statuses:
         words = {word.strip(',;:.') for word in status.message.split()}
         silent = [wanted.topic for node in snapshot.nodes for wanted in node.inputs
-                  if wanted.topic in words and wanted.topic in told]
+                  if wanted.topic in words and wanted.topic in reported]
         if status.level < _WARN or silent:
             continue
         level = 'an error' if status.level >= _ERROR else 'a warning'

@@ -36,7 +36,7 @@ _WITHOUT_HEADER = ('tf2_msgs/msg/TFMessage',)
 _FIXED_QOS = (CALIBRATION, PAIR, *_WITHOUT_HEADER)
 
 
-class Observer:
+class GraphObserver:
     """Finds our nodes and listens to what they listen to."""
 
     def __init__(self, node: Node, spin: Callable[[float], None]):
@@ -91,8 +91,8 @@ class Observer:
         full = _full(name, namespace)
         is_unit = self._has(self._node.get_publisher_names_and_types_by_node, name, namespace, FEATURES)
         reply = self._call(GetState, f'{full}/get_state', GetState.Request())
-        told = self._call(GetParameters, f'{full}/get_parameters', GetParameters.Request(names=list(_PARAMETERS)))
-        values = map(parameter_value_to_python, told.values) if told else ()
+        answer = self._call(GetParameters, f'{full}/get_parameters', GetParameters.Request(names=list(_PARAMETERS)))
+        values = map(parameter_value_to_python, answer.values) if answer else ()
         parameters = {k: v for k, v in zip(_PARAMETERS, values) if v is not None}
         return NodeSeen(full, 'roadside' if is_unit else 'ego', reply.current_state.label if reply else '', parameters,
                         tuple(self._inputs_of(name, namespace)))
@@ -150,7 +150,7 @@ def look(domain_id: int | None, seconds: float) -> Snapshot:
     node = rclpy.create_node(_NAME, context=context, enable_rosout=False, start_parameter_services=False)
     try:
         executor.add_node(node)
-        return Observer(node, lambda s: executor.spin_once(timeout_sec=s)).observe(seconds)
+        return GraphObserver(node, lambda s: executor.spin_once(timeout_sec=s)).observe(seconds)
     finally:
         node.destroy_node()
         executor.shutdown()

@@ -14,7 +14,7 @@ class NodeSeen:
     One of our nodes.
 
     ``role`` is ``ego`` or ``roadside``; ``state`` that of its life cycle, empty if it did not answer; ``parameters``
-    by name, as far as they were told.
+    by name, as far as they are known.
     """
 
     name: str

@@ -10,7 +10,7 @@ import numpy as np
 from ..common.declaration import parameter
 from ..common.geometry import make_pose, rotation_z
 from ..common.types import RoadsideMessage
-from ..cooperation.channel_model import Link, LinkConfig
+from ..cooperation.channel_model import ChannelModel, LinkConfig
 from ..cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from .studies import TwoPoseMessage
 
@@ -59,7 +59,8 @@ class Channel(LinkConfig):
             # Drawn for every frame, so that settings that differ in one number share the rest.
             drawn = noise.standard_normal(3)
             if sequence != last_sequence:
-                last_sequence, link, buffer, error = sequence, Link(self, luck), UnitBuffer(self._pairing), drawn
+                last_sequence, error = sequence, drawn
+                link, buffer = ChannelModel(self, luck), UnitBuffer(self._pairing)
                 under_way: list[tuple[int, UnitMessage]] = []
             under_way += [(arrives_ns, _unplaced(message, number)) for arrives_ns in link.send(message.stamp_ns)]
             under_way = _receive(buffer, under_way, message.stamp_ns + _HALF_FRAME_NS)

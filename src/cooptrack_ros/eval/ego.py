@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..common.config import ModelConfig
-from ..common.types import Frame, FrameOutput, OwnView, RoadsideMessage, Side
+from ..common.types import EgoOnlyDetections, Frame, FrameOutput, RoadsideMessage, Side
 from ..cooperation.ab3dmot import DAIR_PLUGIN
 from ..cooperation.late_fusion import FusedBoxTracker, LateConfig, LateFusion, LateTracker
 from ..cooperation.pairing import Received
 from ..tracking.ego_agent import EgoAgent, Tracker
 from .studies import without_features
 
-MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin', 'rule', 'cooperative', 'zeroed', 'cooperative_alone')
+MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair', 'distance_association', 'cooperative',
+         'zero_features', 'no_messages')
 """
-``late_ab3dmot_plugin``: with the AB3DMOT setting of DAIR-V2X; ``rule``: cooperative weights, associated by distance;
-``zeroed``: cooperative with received features set to 0;
-``cooperative_alone``: the cooperative weights without any message.
+``late_ab3dmot_dair``: with the AB3DMOT setting of DAIR-V2X; ``distance_association``: cooperative weights, associated
+by distance; ``zero_features``: cooperative with received features set to 0;
+``no_messages``: the cooperative weights without any message.
 """
-_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_plugin')
+_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair')
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class KnownFrame(Frame):
 
 
 class KnownOutputs:
-    """Stands for such a network: it says what is known. It has no map to look at."""
+    """Stands for such a network: it says what is known. It has no BEV features to look at."""
 
     def initial(self) -> None:
         """Return no state."""
@@ -40,7 +41,7 @@ class KnownOutputs:
         """Return the output that comes with the frame."""
         return None, frame.output
 
-    def look(self, state: None) -> OwnView:
+    def look(self, state: None) -> EgoOnlyDetections:
         """Fail: poses of units are corrected for networks that fuse features only."""
         raise NotImplementedError
 
@@ -52,17 +53,17 @@ def side_of(mode: str) -> Side:
 
 def listens(mode: str) -> bool:
     """Tell whether messages are used."""
-    return mode not in ('none', 'cooperative_alone')
+    return mode not in ('none', 'no_messages')
 
 
 def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
     """Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end."""
     late: LateFusion | None = None
     if mode == 'late':
-        late = LateTracker(LateConfig(lifetime_s=config.behaviour.roadside_lifetime_s))
+        late = LateTracker(LateConfig(lifetime_s=config.method.roadside_lifetime_s))
     elif mode == 'late_ab3dmot':
         late = FusedBoxTracker()
-    elif mode == 'late_ab3dmot_plugin':
+    elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
     return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False)
 
@@ -71,4 +72,4 @@ def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:
     """Return what a mode makes of messages."""
     if side_of(mode) is Side.VEHICLE:
         return Received(late=tuple(messages))
-    return Received(tuple(without_features(m) for m in messages) if mode == 'zeroed' else tuple(messages))
+    return Received(tuple(without_features(m) for m in messages) if mode == 'zero_features' else tuple(messages))

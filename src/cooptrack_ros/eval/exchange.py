@@ -15,7 +15,7 @@ from ..common.errors import UserError
 from ..common.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
 from ..common.types import Boxes, Provenance, Side
 from ..data.dataset import FrameRecord
-from .links import Link, link_rows, provenance_rows
+from .links import TrackLink, link_rows, provenance_rows
 
 FORMAT = 'cooptrack-eval-golden/1'
 DEFAULT_CLASS_RANGE = R50.class_range_of(Side.VEHICLE)
@@ -74,7 +74,7 @@ class ExchangeBuilder:
             'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {}}
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
-            links: Sequence[Link] | None = None, provenance: np.ndarray | None = None) -> None:
+            links: Sequence[TrackLink] | None = None, provenance: np.ndarray | None = None) -> None:
         """
         Add one frame.
 
@@ -82,7 +82,7 @@ class ExchangeBuilder:
             index the classes of the result, those of the record its own.
         :param prefix: makes tokens and scenes of several folders different; may be empty.
         :param links: what was fused; :param provenance: whom the tracks come from, (N,) of ``Provenance``; both are
-            None if that cannot be told.
+            None if that is not known.
         """
         token, scene = prefix + record.token, prefix + record.sequence
         if scene not in self._scenes:

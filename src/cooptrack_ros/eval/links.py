@@ -14,7 +14,7 @@ from ..tracking.ego_agent import EgoResult
 
 
 @dataclass(frozen=True)
-class Link:
+class TrackLink:
     """
     A track and the roadside instance that was fused with it.
 
@@ -28,7 +28,7 @@ class Link:
     unit: str = ''
 
 
-def links_of(result: EgoResult, messages: Sequence[RoadsideMessage]) -> tuple[Link, ...] | None:
+def links_of(result: EgoResult, messages: Sequence[RoadsideMessage]) -> tuple[TrackLink, ...] | None:
     """
     Return what was fused in one frame, None if tracks have other identities than those that were fused.
 
@@ -45,10 +45,10 @@ def links_of(result: EgoResult, messages: Sequence[RoadsideMessage]) -> tuple[Li
             return roadside_boxes([message], result.output.stamp_ns).centre
         return transform_points(message.ego_from_infra, message.instances.boxes.centre)
     sent = {message.unit_id: places(message) for message in messages}
-    return tuple(Link(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.unit_id) for m in result.matches)
+    return tuple(TrackLink(m.track_id, sent[m.unit_id][m.infra_index], m.affinity, m.unit_id) for m in result.matches)
 
 
-def link_rows(links: Iterable[Link], global_from_lidar: np.ndarray) -> list[dict]:
+def link_rows(links: Iterable[TrackLink], global_from_lidar: np.ndarray) -> list[dict]:
     """Return links as rows of the exchange format, positions in the world."""
     return [{'tracking_id': str(link.track_id), 'affinity': round(link.affinity, 4),
              'translation': transform_points(global_from_lidar, link.position[None])[0].tolist(),

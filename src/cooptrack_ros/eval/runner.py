@@ -66,38 +66,38 @@ class Evaluation:
     """
     Runs one model package in several modes over the same data, with all roadside units that take part there.
 
-    What does not depend on the mode (roadside outputs, and those of the vehicle that hears nobody) is computed once.
+    What does not depend on the mode (roadside outputs, and those of the vehicle without messages) is computed once.
     """
 
     def __init__(self, datasets: OpenedData, package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
-                 channel: Channel | None = None, roadside: ModelPackage | None = None, corrects_poses: bool = False,
-                 keeps_maps: bool = False, execution: str = EXECUTIONS[0]):
+                 channel: Channel | None = None, roadside: ModelPackage | None = None, online_extrinsics: bool = False,
+                 caches_bev: bool = False, execution: str = EXECUTIONS[0]):
         """
         Take data and model.
 
         :param roadside: model of the units; default: the same package.
-        :param corrects_poses: the network modes correct the poses of units by what they learn of them.
+        :param online_extrinsics: the network modes calibrate the extrinsics of units online.
         :param selection: frames that count; default: split val.
         :param channel: what happens to messages; default: nothing.
-        :param keeps_maps: remember the vehicle's maps of the cooperative network (mini: 0.6 MB a frame), so that
+        :param caches_bev: keep the vehicle's BEV features of the cooperative network (mini: 0.6 MB a frame), so that
             runs of ``under`` take a fraction of the time; times are then those of the rest only.
-        :param transmit: what an instance set becomes on its way and the bytes of the real message, if that can be told.
+        :param transmit: what an instance set becomes on its way and the bytes of the real message, if that is known.
         :param execution: of all networks, see ``tracking.execution.make_tracker``.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
-        self._corrects_poses, self._execution = corrects_poses, execution
+        self._online_extrinsics, self._execution = online_extrinsics, execution
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path, str], list[tuple[FrameOutput, float]]] = {}
-        self._known_bev: dict[Path, dict[tuple[str, int], SeenInput]] | None = {} if keeps_maps else None
+        self._known_bev: dict[Path, dict[tuple[str, int], SeenInput]] | None = {} if caches_bev else None
 
-    def under(self, channel: Channel, corrects_poses: bool, **behaviour: Any) -> Evaluation:
+    def under(self, channel: Channel, online_extrinsics: bool, **method: Any) -> Evaluation:
         """Return the same with another link and other switches; what depends on neither is shared."""
         other = copy(self)
-        other._channel, other._corrects_poses = channel, corrects_poses
-        other._package = self._package.with_behaviour(**behaviour)
+        other._channel, other._online_extrinsics = channel, online_extrinsics
+        other._package = self._package.with_method(**method)
         return other
 
     @property
@@ -144,7 +144,7 @@ class Evaluation:
         """Yield what arrives in each frame, the vehicle's result, and its seconds; every sequence starts afresh."""
         records = self._selection.records(dataset)
         arrived = self._messages(folder, dataset, records) if listens(mode) else repeat((), len(records))
-        corrects = self._corrects_poses and side_of(mode) is Side.COOPERATIVE
+        corrects = self._online_extrinsics and side_of(mode) is Side.COOPERATIVE
         if side_of(mode) is Side.VEHICLE:
             tracker, frames = KnownOutputs(), self._known_frames(folder, records)
         else:
@@ -169,9 +169,9 @@ class Evaluation:
     def _cooperative(self, mode: str, folder: Path,
                      records: list[FrameRecord]) -> tuple[Tracker, Iterator[tuple[Frame, float]]]:
         """Return the cooperative network, the frames that it needs, and 0 s for each: none was spent on it before."""
-        package = self._package.with_behaviour(association='rule' if mode == 'rule' else None)
+        package = self._package.with_method(association='distance' if mode == 'distance_association' else None)
         tracker, known = package.tracker(Side.COOPERATIVE, execution=self._execution), {}
-        if package.config.behaviour.compensation == 'flow':
+        if package.config.method.compensation == 'flow':
             # That of the units, whose model may be another.
             tracker.stages.flow = self._roadside.flow()
         if self._known_bev is not None or self._channel.noise_scope != 'everywhere':

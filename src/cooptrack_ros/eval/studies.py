@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from ..common.errors import UserError
-from ..common.types import Frame, FrameOutput, InstanceSet, OwnView, RoadsideMessage
+from ..common.types import EgoOnlyDetections, Frame, FrameOutput, InstanceSet, RoadsideMessage
 from ..model.cooperation.alignment import AlignedInstances
 from ..tracking.fixed_shape.tracker import StepTracker
 from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput
-from ..tracking.fusion import Observer, float32
+from ..tracking.fusion import StageObserver, float32
 from ..tracking.tracker import AgentTracker
 
 
@@ -61,7 +61,7 @@ class StudyStages(FrameStages):
         old = tracker.stages
         tracker.stages = StudyStages(old.network, old.config, old.side, old.device, old.flow)
 
-    def encode(self, inputs: TrackerInput, past: Past | None, observe: Observer,
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
                mark: Mark) -> tuple[Tensor | None, Tensor]:
         """Return the features of a frame; those of an earlier run where they are known."""
         known = isinstance(inputs, SeenInput)
@@ -98,9 +98,9 @@ class RememberingTracker:
         key = frame.sequence, frame.stamp_ns
         inputs = self._known.get(key) or self._tracker.prepare(frame)
         state, output = self._tracker.advance(state, inputs, messages)
-        self._known[key] = SeenInput(inputs.moment, torch.empty(0), inputs.img_from_lidar, state.bev)
+        self._known[key] = SeenInput(inputs.stamped_pose, torch.empty(0), inputs.img_from_lidar, state.bev)
         return state, output
 
-    def look(self, state: Any) -> OwnView:
+    def look(self, state: Any) -> EgoOnlyDetections:
         """Return what the agent finds in the BEV features of its last frame, see ``AgentTracker.look``."""
         return self._tracker.look(state)

@@ -68,12 +68,12 @@ class CoopTrackNetwork(nn.Module):
             self.alignment = Alignment(config)
             self.association = Association(config)
             self.aggregation = Aggregation(config)
-            if config.behaviour.fusion_stage == 'before_decoder':
+            if config.method.fusion_stage == 'before_decoder':
                 self.query_fusion = nn.Linear(dims, dims)
         if config.published_extras:
             self.extras = PublishedExtras(dims, cooperative)
         initialize(self.query_points, self.query_features, self.neck, self.bev_encoder, self.decoder, self.reasoner,
-                   (self.association, self.aggregation) if cooperative else (), config.behaviour.cls_prior_bias)
+                   (self.association, self.aggregation) if cooperative else (), config.method.cls_prior_bias)
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return (B, V, C, h, w) of normalised images (B, V, 3, H, W)."""
@@ -82,12 +82,12 @@ class CoopTrackNetwork(nn.Module):
         return features.unflatten(0, (batch, cameras))
 
     def align_bev(self, previous_bev: Tensor, motion: BevMotion) -> Tensor:
-        """Return the previous map (B, cells, C) brought into the current frame."""
+        """Return the previous BEV features (B, cells, C) brought into the current frame."""
         return align_bev(self.config, previous_bev, motion)
 
     def encode_bev(self, features: Tensor, geometry: BevGeometry, motion: BevMotion,
                    previous_bev: Tensor | None = None) -> Tensor:
-        """Return the BEV map (B, cells, C); ``previous_bev`` must have gone through ``align_bev``."""
+        """Return the BEV features (B, cells, C); ``previous_bev`` must have gone through ``align_bev``."""
         return self.bev_encoder(features, geometry, motion, previous_bev)
 
     def embed_points(self, ref_points: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class CoopTrackNetwork(nn.Module):
 
     def motion_features(self, codes: Tensor, semantic: Tensor) -> Tensor:
         """Return motion features (..., C) of instances with box codes (..., 10) and semantic features (..., C)."""
-        return self.motion_extractor(codes) if self.config.behaviour.motion_features == 'extracted' else semantic
+        return self.motion_extractor(codes) if self.config.method.motion_features == 'extracted' else semantic
 
     def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,
                hist_padding: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 from ..common.errors import WireError
 from ..wire.arrays import stamp_ns
 from .health.health import Health
-from .inputs.decoding import Decoded
+from .inputs.decoding import DecodedFrame
 from .params import Parameters
 from .settings import CommonSettings
 
@@ -31,25 +31,25 @@ class ImageJob:
     """
     One frame on its way through the node.
 
-    ``messages`` are the pictures of all cameras, the anchor's first; ``marks`` are (stage, start, duration) on the
+    ``messages`` are the images of all cameras, the anchor's first; ``marks`` are (stage, start, duration) on the
     monotonic clock.
     """
 
     messages: tuple[CompressedImage | Image, ...]
     arrived: float
     taken: float = 0.0
-    decoding: Future[Decoded] | None = None
-    """Where its pictures will be; None while other frames come first."""
+    decoding: Future[DecodedFrame] | None = None
+    """Where its images will be; None while other frames come first."""
     marks: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
     def stamp_ns(self) -> int:
-        """Stamp of the anchor's picture."""
+        """Stamp of the anchor's image."""
         return stamp_ns(self.header.stamp)
 
     @property
     def header(self) -> Header:
-        """Header of the anchor's picture."""
+        """Header of the anchor's image."""
         return self.messages[0].header
 
     def mark(self, stage: str, start: float) -> None:

@@ -24,7 +24,7 @@ from .settings import EgoSettings
 
 
 class EgoNode(AgentNode):
-    """The vehicle; goes on alone whenever nothing usable was received."""
+    """The vehicle; falls back to single-agent tracking whenever nothing usable was received."""
 
     settings_class = EgoSettings
 

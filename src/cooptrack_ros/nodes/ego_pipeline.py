@@ -19,7 +19,7 @@ from .health.health import Health
 from .inputs.unit_receiver import UnitReceiver
 from .settings import EgoSettings
 
-_FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'rule'), ('auto', 'late')
+_FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
 """Values of ``fusion.mode`` with which features and with which boxes are fused."""
 
 
@@ -51,20 +51,20 @@ class EgoPipeline:
         mode = settings.fusion__mode
         cooperates = mode in _FEATURE_MODES
         side = Side.COOPERATIVE if cooperates else Side.VEHICLE
-        runs = package.with_behaviour(**settings.behaviour())
-        behaviour, own = runs.config.behaviour, package.config.tracker_of(side)
-        self.lacks_flow = behaviour.compensation == 'flow' and runs.flow() is None
+        runs = package.with_method(**settings.method_overrides())
+        method, own = runs.config.method, package.config.tracker_of(side)
+        self.lacks_flow = method.compensation == 'flow' and runs.flow() is None
         """Whether ages of messages are compensated by geometry though features should be carried on too."""
         # Late fusion needs boxes alone, so a package without roadside weights will do.
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
-        pairing = PairingConfig(settings.max_infra_age_s(behaviour.compensation),
+        pairing = PairingConfig(settings.max_infra_age_s(method.compensation),
                                 settings.fusion__max_clock_skew_ms / 1e3)
         only_confirm = settings.only_confirm(list(units))
         pairings = [UnitPairing(name, pairing, sender.model_id if sender else None, name not in only_confirm)
                     for name in sorted(set(units))]
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
-            LateTracker(LateConfig(lifetime_s=behaviour.roadside_lifetime_s)) if mode in _LATE_MODES else None,
+            LateTracker(LateConfig(lifetime_s=method.roadside_lifetime_s)) if mode in _LATE_MODES else None,
             own.output_threshold, units=pairings, fuses_features=cooperates)
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names))
@@ -75,7 +75,7 @@ class EgoPipeline:
 
     def step(self, frame: Frame, received: Received, lidar_frame: str, settings: EgoSettings) -> EgoAnswer:
         """Return what is said of a frame; :param settings: as they are now."""
-        result = self.agent.step(frame, received, settings.fusion__correct_pose)
+        result = self.agent.step(frame, received, settings.fusion__online_extrinsics)
         for name, receiver in self.receivers.items():
             receiver.health.fused(sum(m.unit_id == name for m in result.matches))
         meta = ego_meta(result, received.messages, frame, lidar_frame, self._model_id, settings.map_frame,

@@ -1,4 +1,4 @@
-"""From the pictures of a frame to the thread that works on it."""
+"""From the images of a frame to the thread that works on it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class FrameQueue:
         self._worker.start()
 
     def put(self, messages: tuple[CompressedImage | Image, ...]) -> None:
-        """Take the pictures of a frame."""
+        """Take the images of a frame."""
         job = ImageJob(messages, time.monotonic())
-        self._context.health.picture(job.stamp_ns, job.arrived)
+        self._context.health.image(job.stamp_ns, job.arrived)
         self._worker.put(job)
 
     def stop(self) -> None:
@@ -43,4 +43,4 @@ class FrameQueue:
 
     def _overtaken(self, job: ImageJob) -> None:
         job.decoding.cancel()
-        self._context.health.drop('image', 'overrun', 'a newer picture came before this one could be processed')
+        self._context.health.drop('image', 'overrun', 'a newer image came before this one could be processed')

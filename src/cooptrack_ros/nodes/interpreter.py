@@ -1,4 +1,4 @@
-"""Tells at once when nodes run with a Python that lacks what they need, as apt's does without the pip packages."""
+"""Reports at once when nodes run with a Python that lacks what they need, as apt's does without the pip packages."""
 
 from __future__ import annotations
 

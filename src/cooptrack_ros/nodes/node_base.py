@@ -18,7 +18,7 @@ from ..common.errors import UserError, WireError
 from ..common.timeline import StampOrder, TimeGuard
 from ..model.image.preprocess import least_size
 from ..weights.store import ModelPackage, open_model
-from ..wire.pictures import picture_time_ns
+from ..wire.images import image_time_ns
 from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
@@ -41,7 +41,7 @@ class AgentNode(LifecycleNode):
 
     *configure* loads and warms up the model, *activate* subscribes. Callbacks only store; one worker thread infers
     and publishes. Sub-classes say which model to load (``load``), what to listen to (``subscribe``) and what to
-    do with a picture (``process``).
+    do with an image (``process``).
     """
 
     settings_class: type[CommonSettings] = CommonSettings
@@ -146,7 +146,7 @@ class AgentNode(LifecycleNode):
             return
         if settings.image__rectified is None:
             raise UserError("parameter 'image.rectified' must be stated with camera.source camera_info: true if the "
-                            'pictures are without distortion (P of CameraInfo is used), false if not (K and D)')
+                            'images are without distortion (P of CameraInfo is used), false if not (K and D)')
         for name, value in (('lidar_frame', settings.lidar_frame), ('base_frame', self.stated_base_frame)):
             if not value:
                 raise UserError(f"parameter '{name}' must be given with camera.source camera_info")
@@ -190,7 +190,7 @@ class AgentNode(LifecycleNode):
         job.taken = time.monotonic()
         job.marks.append(('wait', job.arrived, job.taken - job.arrived))
         try:
-            self._check_order(picture_time_ns(job.messages[0]))
+            self._check_order(image_time_ns(job.messages[0]))
             views = self.cameras.views(job)
             tracks = self.process(job, views)
         except WireError as error:
@@ -212,7 +212,7 @@ class AgentNode(LifecycleNode):
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
         if order in (StampOrder.DUPLICATE, StampOrder.LATE):
-            raise WireError(order.value, 'its stamp is not after that of the picture before')
+            raise WireError(order.value, 'its stamp is not after that of the image before')
         if order is StampOrder.JUMP:
             self.health.count('time_jumps')
             self.get_logger().info('time was set back (does a bag start again?): tracks start anew')
@@ -228,7 +228,7 @@ class AgentNode(LifecycleNode):
 
 def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:
     """
-    Create nodes, start them, spin until told to stop; return the exit status.
+    Create nodes, start them, spin until asked to stop; return the exit status.
 
     One executor serves all: callbacks only store, each node works in a thread of its own.
 

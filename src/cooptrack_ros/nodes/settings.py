@@ -38,19 +38,19 @@ class CommonSettings:
     cameras__topics: str = parameter('~/input/{name}', 'where the topics of each of several cameras stand, with its '
                                      'name in place of {name}')
     cameras__tolerance_ms: float = parameter(
-        50.0, 'how far the pictures of one frame may lie apart', unit='ms', low=1.0, high=1000)
+        50.0, 'how far the images of one frame may lie apart', unit='ms', low=1.0, high=1000)
     image__rectified: bool | None = parameter(
-        None, 'whether pictures are without distortion; must be stated with camera.source camera_info, '
+        None, 'whether images are without distortion; must be stated with camera.source camera_info, '
         'otherwise the Calibration says it')
-    image__transport: str = parameter('compressed', 'which picture topic to read', choices=('compressed', 'raw'))
+    image__transport: str = parameter('compressed', 'which image topic to read', choices=('compressed', 'raw'))
     image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
     features__reliability: str = parameter(
         'reliable', 'reliability of /infra/<unit>/features; a reliable receiver gets nothing from a best_effort unit',
         choices=('reliable', 'best_effort'))
     features__depth: int = parameter(
         5, 'messages of /infra/<unit>/features that are kept for a slow link', low=1, high=100)
-    lockstep: bool = parameter(False, 'process every picture in order and wait for what belongs to it (replay)')
-    lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to a picture', unit='s', low=0.1, high=600)
+    lockstep: bool = parameter(False, 'process every image in order and wait for what belongs to it (replay)')
+    lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to an image', unit='s', low=0.1, high=600)
     markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
     markers__colour_by: str = parameter('identity', 'what the colour of a track tells',
                                         choices=('identity', 'provenance'), live=True)
@@ -59,7 +59,7 @@ class CommonSettings:
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
     prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)
-    debug__image: bool = parameter(True, 'draw tracks into the picture while somebody subscribes', live=True)
+    debug__image: bool = parameter(True, 'draw tracks into the image while somebody subscribes', live=True)
     diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
 
 
@@ -82,9 +82,9 @@ class EgoSettings(CommonSettings):
 
     infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
     fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
-                                  choices=('auto', 'cooperative', 'rule', 'late', 'none'))
-    fusion__correct_pose: bool = parameter(
-        False, 'correct the pose of a unit by what objects that both sides see tell of its error', live=True)
+                                  choices=('auto', 'cooperative', 'distance_association', 'late', 'none'))
+    fusion__online_extrinsics: bool = parameter(
+        False, 'online extrinsic calibration of units, from objects that both sides detect', live=True)
     fusion__compensation: str = COMPENSATION.field(
         default='model', choices=('model', *COMPENSATION.choices),
         description=f'{COMPENSATION.description}; model: as the card of the model says')
@@ -107,9 +107,9 @@ class EgoSettings(CommonSettings):
         100.0, 'largest distance to the neighbouring poses between which is interpolated, longest wait for a pose',
         unit='ms', low=0, high=5000)
 
-    def behaviour(self) -> dict[str, Any]:
+    def method_overrides(self) -> dict[str, Any]:
         """Return the switches of the model that the parameters set; None: as the model has it."""
-        return {'association': 'rule' if self.fusion__mode == 'rule' else None,
+        return {'association': 'distance' if self.fusion__mode == 'distance_association' else None,
                 'compensation': None if self.fusion__compensation == 'model' else self.fusion__compensation,
                 'roadside_lifetime_s': self.fusion__roadside_lifetime}
 
@@ -131,8 +131,8 @@ class EgoSettings(CommonSettings):
 
 
 @dataclass(frozen=True)
-class RelaySettings(LinkConfig):
-    """Parameters of the relay node: those of the bad link, and of the node itself."""
+class LinkEmulatorSettings(LinkConfig):
+    """Parameters of the link emulator: those of the bad link, and of the node itself."""
 
     features__reliability: str = parameter(
         'reliable', 'reliability of both topics', choices=('reliable', 'best_effort'))
@@ -145,7 +145,7 @@ def ros_name(item: Field) -> str:
     return item.name.replace('__', '.')
 
 
-Settings = type[CommonSettings] | type[RelaySettings]
+Settings = type[CommonSettings] | type[LinkEmulatorSettings]
 
 
 def to_yaml(settings: Settings, node_name: str) -> str:

@@ -13,8 +13,8 @@ class Worker:
     Runs jobs one after another in a thread of its own.
 
     With ``keep_all`` every job is done in order; otherwise a newer job replaces one that still waits, and
-    ``on_drop`` is told. ``on_next`` is told of each job when it is the first that waits, so that it can be prepared
-    while another one is worked on. A job that raises is reported to ``on_error`` and does not end the thread.
+    ``on_drop`` is called. ``on_next`` is called for each job when it is the first that waits, so that it can be
+    prepared while another one is worked on. A job that raises is reported to ``on_error`` and does not end the thread.
     """
 
     def __init__(self, work: Callable[[Any], None], on_error: Callable[[Exception], None],

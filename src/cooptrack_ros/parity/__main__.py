@@ -15,7 +15,7 @@ import numpy as np
 from ..common.config import R50
 from ..model.ops.deform_attn import PATHS, forced_path
 from .compare import Comparison, Result
-from .sequences import Recording
+from .sequences import GoldenSequence
 
 
 def run_file(path: Path, comparison: Comparison, execution: str = 'reference') -> bool:
@@ -34,7 +34,7 @@ def run_file(path: Path, comparison: Comparison, execution: str = 'reference') -
     with np.load(path) as stored:
         golden = {key: stored[key] for key in stored.files}
     if kind == 'sequence':
-        sequences.check(golden, Recording.parse(path.stem), R50, view, execution)
+        sequences.check(golden, GoldenSequence.parse(path.stem), R50, view, execution)
         return True
     seed = re.search(r'_seed(\d+)', path.stem)
     if not seed:

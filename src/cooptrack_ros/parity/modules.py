@@ -27,7 +27,7 @@ from .compare import Arrays, Comparison
 from .fill import filled_network
 from .scenes import make_motion, small_input
 
-BEV_MAP, IMAGE_MAP = (6, 8), (5, 7)
+BEV_SIZE, FEATURE_SIZE = (6, 8), (5, 7)
 """Map sizes of the recordings."""
 
 
@@ -56,7 +56,7 @@ def check(golden: Any, seed: int, config: ModelConfig, comparison: Comparison) -
 
 def _check_encoder_layer(network: CoopTrackNetwork, arrays) -> None:
     layer = copy.deepcopy(network.bev_encoder.layers[0])
-    layer.temporal.map_size = BEV_MAP
+    layer.temporal.bev_size = BEV_SIZE
     a = arrays('tsa')
     reference = a['reference_points'][None, :, :, 0]
     value = a['value'][:, None]
@@ -68,13 +68,13 @@ def _check_encoder_layer(network: CoopTrackNetwork, arrays) -> None:
     visible = a['bev_mask'].transpose(0, 1)
     geometry = BevGeometry(a['reference_points_cam'].transpose(0, 1), visible,
                            tuple(torch.nonzero(v).flatten() for v in visible.any(-1)[0]))
-    a.close('out', layer.spatial(a['query'], features, IMAGE_MAP, geometry), T.features)
+    a.close('out', layer.spatial(a['query'], features, FEATURE_SIZE, geometry), T.features)
     a = arrays('msda3d')
-    sampled = layer.spatial.sampling(a['query'], a['value'], IMAGE_MAP, a['reference_points'])
+    sampled = layer.spatial.sampling(a['query'], a['value'], FEATURE_SIZE, a['reference_points'])
     a.close('out', sampled, T.features)
     a = arrays('enc_layer')
-    maps = a['prev_bev_stack'][:, None]
-    out = layer(a['query'], a['bev_pos'], (maps[0], maps[1]), a['ref_2d'][None, :, :, 0], features, IMAGE_MAP,
+    bevs = a['prev_bev_stack'][:, None]
+    out = layer(a['query'], a['bev_pos'], (bevs[0], bevs[1]), a['ref_2d'][None, :, :, 0], features, FEATURE_SIZE,
                 geometry)
     a.close('out', out, T.features)
 
@@ -84,8 +84,8 @@ def _check_decoder_layer(network: CoopTrackNetwork, a: Arrays) -> None:
     query, position, bev = (a[k].transpose(0, 1) for k in ('query', 'query_pos', 'bev'))
     xy = a['reference_points'][:, :, 0]
     a.close('self_attn_out', layer.attend(query, position).transpose(0, 1), T.features)
-    a.close('cross_attn_out', layer.sampling(query, position, bev, BEV_MAP, xy).transpose(0, 1), T.features)
-    a.close('out', layer(query, position, bev, BEV_MAP, xy).transpose(0, 1), T.features)
+    a.close('cross_attn_out', layer.sampling(query, position, bev, BEV_SIZE, xy).transpose(0, 1), T.features)
+    a.close('out', layer(query, position, bev, BEV_SIZE, xy).transpose(0, 1), T.features)
 
 
 def _check_head(network: CoopTrackNetwork, a: Arrays, seed: int) -> None:

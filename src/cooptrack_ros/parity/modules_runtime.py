@@ -1,4 +1,4 @@
-"""Comparison of the parts without weights: read-out, rotation of the map, life of tracks."""
+"""Comparison of the parts without weights: read-out, rotation of the BEV features, life of tracks."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def check_coder(a: Arrays, config: ModelConfig) -> None:
 
 
 def check_rotation(a: Arrays, config: ModelConfig) -> None:
-    """Compare which cell each cell reads after a rotation of the map."""
+    """Compare which cell each cell reads after a rotation of the BEV features."""
     rows, columns = config.bev_size
     cells = torch.arange(1, rows * columns + 1, dtype=torch.float32).view(1, -1, 1)
-    maps = []
+    read = []
     for angle in a['angles_deg'].tolist():
         motion = BevMotion(torch.zeros(1, 18), torch.zeros(1, 2), rotation_grid(config.bev_size, angle)[None])
-        maps.append(align_bev(config, cells, motion).view(rows, columns))
-    a.exact('index_map', torch.stack(maps).to(torch.int16))
+        read.append(align_bev(config, cells, motion).view(rows, columns))
+    a.exact('index_map', torch.stack(read).to(torch.int16))
 
 
 def check_tracker(golden: Any, name: str, max_age: int, config: ModelConfig, comparison: Comparison) -> None:

@@ -1,4 +1,4 @@
-"""The synthetic pictures, poses and calibrations that the recorded outputs were made with."""
+"""The synthetic images, poses and calibrations that the recorded outputs were made with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..common.timeline import Moment
+from ..common.timeline import StampedPose
 from ..tracking.frame_stages import TrackerInput
 from .fill import SEED_OFFSET, generator, named_generator
 
@@ -27,7 +27,7 @@ class Motion:
 
 
 def make_image(seed: int, frame: int, size: tuple[int, int], side: str) -> np.ndarray:
-    """Return a normalised picture (1, 3, rows, columns): drifting waves and moving blobs."""
+    """Return a normalised image (1, 3, rows, columns): drifting waves and moving blobs."""
     g = generator(seed, 77, SEED_OFFSET['inf' if side == 'inf' else 'veh'])
     waves, blobs = 10, 8
     frequency = g.uniform(1.0, 14.0, (waves, 2)) * np.sign(g.uniform(-1, 1, (waves, 2)))
@@ -105,7 +105,7 @@ def _roadside_pose(seed: int) -> np.ndarray:
 
 
 def make_motion(seed: int, frame: int, side: str, size: tuple[int, int] = (544, 960)) -> Motion:
-    """Return everything of a frame besides the picture."""
+    """Return everything of a frame besides the image."""
     vehicle, yaw = _vehicle_pose(seed, frame)
     roadside = _roadside_pose(seed)
     ego_from_vehicle_lidar = _pose(np.eye(3), [0, 0, 1.8])
@@ -135,9 +135,9 @@ def make_motion(seed: int, frame: int, side: str, size: tuple[int, int] = (544, 
 def tracker_input(seed: int, frame: int, side: str, size: tuple[int, int]) -> TrackerInput:
     """Return a frame as the tracker takes it."""
     motion = make_motion(seed, frame, side, size)
-    moment = Moment(f'scene_{seed}', round(motion.timestamp * 1e9),
+    stamped_pose = StampedPose(f'scene_{seed}', round(motion.timestamp * 1e9),
                     _pose(motion.l2g_r_mat.T.astype(np.float64), motion.l2g_t), motion.can_bus)
-    return TrackerInput(moment, torch.from_numpy(make_image(seed, frame, size, side)), motion.lidar2img[None])
+    return TrackerInput(stamped_pose, torch.from_numpy(make_image(seed, frame, size, side)), motion.lidar2img[None])
 
 
 def ego_from_infra(motion: Motion) -> np.ndarray:

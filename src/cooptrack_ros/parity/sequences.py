@@ -25,7 +25,7 @@ NEAR_TIE = 1e-5
 
 
 @dataclass(frozen=True)
-class Recording:
+class GoldenSequence:
     """What the name of a sequence file says."""
 
     seed: int
@@ -34,7 +34,7 @@ class Recording:
     association_visible: bool
 
     @staticmethod
-    def parse(stem: str) -> Recording:
+    def parse(stem: str) -> GoldenSequence:
         """
         Read a name like ``sequence_seed1_pseudo_perm_288x512_asso``.
 
@@ -45,7 +45,7 @@ class Recording:
             raise ValueError(f"'{stem}' is not named like sequence_seed1[_pseudo_perm_288x512][_asso]")
         seed, order, rows, columns, association = match.groups()
         size = (int(rows), int(columns)) if rows else (544, 960)
-        return Recording(int(seed), order or 'identity', size, association is not None)
+        return GoldenSequence(int(seed), order or 'identity', size, association is not None)
 
 
 def message_from_arrays(instances: InstanceSet, pose: np.ndarray) -> RoadsideMessage:
@@ -69,7 +69,7 @@ def swapped_rows_aligned(ours: Tensor, golden: np.ndarray, limit: float = 1e-2) 
     return torch.from_numpy(order)
 
 
-def check(golden: Any, recording: Recording, config: ModelConfig, comparison: Comparison, execution: str) -> None:
+def check(golden: Any, recording: GoldenSequence, config: ModelConfig, comparison: Comparison, execution: str) -> None:
     """Run every recorded side through all frames; cooperative frames are fed with the recorded messages."""
     config = replace(config, input_size=recording.size)
     present = {key.split('/')[0] for key in golden}
@@ -91,7 +91,7 @@ def check(golden: Any, recording: Recording, config: ModelConfig, comparison: Co
             frame += 1
 
 
-def _messages(golden: Any, recording: Recording, frame: int) -> list[RoadsideMessage]:
+def _messages(golden: Any, recording: GoldenSequence, frame: int) -> list[RoadsideMessage]:
     prefix = f'inf/f{frame:02d}/packet_'
     codes = torch.from_numpy(golden[prefix + 'pred_boxes'])
     count = len(codes)
@@ -161,7 +161,7 @@ class _Frame:
         if len(old.tracks):
             pc_range = tracker.config.range_of(tracker.side).pc_range
             moved = move_by_velocity(
-                old.tracks.ref_points, old.tracks.codes, new.moment.seconds_since(old.moment), pc_range)
+                old.tracks.ref_points, old.tracks.codes, new.stamped_pose.seconds_since(old.stamped_pose), pc_range)
             self.close('prop_ref_pts', moved, T.points)
             self.close('prop_ego_ref_pts', seen['propagated'].ref_points, T.points)
         if self.has('packet_ref_pts'):

@@ -135,8 +135,9 @@ def _check_end(group: _Group, seen: dict[str, Any]) -> None:
 def _check_propagation(group: _Group, seen: dict[str, Any], tracker: AgentTracker, old, new, decoded_points) -> None:
     pc_range = tracker.config.range_of(tracker.side).pc_range
     tracks: Instances = seen['propagated']
-    poses = tracker.stages.row_pose(old.moment), tracker.stages.row_pose(new.moment)
-    step = move_by_velocity(old.tracks.ref_points, old.tracks.codes, new.moment.seconds_since(old.moment), pc_range)
+    poses = tracker.stages.row_pose(old.stamped_pose), tracker.stages.row_pose(new.stamped_pose)
+    step = move_by_velocity(old.tracks.ref_points, old.tracks.codes, new.stamped_pose.seconds_since(old.stamped_pose),
+                            pc_range)
     group.whole('prop_ref_pts', step, T.points)
     group.whole('prop_ego_ref_pts', tracks.ref_points, T.points)
     group.whole('prop_ego_boxes', tracks.codes, T.final_boxes)

@@ -21,18 +21,18 @@ from ..sensors.pose_history import PoseHistory
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
-from ..wire.pictures import decode_for_network
+from ..wire.images import decode_for_network
 from ..wire.public_tracks import PublicTracks
 from ..wire.views import Views, check_size, views_of
 
 
 def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
-    """Return the picture as a node would have it; raise a WireError if it cannot be used."""
+    """Return the image as a node would have it; raise a WireError if it cannot be used."""
     if camera is None:
-        raise WireError('missing_calibration', 'no Calibration before the picture')
-    picture = decode_for_network(message, least)
-    check_size(picture, camera)
-    return views_of([picture], [camera])
+        raise WireError('missing_calibration', 'no Calibration before the image')
+    image = decode_for_network(message, least)
+    check_size(image, camera)
+    return views_of([image], [camera])
 
 
 class OfflineUnit:
@@ -50,9 +50,9 @@ class OfflineUnit:
 
     def step(self, message: CompressedImage) -> InstanceFeatureArray:
         """
-        Return what the unit sends for a picture.
+        Return what the unit sends for an image.
 
-        :raises WireError: if the picture cannot be used.
+        :raises WireError: if the image cannot be used.
         """
         stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera, self._least_size)
         self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
@@ -82,32 +82,32 @@ class OfflineEgo:
         return self.poses.at(stamp, self._settings.odometry__tolerance_ms / 1e3)
 
     def is_ready(self, stamp: int) -> bool:
-        """Tell whether everything that belongs to a picture is there."""
+        """Tell whether everything that belongs to an image is there."""
         units = self._pipeline.agent.units.values()
         settled = all(unit.is_settled(stamp) for unit in units if unit.has_pair(stamp))
         return settled and self.pose(stamp) is not None
 
     def step(self, message: CompressedImage) -> tuple[TrackArray, TrackArray]:
         """
-        Return tracks and detections of a picture.
+        Return tracks and detections of an image.
 
-        :raises WireError: if the picture cannot be used, or there is no pose for it.
+        :raises WireError: if the image cannot be used, or there is no pose for it.
         """
         stamp, agent = stamp_ns(message.header.stamp), self._pipeline.agent
         self._check_order(stamp)
         views, pose = _views(message, self.camera, self._least_size), self.pose(stamp)
         if pose is None:
-            raise WireError('missing_pose', 'no odometry around the picture')
+            raise WireError('missing_pose', 'no odometry around the image')
         frame = views.ego_frame(stamp, pose)
         received = agent.received(stamp, frame.global_from_lidar)
         answer = self._pipeline.step(frame, received, views.lidar_frame, self._settings)
-        if self._settings.fusion__correct_pose:
+        if self._settings.fusion__online_extrinsics:
             agent.learn_poses()
         return answer.published.message, answer.detections()
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
         if order in (StampOrder.DUPLICATE, StampOrder.LATE):
-            raise WireError(order.value, 'its stamp is not after that of the picture before')
+            raise WireError(order.value, 'its stamp is not after that of the image before')
         if order is StampOrder.JUMP:
             self._pipeline.agent.restart(stamp)

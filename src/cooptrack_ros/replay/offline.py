@@ -32,13 +32,13 @@ from .agents import OfflineEgo, OfflineUnit
 from .collector import fused_units
 
 _PATIENCE_NS = 500_000_000
-"""So long, in time of the bag, a picture waits for its pose and for what units send for it."""
+"""So long, in time of the bag, an image waits for its pose and for what units send for it."""
 
 
 @dataclass(frozen=True)
 class OfflineOptions:
     """
-    How to run; ``limit`` is the number of ego pictures at most, ``ego_only`` runs no roadside network.
+    How to run; ``limit`` is the number of ego images at most, ``ego_only`` runs no roadside network.
 
     ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does.
     """
@@ -63,7 +63,7 @@ def _camera_of(agent: OfflineEgo | OfflineUnit) -> _Route:
 
 
 class OfflineReplay:
-    """Feeds a bag to the core in the order of lockstep: a picture after everything that belongs to it."""
+    """Feeds a bag to the core in the order of lockstep: an image after everything that belongs to it."""
 
     def __init__(self, bag: Path, package: ModelPackage, options: OfflineOptions, writer: BagWriter | None = None):
         """Take bag and model; :param writer: takes features, tracks and detections."""
@@ -85,17 +85,17 @@ class OfflineReplay:
 
         Times are those of the vehicle's step, from the decoded message to the tracks.
 
-        :param advance: called with the number of ego pictures done.
-        :raises UserError: if the bag cannot be read or holds no picture of the vehicle.
+        :param advance: called with the number of ego images done.
+        :raises UserError: if the bag cannot be read or holds no image of the vehicle.
         """
-        started, pictures = time.perf_counter(), 0
+        started, images = time.perf_counter(), 0
         for topic, log_ns, message in self._entries():
-            pictures += topic == EGO.topic(IMAGE)
-            if self._options.limit is not None and pictures > self._options.limit:
+            images += topic == EGO.topic(IMAGE)
+            if self._options.limit is not None and images > self._options.limit:
                 if not self._held:
                     break
                 if topic == EGO.topic(IMAGE):
-                    # Only what the last pictures still wait for is read on.
+                    # Only what the last images still wait for is read on.
                     continue
             self._now_ns = log_ns
             route = self._routes[topic]
@@ -103,8 +103,8 @@ class OfflineReplay:
             self._release(advance)
         self._release(advance, everything=True)
         return {
-            'ego_pictures': self._counts['ego'], 'wall_s': time.perf_counter() - started,
-            'unit_pictures': {u: self._counts[u] for u in self._ego.units if self._counts[u]},
+            'ego_images': self._counts['ego'], 'wall_s': time.perf_counter() - started,
+            'unit_images': {u: self._counts[u] for u in self._ego.units if self._counts[u]},
             'tracks': sum(self._modes.values()),
             'features': {features_topic(u): self._counts[u] for u in self._ego.units if self._counts[u]},
             'modes': dict(sorted(self._modes.items())), 'fused': dict(sorted(self._fused.items())),
@@ -136,7 +136,7 @@ class OfflineReplay:
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
         if EGO.topic(IMAGE) not in topics:
-            raise UserError(f'{self._bag}: no pictures on {EGO.topic(IMAGE)}; is this a bag of '
+            raise UserError(f'{self._bag}: no images on {EGO.topic(IMAGE)}; is this a bag of '
                             '`cooptrack bag convert`?')
         mode = self._options.mode
         settings = EgoSettings(fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
@@ -163,15 +163,15 @@ class OfflineReplay:
         except WireError as error:
             self._health.drop(source, error.reason, str(error))
 
-    def _send(self, name: str, unit: OfflineUnit, picture: CompressedImage) -> None:
-        message = unit.step(picture)
+    def _send(self, name: str, unit: OfflineUnit, image: CompressedImage) -> None:
+        message = unit.step(image)
         self._counts[name] += 1
         self._bytes += len(serialize_message(message))
         self._write(features_topic(name), message)
         self._ego.units[name].on_features(message)
 
     def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
-        """Process the pictures whose turn has come."""
+        """Process the images whose turn has come."""
         while self._held:
             log_ns, message = self._held[0]
             overdue = everything or self._now_ns - log_ns > _PATIENCE_NS

@@ -58,7 +58,7 @@ class PlayOptions:
 
     timeout_s: float = 60.0
     limit: int | None = None
-    """Pictures of the ego vehicle to play at most."""
+    """Images of the ego vehicle to play at most."""
     ego_only: bool = False
     """No roadside node runs: play nothing of the units but recorded features."""
     rate: float = 1.0
@@ -68,8 +68,8 @@ class PlayOptions:
 class PlayReport:
     """What was played."""
 
-    ego_pictures: int = 0
-    unit_pictures: dict[str, int] = field(default_factory=dict)
+    ego_images: int = 0
+    unit_images: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     wall_s: float = 0.0
 
@@ -83,14 +83,14 @@ class BagPlayer:
         Create the publishers.
 
         :param spin: lets callbacks run for at most so many seconds.
-        :raises UserError: if there is no readable bag, or no picture of the ego vehicle in it.
+        :raises UserError: if there is no readable bag, or no image of the ego vehicle in it.
         """
         self._node, self._path, self._collector = node, path, collector
         self._spin, self._options = spin, options
         summary = describe_bag(path)
         names = {t.name for t in summary.topics if t.count}
         if EGO.topic(IMAGE) not in names:
-            raise UserError(f'{path}: no pictures on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
+            raise UserError(f'{path}: no images on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
         self._features = set(filter(is_features_topic, names))
         self.units = units_of(names, IMAGE)
         self._live_units = [u for u in self.units
@@ -118,7 +118,7 @@ class BagPlayer:
 
     def wait_for_nodes(self) -> None:
         """
-        Wait until every node that is meant to answer listens to its pictures.
+        Wait until every node that is meant to answer listens to its images.
 
         :raises UserError: naming the topic that nobody listens to.
         """
@@ -154,17 +154,17 @@ class BagPlayer:
                     [c for c in reader.connections if c.topic in self._publishers]):
                 yield Entry(connection.topic, log_ns, data)
 
-    def _is_beyond_limit(self, pictures: int) -> bool:
-        return self._options.limit is not None and pictures > self._options.limit
+    def _is_beyond_limit(self, images: int) -> bool:
+        return self._options.limit is not None and images > self._options.limit
 
     def play_lockstep(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """
-        Publish picture by picture; the next one goes out only when the last one was answered.
+        Publish image by image; the next one goes out only when the last one was answered.
 
-        An ego picture is held back until the roadside picture that belongs to it was answered, which may be the
+        An ego image is held back until the roadside image that belongs to it was answered, which may be the
         later one of the two in time.
 
-        :param advance: called with the number of ego pictures done.
+        :param advance: called with the number of ego images done.
         :raises UserError: if an answer does not come, naming who owes it.
         """
         started = time.monotonic()
@@ -181,16 +181,16 @@ class BagPlayer:
                 self._answered(held.popleft(), '')
                 advance(1)
 
-        pictures = 0
+        images = 0
         for entry in self.entries():
-            unit = self._unit_of_picture(entry.topic)
+            unit = self._unit_of_image(entry.topic)
             if unit == '':
-                pictures += 1
-            if self._is_beyond_limit(pictures):
+                images += 1
+            if self._is_beyond_limit(images):
                 if not held:
                     break
                 if unit == '':
-                    # Only what the last pictures still wait for is played on.
+                    # Only what the last images still wait for is played on.
                     continue
             self._tick(entry.log_ns)
             if unit == '':
@@ -216,8 +216,8 @@ class BagPlayer:
         message = deserialize_message(entry.data, PairTransform)
         return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
 
-    def _unit_of_picture(self, topic: str) -> str | None:
-        """Return the unit of a picture topic, '' for the ego vehicle, None for other topics."""
+    def _unit_of_image(self, topic: str) -> str | None:
+        """Return the unit of an image topic, '' for the ego vehicle, None for other topics."""
         if topic == EGO.topic(IMAGE):
             return ''
         unit, name = split_unit_topic(topic) or ('', '')
@@ -228,15 +228,15 @@ class BagPlayer:
         topic = features_topic(unit) if unit else tracks_topic()
         self._publish(entry)
         self._await(lambda: self._collector.has(topic, entry.stamp_ns),
-                    f'{who} did not answer the picture with stamp {entry.stamp_ns / 1e9:.6f} on {topic}')
+                    f'{who} did not answer the image with stamp {entry.stamp_ns / 1e9:.6f} on {topic}')
 
     def play_rate(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """Publish at the pace of the recording times the rate, whether or not anybody keeps up."""
         started, first = time.monotonic(), None
-        pictures = 0
+        images = 0
         for entry in self.entries():
-            pictures += entry.topic == EGO.topic(IMAGE)
-            if self._is_beyond_limit(pictures):
+            images += entry.topic == EGO.topic(IMAGE)
+            if self._is_beyond_limit(images):
                 break
             first = entry.log_ns if first is None else first
             due = started + (entry.log_ns - first) / 1e9 / self._options.rate
@@ -254,18 +254,18 @@ class BagPlayer:
     def _publish(self, entry: Entry) -> None:
         self._publishers[entry.topic].publish(entry.data)
         self.report.messages += 1
-        unit = self._unit_of_picture(entry.topic)
+        unit = self._unit_of_image(entry.topic)
         if unit == '':
-            self.report.ego_pictures += 1
+            self.report.ego_images += 1
         elif unit is not None:
-            self.report.unit_pictures[unit] = self.report.unit_pictures.get(unit, 0) + 1
+            self.report.unit_images[unit] = self.report.unit_images.get(unit, 0) + 1
 
     def _await_delivery(self, topic: str) -> float:
         """
         Wait until the first message of a topic is with all its listeners; return the seconds that took.
 
         A listener may learn of the publisher long after the publisher learned of it; until then nothing reaches it,
-        and a picture that overtakes its calibration is lost.
+        and an image that overtakes its calibration is lost.
         """
         if topic in self._delivered:
             return 0.0

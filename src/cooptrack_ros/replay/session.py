@@ -23,7 +23,7 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
 
     :param lockstep: publish an image only when the one before was answered; otherwise at ``options.rate``.
     :param record: bag for what the nodes publish.
-    :param progress: is told the number of images that were played since it was called last.
+    :param progress: is called with the number of images that were played since it was called last.
     """
     summary = describe_bag(bag)
     units = units_of(t.name for t in summary.topics)
@@ -42,13 +42,13 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
         report = player.play_lockstep(progress) if lockstep else player.play_rate(progress)
         # The last latency message follows the last tracks.
         collector.settle(lambda seconds: executor.spin_once(timeout_sec=seconds))
-        seconds = played_seconds(summary, report.ego_pictures)
+        seconds = played_seconds(summary, report.ego_images)
         return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if lockstep else options.rate,
-                'ego_pictures': report.ego_pictures, 'unit_pictures': report.unit_pictures, 'wall_s': report.wall_s,
+                'ego_images': report.ego_images, 'unit_images': report.unit_images, 'wall_s': report.wall_s,
                 **collector.summary(seconds)}
 
 
-def played_seconds(summary, pictures: int) -> float:
-    """Return the part of the recording that was played, by the share of ego pictures."""
+def played_seconds(summary, images: int) -> float:
+    """Return the part of the recording that was played, by the share of ego images."""
     total = next(t.count for t in summary.topics if t.name == '/ego/camera/image/compressed')
-    return summary.duration_ns / 1e9 * pictures / total
+    return summary.duration_ns / 1e9 * images / total

@@ -39,15 +39,15 @@ _OPTICAL_FROM_BODY = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 """A camera that looks along +x, in optical axes."""
 
 
-def check_calibration(calibration: CameraCalibration, picture_size: tuple[int, int] | None = None) -> list[Finding]:
+def check_calibration(calibration: CameraCalibration, image_size: tuple[int, int] | None = None) -> list[Finding]:
     """
     Return what is wrong or unlikely.
 
-    :param picture_size: width and height of a picture of this camera.
+    :param image_size: width and height of an image of this camera.
     """
     intrinsic = _intrinsic(calibration)
     direction = _mirrored(calibration) or _direction(calibration)
-    findings = [*_size(calibration, picture_size), *intrinsic, *_distortion(calibration), *_rotation(calibration),
+    findings = [*_size(calibration, image_size), *intrinsic, *_distortion(calibration), *_rotation(calibration),
                 *direction, *_mounting(calibration)]
     # A wrong camera, or one that looks elsewhere, fails these too: one finding per mistake.
     if not intrinsic and not direction:
@@ -64,16 +64,16 @@ def view_angles(calibration: CameraCalibration) -> dict[str, float]:
             'fov_deg': float(np.degrees(2 * np.arctan(calibration.width / 2 / abs(calibration.matrix[0, 0]))))}
 
 
-def _size(calibration: CameraCalibration, picture_size: tuple[int, int] | None) -> list[Finding]:
+def _size(calibration: CameraCalibration, image_size: tuple[int, int] | None) -> list[Finding]:
     own = calibration.width, calibration.height
-    if picture_size is None or picture_size == own:
+    if image_size is None or image_size == own:
         return []
-    factors = picture_size[0] / own[0], picture_size[1] / own[1]
-    advice = 'calibrate with pictures of this size'
+    factors = image_size[0] / own[0], image_size[1] / own[1]
+    advice = 'calibrate with images of this size'
     if abs(factors[0] - factors[1]) < 1e-3:
-        advice = f'if the picture was only scaled: multiply the first two rows of matrix by {factors[0]:.6g}'
-    return [Finding('the calibration is for pictures of another size',
-                    f'picture {picture_size[0]}x{picture_size[1]}, calibration {own[0]}x{own[1]}', advice)]
+        advice = f'if the image was only scaled: multiply the first two rows of matrix by {factors[0]:.6g}'
+    return [Finding('the calibration is for images of another size',
+                    f'image {image_size[0]}x{image_size[1]}, calibration {own[0]}x{own[1]}', advice)]
 
 
 def _intrinsic(calibration: CameraCalibration) -> list[Finding]:
@@ -86,10 +86,10 @@ def _intrinsic(calibration: CameraCalibration) -> list[Finding]:
     if not low < fov < high:
         findings.append(Finding('the focal length is unlikely',
                                 f'fx {k[0, 0]:.1f} for {calibration.width} pixels: {fov:.0f} degrees of view',
-                                'give fx in pixels of pictures of this width, not in millimetres'))
+                                'give fx in pixels of images of this width, not in millimetres'))
     if not 0.8 < k[1, 1] / k[0, 0] < 1.25:
         findings.append(Finding('pixels are far from square', f'fx {k[0, 0]:.1f}, fy {k[1, 1]:.1f}',
-                                'was the picture scaled differently in width and height, or are fx and cx swapped?'))
+                                'was the image scaled differently in width and height, or are fx and cx swapped?'))
     if not (0.25 < k[0, 2] / calibration.width < 0.75 and 0.25 < k[1, 2] / calibration.height < 0.75):
         findings.append(Finding('the principal point is far from the middle',
                                 f'cx {k[0, 2]:.1f} of {calibration.width}, cy {k[1, 2]:.1f} of {calibration.height}',
@@ -113,11 +113,11 @@ def _distortion(calibration: CameraCalibration) -> list[Finding]:
     radius = np.linspace(0, 1.2 * reach, 200)
     k1, k2, k3 = calibration.distortion[0], calibration.distortion[1], np.append(calibration.distortion, 0.0)[4]
     distorted = radius * (1 + k1 * radius**2 + k2 * radius**4 + k3 * radius**6)
-    # Only as far as the picture reaches: beyond, every polynomial turns round.
+    # Only as far as the image reaches: beyond, every polynomial turns round.
     within = distorted[:-1] < reach
     if (np.diff(distorted)[within] > 0).all():
         return []
-    return [Finding('the distortion folds the picture',
+    return [Finding('the distortion folds the image',
                     f'coefficients {calibration.distortion.tolist()} turn round before the corners',
                     'check their order (k1, k2, p1, p2, k3), or calibrate with boards near the corners')]
 
@@ -169,7 +169,7 @@ def _direction(calibration: CameraCalibration) -> list[Finding]:
         # Whole degrees in -179 to 180.
         yaw = 180 - round(180 - np.degrees(np.arctan2(axis[1], axis[0]))) % 360
         advice = f'if it is meant so: looks_deg: {yaw}; otherwise {advice}'
-    return [Finding(problem, f'in the lidar frame it looks along {_words(axis)}, down in its picture is {_words(down)}',
+    return [Finding(problem, f'in the lidar frame it looks along {_words(axis)}, down in its image is {_words(down)}',
                     advice)]
 
 
@@ -179,7 +179,7 @@ def _turn(calibration: CameraCalibration) -> np.ndarray:
 
 
 def _looks_ahead(rotation: np.ndarray) -> bool:
-    """Tell whether a camera_from_lidar rotation looks forward and stands upright (down of the picture is -z)."""
+    """Tell whether a camera_from_lidar rotation looks forward and stands upright (down of the image is -z)."""
     axis, down = rotation[2], rotation[1]
     level = np.sqrt(max(1 - axis[2] ** 2, 1e-9))
     return bool(axis[0] > _MIN_FORWARD and -down[2] > _MIN_UPRIGHT * level)
@@ -226,14 +226,14 @@ def _ground(calibration: CameraCalibration) -> list[Finding]:
     pixels, depth = project_points(calibration.img_from_lidar, points)
     visible = (depth > 0) & (pixels >= 0).all(1) & (pixels < [calibration.width, calibration.height]).all(1)
     if not visible.any():
-        return [Finding('the road ahead is not in the picture',
+        return [Finding('the road ahead is not in the image',
                         f'no point of it from {_AHEAD_M[0]:g} to {_AHEAD_M[-1]:g} m ahead', 'check pitch and ground_z')]
     first = int(np.argmax(visible))
     if pixels[first, 1] >= calibration.height / 2:
         return []
-    return [Finding('the road lies in the upper half of the picture',
+    return [Finding('the road lies in the upper half of the image',
                     f'{_AHEAD_M[first]:g} m ahead it is in row {pixels[first, 1]:.0f} of {calibration.height}',
-                    'check pitch and ground_z; is the picture upside down?')]
+                    'check pitch and ground_z; is the image upside down?')]
 
 
 def check_rig(cameras: Mapping[str, CameraCalibration]) -> list[Finding]:

@@ -41,7 +41,7 @@ class CameraCalibration:
     """
     One camera and its place.
 
-    ``matrix`` is K (3, 3) of pictures of ``width`` x ``height`` pixels, ``distortion`` holds the coefficients of
+    ``matrix`` is K (3, 3) of images of ``width`` x ``height`` pixels, ``distortion`` holds the coefficients of
     ``distortion_model`` (none: 0 numbers). ``camera_from_lidar`` (4, 4) maps lidar points (x forward, y left, z up,
     metres) to the optical frame (x right, y down, z forward). ``ground_z`` is the height of the road in the lidar
     frame, metres, mostly negative. ``looks_deg`` is roughly where the camera looks, degrees from x to the left;
@@ -61,7 +61,7 @@ class CameraCalibration:
 
     @property
     def img_from_lidar(self) -> np.ndarray:
-        """Projection (4, 4) of lidar points to pixels of pictures without distortion."""
+        """Projection (4, 4) of lidar points to pixels of images without distortion."""
         projection = np.eye(4)
         projection[:3] = self.matrix @ self.camera_from_lidar[:3]
         return projection

@@ -1,4 +1,4 @@
-"""Compressed pictures: what their header says, and decoding them no larger than needed."""
+"""Compressed images: what their header says, and decoding them no larger than needed."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2
             1: cv2.IMREAD_COLOR}
 
 
-class Picture(NamedTuple):
-    """``pixels`` (H, W, 3) uint8 BGR of a picture that has ``reduction`` times as many rows and columns."""
+class DecodedImage(NamedTuple):
+    """``pixels`` (H, W, 3) uint8 BGR of an image that has ``reduction`` times as many rows and columns."""
 
     pixels: np.ndarray
     reduction: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the whole picture."""
+        """Rows and columns of the whole image."""
         return self.pixels.shape[0] * self.reduction, self.pixels.shape[1] * self.reduction
 
     def projection(self, img_from_lidar: np.ndarray) -> np.ndarray:
-        """Return a projection (4, 4) to the whole picture as one to ``pixels``; exact, reductions are powers of two."""
+        """Return a projection (4, 4) to the whole image as one to ``pixels``; exact, reductions are powers of two."""
         return img_from_lidar / [[self.reduction], [self.reduction], [1], [1]]
 
 
-def decode_picture(data: np.ndarray, least: tuple[int, int] | None = None) -> Picture | None:
+def decode_reduced(data: np.ndarray, least: tuple[int, int] | None = None) -> DecodedImage | None:
     """
-    Return a picture from a file or message, None if it cannot be decoded.
+    Return an image from a file or message, None if it cannot be decoded.
 
-    A JPEG picture may be reduced to a half, a quarter or an eighth, which costs less than to decode and scale it.
+    A JPEG image may be reduced to a half, a quarter or an eighth, which costs less than to decode and scale it.
     Only such reductions are used as leave whole numbers of rows and columns, so that the geometry stays exact, and none
-    where a note of the camera (Exif) may turn the picture.
+    where a note of the camera (Exif) may turn the image.
 
     :param data: (n,) uint8; :param least: rows and columns that must remain; None: all of them.
     """
@@ -47,20 +47,20 @@ def decode_picture(data: np.ndarray, least: tuple[int, int] | None = None) -> Pi
         return None
     reduction = _reduction(memoryview(data), least) if least else 1
     pixels = cv2.imdecode(data, _REDUCED[reduction])
-    return None if pixels is None else Picture(pixels, reduction)
+    return None if pixels is None else DecodedImage(pixels, reduction)
 
 
 def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
     """
-    Return (width, height) of a JPEG picture.
+    Return (width, height) of a JPEG image.
 
-    :raises ValueError: if the data is no JPEG picture.
+    :raises ValueError: if the data is no JPEG image.
     """
     for marker, start in _segments(data):
         if marker in _FRAME_HEADERS:
             height, width = (int.from_bytes(data[start + i:start + i + 2], 'big') for i in (3, 5))
             return width, height
-    raise ValueError('a JPEG picture without frame header')
+    raise ValueError('a JPEG image without frame header')
 
 
 def _reduction(data: memoryview, least: tuple[int, int]) -> int:
@@ -78,7 +78,7 @@ def _reduction(data: memoryview, least: tuple[int, int]) -> int:
 def _segments(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
     """Yield marker and start of each segment before the scan, as far as the data goes; ValueError if it is no JPEG."""
     if data[:2] != _START:
-        raise ValueError('not a JPEG picture')
+        raise ValueError('not a JPEG image')
     position = 2
     while position + 9 <= len(data) and data[position] == 0xFF and data[position + 1] != _SCAN:
         marker = data[position + 1]

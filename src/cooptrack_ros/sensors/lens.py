@@ -1,4 +1,4 @@
-"""Lens distortion of raw pictures, taken out before the network sees them."""
+"""Lens distortion of raw images, taken out before the network sees them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8,), 'equidistant':
 @dataclass(frozen=True, eq=False)
 class Lens:
     """
-    How one camera bends its pictures of ``width`` x ``height`` pixels.
+    How one camera bends its images of ``width`` x ``height`` pixels.
 
-    ``matrix`` is K (3, 3), also of the picture without distortion; ``coefficients`` belong to ``model``, a key of
+    ``matrix`` is K (3, 3), also of the image without distortion; ``coefficients`` belong to ``model``, a key of
     ``COEFFICIENTS``.
     """
 
@@ -30,19 +30,19 @@ class Lens:
 
     def undistort(self, image: np.ndarray) -> np.ndarray:
         """
-        Return a picture as a pinhole camera with the same K would show it; black where unseen.
+        Return an image as a pinhole camera with the same K would show it; black where unseen.
 
         :param image: (height, width, 3), or reduced to whole fractions of that.
         """
         reduction = self.width // image.shape[1]
         if reduction not in self._maps:
-            # Once for a calibration: the maps cost more than a picture.
+            # Once for a calibration: the maps cost more than an image.
             self._maps[reduction] = self._map(reduction)
         return cv2.remap(image, *self._maps[reduction], cv2.INTER_LINEAR)
 
     def _map(self, reduction: int) -> tuple[np.ndarray, np.ndarray]:
         make = cv2.fisheye.initUndistortRectifyMap if self.model == 'equidistant' else cv2.initUndistortRectifyMap
-        # The centre of a pixel of the reduced picture lies in the middle of those that it stands for.
+        # The centre of a pixel of the reduced image lies in the middle of those that it stands for.
         shift = (reduction - 1) / 2
         matrix = self.matrix.copy()
         matrix[:2, 2] -= shift

@@ -1,4 +1,4 @@
-"""Recent poses of the vehicle, looked up at the time of a picture."""
+"""Recent poses of the vehicle, looked up at the time of an image."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..common.types import Boxes, Frame, FrameOutput, Match, OwnView, Provenance, RoadsideMessage
+from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, Provenance, RoadsideMessage
 from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
 from ..cooperation.late_fusion import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
 from ..cooperation.pairing import Received, UnitPairing
@@ -27,8 +27,8 @@ class Tracker(Protocol):
     def step(self, state: Any, frame: Frame, messages: Sequence[RoadsideMessage] = ()) -> tuple[Any, FrameOutput]:
         """Process one frame."""
 
-    def look(self, state: Any) -> OwnView:
-        """Return what the agent finds in the map of its last frame without knowing of a track."""
+    def look(self, state: Any) -> EgoOnlyDetections:
+        """Return what the agent detects in the BEV features of its last frame without knowing of a track."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,13 @@ class EgoAgent:
                 late.append(message)
         return Received(tuple(fused), tuple(late))
 
-    def step(self, frame: Frame, received: Received = NOTHING, corrects_poses: bool = False) -> EgoResult:
-        """Process one frame; :param corrects_poses: use what was learned of the error in a unit's pose."""
+    def step(self, frame: Frame, received: Received = NOTHING, online_extrinsics: bool = False) -> EgoResult:
+        """Process one frame; :param online_extrinsics: use what was learned of the error in a unit's pose."""
         placed = received
-        if corrects_poses:
+        if online_extrinsics:
             placed = Received(*(tuple(self._poses.correct(m)) for m in (received.fused, received.late)))
         self._state, output = self._tracker.step(self._state, frame, placed.fused)
-        self._last = output.stamp_ns, received, corrects_poses
+        self._last = output.stamp_ns, received, online_extrinsics
         tracks = output.tracks[output.live] if self._only_live else output.tracks
         detections, matches, knows_sources = output.detections, output.matches, True
         if self._late is not None:
@@ -121,12 +121,12 @@ class EgoAgent:
 
     def learn_poses(self) -> None:
         """
-        Learn of the poses of units from the last step, when its result is on the way: some calls look at the map again.
+        Learn of the poses of units from the last step, when its result is on the way: some calls decode once more.
 
         Who neither corrects poses nor shows their errors may leave it out.
         """
-        stamp_ns, received, corrects_poses = self._last
-        self._poses.update(received.messages, stamp_ns, partial(self._tracker.look, self._state), corrects_poses)
+        stamp_ns, received, online_extrinsics = self._last
+        self._poses.update(received.messages, stamp_ns, partial(self._tracker.look, self._state), online_extrinsics)
 
     def misalignment(self, unit_id: str) -> Misalignment | None:
         """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""

@@ -28,7 +28,7 @@ def make_tracker(network: CoopTrackNetwork, config: ModelConfig, side: Side, dev
     """
     check_device(execution, device)
     if execution == 'graph':
-        if config.behaviour.fusion_stage != 'after_decoder':
+        if config.method.fusion_stage != 'after_decoder':
             raise UserError("execution 'graph' is for networks that fuse after the decoder; 'fast' runs all")
         return StepTracker(network, config, side, device, flow=flow)
     return AgentTracker(network, config, side, device, flow=flow, execution=execution, ranges=ranges)

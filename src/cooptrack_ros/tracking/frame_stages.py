@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..common.config import ModelConfig
 from ..common.ego_motion import row_vector_pose
-from ..common.timeline import Moment
+from ..common.timeline import StampedPose
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.bev.geometry import BevGeometry, bev_geometry, bev_motion
@@ -30,8 +30,8 @@ from ..model.network import CoopTrackNetwork
 from .fusion import (
     Association,
     Fusion,
-    Observer,
     Received,
+    StageObserver,
     adapt,
     aggregate,
     align_message,
@@ -54,7 +54,7 @@ Order = Callable[[], Tensor]
 class TrackerInput:
     """A frame as the network takes it."""
 
-    moment: Moment
+    stamped_pose: StampedPose
     images: Tensor
     """(V, 3, rows, columns), normalised."""
     img_from_lidar: np.ndarray
@@ -65,9 +65,9 @@ class TrackerInput:
 class Past:
     """What one frame leaves to the next one of its sequence."""
 
-    moment: Moment
+    stamped_pose: StampedPose
     tracks: Instances
-    """Rows that live on, in the frame of that moment."""
+    """Rows that live on, in the frame of that pose."""
     bev: Tensor
     """(1, cells, C)."""
 
@@ -76,7 +76,7 @@ class Past:
 class DecodedFrame:
     """What the first half of a frame leaves, up to the decoder."""
 
-    moment: Moment
+    stamped_pose: StampedPose
     features: Tensor | None
     """(1, V, C, h, w) of the images; None where BEV features were known before."""
     bev: Tensor
@@ -138,36 +138,36 @@ class FrameStages:
                  flow: FeatureFlow | None = None):
         """Take a network on its device; :param flow: see ``up_to_date``."""
         self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
-        self.behaviour = config.behaviour
+        self.method = config.method
         self._geometry: tuple[bytes, BevGeometry] | None = None
 
     def step(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage], order: Order,
-             observe: Observer, mark: Mark) -> TrackedFrame:
+             observe: StageObserver, mark: Mark) -> TrackedFrame:
         """
         Run a frame.
 
         :param past: of the sequence, None at a fresh start; :param order: see ``enter``.
-        :param observe: is shown intermediate results by name; :param mark: is told when a stage is done.
+        :param observe: is shown intermediate results by name; :param mark: is called when a stage is done.
         """
         return self.track(self.detect(past, inputs, messages, order, observe, mark), observe, mark)
 
     def detect(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
-               order: Order, observe: Observer, mark: Mark) -> DecodedFrame:
+               order: Order, observe: StageObserver, mark: Mark) -> DecodedFrame:
         """Run the first half of a frame, up to the decoder, see ``step``."""
         features, bev = self.encode(inputs, past, observe, mark)
-        rows = self.enter(past, inputs.moment, order, observe)
+        rows = self.enter(past, inputs.stamped_pose, order, observe)
         mark('propagate')
         received: list[Received] = []
         if self.side is Side.COOPERATIVE:
-            received = self.receive(messages, inputs.moment.stamp_ns, observe)
+            received = self.receive(messages, inputs.stamped_pose.stamp_ns, observe)
             mark('alignment')
         queries = fuse_queries(
             self.network, rows, [r for r in received if r.message.may_create] if self.joins_queries else [])
         rows, decoded = decode(self.network, queries.instances, bev, observe)
         mark('decoder')
-        return DecodedFrame(inputs.moment, features, bev, tuple(received), queries, decoded, rows)
+        return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), queries, decoded, rows)
 
-    def track(self, seen: DecodedFrame, observe: Observer, mark: Mark) -> TrackedFrame:
+    def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""
         reasoned = reason(self.network, seen.rows, observe)
         mark('reasoning')
@@ -183,9 +183,9 @@ class FrameStages:
     @property
     def joins_queries(self) -> bool:
         """Whether messages are fused before the decoder."""
-        return self.behaviour.fusion_stage == 'before_decoder'
+        return self.method.fusion_stage == 'before_decoder'
 
-    def encode(self, inputs: TrackerInput, past: Past | None, observe: Observer,
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
                mark: Mark) -> tuple[Tensor | None, Tensor]:
         """Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C)."""
         features = self.network.image_features(inputs.images[None].to(self.device))
@@ -194,7 +194,8 @@ class FrameStages:
         key = inputs.img_from_lidar.tobytes()
         if self._geometry is None or self._geometry[0] != key:
             self._geometry = key, bev_geometry(self.config, self.side, inputs.img_from_lidar, self.device)
-        motion = bev_motion(self.config, self.side, inputs.moment, past.moment if past else None, self.device)
+        motion = bev_motion(self.config, self.side, inputs.stamped_pose, past.stamped_pose if past else None,
+                            self.device)
         bev = self.network.align_bev(past.bev, motion) if past else self.first_bev(features)
         observe('geometry', self._geometry[1])
         observe('motion', motion)
@@ -206,14 +207,14 @@ class FrameStages:
 
     def first_bev(self, features: Tensor) -> Tensor | None:
         """Return what stands for the BEV features before the first frame (method.md Q5)."""
-        return self.empty_bev(features) if self.behaviour.first_bev == 'zeros' else None
+        return self.empty_bev(features) if self.method.first_bev == 'zeros' else None
 
     def empty_bev(self, features: Tensor) -> Tensor:
         """Return zeros (1, cells, C) of the type of some features."""
         rows, columns = self.config.bev_size
         return features.new_zeros(1, rows * columns, self.config.embed_dims)
 
-    def enter(self, past: Past | None, now: Moment, order: Order, observe: Observer) -> Instances:
+    def enter(self, past: Past | None, now: StampedPose, order: Order, observe: StageObserver) -> Instances:
         """
         Return the queries of a frame: new ones, then tracks carried over, as many as the network has.
 
@@ -224,7 +225,7 @@ class FrameStages:
         if past is None or not len(past.tracks):
             return self.learned_queries()
         pc_range = self.config.range_of(self.side).pc_range
-        tracks = propagate(past.tracks, now.seconds_since(past.moment), self.row_pose(past.moment),
+        tracks = propagate(past.tracks, now.seconds_since(past.stamped_pose), self.row_pose(past.stamped_pose),
                            self.row_pose(now), pc_range)
         observe('propagated', tracks)
         tracks = tracks.with_(embedding=self.network.embed_points(tracks.ref_points))
@@ -242,19 +243,19 @@ class FrameStages:
             return Instances.new(points, self.network.query_features.weight, self.network.embed_points(points),
                                  self.config.hist_len, len(self.config.class_names))
 
-    def row_pose(self, moment: Moment) -> RowPose:
+    def row_pose(self, stamped_pose: StampedPose) -> RowPose:
         """Return the lidar pose in the precision of the configuration (method.md Q24)."""
-        if self.behaviour.ego_motion_input == 'relative':
-            return self.exact_pose(moment)
-        return tuple(torch.from_numpy(m).to(self.device) for m in row_vector_pose(moment.global_from_lidar))
+        if self.method.ego_motion_input == 'relative':
+            return self.exact_pose(stamped_pose)
+        return tuple(torch.from_numpy(m).to(self.device) for m in row_vector_pose(stamped_pose.global_from_lidar))
 
-    def exact_pose(self, moment: Moment) -> RowPose:
+    def exact_pose(self, stamped_pose: StampedPose) -> RowPose:
         """Return the lidar pose in float64."""
-        pose = moment.global_from_lidar
+        pose = stamped_pose.global_from_lidar
         return (torch.from_numpy(np.ascontiguousarray(pose[:3, :3].T)).to(self.device),
                 torch.from_numpy(pose[:3, 3].copy()).to(self.device))
 
-    def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: Observer) -> list[Received]:
+    def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: StageObserver) -> list[Received]:
         """Return what units sent as it would be at a time, in the ego frame."""
         return receive(self.network, self.current(messages, stamp_ns), self.align, observe)
 
@@ -267,7 +268,7 @@ class FrameStages:
         return align_message(self.network, message, indices)
 
     def fuse(self, fusion: Fusion, received: Sequence[Received],
-             observe: Observer) -> tuple[Fusion, tuple[Association, ...]]:
+             observe: StageObserver) -> tuple[Fusion, tuple[Association, ...]]:
         """Associate and aggregate one unit after another; return the rows, and who went with whom."""
         associations = []
         for number, unit in enumerate(received):
@@ -282,16 +283,16 @@ class FrameStages:
         """Return which instances of a unit go with which rows (GBA; method.md 9)."""
         rows, config = fusion.instances, self.config
         own, others = (denormalize(p, config.ego_range.pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
-        chosen = open_rows(own, others, fusion.sources, self.behaviour.max_match_distance_m,
+        chosen = open_rows(own, others, fusion.sources, self.method.max_match_distance_m,
                            needed_score(config, unit.message))
         rows = rows[chosen]
         logits = self.network.association_logits(rows.semantic, rows.motion, rows.ref_points, unit.aligned)
-        near, columns = associate(own[chosen], others, logits, self.behaviour)
+        near, columns = associate(own[chosen], others, logits, self.method)
         return Association(logits, chosen[near], columns, logits.sigmoid()[near, columns].detach())
 
 
 def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
-           observe: Observer) -> tuple[Instances, DecoderOutput]:
+           observe: StageObserver) -> tuple[Instances, DecoderOutput]:
     """Return the rows as the decoder finds them in BEV features (1, cells, C), and what each of its layers says."""
     observe('queries', rows)
     decoded = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
@@ -300,7 +301,7 @@ def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
                       codes=decoded.boxes[-1, 0]), decoded
 
 
-def reason(network: CoopTrackNetwork, rows: Instances, observe: Observer) -> Instances:
+def reason(network: CoopTrackNetwork, rows: Instances, observe: StageObserver) -> Instances:
     """Return the rows with motion features, both features enhanced by their histories, and these moved on."""
     rows = rows.with_(motion=network.motion_features(rows.codes, rows.semantic))
     hist_semantic = shift_history(rows.hist_semantic, rows.semantic)

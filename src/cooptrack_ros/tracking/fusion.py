@@ -15,12 +15,12 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..common.config import BehaviourConfig, ModelConfig
+from ..common.config import MethodConfig, ModelConfig
 from ..common.geometry import transform_points
 from ..common.types import RoadsideMessage
 from ..cooperation.compensation import compensate
 from ..cooperation.feature_flow import FeatureFlow, carry_on
-from ..cooperation.instance_filter import distinct, is_host
+from ..cooperation.instance_filter import distinct, is_ego_vehicle
 from ..cooperation.matching import match_by_distance
 from ..model.cooperation.alignment import AlignedInstances
 from ..model.cooperation.association import FusedPairs
@@ -29,10 +29,10 @@ from ..model.instances.reasoning import replace_newest, shift_padding
 from ..model.network import CoopTrackNetwork
 from .lifecycle import Instances, Rows
 
-Observer = Callable[[str, object], None]
+StageObserver = Callable[[str, object], None]
 """Called with the name and value of intermediate results."""
 
-RULE_GATE_M = 3.5
+DISTANCE_GATE_M = 3.5
 """Largest distance of a pair that is associated by distance (method.md 9.2)."""
 _OUT_OF_REACH = 1e5
 """Cost of a pair beyond the distance limit: worse than any affinity."""
@@ -123,10 +123,10 @@ class Fusion:
         return Fusion(self.instances[rows], self.sources[rows])
 
 
-def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align, observe: Observer,
+def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align, observe: StageObserver,
             keeps_empty: bool = False) -> list[Received]:
     """
-    Align messages in ascending unit id, without the host vehicle and instances that two units contribute.
+    Align messages in ascending unit id, without the ego vehicle and instances that two units contribute.
 
     :param align: see ``Align``.
     :param keeps_empty: return also messages of which no instance is left.
@@ -134,7 +134,7 @@ def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], alig
     ordered = sorted(messages, key=lambda m: m.unit_id)
     received = []
     for message, keep in zip(ordered, distinct(ordered), strict=True):
-        indices = np.flatnonzero(keep & usable(network.config.behaviour, message))
+        indices = np.flatnonzero(keep & usable(network.config.method, message))
         if keeps_empty or len(indices):
             aligned = align(message, indices)
             observe('aligned', aligned)
@@ -151,7 +151,7 @@ def up_to_date(config: ModelConfig, message: RoadsideMessage, stamp_ns: int,
 
     :param flow: of the units' model; without one, ``flow`` does what ``geometry`` does.
     """
-    wanted, pc_range = config.behaviour.compensation, config.infra_range.pc_range
+    wanted, pc_range = config.method.compensation, config.infra_range.pc_range
     if wanted == 'none':
         return message
     if wanted == 'flow' and flow is not None:
@@ -159,11 +159,11 @@ def up_to_date(config: ModelConfig, message: RoadsideMessage, stamp_ns: int,
     return compensate(message, stamp_ns, pc_range)
 
 
-def usable(behaviour: BehaviourConfig, message: RoadsideMessage) -> np.ndarray:
+def usable(method: MethodConfig, message: RoadsideMessage) -> np.ndarray:
     """Tell (M,) which instances of a message the configuration lets in."""
-    if not behaviour.drop_host:
+    if not method.exclude_ego:
         return np.ones(len(message.instances), bool)
-    return ~is_host(transform_points(message.ego_from_infra, message.instances.boxes.centre))
+    return ~is_ego_vehicle(transform_points(message.ego_from_infra, message.instances.boxes.centre))
 
 
 def align_message(network: CoopTrackNetwork, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
@@ -198,20 +198,20 @@ def needed_score(config: ModelConfig, message: RoadsideMessage) -> float:
     return -torch.inf if message.may_create else config.tracker_cooperative.output_threshold
 
 
-def associate(points: Tensor, received: Tensor, logits: Tensor, behaviour: BehaviourConfig) -> tuple[Tensor, Tensor]:
+def associate(points: Tensor, received: Tensor, logits: Tensor, method: MethodConfig) -> tuple[Tensor, Tensor]:
     """
     Return which rows and instances stand for the same object, as index pairs (GBA; method.md 9).
 
     :param points: (R, 3) of the rows, metres; :param received: (M, 3) of the instances;
-    :param logits: (R, M) of their affinity; :param behaviour: by affinity or by distance, and the limits.
+    :param logits: (R, M) of their affinity; :param method: by affinity or by distance, and the limits.
     :returns: rows ascending and instances, (P,) int64 each.
     """
-    if behaviour.association == 'rule':
-        gate_m = min(behaviour.max_match_distance_m, RULE_GATE_M)
+    if method.association == 'distance':
+        gate_m = min(method.max_match_distance_m, DISTANCE_GATE_M)
         rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(points, received, gate_m))
         return rows, columns
-    return match_by_affinity(logits, torch.cdist(points, received), behaviour.min_affinity,
-                             behaviour.max_match_distance_m)
+    return match_by_affinity(logits, torch.cdist(points, received), method.min_affinity,
+                             method.max_match_distance_m)
 
 
 def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,

@@ -106,7 +106,7 @@ RowPose = tuple[Tensor, Tensor]
 """Pose in row-vector form: p_global = p_lidar @ A + b, see ``common.ego_motion.row_vector_pose``."""
 
 
-class Passage(NamedTuple):
+class FrameTransform(NamedTuple):
     """The way of points from one lidar frame to another: ((points @ turn + place) - origin) @ back."""
 
     turn: Tensor
@@ -120,7 +120,7 @@ class Passage(NamedTuple):
 
     def __call__(self, points: Tensor) -> Tensor:
         """
-        Return points (..., 3) in metres in the other frame; computed in the precision of the passage.
+        Return points (..., 3) in metres in the other frame; computed in the precision of the transform.
 
         See method.md 11.2.
         """
@@ -128,9 +128,9 @@ class Passage(NamedTuple):
         return ((world - self.origin) @ self.back).to(points.dtype)
 
 
-def passage(source: RowPose, target: RowPose) -> Passage:
+def frame_transform(source: RowPose, target: RowPose) -> FrameTransform:
     """Return the way between two poses; the order of operations is the published one."""
-    return Passage(*source, target[1], torch.linalg.inv(target[0]))
+    return FrameTransform(*source, target[1], torch.linalg.inv(target[0]))
 
 
 def move_by_velocity(ref_points: Tensor, codes: Tensor, dt_s: float | Tensor, pc_range: Range) -> Tensor:
@@ -142,7 +142,7 @@ def move_by_velocity(ref_points: Tensor, codes: Tensor, dt_s: float | Tensor, pc
 
 def move_to_frame(points: Tensor, source: RowPose, target: RowPose) -> Tensor:
     """Return points (..., 3) in metres, float32, in the lidar frame of another time (method.md 11.2)."""
-    return passage(source, target)(points)
+    return frame_transform(source, target)(points)
 
 
 def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
@@ -154,11 +154,11 @@ def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
     The result is detached.
     """
     step, limits = (tracks.ref_points.new_tensor(x) for x in (dt_s, pc_range))
-    return carry_over(tracks, step, passage(source, target), limits).detach()
+    return carry_over(tracks, step, frame_transform(source, target), limits).detach()
 
 
-def carry_over(tracks: Instances, dt_s: Tensor, move: Passage, pc_range: Tensor) -> Instances:
-    """Do what ``propagate`` does, with time (one element), passage and range (6,) as tensors on the device."""
+def carry_over(tracks: Instances, dt_s: Tensor, move: FrameTransform, pc_range: Tensor) -> Instances:
+    """Do what ``propagate`` does, with time (one element), transform and range (6,) as tensors on the device."""
     predicted = move_by_velocity(tracks.ref_points, tracks.codes, dt_s, pc_range)
     points = move(denormalize(predicted, pc_range))
     half_height = torch.nn.functional.pad(tracks.codes[:, 5:6].exp() / 2, (2, 0))
@@ -169,7 +169,7 @@ def carry_over(tracks: Instances, dt_s: Tensor, move: Passage, pc_range: Tensor)
 
 
 @dataclass(frozen=True)
-class Support:
+class TrackEvidence:
     """
     What a track stands on: when the vehicle itself saw it last, and the stamp of the last message that spoke of it.
 
@@ -177,17 +177,18 @@ class Support:
     """
 
     seen_ns: int | None = None
-    heard_ns: int | None = None
+    received_ns: int | None = None
 
-    def renewed(self, now_ns: int, is_seen: bool, heard_ns: int | None) -> Support:
+    def renewed(self, now_ns: int, is_seen: bool, received_ns: int | None) -> TrackEvidence:
         """Return it after a frame in which the vehicle saw the track or not, and a message spoke of it or not."""
-        return Support(now_ns if is_seen else self.seen_ns, self.heard_ns if heard_ns is None else heard_ns)
+        return TrackEvidence(now_ns if is_seen else self.seen_ns,
+                             self.received_ns if received_ns is None else received_ns)
 
     def is_outlived(self, now_ns: int, lifetime_s: float) -> bool:
         """Tell whether a track that owes its life to messages got neither message nor sight for so long."""
-        if self.heard_ns is None:
+        if self.received_ns is None:
             return False
-        last_ns = self.heard_ns if self.seen_ns is None else max(self.heard_ns, self.seen_ns)
+        last_ns = self.received_ns if self.seen_ns is None else max(self.received_ns, self.seen_ns)
         return now_ns - last_ns > lifetime_s * 1e9
 
 

@@ -11,7 +11,7 @@ from ..cooperation.matching import match_by_distance
 from ..model.cooperation.alignment import AlignedInstances
 from ..model.instances.boxes import denormalize
 from ..model.network import CoopTrackNetwork
-from .fusion import RULE_GATE_M, Fusion, Received
+from .fusion import DISTANCE_GATE_M, Fusion, Received
 from .lifecycle import Instances
 
 
@@ -40,7 +40,7 @@ def join_queries(network: CoopTrackNetwork, fusion: Fusion, aligned: AlignedInst
     taken = sources.unit >= 0
     tracks = ((rows.previous_age > 0) & ~taken).nonzero().flatten()
     near, matched = (torch.from_numpy(i).to(tracks.device) for i in match_by_distance(
-        denormalize(rows.ref_points[tracks], pc_range), denormalize(aligned.ref_points, pc_range), RULE_GATE_M))
+        denormalize(rows.ref_points[tracks], pc_range), denormalize(aligned.ref_points, pc_range), DISTANCE_GATE_M))
     others = torch.ones(len(indices), dtype=torch.bool, device=tracks.device)
     others[matched] = False
     alone = others.nonzero().flatten()

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..common.config import ModelConfig, TrackerConfig
 from ..common.ego_motion import can_bus
-from ..common.timeline import Moment, continues
-from ..common.types import Frame, FrameOutput, InstanceSet, Match, OwnView, RoadsideMessage, Side
+from ..common.timeline import StampedPose, continues
+from ..common.types import EgoOnlyDetections, Frame, FrameOutput, InstanceSet, Match, RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
@@ -22,8 +22,8 @@ from ..model.image.preprocess import prepare_image, prepare_projection
 from ..model.instances.boxes import denormalize
 from ..model.network import CoopTrackNetwork
 from .frame_stages import FrameStages, Past, StageClock, TrackerInput, decode
-from .fusion import Observer, RowSources
-from .lifecycle import Instances, Support, assign_ids, survive
+from .fusion import RowSources, StageObserver
+from .lifecycle import Instances, TrackEvidence, assign_ids, survive
 from .postprocess import message_of, report
 
 QueryOrder = Callable[[int, int], Tensor]
@@ -34,14 +34,14 @@ QueryOrder = Callable[[int, int], Tensor]
 class TrackerState:
     """Everything that a tracker carries from frame to frame; a value."""
 
-    moment: Moment | None
+    stamped_pose: StampedPose | None
     tracks: Instances
     bev: Tensor | None
     """(1, cells, C)."""
     next_id: int
     step: int
     """Frames since the start of the tracker; seeds the choice of queries."""
-    support: Mapping[int, Support] = field(default_factory=dict)
+    evidence: Mapping[int, TrackEvidence] = field(default_factory=dict)
     """By identity of a live track; on the cooperative side only."""
 
 
@@ -68,8 +68,8 @@ class AgentTracker:
         """
         Prepare a tracker.
 
-        :param query_order: replaces the choice of the configuration (``behaviour.query_fill``).
-        :param flow: how features of the units' model go on, used with ``behaviour.compensation`` of that name.
+        :param query_order: replaces the choice of the configuration (``method.query_fill``).
+        :param flow: how features of the units' model go on, used with ``method.compensation`` of that name.
         :param execution: ``fast``, ``int8``, or ``reference`` for the network as it is written; later changes of the
             weights reach the reference only.
         :param ranges: of the activations, for ``int8``.
@@ -80,7 +80,7 @@ class AgentTracker:
         self.config, self.side, self.device = config, side, torch.device(device)
         self.stages = FrameStages(self.network, config, side, self.device, flow)
         orders = {'random': seeded_order, 'first_n': first_order}
-        self._query_order = query_order or orders[config.behaviour.query_fill]
+        self._query_order = query_order or orders[config.method.query_fill]
 
     def initial(self) -> TrackerState:
         """Return the state before the first frame."""
@@ -90,18 +90,19 @@ class AgentTracker:
         """
         Return the network input of a frame.
 
-        :raises ValueError: without pictures, with unusable ones, or if their number differs from the projections'.
+        :raises ValueError: without images, with unusable ones, or if their number differs from the projections'.
         """
         if not frame.images or len(frame.images) != len(frame.img_from_lidar):
-            raise ValueError(f'a frame needs one projection per picture and at least one of both, not '
-                             f'{len(frame.images)} pictures and {len(frame.img_from_lidar)} projections')
-        pictures = self._pictures(frame.images)
+            raise ValueError(f'a frame needs one projection per image and at least one of both, not '
+                             f'{len(frame.images)} images and {len(frame.img_from_lidar)} projections')
+        images = self._images(frame.images)
         projections = np.stack([prepare_projection(matrix, image.shape, self.config)
                                 for matrix, image in zip(frame.img_from_lidar, frame.images, strict=True)])
-        moment = Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
-        return TrackerInput(moment, pictures, projections)
+        stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar,
+                                   can_bus(frame.global_from_ego))
+        return TrackerInput(stamped_pose, images, projections)
 
-    def _pictures(self, images: Sequence[np.ndarray]) -> Tensor:
+    def _images(self, images: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack([prepare_image(image, self.config) for image in images]))
 
     def step(self, state: TrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = ()
@@ -119,7 +120,7 @@ class AgentTracker:
 
     @torch.inference_mode()
     def advance(self, state: TrackerState, inputs: TrackerInput, messages: Sequence[RoadsideMessage] = (),
-                observe: Observer = lambda name, value: None,
+                observe: StageObserver = lambda name, value: None,
                 clock: StageClock | None = None) -> tuple[TrackerState, FrameOutput]:
         """
         Process one prepared frame, see ``step``: the stages of a frame, then the life cycle of tracks.
@@ -128,75 +129,75 @@ class AgentTracker:
         """
         self._check(messages)
         clock = clock or StageClock(self.device)
-        now = inputs.moment
-        reset = not continues(now, state.moment, self._settings.reset_gap_s)
+        now = inputs.stamped_pose
+        reset = not continues(now, state.stamped_pose, self._settings.reset_gap_s)
         if reset:
             state = TrackerState(None, state.tracks[:0], None, self._first_id(state, now), state.step)
-        past = None if reset else Past(state.moment, state.tracks, state.bev)
+        past = None if reset else Past(state.stamped_pose, state.tracks, state.bev)
         order = partial(self._query_order, self.config.num_queries, state.step)
         frame = self.stages.step(past, inputs, messages, order, observe, clock.mark)
 
         rows, next_id = assign_ids(frame.rows, state.next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
         sources, received = frame.fusion.sources, [r.message for r in frame.seen.received]
-        support: dict[int, Support] = {}
+        evidence: dict[int, TrackEvidence] = {}
         if self.side is Side.COOPERATIVE:
-            support = self._support(state, now, sources, rows, live, received)
-            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(support)))
+            evidence = self._evidence(state, now, sources, rows, live, received)
+            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(evidence)))
         observe('final', rows)
         matches = matches_of(sources, rows, live, received)
         output = self._output(now, rows, live, message_of(rows, live, sources.own_points), matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, support), output
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, evidence), output
 
     def _check(self, messages: Sequence[RoadsideMessage]) -> None:
         if messages and self.side is not Side.COOPERATIVE:
             raise ValueError(f'the {self.side.value} side takes no messages, got {len(messages)}')
 
     @torch.inference_mode()
-    def look(self, state: TrackerState) -> OwnView:
+    def look(self, state: TrackerState) -> EgoOnlyDetections:
         """
-        Return what the agent finds in the map of its last frame when it knows of no track.
+        Return what the agent detects in the BEV features of its last frame when it knows of no track.
 
         Nothing that was received has a part in it. Costs a pass through the decoder.
         """
         bev = self._map_of(state)
         if bev is None:
-            return OwnView(np.zeros((0, 3)), np.zeros(0))
+            return EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0))
         rows, decoded = decode(self.network, self.stages.learned_queries(), bev, lambda name, value: None)
         points = denormalize(rows.ref_points, self.config.range_of(self.side).pc_range)
         scores = decoded.logits[-1, 0].sigmoid().amax(-1)
-        return OwnView(points.double().cpu().numpy(), scores.double().cpu().numpy())
+        return EgoOnlyDetections(points.double().cpu().numpy(), scores.double().cpu().numpy())
 
     def _map_of(self, state: TrackerState) -> Tensor | None:
         return state.bev
 
-    def _support(self, state: TrackerState, now: Moment, sources: RowSources, rows: Instances, live: Tensor,
-                 messages: list[RoadsideMessage]) -> dict[int, Support]:
+    def _evidence(self, state: TrackerState, now: StampedPose, sources: RowSources, rows: Instances, live: Tensor,
+                 messages: list[RoadsideMessage]) -> dict[int, TrackEvidence]:
         """Return what live tracks stand on, without those that have outlived it."""
         places = torch.nonzero(live).flatten()
-        support = {}
+        evidence = {}
         for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, sources.decoder_scores, sources.unit)),
                                       strict=True):
-            new = state.support.get(track, Support()).renewed(
+            new = state.evidence.get(track, TrackEvidence()).renewed(
                 now.stamp_ns, score >= self._settings.output_threshold,
                 messages[unit].stamp_ns if unit >= 0 else None)
-            if not new.is_outlived(now.stamp_ns, self.config.behaviour.roadside_lifetime_s):
-                support[track] = new
-        return support
+            if not new.is_outlived(now.stamp_ns, self.config.method.roadside_lifetime_s):
+                evidence[track] = new
+        return evidence
 
     @property
     def _settings(self) -> TrackerConfig:
         return self.config.tracker_of(self.side)
 
-    def _first_id(self, state: TrackerState, now: Moment) -> int:
-        gap = state.moment is not None and state.moment.sequence == now.sequence
-        return state.next_id if gap and self.config.behaviour.keep_ids_after_gap else 1
+    def _first_id(self, state: TrackerState, now: StampedPose) -> int:
+        gap = state.stamped_pose is not None and state.stamped_pose.sequence == now.sequence
+        return state.next_id if gap and self.config.method.keep_ids_after_gap else 1
 
-    def _output(self, now: Moment, rows: Instances, live: Tensor, instances: InstanceSet,
+    def _output(self, now: StampedPose, rows: Instances, live: Tensor, instances: InstanceSet,
                 matches: tuple[Match, ...], reset: bool) -> FrameOutput:
-        kept = live if self.config.behaviour.report_only_live else torch.ones_like(live)
+        kept = live if self.config.method.report_only_live else torch.ones_like(live)
         tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
         detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
         return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections,

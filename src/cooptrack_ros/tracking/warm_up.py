@@ -38,7 +38,7 @@ def warm_up(tracker: Steps, frame: Frame) -> Any:
 
 
 def blank_frame(config: ModelConfig, num_cameras: int) -> Frame:
-    """Return black pictures of the network's size with a plausible camera, to warm a tracker up."""
+    """Return black images of the network's size with a plausible camera, to warm a tracker up."""
     rows, columns = config.input_size
     projection = np.eye(4)
     projection[:3, :3] = [[columns / 2, -columns / 2, 0], [rows / 2, 0, -columns / 2], [1, 0, 0]]

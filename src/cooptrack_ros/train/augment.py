@@ -13,7 +13,7 @@ _MIRROR = np.diag([1.0, -1.0, 1.0, 1.0])
 
 def photometric(image: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
     """
-    Return a float32 BGR picture on 0..255 with random brightness, contrast, saturation, hue and channels.
+    Return a float32 BGR image on 0..255 with random brightness, contrast, saturation, hue and channels.
 
     See method.md 13.8.
     """
@@ -63,7 +63,7 @@ def grid_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def mirror_frame(frame: Frame) -> Frame:
-    """Return the frame of a world mirrored left to right (y to -y); pictures and projections agree."""
+    """Return the frame of a world mirrored left to right (y to -y); images and projections agree."""
     projections = []
     for image, projection in zip(frame.images, frame.img_from_lidar, strict=True):
         flip = np.eye(4)

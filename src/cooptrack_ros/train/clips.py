@@ -89,7 +89,7 @@ class ClipStream:
             number, first = number + 1, 0
 
     def sample(self, slot: int, position: Position) -> Sample:
-        """Return the frame at a position of a slot; chance in it depends on nothing else."""
+        """Return the frame at a position of a slot; its random numbers depend on nothing else."""
         number, frame = position
         config, seed = self._config, self._config.seed
         mirror = np.random.default_rng([seed, 2, slot, number]).random() < config.augment.mirror_probability
@@ -97,7 +97,7 @@ class ClipStream:
         return self._sample(self._clip(slot, number)[frame], mirror, rng)
 
     def _clip(self, slot: int, number: int) -> list[_Item]:
-        epoch, place = divmod(slot + number * self._config.batch_slots, len(self._clips))
+        epoch, place = divmod(slot + number * self._config.batch_size, len(self._clips))
         return self._clips[_permutation(self._config.seed, epoch, len(self._clips))[place]]
 
     def _sample(self, item: _Item, mirror: bool, rng: np.random.Generator) -> Sample:
@@ -122,7 +122,7 @@ def _permutation(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 class MixedStream:
-    """Slots that take turns among several streams, for example pictures of both sides."""
+    """Slots that take turns among several streams, for example images of both sides."""
 
     def __init__(self, streams: Sequence[ClipStream]):
         """Take streams that were made for their share of the slots."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..common.config import ModelConfig
 from ..common.types import Side
 from ..tracking.frame_stages import DecodedFrame, TrackedFrame, TrackerInput
-from ..tracking.fusion import Observer
+from ..tracking.fusion import StageObserver
 from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
 from .losses import Term, association_loss, refined_output, supervised_output
 from .matching import Assignment, Targets, assign, association_labels
@@ -42,7 +42,7 @@ class Criterion:
             self.modules['image_head'] = DenseHead(config.embed_dims, classes, IMAGE_VALUES)
 
     def __call__(self, seen: DecodedFrame, frame: TrackedFrame | None, inputs: TrackerInput, targets: Targets,
-                 observe: Observer) -> Supervision:
+                 observe: StageObserver) -> Supervision:
         """
         Return what a frame costs.
 
@@ -52,7 +52,7 @@ class Criterion:
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], ids, targets, self.weights)
                        for i in range(len(out.logits))]
         losses = self._dense(seen, inputs, targets)
-        if self.side is not Side.COOPERATIVE or self.config.behaviour.aux_losses_stage2:
+        if self.side is not Side.COOPERATIVE or self.config.method.aux_losses_stage2:
             for i, assignment in enumerate(assignments):
                 losses |= supervised_output(
                     f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, self.weights)
@@ -61,7 +61,7 @@ class Criterion:
         losses |= self._association(frame, targets, observe)
         return self._refined(frame, assignments[-1], targets, losses)
 
-    def _association(self, frame: TrackedFrame, targets: Targets, observe: Observer) -> dict[str, Term]:
+    def _association(self, frame: TrackedFrame, targets: Targets, observe: StageObserver) -> dict[str, Term]:
         """Return the loss of the affinities of those rows that the decoder is sure of, with the last unit."""
         losses = {}
         for unit, found in zip(frame.seen.received, frame.associations, strict=False):
@@ -80,7 +80,7 @@ class Criterion:
         if self.side is Side.COOPERATIVE:
             assignment = assign(rows.logits, rows.codes, rows.ids, targets, self.weights)
             losses |= supervised_output('fused', rows.logits, rows.codes, assignment, targets, self.weights)
-        if self.side is not Side.COOPERATIVE or self.config.behaviour.dup_ref_loss:
+        if self.side is not Side.COOPERATIVE or self.config.method.dup_ref_loss:
             losses |= refined_output(rows.logits, rows.codes, assignment.gt_index, targets, self.weights)
         return Supervision(losses, assignment)
 

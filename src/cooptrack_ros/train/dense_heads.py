@@ -1,7 +1,7 @@
 """
 Detection heads that exist only in training.
 
-They give the image features and the BEV map a dense signal (centre heatmaps as in CenterNet,
+They give the image features and the BEV features a dense signal (centre heatmaps as in CenterNet,
 arXiv:1904.07850), which a set-based loss alone takes far longer to provide. Inference never sees them.
 """
 
@@ -107,7 +107,7 @@ BEV_VALUES = 9
 
 def bev_targets(boxes: Boxes, pc_range: tuple[float, ...], map_size: tuple[int, int],
                 num_classes: int) -> DenseTargets:
-    """Return targets on the BEV map: offset (2), bottom z, log l, w, h, sin, cos of the yaw, speed / 10."""
+    """Return targets on the BEV grid: offset (2), bottom z, log l, w, h, sin, cos of the yaw, speed / 10."""
     cell = np.array([(pc_range[3] - pc_range[0]) / map_size[1], (pc_range[4] - pc_range[1]) / map_size[0]])
     position = (boxes.centre[:, :2] - pc_range[:2]) / cell
     inside = (position >= 0).all(axis=1) & (position[:, 0] < map_size[1]) & (position[:, 1] < map_size[0])

@@ -1,4 +1,4 @@
-"""Training of the feature flow on what roadside units sent (method.md 15.3); neither pictures nor labels."""
+"""Training of the feature flow on what roadside units sent (method.md 15.3); neither images nor labels."""
 
 from __future__ import annotations
 

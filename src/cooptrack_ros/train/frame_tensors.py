@@ -7,7 +7,7 @@ import torch
 
 from ..common.config import ModelConfig
 from ..common.ego_motion import can_bus
-from ..common.timeline import Moment
+from ..common.timeline import StampedPose
 from ..common.types import Boxes, Frame
 from ..model.image.preprocess import fit_image, normalize_image, prepare_projection
 from ..model.instances.boxes import codes_from_boxes
@@ -18,15 +18,15 @@ from .recipe import AugmentConfig
 
 
 def tracker_input(frame: Frame, model: ModelConfig, augment: AugmentConfig, rng: np.random.Generator) -> TrackerInput:
-    """Return a frame as the network takes it, its pictures scaled, recoloured, normalised, padded and masked."""
+    """Return a frame as the network takes it, its images scaled, recoloured, normalised, padded and masked."""
     images = np.stack([normalize_image(photometric(fit_image(i, model), rng, augment.photometric_probability), model)
                        for i in frame.images])
     if rng.random() < augment.grid_mask_probability:
         images *= grid_mask(*images.shape[-2:], rng)
     projections = np.stack([prepare_projection(p, i.shape, model)
                             for p, i in zip(frame.img_from_lidar, frame.images, strict=True)])
-    moment = Moment(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
-    return TrackerInput(moment, torch.from_numpy(images), projections)
+    stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
+    return TrackerInput(stamped_pose, torch.from_numpy(images), projections)
 
 
 def targets_of(boxes: Boxes) -> Targets:

@@ -1,4 +1,4 @@
-"""Pretraining of backbone and neck on single pictures of both sides, in place of ImageNet weights."""
+"""Pretraining of backbone and neck on single images of both sides, in place of ImageNet weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImageStage:
         self.modules.train()
 
     def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[dict[str, Term]]:
-        """Return the loss of one batch with the pictures of each slot."""
+        """Return the loss of one batch with the images of each slot."""
         images = torch.cat([s.inputs.images for s in samples]).to(self._device)
         network = self.modules['network']
         with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
@@ -41,7 +41,7 @@ class ImageStage:
         return [{'image': Term(loss * len(samples), len(samples))}]
 
     def memory(self) -> dict[int, dict]:
-        """Return nothing: pictures have no past."""
+        """Return nothing: images have no past."""
         return {}
 
     def restore(self, memory: dict[int, dict]) -> None:

@@ -82,9 +82,9 @@ class TrainLoop:
         """
         self.stage, self.config, self.folder, self.minutes = stage, config, folder, minutes
         self._ranks = ranks or Ranks()
-        if config.batch_slots % (self._ranks.count * config.accumulate):
-            raise UserError(f'batch_slots ({config.batch_slots}) must be a multiple of processes '
-                            f'({self._ranks.count}) x accumulate ({config.accumulate})')
+        if config.batch_size % (self._ranks.count * config.grad_accum_steps):
+            raise UserError(f'batch_size ({config.batch_size}) must be a multiple of processes '
+                            f'({self._ranks.count}) x grad_accum_steps ({config.grad_accum_steps})')
         self._groups = parameter_groups(stage.modules, config)
         self._parameters = [p for g in self._groups for p in g['params']]
         self._optimiser = torch.optim.AdamW(self._groups, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -93,7 +93,7 @@ class TrainLoop:
         self.elapsed_s = 0.0
         self.waited_s = 0.0
         """Part of the time since this object was made that steps waited for their frames."""
-        slots = self._ranks.slots(config.batch_slots)
+        slots = self._ranks.slots(config.batch_size)
         self._positions: dict[int, Position] = dict.fromkeys(slots, (0, -1))
         torch.manual_seed(config.seed + self._ranks.rank)
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,15 +106,15 @@ class TrainLoop:
         by_steps = self.step / self.config.steps
         return by_steps if self.minutes is None else max(by_steps, self.elapsed_s / (60 * self.minutes))
 
-    def run(self, report=None, slice_minutes: float | None = None) -> bool:
+    def run(self, report=None, time_limit_minutes: float | None = None) -> bool:
         """
-        Train to the end, or until a slice of time is over; a checkpoint is left in both cases.
+        Train to the end, or until the time limit is reached; a checkpoint is left in both cases.
 
         :param report: ``report(step, fraction, means)`` is called every 20 steps with losses, ``grad_norm`` and ``lr``.
         :returns: whether the run is complete.
         """
         sums, count = defaultdict(float), 0
-        ends = math.inf if slice_minutes is None else time.monotonic() + 60 * slice_minutes
+        ends = math.inf if time_limit_minutes is None else time.monotonic() + 60 * time_limit_minutes
         journal = Journal(self.folder, self.step) if self._ranks.rank == 0 else None
         while self.fraction < 1 and self._ranks.agree(time.monotonic() < ends):
             started = time.monotonic()
@@ -147,7 +147,7 @@ class TrainLoop:
         drawn = next(self._feed)
         self.waited_s += time.monotonic() - asked
         self._positions = {slot: (number, frame) for (slot, number, frame), _ in drawn}
-        parts = self.config.accumulate
+        parts = self.config.grad_accum_steps
         share = len(drawn) // parts
         values = defaultdict(float)
         for i in range(parts):

@@ -13,9 +13,9 @@ from .recipe import TrackSelectionConfig
 
 def query_order(config: ModelConfig) -> Tensor:
     """Return in which order learned queries join tracks: at random, or as they are (method.md Q9)."""
-    # Chance is drawn on the CPU, so that a seed means the same on every device.
+    # Random numbers are drawn on the CPU, so that a seed means the same on every device.
     count = config.num_queries
-    return torch.randperm(count) if config.behaviour.query_fill == 'random' else torch.arange(count)
+    return torch.randperm(count) if config.method.query_fill == 'random' else torch.arange(count)
 
 
 def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:

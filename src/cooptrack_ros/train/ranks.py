@@ -47,9 +47,9 @@ class Ranks:
         if self.count > 1:
             dist.destroy_process_group()
 
-    def slots(self, batch_slots: int) -> range:
+    def slots(self, batch_size: int) -> range:
         """Return which slots of the batch are this process's."""
-        share = batch_slots // self.count
+        share = batch_size // self.count
         return range(self.rank * share, (self.rank + 1) * share)
 
     def sum(self, values: Mapping[str, float]) -> dict[str, float]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from ..common.config import BehaviourConfig, ModelConfig, apply_overrides
+from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
 from ..common.files import read_yaml
-from ..tracking.fusion import RULE_GATE_M
+from ..tracking.fusion import DISTANCE_GATE_M
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class LossConfig:
     """
     association_gate_m: float = 3.0
     """Largest centre distance between a box and the object it is labelled with."""
-    rule_gate_m: float = RULE_GATE_M
+    distance_gate_m: float = DISTANCE_GATE_M
     """Largest distance of a pair fused in training (method.md 9.2)."""
     association_min_score: float = 0.4
     """Rows whose decoder score is lower have no part in the association loss (0: every row has, as at test)."""
     bev_heatmap_weight: float = 0.0
-    """Training-only heatmap head on the BEV map; 0 in the published recipe."""
+    """Training-only heatmap head on the BEV features; 0 in the published recipe."""
     image_heatmap_weight: float = 0.0
     """Training-only detection head on the image features; 0 in the published recipe."""
 
@@ -54,7 +54,7 @@ class TrackSelectionConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Changes of the training pictures (method.md 13.8)."""
+    """Changes of the training images (method.md 13.8)."""
 
     photometric_probability: float = 0.5
     grid_mask_probability: float = 0.7
@@ -70,9 +70,9 @@ class TrainConfig:
     """Optimiser steps, where ``epochs`` is 0."""
     epochs: float = 0.0
     """Passes over the training frames; 0: ``steps`` counts."""
-    batch_slots: int = 8
+    batch_size: int = 8
     """Streams whose gradients make one step, all processes together."""
-    accumulate: int = 1
+    grad_accum_steps: int = 1
     """Parts into which a process cuts its streams; one part at a time is in memory."""
     clip_length: int = 5
     tracking: bool = True
@@ -101,7 +101,7 @@ _PAPER = {
     'detection-roadside': TrainConfig(epochs=24, tracking=False),
     'vehicle': TrainConfig(epochs=48, freeze_backbone=True),
     'roadside': TrainConfig(epochs=24, freeze_backbone=True),
-    'cooperative': TrainConfig(epochs=48, batch_slots=16, freeze_backbone=True, freeze_neck=True),
+    'cooperative': TrainConfig(epochs=48, batch_size=16, freeze_backbone=True, freeze_neck=True),
 }
 
 _CARRIED = TrackSelectionConfig(min_iou=0.1, carry_score=0.4)
@@ -110,11 +110,11 @@ _BETTER = {name: replace(recipe, selection=_CARRIED) for name, recipe in _PAPER.
     'cooperative': replace(_PAPER['cooperative'], selection=_CARRIED, losses=_FUSION_LOSSES)}
 
 _MINI_SIDE = TrainConfig(
-    batch_slots=2, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
+    batch_size=2, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
     selection=_CARRIED, losses=LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0),
     augment=AugmentConfig(grid_mask_probability=0.0, mirror_probability=0.5))
 _MINI = {
-    'image': replace(_MINI_SIDE, batch_slots=8, clip_length=1, learning_rate=2e-3, backbone_lr_factor=1.0,
+    'image': replace(_MINI_SIDE, batch_size=8, clip_length=1, learning_rate=2e-3, backbone_lr_factor=1.0,
                      warmup_steps=50, freeze_batch_norm=False),
     'detection-vehicle': replace(_MINI_SIDE, tracking=False),
     'detection-roadside': replace(_MINI_SIDE, tracking=False),
@@ -127,7 +127,7 @@ _MINI = {
         augment=AugmentConfig(grid_mask_probability=0.0)),
 }
 
-_FLOW = TrainConfig(steps=3000, batch_slots=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
+_FLOW = TrainConfig(steps=3000, batch_size=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
 
 RECIPES = {'flow': _FLOW} | {
     f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
@@ -154,10 +154,10 @@ def precision_of(recipe: TrainConfig) -> torch.dtype:
 
 
 def recipe_family(config: ModelConfig) -> str:
-    """Return which family a configuration is trained with unless told otherwise."""
+    """Return which family a configuration is trained with by default."""
     if config.backbone.kind == 'compact':
         return 'mini'
-    return 'paper' if config.behaviour == BehaviourConfig() else 'better'
+    return 'paper' if config.method == MethodConfig() else 'better'
 
 
 def load_recipe(source: str) -> TrainConfig:
@@ -183,4 +183,4 @@ def with_steps(recipe: TrainConfig, num_frames: int) -> TrainConfig:
     """Return the recipe with its epochs expressed in steps: whole batches only (method.md 13.1)."""
     if not recipe.epochs:
         return recipe
-    return replace(recipe, steps=round(recipe.epochs * max(num_frames // recipe.batch_slots, 1)), epochs=0.0)
+    return replace(recipe, steps=round(recipe.epochs * max(num_frames // recipe.batch_size, 1)), epochs=0.0)

@@ -86,10 +86,10 @@ def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
 def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
               sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE),
               device: str = 'cpu') -> tuple[Stage, Stream]:
-    """Return stage and stream of the picture pretraining on one side or both."""
+    """Return stage and stream of the image pretraining on one side or both."""
     datasets = open_datasets(folders)
     torch.manual_seed(recipe.seed)
-    share = replace(recipe, batch_slots=max(recipe.batch_slots // len(sides), 1))
+    share = replace(recipe, batch_size=max(recipe.batch_size // len(sides), 1))
     streams = [ClipStream(datasets, side, config, share) for side in sides]
     return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe, device), MixedStream(streams)
 
@@ -100,7 +100,7 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
     """
     Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages).
 
-    :param flow: of the model that sent the messages, used with ``behaviour.compensation`` of that name.
+    :param flow: of the model that sent the messages, used with ``method.compensation`` of that name.
     """
     datasets = open_datasets(folders)
     network = build_network(config, side, recipe.seed, init, datasets)
@@ -142,7 +142,7 @@ def flow_run(package: ModelPackage, recipe: TrainConfig, folders: list[Path],
 
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
           minutes: float | None, report: Callable[[int, float, dict], None] | None = None,
-          slice_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0,
+          time_limit_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0,
           sender: str | None = None) -> TrainLoop:
     """
     Run or resume a training in a folder; effective settings and the state of the code are written beside it.
@@ -157,7 +157,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
         settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes,
                     'processes': ranks.count, 'code': code_state(), 'sender': sender}
         write_atomically(out / SETTINGS_NAME, json.dumps(settings, indent=1))
-    loop.run(report, slice_minutes)
+    loop.run(report, time_limit_minutes)
     return loop
 
 
@@ -193,5 +193,5 @@ def export_flow(folder: Path, stage: FlowStage, recipe: TrainConfig, loop: Train
 def export(folder: Path, stage: TrackingStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:
     """Write the trained network into a model folder with its recipe on the card."""
     return save_side(folder, stage.config, stage.side, stage.network, {
-        'steps': loop.step, 'frames': loop.step * recipe.batch_slots, 'minutes': round(loop.elapsed_s / 60, 1),
+        'steps': loop.step, 'frames': loop.step * recipe.batch_size, 'minutes': round(loop.elapsed_s / 60, 1),
         'data': [p.name for p in data], 'recipe': asdict(recipe)})

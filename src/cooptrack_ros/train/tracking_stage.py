@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ..common.config import ModelConfig
-from ..common.timeline import Moment, continues
+from ..common.timeline import StampedPose, continues
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.instances.boxes import denormalize
 from ..model.network import CoopTrackNetwork
 from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput
-from ..tracking.fusion import Association, Fusion, Observer, Received, associate, receive
+from ..tracking.fusion import Association, Fusion, Received, StageObserver, associate, receive
 from ..tracking.lifecycle import Instances, RowPose
 from .clips import Sample
 from .criterion import Criterion, Supervision
@@ -40,10 +40,11 @@ class TrainingStages(FrameStages):
         """Take a network on its device; :param flow: that the tracker uses too, see ``tracking.fusion.up_to_date``."""
         super().__init__(network, network.config, network.side, device, flow)
         self._precision = precision_of(config)
-        rule = replace(self.behaviour, association='rule', max_match_distance_m=config.losses.rule_gate_m)
-        self._matching = self.behaviour if self.behaviour.training_match == 'learned' else rule
+        by_distance = replace(self.method, association='distance', max_match_distance_m=config.losses.distance_gate_m)
+        self._matching = self.method if self.method.training_match == 'learned' else by_distance
 
-    def encode(self, inputs: TrackerInput, past: Past | None, observe: Observer, mark: Mark) -> tuple[Tensor, Tensor]:
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver, mark: Mark) -> tuple[Tensor,
+                                                                                                           Tensor]:
         """Return the features; geometry, queries and heads stay in float32, half precision is off by decimetres."""
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             features, bev = super().encode(inputs, past, observe, mark)
@@ -61,11 +62,11 @@ class TrainingStages(FrameStages):
         return Instances.new(points, network.query_features.weight[order], network.embed_points(points),
                              self.config.hist_len, len(self.config.class_names))
 
-    def row_pose(self, moment: Moment) -> RowPose:
+    def row_pose(self, stamped_pose: StampedPose) -> RowPose:
         """Return the lidar pose in float64, also where the published tracker rounds it (method.md Q24)."""
-        return self.exact_pose(moment)
+        return self.exact_pose(stamped_pose)
 
-    def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: Observer) -> list[Received]:
+    def receive(self, messages: Sequence[RoadsideMessage], stamp_ns: int, observe: StageObserver) -> list[Received]:
         """Return what units sent; also a message of which nothing is left, so that every frame has the same losses."""
         return receive(self.network, self.current(messages, stamp_ns), self.align, observe, keeps_empty=True)
 
@@ -126,25 +127,25 @@ class TrackingStage:
 
     def frame_losses(self, slot: int, inputs: TrackerInput, targets: Targets,
                      message: RoadsideMessage | None = None,
-                     observe: Observer = lambda name, value: None) -> dict[str, Term]:
+                     observe: StageObserver = lambda name, value: None) -> dict[str, Term]:
         """
         Return the losses of one prepared frame and advance the memory of its slot.
 
         :param observe: is shown intermediate results by name.
         """
-        past, targets = self._past(slot, inputs.moment), targets.to(self._device)
+        past, targets = self._past(slot, inputs.stamped_pose), targets.to(self._device)
         messages = [] if message is None else [message]
         seen = self.stages.detect(past, inputs, messages, partial(query_order, self.config), observe, _unmarked)
         frame = self.stages.track(seen, observe, _unmarked) if self.train_config.tracking else None
         found = self.criterion(seen, frame, inputs, targets, observe)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, targets)
         # ``propagate`` detaches the rows.
-        self._memory[slot] = Past(inputs.moment, tracks, seen.bev.detach())
+        self._memory[slot] = Past(inputs.stamped_pose, tracks, seen.bev.detach())
         return found.losses
 
-    def _past(self, slot: int, now: Moment) -> Past | None:
+    def _past(self, slot: int, now: StampedPose) -> Past | None:
         past = self._memory.get(slot)
-        goes_on = past is not None and continues(now, past.moment, self.config.tracker_of(self.side).reset_gap_s)
+        goes_on = past is not None and continues(now, past.stamped_pose, self.config.tracker_of(self.side).reset_gap_s)
         return past if goes_on else None
 
     def _selected(self, rows: Instances, found: Supervision, targets: Targets) -> Instances:
@@ -161,15 +162,15 @@ def _unmarked(stage: str) -> None:
 
 
 def _to_plain(past: Past) -> dict:
-    moment = past.moment
-    return {'sequence': moment.sequence, 'stamp_ns': moment.stamp_ns, 'bev': past.bev,
-            'global_from_lidar': torch.from_numpy(moment.global_from_lidar),
-            'can_bus': torch.from_numpy(moment.can_bus),
+    stamped_pose = past.stamped_pose
+    return {'sequence': stamped_pose.sequence, 'stamp_ns': stamped_pose.stamp_ns, 'bev': past.bev,
+            'global_from_lidar': torch.from_numpy(stamped_pose.global_from_lidar),
+            'can_bus': torch.from_numpy(stamped_pose.can_bus),
             'rows': {f.name: getattr(past.tracks, f.name).detach() for f in fields(Instances)}}
 
 
 def _from_plain(plain: dict, device: torch.device) -> Past:
-    moment = Moment(plain['sequence'], plain['stamp_ns'], plain['global_from_lidar'].numpy(),
+    stamped_pose = StampedPose(plain['sequence'], plain['stamp_ns'], plain['global_from_lidar'].numpy(),
                     plain['can_bus'].numpy())
     rows = Instances(**{name: value.to(device) for name, value in plain['rows'].items()})
-    return Past(moment, rows, plain['bev'].to(device))
+    return Past(stamped_pose, rows, plain['bev'].to(device))

@@ -9,7 +9,7 @@ from ..common.colours import ROADSIDE_COLOUR, TRUTH_COLOUR
 from ..common.geometry import box_corners, transform_points
 from ..common.types import Boxes, Provenance
 from .draw import bgr, bgr_of, dashed, fill, polyline, text
-from .scene import Scene
+from .scene import SceneView
 
 _BACKGROUND = (34, 30, 28)
 _RING = (66, 62, 58)
@@ -37,7 +37,7 @@ class BevView:
         return self.pixels(box_corners(boxes)[:, :4])
 
 
-def draw_bev(scene: Scene, size_px: int = 900, reach_m: float = 55.0) -> np.ndarray:
+def draw_bev(scene: SceneView, size_px: int = 900, reach_m: float = 55.0) -> np.ndarray:
     """Return the picture (size, size, 3) BGR of a scene."""
     view = BevView(size_px, reach_m)
     image = np.full((size_px, size_px, 3), _BACKGROUND, np.uint8)
@@ -80,7 +80,7 @@ def draw_ego(image: np.ndarray, view: BevView) -> None:
     text(image, 'ego', view.pixels(np.array([-4.5, 0.0])), size=0.42, centred=True)
 
 
-def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
+def _sector(image: np.ndarray, view: BevView, scene: SceneView) -> None:
     """Draw the ground that the roadside cameras see."""
     for unit in scene.units:
         for camera in unit.cameras:
@@ -88,7 +88,7 @@ def _sector(image: np.ndarray, view: BevView, scene: Scene) -> None:
             fill(image, view.pixels(transform_points(unit.ego_from_infra, ground)), UNIT_COLOUR, 0.10)
 
 
-def _units(image: np.ndarray, view: BevView, scene: Scene) -> None:
+def _units(image: np.ndarray, view: BevView, scene: SceneView) -> None:
     """Draw where the units stand; several have their names, the only one needs none."""
     for unit in scene.units:
         place = view.pixels(unit.ego_from_infra[:3, 3])
@@ -112,7 +112,7 @@ def seen_ground(img_from_lidar: np.ndarray, shape: tuple[int, ...], ground_z: fl
     return np.array(corners)
 
 
-def _trails(image: np.ndarray, view: BevView, scene: Scene) -> None:
+def _trails(image: np.ndarray, view: BevView, scene: SceneView) -> None:
     ego_from_world = np.linalg.inv(scene.world_from_ego_lidar)
     for track_id, positions in scene.trails.items():
         if len(positions) > 1:

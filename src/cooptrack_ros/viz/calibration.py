@@ -1,4 +1,4 @@
-"""A picture that shows whether a calibration fits: the road and a car drawn into a camera picture."""
+"""A picture that shows whether a calibration fits: the road and a car drawn into a camera image."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def draw_calibration(image: np.ndarray, calibration: CameraCalibration) -> np.nd
     labels = [((x, 0), f'{x} m') for x in _FORWARD_M[1:]]
     labels += [((_SIDE_LABELS_M, y), f"{abs(y)} m {'left' if y > 0 else 'right'}") for y in _SIDE_M[_SIDE_M != 0]]
     _write(image, calibration, labels)
-    told = view_angles(calibration)
-    text(image, f"camera {told['height_m']:.2f} m above the road, pitch {told['pitch_deg']:.1f} deg down, yaw "
-         f"{told['yaw_deg']:.1f} deg left, field of view {told['fov_deg']:.0f} deg", (10, 22), _WORDS, 0.55)
+    angles = view_angles(calibration)
+    text(image, f"camera {angles['height_m']:.2f} m above the road, pitch {angles['pitch_deg']:.1f} deg down, yaw "
+         f"{angles['yaw_deg']:.1f} deg left, field of view {angles['fov_deg']:.0f} deg", (10, 22), _WORDS, 0.55)
     text(image, 'grid: road, every 10 m from the lidar; box: car of 4.5 x 1.9 x 1.6 m, centre 15 m away', (10, 44),
          _WORDS, 0.55)
     return image

@@ -16,7 +16,7 @@ from ..common.types import Boxes, Provenance
 from .bev import UNIT_COLOUR, draw_bev
 from .draw import bgr_of, text
 from .overlay import draw_boxes
-from .scene import Camera, Scene
+from .scene import CameraView, SceneView
 
 _HEADER_PX = 34
 _TRUTH = (200, 200, 200)
@@ -24,8 +24,8 @@ _PICTURE_COLOURS = 100
 """Of the palette of an animation; fewer colours make smaller files."""
 
 
-def camera_overlay(camera: Camera, tracks: Boxes, truth: Boxes, width: int, height: int) -> np.ndarray:
-    """Return the picture fitted into width x height with tracks and dashed ground truth; boxes in its lidar frame."""
+def camera_overlay(camera: CameraView, tracks: Boxes, truth: Boxes, width: int, height: int) -> np.ndarray:
+    """Return the image fitted into width x height with tracks and dashed ground truth; boxes in its lidar frame."""
     scale = min(width / camera.image.shape[1], height / camera.image.shape[0])
     size = (round(camera.image.shape[1] * scale), round(camera.image.shape[0] * scale))
     image = cv2.resize(camera.image, size, interpolation=cv2.INTER_AREA)
@@ -37,7 +37,7 @@ def camera_overlay(camera: Camera, tracks: Boxes, truth: Boxes, width: int, heig
     return canvas
 
 
-def compose(scene: Scene, height: int = 900) -> np.ndarray:
+def compose(scene: SceneView, height: int = 900) -> np.ndarray:
     """Return the whole figure (height + header, ...) BGR."""
     bev = draw_bev(scene, height)
     half, width = height // 2, round(height / 2 * 16 / 9)
@@ -52,7 +52,7 @@ def compose(scene: Scene, height: int = 900) -> np.ndarray:
     return np.concatenate([header, body])
 
 
-def _panel(title: str, cameras: Sequence[tuple[Camera, np.ndarray]], scene: Scene, width: int,
+def _panel(title: str, cameras: Sequence[tuple[CameraView, np.ndarray]], scene: SceneView, width: int,
            height: int) -> np.ndarray:
     """Return the pictures of cameras row by row (height, width, 3); each comes with lidar_from_ego (4, 4)."""
     panel = np.zeros((height, width, 3), np.uint8)

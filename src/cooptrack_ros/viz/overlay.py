@@ -1,4 +1,4 @@
-"""Boxes drawn into camera pictures."""
+"""Boxes drawn into camera images."""
 
 from __future__ import annotations
 

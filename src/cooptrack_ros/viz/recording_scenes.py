@@ -10,7 +10,7 @@ import numpy as np
 from ..common.geometry import transform_boxes
 from ..common.types import Boxes, Provenance
 from ..data.dataset import FrameRecord, SensorFrame
-from .scene import Camera, RoadsideUnit, Scene
+from .scene import CameraView, RoadsideUnit, SceneView
 
 TRAIL_FRAMES = 20
 """Frames of the past that a trail shows."""
@@ -37,9 +37,9 @@ class TrackedFrame:
 
 def scenes(records: Sequence[FrameRecord], partners: Mapping[str, Sequence[FrameRecord]],
            frames: Mapping[str, TrackedFrame], title: str,
-           wanted: frozenset[str] | None = None) -> Iterator[Scene]:
+           wanted: frozenset[str] | None = None) -> Iterator[SceneView]:
     """
-    Yield the scene of each record in order of time; pictures are read only for those that are yielded.
+    Yield the scene of each record in order of time; images are read only for those that are yielded.
 
     :param partners: by roadside unit, its pair with each record, see ``DataSet.partners``.
     :param frames: by token of the record; one that is missing has no tracks.
@@ -63,13 +63,13 @@ def _extend(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.nda
 
 
 def _scene(record: FrameRecord, pairs: Mapping[str, FrameRecord], frame: TrackedFrame,
-           trails: dict[int, np.ndarray], caption: str) -> Scene:
+           trails: dict[int, np.ndarray], caption: str) -> SceneView:
     units = tuple(RoadsideUnit(name, _cameras(pair.infra), pair.ego_from_infra) for name, pair in pairs.items())
-    return Scene(
+    return SceneView(
         ground_truth=record.boxes, tracks=frame.tracks, provenance=frame.provenance, infra=frame.received,
         links=frame.links, ego_cameras=_cameras(record), units=units, world_from_ego_lidar=record.global_from_lidar,
         caption=caption, trails=trails)
 
 
-def _cameras(sensor: SensorFrame) -> tuple[Camera, ...]:
-    return tuple(Camera(*camera.read()) for camera in sensor.cameras)
+def _cameras(sensor: SensorFrame) -> tuple[CameraView, ...]:
+    return tuple(CameraView(*camera.read()) for camera in sensor.cameras)

@@ -10,8 +10,8 @@ from ..common.types import Boxes
 
 
 @dataclass(frozen=True)
-class Camera:
-    """A picture (H, W, 3) BGR with its projection (4, 4) from the lidar frame of its agent."""
+class CameraView:
+    """An image (H, W, 3) BGR with its projection (4, 4) from the lidar frame of its agent."""
 
     image: np.ndarray
     img_from_lidar: np.ndarray
@@ -22,12 +22,12 @@ class RoadsideUnit:
     """A unit that takes part: its cameras, and where it stands, ``ego_from_infra`` (4, 4)."""
 
     name: str
-    cameras: tuple[Camera, ...]
+    cameras: tuple[CameraView, ...]
     ego_from_infra: np.ndarray
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneView:
     """
     One frame in the ego lidar frame (x forward, y left, metres).
 
@@ -41,7 +41,7 @@ class Scene:
     provenance: np.ndarray
     infra: Boxes
     links: tuple[tuple[int, int, float], ...]
-    ego_cameras: tuple[Camera, ...]
+    ego_cameras: tuple[CameraView, ...]
     units: tuple[RoadsideUnit, ...]
     world_from_ego_lidar: np.ndarray
     caption: str = ''

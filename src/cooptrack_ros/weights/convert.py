@@ -134,9 +134,9 @@ def verify_side(package: ModelPackage, side: Side) -> str:
 
 
 def configuration_summary(config: ModelConfig) -> str:
-    """Return ``published`` or the switches that differ from the published behaviour."""
+    """Return ``published`` or the switches that differ from the published method."""
     default = ModelConfig()
-    if config.behaviour == default.behaviour:
-        return 'published behaviour'
-    ours, theirs = config_to_dict(config)['behaviour'], config_to_dict(default)['behaviour']
+    if config.method == default.method:
+        return 'published method'
+    ours, theirs = config_to_dict(config)['method'], config_to_dict(default)['method']
     return ', '.join(f'{k}={v}' for k, v in ours.items() if v != theirs[k])

@@ -12,7 +12,7 @@ from ..common.config import ModelConfig
 from ..common.errors import UserError
 from ..common.files import write_atomically
 from ..common.types import Frame, Side
-from ..model.fast.calibrate import Calibration
+from ..model.fast.calibrate import RangeCalibrator
 from ..model.fast.int8 import Ranges
 from ..model.network import CoopTrackNetwork
 from ..tracking.tracker import AgentTracker
@@ -66,7 +66,7 @@ def activation_ranges(network: CoopTrackNetwork, config: ModelConfig, side: Side
 
     :param network: lies on the CPU and stays as it is.
     """
-    calibration = Calibration(network)
+    calibration = RangeCalibrator(network)
     tracker = AgentTracker(calibration.network, config, side)
     for clip in clips:
         state = tracker.initial()

@@ -47,10 +47,10 @@ class ModelPackage:
     card: dict[str, Any]
     folder: Path | None
 
-    def with_behaviour(self, **changes: Any) -> ModelPackage:
+    def with_method(self, **changes: Any) -> ModelPackage:
         """Return the same weights with other switches; those that are None stay."""
         changes = {k: v for k, v in changes.items() if v is not None}
-        return replace(self, config=replace(self.config, behaviour=replace(self.config.behaviour, **changes)))
+        return replace(self, config=replace(self.config, method=replace(self.config.method, **changes)))
 
     def has(self, side: Side) -> bool:
         """Tell whether weights of a side are there."""
@@ -108,7 +108,7 @@ class ModelPackage:
         """
         from ..tracking.execution import check_device, make_tracker
         check_device(execution, device)
-        flow = self.flow() if side is Side.COOPERATIVE and self.config.behaviour.compensation == 'flow' else None
+        flow = self.flow() if side is Side.COOPERATIVE and self.config.method.compensation == 'flow' else None
         network, ranges = self.network(side, device), self.ranges(side) if execution == 'int8' else None
         return make_tracker(network, self.config, side, device, execution, flow, ranges)
 

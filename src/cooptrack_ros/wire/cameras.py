@@ -23,10 +23,10 @@ _MAX_SKEW = 1e-3
 @dataclass(frozen=True, eq=False)
 class CameraModel:
     """
-    Where the lidar frame appears in the picture and where it stands.
+    Where the lidar frame appears in the image and where it stands.
 
-    ``img_from_lidar`` (4, 4) refers to pictures of ``width`` x ``height`` without distortion; ``base_from_lidar``
-    (4, 4) leads to the vehicle base, or to the map for a roadside unit; ``lens`` is what pictures must be freed of.
+    ``img_from_lidar`` (4, 4) refers to images of ``width`` x ``height`` without distortion; ``base_from_lidar``
+    (4, 4) leads to the vehicle base, or to the map for a roadside unit; ``lens`` is what images must be freed of.
     ``base_covariance`` (6, 6) tells how well ``base_from_lidar`` is known, metres and radians; zeros: not known.
     """
 
@@ -41,13 +41,13 @@ class CameraModel:
     base_covariance: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
 
     def rectified(self, image: np.ndarray) -> np.ndarray:
-        """Return a picture of this camera, also a reduced one, freed of distortion."""
+        """Return an image of this camera, also a reduced one, freed of distortion."""
         return image if self.lens is None else self.lens.undistort(image)
 
 
 @dataclass(frozen=True, eq=False)
 class Pinhole:
-    """What CameraInfo says: ``img_from_camera`` (3, 4) for pictures without distortion, and the lens if it bends."""
+    """What CameraInfo says: ``img_from_camera`` (3, 4) for images without distortion, and the lens if it bends."""
 
     width: int
     height: int
@@ -68,14 +68,14 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     """
     Return the exact calibration.
 
-    :param is_rectified: what the user says about the pictures; None: the message says it.
+    :param is_rectified: what the user says about the images; None: the message says it.
     :raises WireError: if sizes are 0, a matrix is not finite, singular or no pose, or user and message disagree.
     """
     projection = np.eye(4)
     projection[:3] = matrix(msg.img_from_lidar, 'img_from_lidar', 3)
     base_from_lidar = matrix(msg.base_from_lidar, 'base_from_lidar')
     if not msg.width or not msg.height:
-        raise WireError('bad_calibration', f'picture size {msg.width}x{msg.height}')
+        raise WireError('bad_calibration', f'image size {msg.width}x{msg.height}')
     if abs(np.linalg.det(projection[:3, :3])) < 1e-9:
         raise WireError('bad_calibration', 'img_from_lidar is singular')
     check_plausible_pose(base_from_lidar, 'base_from_lidar', 'bad_calibration')
@@ -93,8 +93,8 @@ def model_of_file(calibration: CameraCalibration, is_rectified: bool | None = No
     """
     Return the camera that a file describes; its projection is exact, too.
 
-    :param is_rectified: what the user says about the pictures; None: the coefficients of the lens say it.
-    :raises WireError: without a mounting, if the lens is not known, or if it bends pictures that are rectified.
+    :param is_rectified: what the user says about the images; None: the coefficients of the lens say it.
+    :raises WireError: without a mounting, if the lens is not known, or if it bends images that are rectified.
     """
     mounting = calibration.mounting
     if mounting is None:
@@ -103,7 +103,7 @@ def model_of_file(calibration: CameraCalibration, is_rectified: bool | None = No
     if np.any(calibration.distortion):
         if is_rectified:
             raise WireError('bad_calibration', 'distortion is not 0, but the parameter image.rectified says that '
-                            'pictures have none')
+                            'images have none')
         lens = _lens(calibration.width, calibration.height, calibration.matrix, calibration.distortion_model,
                      calibration.distortion)
     return CameraModel(
@@ -118,7 +118,7 @@ def _intrinsic(projection: np.ndarray) -> np.ndarray:
     except ValueError as error:
         raise WireError('bad_calibration', f'img_from_lidar: {error}') from error
     if abs(intrinsic[0, 1]) > _MAX_SKEW * intrinsic[0, 0]:
-        raise WireError('bad_calibration', 'raw pictures with distortion need an img_from_lidar of the form K [R | t]')
+        raise WireError('bad_calibration', 'raw images with distortion need an img_from_lidar of the form K [R | t]')
     return intrinsic
 
 
@@ -157,7 +157,7 @@ def check_frame(what: str, frame: str, camera_frame: str) -> None:
 
 def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
     """
-    Return the projection of a camera: P if its pictures are rectified, otherwise K and the lens.
+    Return the projection of a camera: P if its images are rectified, otherwise K and the lens.
 
     :raises WireError: if the camera is not calibrated, names no frame, or has a distortion that is not known.
     """
@@ -168,7 +168,7 @@ def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
     if is_rectified:
         projection, lens = matrix(msg.p, 'p', 3), None
         if not projection[0, 0] > 0 or not projection[1, 1] > 0:
-            raise WireError('bad_calibration', 'CameraInfo has no P, which rectified pictures need')
+            raise WireError('bad_calibration', 'CameraInfo has no P, which rectified images need')
     else:
         projection = np.column_stack([intrinsic, np.zeros(3)])
         lens = _lens(msg.width, msg.height, intrinsic, msg.distortion_model, msg.d) if np.any(msg.d) else None

@@ -117,7 +117,7 @@ def predict_tracks(msg: TrackArray, now_ns: int) -> TrackArray:
     """
     dt_s = (now_ns - stamp_ns(msg.header.stamp)) / 1e9
     if not MIN_AGE_S <= dt_s <= MAX_AGE_S:
-        raise WireError('implausible_age', f'the clock of the node is {dt_s:.3f} s after the picture, expected '
+        raise WireError('implausible_age', f'the clock of the node is {dt_s:.3f} s after the image, expected '
                         f'{MIN_AGE_S} to {MAX_AGE_S} s (recorded data needs use_sim_time)')
     map_from_lidar = np.array(msg.map_from_lidar, np.float64).reshape(4, 4)
     boxes = predict(transform_boxes(map_from_lidar, decode_tracks(msg)), dt_s)

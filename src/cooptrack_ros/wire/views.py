@@ -1,4 +1,4 @@
-"""Decoded pictures of one frame with their cameras, and the frames that trackers get of them."""
+"""Decoded images of one frame with their cameras, and the frames that trackers get of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from ..common.errors import WireError
 from ..common.geometry import make_pose, nearest_rotation
 from ..common.types import Frame
-from ..sensors.image_decoding import Picture
+from ..sensors.image_decoding import DecodedImage
 from .cameras import CameraModel
 
 
 @dataclass(frozen=True)
 class Views:
     """
-    The pictures of one frame without distortion, the anchor's first, with the geometry of the cameras.
+    The images of one frame without distortion, the anchor's first, with the geometry of the cameras.
 
     ``images`` are V uint8 BGR (H, W, 3), reduced where decoding did so; ``img_from_lidar`` (V, 4, 4) projects to their
     pixels.
@@ -53,16 +53,16 @@ class Views:
         return Frame('', stamp_ns, self.images, self.img_from_lidar, np.eye(4), rigid)
 
 
-def check_size(picture: Picture, camera: CameraModel) -> None:
-    """Raise a WireError if a picture has another size than its camera."""
-    rows, columns = picture.size
+def check_size(image: DecodedImage, camera: CameraModel) -> None:
+    """Raise a WireError if an image has another size than its camera."""
+    rows, columns = image.size
     if (rows, columns) != (camera.height, camera.width):
-        raise WireError('wrong_size', f'picture of {columns}x{rows}, the calibration is for '
+        raise WireError('wrong_size', f'image of {columns}x{rows}, the calibration is for '
                         f'{camera.width}x{camera.height}')
 
 
-def views_of(pictures: Sequence[Picture], cameras: Sequence[CameraModel]) -> Views:
-    """Return pictures of the sizes of their cameras, freed of distortion."""
-    pairs = list(zip(pictures, cameras, strict=True))
-    return Views(tuple(camera.rectified(picture.pixels) for picture, camera in pairs),
-                 np.stack([picture.projection(camera.img_from_lidar) for picture, camera in pairs]), cameras[0])
+def views_of(images: Sequence[DecodedImage], cameras: Sequence[CameraModel]) -> Views:
+    """Return images of the sizes of their cameras, freed of distortion."""
+    pairs = list(zip(images, cameras, strict=True))
+    return Views(tuple(camera.rectified(image.pixels) for image, camera in pairs),
+                 np.stack([image.projection(camera.img_from_lidar) for image, camera in pairs]), cameras[0])

@@ -47,7 +47,7 @@ def test_order_and_identities_do_not_count_as_a_difference():
     assert agreement.max_difference == 0 and (agreement.tracks, agreement.unmatched) == (5, 0)
 
 
-def test_differences_are_told_by_kind():
+def test_differences_are_reported_by_kind():
     agreement, ours = Agreement(), boxes()
     moved = ours.with_(centre=ours.centre + [0.25, 0, 0], yaw=ours.yaw + 2 * np.pi - 0.1)
     agreement.add(ours, moved)
@@ -86,7 +86,7 @@ def test_the_documents_have_every_table():
 
 def training(wait_share):
     """Return a result of ``cooptrack bench train``."""
-    return {'schema': 'cooptrack-bench-train/1', 'config': 'mini', 'side': 'vehicle', 'batch_slots': 2, 'workers': 1,
+    return {'schema': 'cooptrack-bench-train/1', 'config': 'mini', 'side': 'vehicle', 'batch_size': 2, 'workers': 1,
             'step_ms': 800.0, 'wait_ms': 8.0, 'wait_share': wait_share, 'frames_per_second': 2.5,
             'machine': describe_machine()}
 

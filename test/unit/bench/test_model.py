@@ -19,7 +19,7 @@ from cooptrack_ros.tracking.tracker import AgentTracker
 
 
 def test_every_figure_of_the_contract_is_there():
-    setting = ModelSetting(TINY, Side.COOPERATIVE, None, instances=4, units=2, live=10, picture_size=SIZE)
+    setting = ModelSetting(TINY, Side.COOPERATIVE, None, instances=4, units=2, num_tracks=10, camera_size=SIZE)
     result = measure_model(setting, repeats=Repeats(1, 3))
     json.dumps(result)
     assert {'speedup', 'step_over_backbone', 'reference_ms', 'fast_ms', 'stages', 'machine', 'max_difference',
@@ -34,7 +34,7 @@ def test_every_figure_of_the_contract_is_there():
 
 
 def test_integers_take_the_place_of_the_fast_path_and_say_how_many_tracks_differ():
-    setting = ModelSetting(TINY, live=10, picture_size=SIZE, execution='int8')
+    setting = ModelSetting(TINY, num_tracks=10, camera_size=SIZE, execution='int8')
     result = measure_model(setting, repeats=Repeats(0, 2))
     assert result['execution'] == 'int8'
     assert result['fast_ms'] > 0 and result['max_difference'] > 1e-5
@@ -42,7 +42,8 @@ def test_integers_take_the_place_of_the_fast_path_and_say_how_many_tracks_differ
 
 
 def test_one_path_alone_is_not_compared():
-    result = measure_model(ModelSetting(TINY, live=0, picture_size=SIZE), repeats=Repeats(0, 1), paths=('reference',))
+    result = measure_model(ModelSetting(TINY, num_tracks=0, camera_size=SIZE), repeats=Repeats(0, 1),
+                           paths=('reference',))
     assert 'speedup' not in result and 'fast_ms' not in result
     assert result['stages'].keys() == {'reference'}
 
@@ -63,9 +64,9 @@ def test_no_two_units_contribute_the_same_object():
     assert [int(keep.sum()) for keep in distinct(messages)] == [256] * 4
 
 
-def test_pictures_and_poses_go_on_without_jumps():
+def test_images_and_poses_go_on_without_jumps():
     scene = BenchScene(TINY, Side.VEHICLE, SIZE)
-    numbers = [scene.picture_number(i) for i in range(30)]
+    numbers = [scene.image_number(i) for i in range(30)]
     assert max(abs(a - b) for a, b in zip(numbers, numbers[1:])) == 1
     frames = [scene.frame(i) for i in range(3)]
     assert frames[1].stamp_ns - frames[0].stamp_ns == 100_000_000
@@ -81,9 +82,9 @@ def test_impossible_scenes_are_refused(arguments, words):
 
 @pytest.mark.parametrize('options, words', [
     (['--instances', 'many'], '--instances must look like'), (['--units', '3..x'], '--units must look like'),
-    (['--image-size', 'large'], 'a size must look like'), (['--config', 'none'], 'no configuration'),
+    (['--input-size', 'large'], 'a size must look like'), (['--config', 'none'], 'no configuration'),
     (['--weights', 'mini', '--queries', '5'], '--queries')])
-def test_wrong_options_are_told_by_name(options, words, capsys):
+def test_wrong_options_are_reported_by_name(options, words, capsys):
     assert main(['bench', 'model', *options]) == 2
     assert words in capsys.readouterr().err
 
@@ -99,7 +100,7 @@ class Missing:
 sys.meta_path.insert(0, Missing())
 from cooptrack_ros.cli.main import main
 sys.exit(main(['bench', 'model', '--config', {str(write_config(tmp_path))!r}, '--frames', '1', '--warmup', '0',
-               '--live', '0', '--side', 'cooperative', '--instances', '0,3', '--picture-size', '160x90',
+               '--num-tracks', '0', '--side', 'cooperative', '--instances', '0,3', '--camera-size', '160x90',
                '--json', {str(tmp_path / 'out.json')!r}]))
 """
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
@@ -111,6 +112,6 @@ sys.exit(main(['bench', 'model', '--config', {str(write_config(tmp_path))!r}, '-
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same_figures():
-    result = measure_model(ModelSetting(TINY, live=10, picture_size=SIZE), 'cuda', Repeats(2, 5))
+    result = measure_model(ModelSetting(TINY, num_tracks=10, camera_size=SIZE), 'cuda', Repeats(2, 5))
     assert result['machine']['gpu']['name']
     assert result['memory']['cuda_peak_mib_fast'] > 0

@@ -19,7 +19,7 @@ def test_smaller_encodings_make_smaller_messages():
     assert len(lines(result)) > len(size)
 
 
-def test_all_ways_to_read_a_town_are_timed():
+def test_all_ways_to_read_a_scene_are_timed():
     result = measure_data(0.5, (160, 90), TINY)
     assert {'generate', 'read records', 'augment and prepare', 'write bag, messages',
             'read bag, messages'} <= result['parts'].keys()
@@ -29,8 +29,8 @@ def test_all_ways_to_read_a_town_are_timed():
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_waiting_is_a_part_of_the_step(workers, scenes):
-    town = scenes.scene(9999, 0.6, (160, 90))
-    result = measure_train(TrainSetting(replace(TINY, num_queries=30), data=[town], steps=2, warmup=1,
+    scene = scenes.scene(9999, 0.6, (160, 90))
+    result = measure_train(TrainSetting(replace(TINY, num_queries=30), data=[scene], steps=2, warmup=1,
                                         workers=workers))
     assert 0 < result['wait_ms'] < result['step_ms']
     assert result['wait_share'] == pytest.approx(result['wait_ms'] / result['step_ms'])

@@ -7,12 +7,12 @@ import pytest
 
 from cooptrack_ros.cli import eval as eval_command
 from cooptrack_ros.cli.flags import add_flag, add_flags, settings_of
-from cooptrack_ros.common.config import COMPENSATION, ENCODING, BehaviourConfig
+from cooptrack_ros.common.config import COMPENSATION, ENCODING, MethodConfig
 from cooptrack_ros.common.declaration import check_declared, declarations, parameter
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.cooperation.channel_model import LinkConfig
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.nodes.settings import EgoSettings, RelaySettings, RoadsideSettings
+from cooptrack_ros.nodes.settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings
 from cooptrack_ros.wire.features import ENCODINGS, FeatureMeta
 
 
@@ -64,11 +64,12 @@ def test_the_evaluation_has_the_whole_channel_as_flags():
     assert settings_of(args, Channel) == Channel(latency_ms=300.0, seed=4, noise_scope='points')
 
 
-def test_the_relay_node_has_the_whole_link_as_parameters():
-    assert list(declarations(RelaySettings).items())[:len(fields(LinkConfig))] == list(declarations(LinkConfig).items())
-    assert RelaySettings(drop_rate=0.5).drop_rate == 0.5
+def test_the_link_emulator_has_the_whole_link_as_parameters():
+    count = len(fields(LinkConfig))
+    assert list(declarations(LinkEmulatorSettings).items())[:count] == list(declarations(LinkConfig).items())
+    assert LinkEmulatorSettings(drop_rate=0.5).drop_rate == 0.5
     with pytest.raises(UserError, match='drop_rate must be at most'):
-        RelaySettings(drop_rate=0.95, burst_length=2.0)
+        LinkEmulatorSettings(drop_rate=0.95, burst_length=2.0)
 
 
 def test_encodings_and_compensations_are_the_same_everywhere():
@@ -76,4 +77,4 @@ def test_encodings_and_compensations_are_the_same_everywhere():
     assert FeatureMeta.example().encoding == RoadsideSettings().features__encoding == ENCODING.default
     said = declarations(EgoSettings)['fusion__compensation']
     assert said.choices == ('model', *COMPENSATION.choices) and said.description.startswith(COMPENSATION.description)
-    assert BehaviourConfig().compensation == COMPENSATION.default
+    assert MethodConfig().compensation == COMPENSATION.default

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.cooperation.channel_model import Link, LinkConfig
+from cooptrack_ros.cooperation.channel_model import ChannelModel, LinkConfig
 
 FRAME_NS = 100_000_000
 
@@ -14,7 +14,7 @@ FRAME_NS = 100_000_000
 def arrivals(count=4000, **settings):
     """Return when the copies of messages arrive that are sent in every frame."""
     config = LinkConfig(**settings)
-    link = Link(config, np.random.default_rng(config.seed))
+    link = ChannelModel(config, np.random.default_rng(config.seed))
     return [link.send(i * FRAME_NS) for i in range(count)]
 
 
@@ -56,7 +56,7 @@ def test_duplicates_come_twice():
 
 
 def test_a_slow_unit_sends_at_its_rate_although_frames_come_unevenly():
-    link = Link(LinkConfig(rate_hz=2.0), np.random.default_rng(0))
+    link = ChannelModel(LinkConfig(rate_hz=2.0), np.random.default_rng(0))
     stamps = np.arange(200) * FRAME_NS + np.random.default_rng(1).integers(-20_000_000, 20_000_000, 200)
     passed = [int(t) for t in stamps if link.send(int(t))]
     assert len(passed) == 40

@@ -73,7 +73,7 @@ def test_without_earlier_messages_the_last_position_counts_a_little():
     once, _ = fitted_velocities(known)
     assert 8.0 < once[0, 0] < 9.5
     np.testing.assert_allclose(fitted_velocities(driven({100: 49.4}, (10.0, 0.0)))[0], once, atol=1e-4)
-    # What earlier messages tell is not told twice.
+    # What earlier messages hold is not given twice.
     both = dataclasses.replace(driven({100: 49.4}), instances=known.instances)
     np.testing.assert_allclose(fitted_velocities(both)[0], once, atol=1e-4)
 
@@ -90,7 +90,7 @@ def test_the_tracker_compensates_if_the_configuration_says_so():
     moving = dataclasses.replace(instances, boxes=instances.boxes.with_(velocity=np.full((len(instances), 2), 10.0)))
     seen = {}
     for mode in ('none', 'geometry'):
-        config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, compensation=mode))
+        config = dataclasses.replace(CONFIG, method=dataclasses.replace(CONFIG.method, compensation=mode))
         tracker = make_tracker(Side.COOPERATIVE, MANY, config)
         late = dataclasses.replace(make_message(moving[:5], shift_x=-45.0), stamp_ns=-500_000_000)
         tracker.advance(tracker.initial(), tracker.prepare(make_frame(0)), [late],

@@ -7,7 +7,7 @@ import pytest
 from support.small_tracker import MANY, make_frame, make_message, make_tracker
 
 from cooptrack_ros.common.geometry import make_pose, rotation_z, transform_points
-from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, OwnView, RoadsideMessage, Side
+from cooptrack_ros.common.types import Boxes, EgoOnlyDetections, FrameOutput, InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.cooperation.extrinsic_error import MisalignmentEstimator, Pairs, fit
 from cooptrack_ros.cooperation.pairing import Received
 from cooptrack_ros.tracking.ego_agent import EgoAgent
@@ -41,7 +41,7 @@ def learn(estimator, true_error, frames=100, noise_m=0.4, wrong=0.0, seed=0, sco
         bad = rng.random(4) < wrong
         seen[bad, :2] += rng.uniform(-2, 2, (int(bad.sum()), 2))
         estimator.update([message(points, assumed, frame * FRAME_NS)], frame * FRAME_NS,
-                         lambda s=seen: OwnView(s, np.full(len(s), score)), corrects)
+                         lambda s=seen: EgoOnlyDetections(s, np.full(len(s), score)), corrects)
     return assumed
 
 
@@ -65,7 +65,7 @@ def test_two_pairs_say_nothing():
     estimator = MisalignmentEstimator()
     points = spread_points(np.random.default_rng(0), 2)
     estimator.update([message(points, np.eye(4))], 0,
-                     lambda: OwnView(np.column_stack([points, np.zeros(2)]), np.ones(2)), True)
+                     lambda: EgoOnlyDetections(np.column_stack([points, np.zeros(2)]), np.ones(2)), True)
     assert estimator.estimate('rsu') is None
     sent = message(np.zeros((1, 2)), np.eye(4))
     assert estimator.correct([sent]) == [sent]
@@ -90,13 +90,13 @@ def test_the_vehicle_looks_once_a_second_and_more_often_where_it_corrects(correc
     estimator, seen = MisalignmentEstimator(), []
     for frame in range(100):
         estimator.update([message(np.zeros((1, 2)), np.eye(4))], frame * FRAME_NS,
-                         lambda f=frame: seen.append(f) or OwnView(np.zeros((0, 3)), np.zeros(0)), corrects)
+                         lambda f=frame: seen.append(f) or EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0)), corrects)
     assert len(seen) == looks
     estimator.update([], 200 * FRAME_NS, lambda: seen.append(-1), corrects)
     assert len(seen) == looks
     # Time that starts again does not keep it from looking.
     estimator.update([message(np.zeros((1, 2)), np.eye(4))], 0,
-                     lambda: seen.append(0) or OwnView(np.zeros((0, 3)), np.zeros(0)), corrects)
+                     lambda: seen.append(0) or EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0)), corrects)
     assert len(seen) == looks + 1
 
 
@@ -121,14 +121,14 @@ def test_what_may_be_an_error_in_depth_counts_less():
     assert 0 < along.yaw_rad < 0.8 * across.yaw_rad and along.yaw_std_rad > across.yaw_std_rad
 
 
-def test_units_are_told_apart():
+def test_units_are_reported_apart():
     estimator, points = MisalignmentEstimator(), spread_points(np.random.default_rng(0), 6)
     flat = np.column_stack([points, np.zeros(6)])
     for frame in range(30):
         stamp = frame * FRAME_NS
         estimator.update([message(points, make_pose(rotation_z(0.02), np.zeros(3)), stamp, 'off'),
                           message(points, np.eye(4), stamp, 'right')], stamp,
-                         lambda: OwnView(flat, np.ones(6)), True)
+                         lambda: EgoOnlyDetections(flat, np.ones(6)), True)
     assert np.rad2deg(estimator.estimate('off').yaw_rad) < -0.8
     assert abs(np.rad2deg(estimator.estimate('right').yaw_rad)) < 0.05
 
@@ -137,14 +137,14 @@ class OneSided:
     """A tracker that sees every received object where it really is."""
 
     def __init__(self, true_pose):
-        self.true_pose, self.heard, self.frame = true_pose, [], 0
+        self.true_pose, self.received, self.frame = true_pose, [], 0
 
     def initial(self):
         """Return no state."""
 
     def step(self, state, frame, messages=()):
         """Remember the message as the state."""
-        self.heard.append(messages[0].ego_from_infra)
+        self.received.append(messages[0].ego_from_infra)
         self.frame += 1
         return messages[0], FrameOutput(self.frame * FRAME_NS, Boxes.empty(), np.zeros(0, bool), Boxes.empty(),
                                         InstanceSet.empty(3), (), False)
@@ -152,7 +152,7 @@ class OneSided:
     def look(self, state):
         """Report the objects of the message at their true places."""
         points = transform_points(self.true_pose, state.instances.boxes.centre)
-        return OwnView(points, np.ones(len(points)))
+        return EgoOnlyDetections(points, np.ones(len(points)))
 
 
 def test_the_ego_vehicle_corrects_if_asked_to():
@@ -165,11 +165,11 @@ def test_the_ego_vehicle_corrects_if_asked_to():
     for _ in range(100):
         agent.step(SimpleNamespace(), sent)
         agent.learn_poses()
-    assert all(np.array_equal(pose, assumed) for pose in tracker.heard)
+    assert all(np.array_equal(pose, assumed) for pose in tracker.received)
     assert np.rad2deg(agent.misalignment('rsu').yaw_rad) == pytest.approx(1.0, abs=0.2)
-    agent.step(SimpleNamespace(), sent, corrects_poses=True)
+    agent.step(SimpleNamespace(), sent, online_extrinsics=True)
     far = np.array([[60.0, 0, 0]])
-    off = np.linalg.norm(transform_points(tracker.heard[-1], far) - transform_points(true, far))
+    off = np.linalg.norm(transform_points(tracker.received[-1], far) - transform_points(true, far))
     assert off < 0.3 < 1.0 < np.linalg.norm(transform_points(assumed, far) - transform_points(true, far))
 
 

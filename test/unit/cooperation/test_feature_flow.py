@@ -104,7 +104,7 @@ def test_an_empty_message_stays_empty(message):
 @pytest.mark.parametrize(('wanted', 'flow', 'carries'), [
     ('flow', random_flow(), True), ('flow', None, False), ('geometry', random_flow(), False)])
 def test_the_tracker_carries_on_if_it_should_and_can(message, wanted, flow, carries):
-    config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, compensation=wanted))
+    config = dataclasses.replace(CONFIG, method=dataclasses.replace(CONFIG.method, compensation=wanted))
     tracker = make_tracker(Side.COOPERATIVE, MANY, config)
     tracker.stages.flow = flow
     sent: RoadsideMessage = dataclasses.replace(

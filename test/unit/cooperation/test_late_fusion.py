@@ -92,7 +92,7 @@ def test_late_fusion_shows_what_only_the_roadside_sees_under_ids_of_its_own():
     assert np.allclose(tracks.centre[1, :2], [40, 10], atol=0.01)
 
 
-def test_the_host_vehicle_seen_by_the_roadside_is_no_object():
+def test_the_ego_vehicle_seen_by_the_roadside_is_no_object():
     boxes = cars((0.5, 0.2), (30, 0))
     message = RoadsideMessage('rsu_1', 0, replace(InstanceSet.empty(0), boxes=boxes), np.eye(4))
     result = EgoAgent(SeesNothing(), LateTracker()).step(

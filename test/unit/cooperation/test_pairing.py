@@ -88,7 +88,7 @@ def test_after_a_jump_of_time_a_new_session_is_kept_and_what_lies_ahead_is_forgo
     assert buffer.add(message(200, session=1, sequence=0)) is False
 
 
-def test_late_and_repeated_stamps_are_told_from_a_jump():
+def test_late_and_repeated_stamps_are_reported_from_a_jump():
     guard = TimeGuard()
     stamps = (5.0, 5.1, 5.1, 5.0, 5.2, 1.0, 1.1)
     assert [guard.check(round(s * 1e9)) for s in stamps] == [

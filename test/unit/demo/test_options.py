@@ -5,15 +5,15 @@ from pathlib import Path
 from cooptrack_ros.demo.options import DemoOptions
 
 
-def test_equal_inputs_share_town_and_bag():
+def test_equal_inputs_share_scene_and_bag():
     first, second = DemoOptions(out=Path('a')), DemoOptions(out=Path('a'))
-    assert (first.town, first.bag) == (second.town, second.bag)
+    assert (first.scene, first.bag) == (second.scene, second.bag)
 
 
-def test_another_seed_length_or_size_is_another_town():
+def test_another_seed_length_or_size_is_another_scene():
     options = [DemoOptions(), DemoOptions(seed=20003), DemoOptions(seconds=5), DemoOptions(size=(320, 180))]
-    assert len({o.town for o in options}) == len({o.bag for o in options}) == 4
+    assert len({o.scene for o in options}) == len({o.bag for o in options}) == 4
 
 
-def test_weights_do_not_change_the_town():
+def test_weights_do_not_change_the_scene():
     assert DemoOptions(weights='random:mini').bag == DemoOptions().bag

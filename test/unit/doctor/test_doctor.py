@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.doctor.findings import CALIBRATION, FEATURES, PICTURES, TRACKS, findings_of
+from cooptrack_ros.doctor.findings import CALIBRATION, FEATURES, IMAGES, TRACKS, findings_of
 from cooptrack_ros.doctor.snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 from cooptrack_ros.nodes.health.silence import Endpoint, Wanted
 
@@ -19,7 +19,7 @@ ANSWERS = f'{NODE}/output/tracks'
 EXAMPLE = str(Path(__file__).parents[3] / 'config/calibration.example.yaml')
 NOW_NS = 1_700_000_000 * 10**9
 SECONDS = 5.0
-INPUTS = (Wanted(IMAGE, IMAGE, IMAGE, PICTURES[0], 'reliable', 'volatile', 'image.qos'),
+INPUTS = (Wanted(IMAGE, IMAGE, IMAGE, IMAGES[0], 'reliable', 'volatile', 'image.qos'),
           Wanted(CAL, CAL, CAL, CALIBRATION, 'reliable', 'transient_local'),
           Wanted(UNIT, UNIT, UNIT, FEATURES, 'reliable', 'volatile'))
 
@@ -32,7 +32,7 @@ def topic(kind, node='/driver', count=50, reliability='reliable', durability='vo
 
 def snapshot(state='active', parameters=None, **changes) -> Snapshot:
     """Return a healthy system with some changes."""
-    topics = {IMAGE: topic(PICTURES[0]), CAL: topic(CALIBRATION, count=1, durability='transient_local'),
+    topics = {IMAGE: topic(IMAGES[0]), CAL: topic(CALIBRATION, count=1, durability='transient_local'),
               UNIT: topic(FEATURES, '/infra/rsu_1/roadside_node'), ANSWERS: topic(TRACKS, NODE)}
     topics |= changes.pop('topics', {})
     inputs = INPUTS if state == 'active' else ()
@@ -52,68 +52,68 @@ def test_nothing_is_found_in_a_healthy_system():
     assert findings_of(snapshot()) == []
 
 
-def test_an_empty_domain_is_told_with_what_is_there():
+def test_an_empty_domain_is_reported_with_what_is_there():
     finding = only(Snapshot(SECONDS, 7, 'rmw', {}, NOW_NS, other_nodes=('/talker',)))
     assert 'neither an ego node nor a roadside node' in finding.problem
     assert 'ROS_DOMAIN_ID 7: /talker' in finding.evidence
 
 
-def test_a_node_that_is_not_active_is_told_how_to_become_so():
+def test_a_node_that_is_not_active_is_reported_how_to_become_so():
     finding = only(snapshot('unconfigured'))
     assert finding.problem == f'{NODE} is not active'
     assert f'ros2 lifecycle set {NODE} configure' in finding.advice
     assert 'does not answer' in only(snapshot('')).problem
 
 
-def test_a_best_effort_camera_is_told_with_the_parameter():
-    finding = only(snapshot(topics={IMAGE: topic(PICTURES[0], reliability='best_effort')}))
+def test_a_best_effort_camera_is_reported_with_the_parameter():
+    finding = only(snapshot(topics={IMAGE: topic(IMAGES[0], reliability='best_effort')}))
     assert finding.problem == f'{NODE} gets nothing on {IMAGE}'
     assert 'image.qos to sensor_data' in finding.advice
 
 
-def test_a_missing_publisher_is_told_once_although_the_node_reports_it_too():
+def test_a_missing_publisher_is_reported_once_although_the_node_reports_it_too():
     empty = TopicSeen(CALIBRATION)
     status = StatusSeen(NODE, 2, f'no calibration on {CAL} for 4 s: nobody')
     finding = only(snapshot(topics={CAL: empty}, statuses=(status,)))
     assert 'nobody publishes it' in finding.evidence
 
 
-def test_simulated_time_without_a_clock_is_told():
+def test_simulated_time_without_a_clock_is_reported():
     finding = only(snapshot(parameters={'use_sim_time': True}))
     assert 'waits for simulated time' in finding.problem
 
 
 @pytest.mark.parametrize(('changed', 'problem'), [
-    (TopicSeen(PICTURES[0], [Endpoint('/driver', PICTURES[0], 'reliable', 'volatile')], [0] * 50, 50), 'have no stamp'),
-    (TopicSeen(PICTURES[0], [Endpoint('/driver', PICTURES[0], 'reliable', 'volatile')],
+    (TopicSeen(IMAGES[0], [Endpoint('/driver', IMAGES[0], 'reliable', 'volatile')], [0] * 50, 50), 'have no stamp'),
+    (TopicSeen(IMAGES[0], [Endpoint('/driver', IMAGES[0], 'reliable', 'volatile')],
                [NOW_NS, NOW_NS - 10**9, NOW_NS], 30), 'run back'),
-    (topic(PICTURES[0], count=4), 'come slowly')])
-def test_pictures_with_bad_times_are_told(changed, problem):
+    (topic(IMAGES[0], count=4), 'come slowly')])
+def test_images_with_bad_times_are_reported(changed, problem):
     assert problem in only(snapshot(topics={IMAGE: changed})).problem
 
 
-def test_stamps_of_the_future_and_inputs_of_different_times_are_told():
+def test_stamps_of_the_future_and_inputs_of_different_times_are_reported():
     problems = [f.problem for f in findings_of(snapshot(topics={UNIT: topic(FEATURES, offset_s=3.0)}))]
     assert problems == [f'stamps on {UNIT} lie in the future', f'the inputs of {NODE} are of different times']
 
 
-def test_two_publishers_of_the_pictures_are_told():
-    twice = topic(PICTURES[0])
-    twice.publishers.append(Endpoint('/bag', PICTURES[0], 'reliable', 'volatile'))
+def test_two_publishers_of_the_images_are_reported():
+    twice = topic(IMAGES[0])
+    twice.publishers.append(Endpoint('/bag', IMAGES[0], 'reliable', 'volatile'))
     finding = only(snapshot(topics={IMAGE: twice}))
     assert '/driver' in finding.evidence and '/bag' in finding.evidence
 
 
-def test_raw_best_effort_pictures_need_other_transports():
-    raw = Wanted(IMAGE, IMAGE, IMAGE, PICTURES[1], 'best_effort', 'volatile', 'image.qos')
-    seen = snapshot(topics={IMAGE: topic(PICTURES[1], reliability='best_effort')})
+def test_raw_best_effort_images_need_other_transports():
+    raw = Wanted(IMAGE, IMAGE, IMAGE, IMAGES[1], 'best_effort', 'volatile', 'image.qos')
+    seen = snapshot(topics={IMAGE: topic(IMAGES[1], reliability='best_effort')})
     node = dataclasses.replace(seen.nodes[0], inputs=(raw, *INPUTS[1:]))
     seen = dataclasses.replace(seen, nodes=(node,))
     assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in only(seen).advice
     assert findings_of(dataclasses.replace(seen, environment={'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'})) == []
 
 
-def test_another_model_is_told_with_both_identities():
+def test_another_model_is_reported_with_both_identities():
     status = StatusSeen(f'{NODE}: unit rsu_1', 1, 'wrong model', {'wrong_model': "'a', needed is 'b'"})
     finding = only(snapshot(statuses=(status,)))
     assert finding.evidence == "'a', needed is 'b'"
@@ -125,7 +125,7 @@ def test_errors_of_the_nodes_are_repeated():
     assert only(snapshot(statuses=(status,))).evidence == 'out of memory'
 
 
-def test_a_node_that_does_not_answer_its_inputs_is_told():
+def test_a_node_that_does_not_answer_its_inputs_is_reported():
     assert 'publishes no tracks' in only(snapshot(topics={ANSWERS: topic(TRACKS, NODE, count=0)})).problem
 
 
@@ -138,9 +138,9 @@ def test_the_environment_is_looked_at(changes, problem):
 
 
 def test_a_calibration_is_checked_and_drawn(tmp_path, capsys):
-    picture = tmp_path / 'picture.png'
-    cv2.imwrite(str(picture), np.full((540, 960, 3), 90, np.uint8))
-    words = ['doctor', '--calibration', EXAMPLE, '--image', str(picture)]
+    image = tmp_path / 'image.png'
+    cv2.imwrite(str(image), np.full((540, 960, 3), 90, np.uint8))
+    words = ['doctor', '--calibration', EXAMPLE, '--image', str(image)]
     assert main([*words, '-o', str(tmp_path / 'out.png'), '--json', str(tmp_path / 'out.json')]) == 0
     drawn = cv2.imread(str(tmp_path / 'out.png'))
     assert drawn.shape == (540, 960, 3) and (drawn != 90).any()
@@ -158,28 +158,28 @@ def rear_camera(tmp_path, *changes) -> str:
     return str(path)
 
 
-def test_all_cameras_of_an_agent_are_checked_each_with_its_picture(tmp_path, capsys):
+def test_all_cameras_of_an_agent_are_checked_each_with_its_image(tmp_path, capsys):
     rear = rear_camera(tmp_path, ('looks_deg', 180))
-    pictures = [str(tmp_path / f'{name}.png') for name in ('front', 'rear')]
-    for path in pictures:
+    images = [str(tmp_path / f'{name}.png') for name in ('front', 'rear')]
+    for path in images:
         cv2.imwrite(path, np.full((540, 960, 3), 90, np.uint8))
     out = tmp_path / 'out.json'
-    assert main(['doctor', '--calibration', EXAMPLE, rear, '--image', *pictures, '--json', str(out)]) == 0
+    assert main(['doctor', '--calibration', EXAMPLE, rear, '--image', *images, '--json', str(out)]) == 0
     views = json.loads(out.read_text())['views']
     assert [round(views[file]['yaw_deg']) % 360 for file in (EXAMPLE, rear)] == [0, 180]
     # The road is drawn where each of them looks, so both show the same.
-    front, back = (cv2.imread(path.replace('.png', '_calibration.png'))[60:] for path in pictures)
+    front, back = (cv2.imread(path.replace('.png', '_calibration.png'))[60:] for path in images)
     assert (front != 90).any()
     np.testing.assert_array_equal(front, back)
 
 
-def test_each_finding_names_its_camera_and_cameras_that_contradict_each_other_are_told(tmp_path, capsys):
+def test_each_finding_names_its_camera_and_cameras_that_contradict_each_other_are_reported(tmp_path, capsys):
     rear = rear_camera(tmp_path, ('lidar_frame', 'ego/other'))
     assert main(['doctor', '--calibration', EXAMPLE, rear]) == 1
-    told = capsys.readouterr().out
-    assert f'1. {rear}: the camera does not look ahead' in told
-    assert 'if it is meant so: looks_deg: 180' in told
-    assert f'2. {rear} and {EXAMPLE} are calibrated to different frames' in told
+    reported = capsys.readouterr().out
+    assert f'1. {rear}: the camera does not look ahead' in reported
+    assert 'if it is meant so: looks_deg: 180' in reported
+    assert f'2. {rear} and {EXAMPLE} are calibrated to different frames' in reported
 
 
 def test_a_file_without_a_place_is_checked_but_said_to_be_no_use_for_a_node(tmp_path, capsys):
@@ -191,10 +191,10 @@ def test_a_file_without_a_place_is_checked_but_said_to_be_no_use_for_a_node(tmp_
     assert 'a node cannot use it' in capsys.readouterr().out
 
 
-def test_a_picture_of_another_size_is_a_finding(tmp_path, capsys):
-    picture = tmp_path / 'picture.png'
-    cv2.imwrite(str(picture), np.zeros((270, 480, 3), np.uint8))
-    assert main(['doctor', '--calibration', EXAMPLE, '--image', str(picture)]) == 1
+def test_an_image_of_another_size_is_a_finding(tmp_path, capsys):
+    image = tmp_path / 'image.png'
+    cv2.imwrite(str(image), np.zeros((270, 480, 3), np.uint8))
+    assert main(['doctor', '--calibration', EXAMPLE, '--image', str(image)]) == 1
     assert 'multiply the first two rows of matrix by 0.5' in capsys.readouterr().out
 
 

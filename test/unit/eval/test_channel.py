@@ -106,13 +106,13 @@ def test_noise_reaches_what_its_scope_says():
         arrived = [m[0] for m in Channel(rotation_noise_deg=1.0, translation_noise_m=0.5, noise_scope=scope).deliver(
             'x', sent(50))]
         return [m.ego_from_infra for m in arrived], [getattr(m, 'alignment_pose', None) for m in arrived]
-    everywhere, told = poses('everywhere')
-    assert told == [None] * 50 and turns_deg(everywhere).std() > 0.5
-    points, told = poses('points')
+    everywhere, alignment = poses('everywhere')
+    assert alignment == [None] * 50 and turns_deg(everywhere).std() > 0.5
+    points, alignment = poses('points')
     np.testing.assert_array_equal(points, everywhere)
-    assert not turns_deg(told).any()
-    true, told = poses('alignment')
-    assert not turns_deg(true).any() and np.array_equal(told, everywhere)
+    assert not turns_deg(alignment).any()
+    true, alignment = poses('alignment')
+    assert not turns_deg(true).any() and np.array_equal(alignment, everywhere)
 
 
 def test_constant_noise_is_drawn_once_for_each_sequence():

@@ -8,7 +8,7 @@ from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Match, P
 from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID
 from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange, same_frames
-from cooptrack_ros.eval.links import Link, link_rows, links_of, provenance_rows
+from cooptrack_ros.eval.links import TrackLink, link_rows, links_of, provenance_rows
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.tracking.ego_agent import EgoResult
 
@@ -64,7 +64,7 @@ def linked(records):
     """Return a result with one link to a reported track and one to a track out of range."""
     builder = ExchangeBuilder('x')
     builder.add(records[0], '', boxes([[5, 0, 0], [500, 0, 0]]), None,
-                [Link(1, np.array([5.0, 1, 0]), 0.9), Link(2, np.zeros(3), 0.9)],
+                [TrackLink(1, np.array([5.0, 1, 0]), 0.9), TrackLink(2, np.zeros(3), 0.9)],
                 np.array([Provenance.FUSED, Provenance.FUSED]))
     return builder.finish()
 
@@ -106,6 +106,6 @@ def test_a_table_of_other_frames_is_refused(records):
 
 
 def test_results_of_one_recording_have_the_same_frames_and_others_do_not(records, scenes):
-    town = scenes.scene(20002, 0.6, (160, 90))
-    one, other = linked(records), oracle_result([(town, SpdDataset(town))], 'vehicle')
+    scene = scenes.scene(20002, 0.6, (160, 90))
+    one, other = linked(records), oracle_result([(scene, SpdDataset(scene))], 'vehicle')
     assert same_frames(one, linked(records)) and not same_frames(one, other)

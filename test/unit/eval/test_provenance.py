@@ -46,7 +46,7 @@ class Sees:
         """Take the boxes."""
         self.boxes = boxes
 
-    def with_behaviour(self, **changes):
+    def with_method(self, **changes):
         """Return the same."""
         return self
 
@@ -64,14 +64,14 @@ class Sees:
 
 
 @pytest.fixture(scope='module')
-def town(tmp_path_factory):
+def scene(tmp_path_factory):
     """Return a data set of a few frames."""
-    folder = tmp_path_factory.mktemp('provenance') / 'town'
+    folder = tmp_path_factory.mktemp('provenance') / 'scene'
     generate(folder, 20011, 0.6, (160, 90))
     return SpdDataset(folder)
 
 
-def evaluated(town, ego, messages):
+def evaluated(scene, ego, messages):
     """Return whom the evaluation names for each track of a frame."""
     class Fixed(Channel):
         """Delivers the messages at hand."""
@@ -80,14 +80,14 @@ def evaluated(town, ego, messages):
             """Deliver them in each frame."""
             for _, message in sent:
                 yield [replace(m, stamp_ns=message.stamp_ns) for m in messages]
-    result, _ = Evaluation([(town.root, town)], Sees(ego), Selection(limit=1), channel=Fixed()).run('late')
+    result, _ = Evaluation([(scene.root, scene)], Sees(ego), Selection(limit=1), channel=Fixed()).run('late')
     rows, = result['provenance'].values()
     return {row['tracking_id']: row['provenance'] for row in rows}
 
 
-def driven(town, ego, messages):
+def driven(scene, ego, messages):
     """Return whom the agent of the vehicle names for each track of that frame."""
-    record = Selection(limit=1).records(town)[0]
+    record = Selection(limit=1).records(scene)[0]
     frame = record.frame()
     agent = EgoAgent(Sees(ego), LateTracker(), MINI.tracker_vehicle.output_threshold)
     result = agent.step(frame, Received(late=tuple(replace(m, stamp_ns=frame.stamp_ns) for m in messages)))
@@ -104,7 +104,7 @@ def driven(town, ego, messages):
     ([(CAR, 4, 0)], [(CAR, 1, 0)], True, {'1': 'ego'}),
 ], ids=['pedestrian', 'bicycle', 'confirm only', 'car', 'two pedestrians', 'confirm only beside it',
         'the vehicle itself'])
-def test_the_agent_and_the_evaluation_name_the_same_source_of_a_track(town, ego, infra, may_create, expected):
+def test_the_agent_and_the_evaluation_name_the_same_source_of_a_track(scene, ego, infra, may_create, expected):
     ego, messages = things(*ego), [said_by('rsu', things(*infra), may_create)]
-    assert evaluated(town, ego, messages) == expected
-    assert driven(town, ego, messages) == expected
+    assert evaluated(scene, ego, messages) == expected
+    assert driven(scene, ego, messages) == expected

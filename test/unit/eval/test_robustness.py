@@ -1,4 +1,4 @@
-"""The measurement of the robustness curves, with a small network on a small town."""
+"""The measurement of the robustness curves, with a small network on a small scene."""
 
 import json
 
@@ -22,8 +22,8 @@ ALONE = Setting('latency', 'vehicle alone', 0, mode='none')
 
 
 @pytest.fixture(scope='module')
-def town(scenes):
-    """Give a town."""
+def scene(scenes):
+    """Give a scene."""
     return scenes.scene(700, 1.5, SIZE)
 
 
@@ -36,7 +36,7 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture
-def measured(place, town, tmp_path, monkeypatch):
+def measured(place, scene, tmp_path, monkeypatch):
     """Give what measures some settings and returns the rows of the file and the lines of those that were missing."""
     done = []
     measure = robustness.measure
@@ -45,7 +45,7 @@ def measured(place, town, tmp_path, monkeypatch):
     def run(*settings, limit=LIMIT):
         monkeypatch.setattr(robustness, 'settings_of', lambda panel, has_flow: list(settings))
         done.clear()
-        assert robustness.main(['--weights', f'random:{place}/config.yaml', '--data', str(town), '--json',
+        assert robustness.main(['--weights', f'random:{place}/config.yaml', '--data', str(scene), '--json',
                                 str(tmp_path / 'r.json'), '--pictures', str(tmp_path), '--only', 'latency',
                                 '--limit', str(limit)]) == 0
         return json.loads((tmp_path / 'r.json').read_text())['rows'], list(done)
@@ -69,8 +69,8 @@ def test_an_interrupted_measurement_goes_on_and_gives_the_same_figures(measured,
     row = both[LATE.key]
     assert row['frames'] == LIMIT and row['channel'] == {'latency_ms': 200.0} and set(FIGURES) <= set(row)
     assert both[ALONE.key]['instances_per_frame'] == 0 < both[GOOD.key]['instances_per_frame']
-    picture = cv2.imread(str(tmp_path / PICTURES['latency']))
-    assert picture is not None and picture.std() > 1
+    image = cv2.imread(str(tmp_path / PICTURES['latency']))
+    assert image is not None and image.std() > 1
 
 
 def test_other_frames_are_measured_anew(measured):
@@ -79,10 +79,10 @@ def test_other_frames_are_measured_anew(measured):
     assert done == ['geometry'] and rows[GOOD.key]['frames'] == 2
 
 
-def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place, town):
+def test_a_good_link_gives_the_figures_of_the_plain_evaluation(measured, place, scene):
     rows, _ = measured(GOOD, ALONE)
     package = open_model(f'random:{place}/config.yaml')
-    plain = Evaluation(open_datasets([town]), package, Selection(limit=LIMIT),
+    plain = Evaluation(open_datasets([scene]), package, Selection(limit=LIMIT),
                        transmission('float16', True, 900, package.sender().complete))
     for setting in (GOOD, ALONE):
         expected = headline(evaluate(plain.run(setting.mode)[0]))

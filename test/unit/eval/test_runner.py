@@ -1,4 +1,4 @@
-"""Runs over a small synthetic town: exchange format, oracle, statistics."""
+"""Runs over a small synthetic scene: exchange format, oracle, statistics."""
 
 import json
 from dataclasses import replace
@@ -29,9 +29,9 @@ class Counting:
     def __init__(self, package):
         self.sides, self.name, self.config, self._package = [], package.name, package.config, package
 
-    def with_behaviour(self, **changes):
+    def with_method(self, **changes):
         """Return a package that notes in the same list."""
-        other = Counting(self._package.with_behaviour(**changes))
+        other = Counting(self._package.with_method(**changes))
         other.sides = self.sides
         return other
 
@@ -55,7 +55,7 @@ def first_box(data):
 
 @pytest.fixture(scope='module')
 def datasets(scenes):
-    """Return one small town."""
+    """Return one small scene."""
     return open_datasets([scenes.scene(700, 1.5, (160, 90)).parent])
 
 
@@ -76,15 +76,16 @@ def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
         path.write_text(json.dumps(result))
         assert read_exchange(path)['name'] == f'random:mini {mode}'
         assert cost.frames == 3
-        assert (cost.serialized_bytes > 0) == (mode not in ('none', 'cooperative_alone'))
+        assert (cost.serialized_bytes > 0) == (mode not in ('none', 'no_messages'))
 
 
 def test_what_modes_share_is_computed_once_and_equals_a_fresh_run(datasets):
     package = Counting(talkative_model())
     evaluation = Evaluation(datasets, package, Selection(limit=3))
-    shared = {mode: evaluation.run(mode)[0] for mode in ('none', 'late', 'late_ab3dmot', 'cooperative', 'zeroed')}
+    shared = {mode: evaluation.run(mode)[0] for mode in ('none', 'late', 'late_ab3dmot', 'cooperative',
+                                                         'zero_features')}
     assert package.sides == [Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE, Side.COOPERATIVE]
-    for mode in ('late', 'zeroed'):
+    for mode in ('late', 'zero_features'):
         assert Evaluation(datasets, package, Selection(limit=3)).run(mode)[0] == shared[mode]
 
 
@@ -113,7 +114,7 @@ def test_only_the_chosen_split_counts(datasets):
 
 def test_frames_of_folders_with_equal_names_stay_apart(datasets):
     _, dataset = datasets[0]
-    result = oracle_result([(Path('a/town'), dataset), (Path('b/town'), dataset)], 'vehicle', Selection(limit=2))
+    result = oracle_result([(Path('a/scene'), dataset), (Path('b/scene'), dataset)], 'vehicle', Selection(limit=2))
     assert len(result['ground_truth']) == 4 and len(result['scenes']) == 2
 
 
@@ -184,7 +185,7 @@ def test_what_is_lost_on_the_way_is_missing(datasets):
     package = talkative_model()
     whole = Evaluation(datasets, package, Selection(limit=2)).run('cooperative')
     none = Evaluation(datasets, package, Selection(limit=2), lambda instances: (instances[:0], 7)).run('cooperative')
-    alone = Evaluation(datasets, package, Selection(limit=2)).run('cooperative_alone')
+    alone = Evaluation(datasets, package, Selection(limit=2)).run('no_messages')
     assert whole[1].instances > 0 and (none[1].instances, none[1].serialized_bytes) == (0, 14)
     assert none[0]['detections'] == alone[0]['detections'] != whole[0]['detections']
 
@@ -199,13 +200,13 @@ def test_the_unit_may_run_another_model(datasets):
 def test_other_links_share_what_does_not_depend_on_them(datasets):
     package = Counting(talkative_model())
     channel = Channel(latency_ms=100.0, max_age_ms=500.0)
-    shared = Evaluation(datasets, package, Selection(limit=5), keeps_maps=True)
+    shared = Evaluation(datasets, package, Selection(limit=5), caches_bev=True)
     first, _ = shared.run('cooperative')
     before = package.sides.count(Side.ROADSIDE)
     late, cost = shared.under(channel, True, compensation='none').run('cooperative')
     assert package.sides.count(Side.ROADSIDE) == before and 'image_features' not in cost.stage_seconds
-    alone = Evaluation(datasets, talkative_model().with_behaviour(compensation='none'), Selection(limit=5),
-                       channel=channel, corrects_poses=True)
+    alone = Evaluation(datasets, talkative_model().with_method(compensation='none'), Selection(limit=5),
+                       channel=channel, online_extrinsics=True)
     assert json.dumps(late) == json.dumps(alone.run('cooperative')[0]) != json.dumps(first)
     again, _ = shared.run('cooperative')
     assert json.dumps(again) == json.dumps(first)
@@ -213,7 +214,7 @@ def test_other_links_share_what_does_not_depend_on_them(datasets):
 
 @pytest.mark.parametrize('execution', ['fast', 'reference'])
 def test_known_features_serve_every_execution(datasets, execution):
-    shared = Evaluation(datasets, talkative_model(), Selection(limit=2), keeps_maps=True, execution=execution)
+    shared = Evaluation(datasets, talkative_model(), Selection(limit=2), caches_bev=True, execution=execution)
     first, _ = shared.run('cooperative')
     again, cost = shared.run('cooperative')
     assert json.dumps(again) == json.dumps(first) and 'image_features' not in cost.stage_seconds
@@ -224,8 +225,8 @@ def test_studies_of_single_stages_are_refused_where_there_are_none(datasets):
         def tracker(self, side, execution):
             return StepTracker(self._package.network(side), self.config, side)
 
-        def with_behaviour(self, **changes):
-            return Graphs(self._package.with_behaviour(**changes))
+        def with_method(self, **changes):
+            return Graphs(self._package.with_method(**changes))
     package = talkative_model()
     plain = Evaluation(datasets, Graphs(package), Selection(limit=1), roadside=package)
     assert plain.run('cooperative')[0]['predictions']

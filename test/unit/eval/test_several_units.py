@@ -22,19 +22,20 @@ FRAMES = 2
 
 
 @pytest.fixture(scope='module')
-def town(scenes):
-    """Return a small town with two units."""
+def scene(scenes):
+    """Return a small scene with two units."""
     return scenes.scene(20008, 1.0, (240, 135), units=2)
 
 
-def run(town, mode, units=None, **options):
+def run(scene, mode, units=None, **options):
     """Return result and cost of a mode with some units."""
-    return Evaluation(open_datasets([town], units), talkative_model(), Selection(limit=FRAMES), **options).run(mode)
+    return Evaluation(open_datasets([scene], units), talkative_model(), Selection(limit=FRAMES), **options).run(mode)
 
 
 @pytest.mark.parametrize('mode', ['cooperative', 'late'])
-def test_messages_of_all_units_reach_the_vehicle(town, mode):
-    results = {name: run(town, mode, units) for name, units in (('one', UNITS[:1]), ('two', UNITS[1:]), ('both', None))}
+def test_messages_of_all_units_reach_the_vehicle(scene, mode):
+    results = {name: run(scene, mode, units) for name, units in (('one', UNITS[:1]), ('two', UNITS[1:]),
+                                                                 ('both', None))}
     assert {name: sorted(cost.units) for name, (_, cost) in results.items()} == {
         'one': UNITS[:1], 'two': UNITS[1:], 'both': UNITS}
     sent = {name: cost.instances for name, (_, cost) in results.items()}
@@ -43,21 +44,21 @@ def test_messages_of_all_units_reach_the_vehicle(town, mode):
     assert detections[0] != detections[1] != detections[2] != detections[0]
 
 
-def test_every_choice_of_units_is_measured_against_the_same_labels(town):
+def test_every_choice_of_units_is_measured_against_the_same_labels(scene):
     truths = []
     for units in (UNITS[:1], UNITS[1:], UNITS):
-        truth = run(town, 'none', units)[0]['ground_truth']
+        truth = run(scene, 'none', units)[0]['ground_truth']
         truths.append({token: [{k: v for k, v in row.items() if k != 'seen_by'} for row in rows]
                        for token, rows in truth.items()})
     assert truths[0] == truths[1] == truths[2]
 
 
-def test_links_name_the_unit_and_every_unit_counts_what_was_fused(town):
+def test_links_name_the_unit_and_every_unit_counts_what_was_fused(scene):
     package = talkative_model()
     # Random networks are sure of nothing: all rows become tracks.
     keep = {'score_threshold': 0.0, 'output_threshold': 0.0}
     package = replace(package, config=apply_overrides(package.config, {'tracker_cooperative': keep}))
-    result, cost = Evaluation(open_datasets([town]), package, Selection(limit=1)).run('cooperative')
+    result, cost = Evaluation(open_datasets([scene]), package, Selection(limit=1)).run('cooperative')
     linked = Counter(row['unit'] for rows in result['links'].values() for row in rows)
     assert sorted(linked) == UNITS
     for name, unit in cost.units.items():
@@ -77,7 +78,7 @@ def test_late_fusion_takes_an_object_of_two_units_once():
         assert len(result.detections) == 1
 
 
-def test_each_unit_has_a_link_of_its_own(town):
+def test_each_unit_has_a_link_of_its_own(scene):
     arrived = []
 
     class Noting(Channel):
@@ -87,14 +88,14 @@ def test_each_unit_has_a_link_of_its_own(town):
             """Deliver and note."""
             arrived.append(name)
             return super().deliver(name, sent)
-    run(town, 'cooperative', channel=Noting())
-    run(town, 'cooperative', UNITS[:1], channel=Noting())
+    run(scene, 'cooperative', channel=Noting())
+    run(scene, 'cooperative', UNITS[:1], channel=Noting())
     assert arrived == ['seed_020008/unit_1', 'seed_020008/unit_2', 'seed_020008']
 
 
-def test_the_command_chooses_units_and_tells_what_each_contributed(town, tmp_path, capsys):
+def test_the_command_chooses_units_and_tells_what_each_contributed(scene, tmp_path, capsys):
     out = tmp_path / 'figures.json'
-    command = ['eval', '--data', str(town), '--weights', 'random:mini', '--limit', '2', '--json', str(out), '--units']
+    command = ['eval', '--data', str(scene), '--weights', 'random:mini', '--limit', '2', '--json', str(out), '--units']
     assert main([*command, 'unit_2']) == 0
     assert set(json.loads(out.read_text())['units']) <= {'unit_2'}
     assert main([*command, 'unit_9']) == 2

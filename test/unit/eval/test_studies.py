@@ -49,11 +49,11 @@ def test_lost_features_leave_places_and_change_the_result(sent):
 def test_a_second_pose_turns_features_and_leaves_places(sent):
     wrong = np.diag([-1.0, -1, 1, 1])
     both = [TwoPoseMessage(**vars(m), alignment_pose=wrong) for m in sent]
-    told = [replace(m, ego_from_infra=wrong) for m in sent]
+    reported = [replace(m, ego_from_infra=wrong) for m in sent]
     network = make_tracker(Side.COOPERATIVE, MANY).network
-    assert isinstance(both[0], RoadsideMessage) and CONFIG.behaviour.alignment == 'latent'
+    assert isinstance(both[0], RoadsideMessage) and CONFIG.method.alignment == 'latent'
     (first, _), (second, _) = aligned(sent), aligned(both)
-    for message, before, after in zip(told, first, second, strict=True):
+    for message, before, after in zip(reported, first, second, strict=True):
         assert np.array_equal(before.ref_points, after.ref_points) and np.array_equal(before.codes, after.codes)
         assert len(after.semantic) and not np.allclose(before.semantic, after.semantic)
         # The features are those of a unit that stands where the second pose says.

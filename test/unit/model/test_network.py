@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cooptrack_ros.common.config import MINI, PRESETS, R50, BackboneConfig
-from cooptrack_ros.common.timeline import Moment
+from cooptrack_ros.common.timeline import StampedPose
 from cooptrack_ros.common.types import Boxes, Side
 from cooptrack_ros.model.bev.geometry import BevGeometry, BevMotion, bev_geometry, bev_motion
 from cooptrack_ros.model.image.backbone import build_backbone
@@ -44,11 +44,11 @@ def test_an_unknown_entry_has_no_name():
         our_name('pts_bbox_head.transformer.unheard_of')
 
 
-def make_moment(index: int, yaw: float) -> Moment:
+def make_stamped_pose(index: int, yaw: float) -> StampedPose:
     pose = np.eye(4)
     pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     pose[0, 3] = index
-    return Moment('a', index * 100_000_000, pose, np.arange(18.0) * index)
+    return StampedPose('a', index * 100_000_000, pose, np.arange(18.0) * index)
 
 
 def make_projection(focal: float) -> np.ndarray:
@@ -65,7 +65,8 @@ def test_a_batch_gives_what_its_elements_give_alone(config):
     images = torch.randn(2, 1, 3, 96, 160)
     previous = torch.randn(2, cells, width)
     geometries = [bev_geometry(config, Side.VEHICLE, make_projection(f)) for f in (200.0, 500.0)]
-    motions = [bev_motion(config, Side.VEHICLE, make_moment(1, yaw), make_moment(0, 0.0)) for yaw in (0.0, 0.2)]
+    motions = [bev_motion(config, Side.VEHICLE, make_stamped_pose(1, yaw), make_stamped_pose(0, 0.0))
+               for yaw in (0.0, 0.2)]
 
     def forward(images, geometry, motion, previous):
         features = network.image_features(images)
@@ -84,7 +85,7 @@ def test_the_warped_map_follows_the_motion():
     config = MINI
     rows, columns = config.bev_size
     cell = 102.4 / columns
-    now, before = make_moment(1, 0.0), make_moment(0, 0.0)
+    now, before = make_stamped_pose(1, 0.0), make_stamped_pose(0, 0.0)
     now.global_from_lidar[0, 3] = 3 * cell
     motion = bev_motion(config, Side.VEHICLE, now, before)
     network = CoopTrackNetwork(config, Side.VEHICLE)
@@ -123,7 +124,7 @@ def test_codes_hold_the_bottom_centre_and_a_clockwise_yaw():
     np.testing.assert_allclose(codes_from_boxes(boxes)[0], expected, atol=1e-6)
 
 
-def test_pictures_go_through_the_published_pipeline():
+def test_images_go_through_the_published_pipeline():
     image = np.random.default_rng(0).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
     rgb = (image[..., ::-1].astype(np.float32) - MEAN_RGB) * (1 / STD_RGB)
     resized = cv2.resize(rgb.astype(np.float32), (960, 540), interpolation=cv2.INTER_LINEAR)
@@ -134,7 +135,7 @@ def test_pictures_go_through_the_published_pipeline():
 
 
 @pytest.mark.parametrize('shape', [(1080, 1920), (540, 960), (720, 1280), (1000, 1000), (288, 512)])
-def test_projection_follows_the_picture(shape):
+def test_projection_follows_the_image(shape):
     prepared = prepare_image(np.full((*shape, 3), 255, np.uint8), MINI)
     filled = prepared[0].astype(bool)
     pixel = prepare_projection(np.eye(4), shape, MINI)[:2, :2] @ [shape[1], shape[0]]
@@ -143,7 +144,7 @@ def test_projection_follows_the_picture(shape):
 
 @pytest.mark.parametrize('image', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),
                                    np.zeros((0, 4, 3), np.uint8)])
-def test_other_arrays_are_refused_as_pictures(image):
+def test_other_arrays_are_refused_as_images(image):
     with pytest.raises(ValueError, match='uint8'):
         prepare_image(image, MINI)
 
@@ -154,7 +155,7 @@ def test_training_reaches_every_parameter_of_the_single_agent_stages(side):
     config = MINI
     network = CoopTrackNetwork(config, side).train()
     geometry = bev_geometry(config, side, make_projection(300.0))
-    motion = bev_motion(config, side, make_moment(1, 0.0), make_moment(0, 0.0))
+    motion = bev_motion(config, side, make_stamped_pose(1, 0.0), make_stamped_pose(0, 0.0))
     cells = config.bev_size[0] * config.bev_size[1]
     bev = network.encode_bev(network.image_features(torch.randn(1, 1, 3, 96, 160)), geometry, motion,
                              torch.randn(1, cells, config.embed_dims))

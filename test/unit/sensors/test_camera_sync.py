@@ -1,4 +1,4 @@
-"""Pictures of the anchor camera that wait for others."""
+"""Images of the anchor camera that wait for others."""
 
 from cooptrack_ros.sensors.camera_sync import AnchorFrames
 
@@ -13,7 +13,7 @@ def test_a_frame_is_complete_once():
     assert anchors.add(200 * MS) == 0
 
 
-def test_a_picture_is_given_up_after_the_tolerance_and_not_used_later():
+def test_an_image_is_given_up_after_the_tolerance_and_not_used_later():
     anchors = AnchorFrames(0.05)
     anchors.add(100 * MS)
     assert anchors.add(140 * MS) == 0

@@ -1,4 +1,4 @@
-"""Undistortion of pictures."""
+"""Undistortion of images."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def test_maps_are_made_once(monkeypatch):
 
 @pytest.mark.parametrize(('model', 'coefficients'), [
     ('plumb_bob', [0.2, -0.1, 0.01, 0.0]), ('equidistant', [0.1, 0.05, 0.0, 0.0])])
-def test_a_reduced_picture_is_undistorted_like_the_whole(model, coefficients):
+def test_a_reduced_image_is_undistorted_like_the_whole(model, coefficients):
     rows, columns = 256, 384
     lens = Lens(columns, rows, np.array([[300.0, 0, 190], [0, 300, 130], [0, 0, 1]]), model, np.array(coefficients))
     y, x = np.mgrid[:rows, :columns]

@@ -14,15 +14,15 @@ BRIDGE = CvBridge()
 @pytest.mark.parametrize('encoding, dtype, channels', [
     ('bgr8', np.uint8, 3), ('rgb8', np.uint8, 3), ('bgra8', np.uint8, 4), ('rgba8', np.uint8, 4),
     ('mono8', np.uint8, 1), ('mono16', np.uint16, 1), ('16UC1', np.uint16, 1), ('32FC1', np.float32, 1)])
-def test_a_picture_survives_the_round_trip(encoding, dtype, channels):
+def test_an_image_survives_the_round_trip(encoding, dtype, channels):
     shape = (3, 5) if channels == 1 else (3, 5, channels)
-    picture = (np.random.default_rng(0).random(shape) * 255).astype(dtype)
-    message = BRIDGE.cv2_to_imgmsg(picture, encoding, header=Header(frame_id='camera'))
+    image = (np.random.default_rng(0).random(shape) * 255).astype(dtype)
+    message = BRIDGE.cv2_to_imgmsg(image, encoding, header=Header(frame_id='camera'))
     assert (message.height, message.width, message.encoding, message.header.frame_id) == (3, 5, encoding, 'camera')
-    assert message.step == 5 * channels * picture.itemsize and isinstance(message.data, array.array)
+    assert message.step == 5 * channels * image.itemsize and isinstance(message.data, array.array)
     back = BRIDGE.imgmsg_to_cv2(message)
     assert back.dtype == dtype and back.flags.writeable
-    np.testing.assert_array_equal(back, picture)
+    np.testing.assert_array_equal(back, image)
 
 
 def test_padded_rows_and_big_endian_are_read():
@@ -47,12 +47,12 @@ def test_passthrough_names_only_the_type():
 
 
 @pytest.mark.parametrize('suffix, tolerance', [('png', 0), ('jpg', 3)])
-def test_compressed_pictures_come_back(suffix, tolerance):
-    picture = np.full((16, 16, 3), (40, 80, 160), np.uint8)
-    message = BRIDGE.cv2_to_compressed_imgmsg(picture, suffix)
+def test_compressed_images_come_back(suffix, tolerance):
+    image = np.full((16, 16, 3), (40, 80, 160), np.uint8)
+    message = BRIDGE.cv2_to_compressed_imgmsg(image, suffix)
     assert message.format == suffix
     back = BRIDGE.compressed_imgmsg_to_cv2(message)
-    assert np.abs(back.astype(int) - picture).max() <= tolerance
+    assert np.abs(back.astype(int) - image).max() <= tolerance
     np.testing.assert_array_equal(BRIDGE.compressed_imgmsg_to_cv2(message, 'rgb8'), back[..., ::-1])
 
 

@@ -10,7 +10,7 @@ from launch_runner import LaunchError, parse_launch, run_plan
 
 @pytest.fixture
 def prefix(tmp_path):
-    """Return an install prefix with a package whose executable prints its arguments and waits when told to."""
+    """Return an install prefix with a package whose executable prints its arguments and waits when asked to."""
     (tmp_path / 'share/ament_index/resource_index/packages').mkdir(parents=True)
     (tmp_path / 'share/ament_index/resource_index/packages/some_pkg').touch()
     program = tmp_path / 'lib/some_pkg/talker'

@@ -24,8 +24,8 @@ def test_rows_are_replaced_between_the_markers_only():
 
 
 def test_a_fault_of_the_roadside_shows_how_long_the_vehicle_paused_for_it():
-    row = Row('f', 's', 1.0, 1.3, 'n', usual_gap_s=0.6, picture_period_s=0.5, delay_p95_s=0.4, usual_delay_p95_s=0.3,
+    row = Row('f', 's', 1.0, 1.3, 'n', usual_gap_s=0.6, image_period_s=0.5, delay_p95_s=0.4, usual_delay_p95_s=0.3,
               of_roadside=True)
     page = with_table('<!-- faults --><!-- /faults -->', {'rows': {'f': vars(row)}})
     assert '| f | s | 1 | 1.3 (0.6) | 1.4 | 0.4 (0.3) | n |' in page
-    assert Row('f', 's', 1.0, 0.5, 'n', 0.6, 0.5).pause_pictures == 0
+    assert Row('f', 's', 1.0, 0.5, 'n', 0.6, 0.5).pause_images == 0

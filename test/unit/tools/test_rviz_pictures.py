@@ -38,7 +38,7 @@ def recording(tmp_path):
     board = MarkerBoard()
     pose = make_pose(np.eye(3), [1000.0, 0, 0])
     way = np.array([[1020.0, -10.0, 0.0], [1020.0, 0.0, 0.0]])
-    picture = cv2.imencode('.jpg', np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
+    jpeg = cv2.imencode('.jpg', np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
     with BagWriter(tmp_path / 'bag') as bag:
         bag.write('/ego/camera/calibration', Calibration(
             img_from_lidar=np.array([[40.0, -50.0, 0, 0], [30.0, 0, -50.0, 0], [1.0, 0, 0, 0]]).reshape(-1)), START_NS,
@@ -48,7 +48,7 @@ def recording(tmp_path):
             own, fixed = header(stamp, 'ego/lidar'), header(stamp, 'map')
             markers = track_markers(box(20.0, 0.0), own, R50.class_names) if i < 2 else []
             markers += trail_markers([(3, way)], fixed, [(0.0, 1.0, 0.0)]) if i == 1 else []
-            bag.write('/ego/camera/image/compressed', CompressedImage(header=own, data=picture), stamp, VOLATILE)
+            bag.write('/ego/camera/image/compressed', CompressedImage(header=own, data=jpeg), stamp, VOLATILE)
             bag.write(f'{NODE}/output/tracks', TrackArray(
                 header=own, map_frame='map', map_from_lidar=pose.reshape(-1)), stamp, VOLATILE)
             bag.write(f'{NODE}/output/markers', board.update(markers, own), stamp, VOLATILE)
@@ -56,27 +56,27 @@ def recording(tmp_path):
 
 
 def draw(recording, *options):
-    out = recording.parent / 'pictures'
+    out = recording.parent / 'images'
     assert rviz_pictures.main([str(recording), '-o', str(out), '--step', '1', *options]) == 0
     return [cv2.imread(str(p)) for p in sorted(out.glob('markers_*.png'))]
 
 
-def test_markers_are_drawn_from_above_and_in_the_camera_picture(recording):
-    pictures = draw(recording)
-    assert [p.shape for p in pictures] == [(720, 720 + 960, 3)] * 3
+def test_markers_are_drawn_from_above_and_in_the_camera_image(recording):
+    images = draw(recording)
+    assert [p.shape for p in images] == [(720, 720 + 960, 3)] * 3
     # 20 m ahead at 7.2 px/m; the trail comes from the right, 10 m to the side.
     ahead = 360 - 20 * 7.2
-    with_track, with_trail, empty = (p[round(ahead) - 12:round(ahead) + 12, 350:450].astype(int) for p in pictures)
+    with_track, with_trail, empty = (p[round(ahead) - 12:round(ahead) + 12, 350:450].astype(int) for p in images)
     assert np.abs(with_track[:, :20] - empty[:, :20]).max() > 60
     assert np.abs(with_trail[:, 40:70] - with_track[:, 40:70]).max() > 60
-    camera = [p[:, 720:].astype(int) for p in pictures]
+    camera = [p[:, 720:].astype(int) for p in images]
     assert np.abs(camera[0] - camera[2])[300:420, 420:540].max() > 60
     assert camera[2].std() < 10
 
 
 def test_namespaces_can_be_left_out(recording):
     plain = draw(recording)[2]
-    hidden = draw(recording, '--without', 'boxes', 'heading', 'label')[0]
+    hidden = draw(recording, '--exclude', 'boxes', 'heading', 'label')[0]
     assert np.abs(hidden[40:].astype(int) - plain[40:]).max() < 30
 
 

@@ -64,15 +64,15 @@ def test_a_configuration_tracks_and_trains(path, message):
                                    message)
         sum(t.value for t in terms.values()).backward()
     unused = {n for n, p in stage.network.named_parameters() if p.grad is None}
-    assert ('association' in terms) == (config.behaviour.fusion_stage == 'after_decoder')
-    assert any(n.startswith('alignment.rotation') for n in unused) == (config.behaviour.alignment == 'none')
-    assert any(n.startswith('motion_extractor') for n in unused) == (config.behaviour.motion_features == 'none')
+    assert ('association' in terms) == (config.method.fusion_stage == 'after_decoder')
+    assert any(n.startswith('alignment.rotation') for n in unused) == (config.method.alignment == 'none')
+    assert any(n.startswith('motion_extractor') for n in unused) == (config.method.motion_features == 'none')
     assert any(n.startswith('reasoner.temporal') for n in unused) == (config.hist_len == 0)
 
 
 def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
-    behaviour = dataclasses.replace(MINI.behaviour, fusion_stage='before_decoder')
-    network = CoopTrackNetwork(dataclasses.replace(MINI, behaviour=behaviour, **SMALL_SIZE), Side.COOPERATIVE)
+    method = dataclasses.replace(MINI.method, fusion_stage='before_decoder')
+    network = CoopTrackNetwork(dataclasses.replace(MINI, method=method, **SMALL_SIZE), Side.COOPERATIVE)
     tracker = AgentTracker(network, network.config, Side.COOPERATIVE)
     rows = tracker.stages.learned_queries()[:5]
     rows = rows.with_(previous_age=torch.tensor([0.0, 0, 0, 0.1, 0.1]))

@@ -24,8 +24,8 @@ def instances():
 
 def fused(instances, threshold, may_create, fusion_stage='after_decoder'):
     """Return the tracks of one cooperative frame, and what was fused in it."""
-    behaviour = dataclasses.replace(CONFIG.behaviour, fusion_stage=fusion_stage)
-    config = dataclasses.replace(CONFIG, behaviour=behaviour, tracker_cooperative=dataclasses.replace(
+    method = dataclasses.replace(CONFIG.method, fusion_stage=fusion_stage)
+    config = dataclasses.replace(CONFIG, method=method, tracker_cooperative=dataclasses.replace(
         CONFIG.tracker_cooperative, output_threshold=threshold))
     tracker, seen = make_tracker(Side.COOPERATIVE, MANY, config), {}
     message = dataclasses.replace(make_message(instances[:10]), may_create=may_create)

@@ -77,8 +77,8 @@ def test_both_trackers_see_the_same_in_every_stage_of_several_frames(config, cam
 
 
 def test_both_trackers_fuse_the_same_pairs():
-    config = dataclasses.replace(SMALL, behaviour=dataclasses.replace(
-        SMALL.behaviour, max_match_distance_m=30.0, min_affinity=0.0))
+    config = dataclasses.replace(SMALL, method=dataclasses.replace(
+        SMALL.method, max_match_distance_m=30.0, min_affinity=0.0))
     sender = trackers(config, Side.ROADSIDE)[0]
     _, sent = sender.step(sender.initial(), make_frame(0))
     message = make_message(sent.instances)
@@ -142,7 +142,7 @@ def test_graphs_need_a_device_and_fusion_after_the_decoder():
     network = CoopTrackNetwork(SMALL, Side.VEHICLE)
     with pytest.raises(UserError, match="'graph' needs a CUDA device, not 'cpu'"):
         make_tracker(network, SMALL, Side.VEHICLE, execution='graph')
-    early = dataclasses.replace(SMALL, behaviour=dataclasses.replace(SMALL.behaviour, fusion_stage='before_decoder'))
+    early = dataclasses.replace(SMALL, method=dataclasses.replace(SMALL.method, fusion_stage='before_decoder'))
     with pytest.raises(UserError, match='fuse after the decoder'):
         make_tracker(network, early, Side.VEHICLE, 'cuda:0', 'graph')
 

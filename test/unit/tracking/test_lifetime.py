@@ -11,22 +11,22 @@ from cooptrack_ros.common.types import Side
 from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID, LateConfig, LateTracker
 from cooptrack_ros.cooperation.pairing import Received
 from cooptrack_ros.tracking.ego_agent import EgoAgent
-from cooptrack_ros.tracking.lifecycle import Support
+from cooptrack_ros.tracking.lifecycle import TrackEvidence
 
 MS = 1_000_000
 
 
 def run(lifetime_s, frames, messages):
     """Return the live identities of each frame, and those that a message spoke of in it."""
-    config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(
-        CONFIG.behaviour, roadside_lifetime_s=lifetime_s))
+    config = dataclasses.replace(CONFIG, method=dataclasses.replace(
+        CONFIG.method, roadside_lifetime_s=lifetime_s))
     tracker = make_tracker(Side.COOPERATIVE, MANY, config)
-    state, live, heard = tracker.initial(), [], []
+    state, live, received = tracker.initial(), [], []
     for i in range(frames):
         state, output = tracker.step(state, make_frame(i), messages(i))
-        heard.append({m.track_id for m in output.matches})
+        received.append({m.track_id for m in output.matches})
         live.append(set(state.tracks.ids.tolist()))
-    return live, heard
+    return live, received
 
 
 @pytest.fixture(scope='module')
@@ -37,34 +37,34 @@ def sent():
 
 
 def test_tracks_end_with_what_spoke_of_them_and_others_stay(sent):
-    live, (heard, *_) = run(0.25, 5, lambda i: [make_message(sent)] if i == 0 else [])
-    assert heard and heard < live[0]
-    assert [heard & ids for ids in live] == [heard, heard, heard, set(), set()]
+    live, (received, *_) = run(0.25, 5, lambda i: [make_message(sent)] if i == 0 else [])
+    assert received and received < live[0]
+    assert [received & ids for ids in live] == [received, received, received, set(), set()]
     # The vehicle found the rest by itself.
-    assert all(live[0] - heard <= ids for ids in live)
+    assert all(live[0] - received <= ids for ids in live)
 
 
 def test_an_old_message_used_again_does_not_prolong_a_life(sent):
-    live, heard = run(0.25, 5, lambda i: [make_message(sent)])
-    assert heard[0] <= live[2] and not set.union(*heard) & live[3]
+    live, received = run(0.25, 5, lambda i: [make_message(sent)])
+    assert received[0] <= live[2] and not set.union(*received) & live[3]
 
 
 def test_messages_that_go_on_keep_tracks(sent):
-    live, heard = run(0.25, 5, lambda i: [dataclasses.replace(make_message(sent), stamp_ns=i * 100 * MS)])
-    assert heard[2] and heard[2] | heard[3] | heard[4] <= live[4]
+    live, received = run(0.25, 5, lambda i: [dataclasses.replace(make_message(sent), stamp_ns=i * 100 * MS)])
+    assert received[2] and received[2] | received[3] | received[4] <= live[4]
 
 
 def test_without_a_limit_tracks_live_as_published(sent):
-    live, (heard, *_) = run(float('inf'), 5, lambda i: [make_message(sent)] if i == 0 else [])
-    assert heard <= live[4]
+    live, (received, *_) = run(float('inf'), 5, lambda i: [make_message(sent)] if i == 0 else [])
+    assert received <= live[4]
 
 
 def test_a_track_that_the_vehicle_sees_needs_no_messages():
-    heard = Support().renewed(0, False, 0)
-    assert heard.is_outlived(1001 * MS, 1.0) and not heard.is_outlived(1000 * MS, 1.0)
-    seen = heard.renewed(900 * MS, True, None)
+    received = TrackEvidence().renewed(0, False, 0)
+    assert received.is_outlived(1001 * MS, 1.0) and not received.is_outlived(1000 * MS, 1.0)
+    seen = received.renewed(900 * MS, True, None)
     assert not seen.is_outlived(1800 * MS, 1.0) and seen.is_outlived(1901 * MS, 1.0)
-    own = Support().renewed(0, True, None)
+    own = TrackEvidence().renewed(0, True, None)
     assert not own.is_outlived(np.iinfo(np.int64).max, 0.1)
 
 

@@ -84,8 +84,8 @@ def test_a_state_stays_valid_and_gives_the_same_again(instances):
 
 
 def test_random_fill_depends_on_the_step_only():
-    behaviour = dataclasses.replace(CONFIG.behaviour, query_fill='random')
-    config = dataclasses.replace(CONFIG, behaviour=behaviour)
+    method = dataclasses.replace(CONFIG.method, query_fill='random')
+    config = dataclasses.replace(CONFIG, method=method)
     frames = [make_frame(i) for i in range(3)]
     _, first = run(make_tracker(Side.VEHICLE, 0.0, config), frames)
     torch.rand(7)
@@ -105,7 +105,7 @@ def test_gaps_and_other_sequences_start_anew(frame, reset):
 @pytest.mark.parametrize(('keep', 'frame', 'restarts'), [
     (False, make_frame(6), True), (True, make_frame(6), False), (True, make_frame(1, 'b'), True)])
 def test_identities_start_again_or_go_on_after_a_gap(keep, frame, restarts):
-    config = dataclasses.replace(CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, keep_ids_after_gap=keep))
+    config = dataclasses.replace(CONFIG, method=dataclasses.replace(CONFIG.method, keep_ids_after_gap=keep))
     tracker = make_tracker(Side.VEHICLE, MANY, config)
     state, _ = run(tracker, [make_frame(0)])
     after, output = tracker.step(state, frame)
@@ -150,8 +150,8 @@ def test_matches_name_live_tracks_and_their_instances(instances):
 
 
 def test_pairs_beyond_the_distance_limit_are_added_instead_of_fused(instances):
-    behaviour = dataclasses.replace(CONFIG.behaviour, max_match_distance_m=0.0)
-    tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, behaviour=behaviour))
+    method = dataclasses.replace(CONFIG.method, max_match_distance_m=0.0)
+    tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, method=method))
     seen = {}
     inputs = tracker.prepare(make_frame(0))
     tracker.advance(tracker.initial(), inputs, [make_message(instances)], observe=seen.__setitem__)
@@ -162,14 +162,14 @@ def test_pairs_beyond_the_distance_limit_are_added_instead_of_fused(instances):
 
 def test_the_rule_pairs_by_distance_alone(instances):
     seen = {}
-    for association in ('learned', 'rule'):
-        behaviour = dataclasses.replace(CONFIG.behaviour, association=association)
-        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, behaviour=behaviour))
+    for association in ('learned', 'distance'):
+        method = dataclasses.replace(CONFIG.method, association=association)
+        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, method=method))
         tracker.advance(tracker.initial(), tracker.prepare(make_frame(0)), [make_message(instances)],
                         observe=lambda name, value, key=association: seen.__setitem__((key, name), value))
-    points = denormalize(seen['rule', 'reasoned'].ref_points, CONFIG.ego_range.pc_range)
-    received = denormalize(seen['rule', 'aligned'].ref_points, CONFIG.ego_range.pc_range)
-    rows, columns = seen['rule', 'matches']
+    points = denormalize(seen['distance', 'reasoned'].ref_points, CONFIG.ego_range.pc_range)
+    received = denormalize(seen['distance', 'aligned'].ref_points, CONFIG.ego_range.pc_range)
+    rows, columns = seen['distance', 'matches']
     assert len(rows) and bool(((points[rows] - received[columns]).norm(dim=-1) <= 3.5).all())
     # Without a limit the learned association pairs every received instance, however far.
     assert len(rows) < len(seen['learned', 'matches'][0]) == len(received)
@@ -210,8 +210,8 @@ def test_the_vehicle_itself_is_no_received_object(instances):
     message = dataclasses.replace(message, ego_from_infra=moved)
     kept = {}
     for drop in (False, True):
-        behaviour = dataclasses.replace(CONFIG.behaviour, drop_host=drop)
-        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, behaviour=behaviour))
+        method = dataclasses.replace(CONFIG.method, exclude_ego=drop)
+        tracker = make_tracker(Side.COOPERATIVE, MANY, dataclasses.replace(CONFIG, method=method))
         _, output = tracker.step(tracker.initial(), make_frame(0), [message])
         kept[drop] = {m.infra_index for m in output.matches}
     assert 0 in kept[False] and 0 not in kept[True]
@@ -221,7 +221,7 @@ def test_only_tracks_that_live_on_are_reported_if_wanted():
     reported = {}
     for only_live in (False, True):
         config = dataclasses.replace(
-            CONFIG, behaviour=dataclasses.replace(CONFIG.behaviour, report_only_live=only_live),
+            CONFIG, method=dataclasses.replace(CONFIG.method, report_only_live=only_live),
             tracker_vehicle=dataclasses.replace(CONFIG.tracker_vehicle, score_threshold=1.0))
         reported[only_live] = run(make_tracker(Side.VEHICLE, MANY, config), [make_frame(0)])[1][0]
     assert len(reported[False].tracks) > 0 and not reported[False].live.any()

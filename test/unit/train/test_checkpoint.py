@@ -1,4 +1,4 @@
-"""A damaged checkpoint is told as such, not trained on."""
+"""A damaged checkpoint is reported as such, not trained on."""
 
 import pytest
 import torch

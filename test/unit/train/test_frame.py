@@ -26,11 +26,11 @@ def message():
     return make_message(tracker.step(tracker.initial(), make_frame(0))[1].instances[:12])
 
 
-def stage_of(side=Side.COOPERATIVE, flow=None, **behaviour):
+def stage_of(side=Side.COOPERATIVE, flow=None, **method):
     """Return a stage in training whose dropout is off, so that inference can be compared with it."""
     torch.manual_seed(0)
     config = dataclasses.replace(
-        CONFIG, dropout=0.0, behaviour=dataclasses.replace(CONFIG.behaviour, drop_host=False, **behaviour))
+        CONFIG, dropout=0.0, method=dataclasses.replace(CONFIG.method, exclude_ego=False, **method))
     return TrackingStage(CoopTrackNetwork(config, side), RECIPES['mini-cooperative'], flow=flow)
 
 

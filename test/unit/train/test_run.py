@@ -23,18 +23,18 @@ from cooptrack_ros.weights.store import open_model
 
 def recipe(name, steps):
     """Return a named recipe of a few steps."""
-    return replace(RECIPES[name], steps=steps, batch_slots=2, warmup_steps=1, checkpoint_every=1)
+    return replace(RECIPES[name], steps=steps, batch_size=2, warmup_steps=1, checkpoint_every=1)
 
 
 @pytest.fixture(scope='module')
 def data(scenes):
-    """Return a folder with one small town."""
+    """Return a folder with one small scene."""
     return [scenes.scene(701, 1.2, (160, 90)).parent]
 
 
 @pytest.fixture(scope='module')
 def pretrained(data, tmp_path_factory):
-    """Return the run folder of two steps on pictures."""
+    """Return the run folder of two steps on images."""
     out = tmp_path_factory.mktemp('runs') / 'image'
     settings = recipe('mini-image', 2)
     run.train(*run.image_run(TINY, settings, data), TINY, settings, out, None)
@@ -65,7 +65,7 @@ def test_both_stages_run_and_their_weights_open_as_a_model(data, pretrained, tmp
     assert all(torch.equal(v, frozen[k]) for k, v in package.network(Side.VEHICLE).backbone.state_dict().items())
 
 
-def test_pretrained_pictures_are_the_start_of_stage_one(data, pretrained, tmp_path):
+def test_pretrained_images_are_the_start_of_stage_one(data, pretrained, tmp_path):
     stage, _ = run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, pretrained)
     saved = torch.load(pretrained / 'checkpoint.pt', weights_only=True)['modules']
     name = 'backbone.stem.0.weight'
@@ -126,10 +126,10 @@ def step_of(folder):
     return torch.load(path, weights_only=True)['step'] if path.is_file() else 0
 
 
-def test_a_slice_of_time_leaves_a_run_that_goes_on(data, tmp_path, capsys):
+def test_a_time_limit_leaves_a_run_that_goes_on(data, tmp_path, capsys):
     command = ['train', 'image', '--data', *map(str, data), '--config', str(write_config(tmp_path)), '--threads', '1',
                '--steps', '2', '--out', str(tmp_path / 'run')]
-    assert main([*command, '--slice-minutes', '0']) == 3
+    assert main([*command, '--time-limit-minutes', '0']) == 3
     assert 'the same command goes on' in capsys.readouterr().out
     assert main(command) == 0 and step_of(tmp_path / 'run') == 2
     code = json.loads((tmp_path / 'run' / 'settings.json').read_text())['code']
@@ -144,7 +144,7 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def calm(tmp_path_factory):
-    """Return a recipe without chance after the data: equal batches give equal steps."""
+    """Return a recipe without randomness after the data: equal batches give equal steps."""
     path = tmp_path_factory.mktemp('recipe') / 'calm.yaml'
     path.write_text(yaml.safe_dump({'recipe': 'mini-vehicle', 'warmup_steps': 1, 'selection': {
         'drop_probability': 0.0, 'false_positive_ratio': 0.0}}))
@@ -186,14 +186,14 @@ def test_two_processes_make_the_steps_of_one(data, tiny, calm, tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(data, tiny, tmp_path, capsys):
-    assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', 1, '--batch-slots', 3,
-                              '--accumulate', 2)) == 2
-    assert 'must be a multiple of processes (1) x accumulate (2)' in capsys.readouterr().err
+    assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', 1, '--batch-size', 3,
+                              '--grad-accum-steps', 2)) == 2
+    assert 'must be a multiple of processes (1) x grad_accum_steps (2)' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_half_precision_trains_and_resumes(precision, data, tiny, tmp_path):
-    options, found = ('--precision', precision, '--accumulate', 2), []
+    options, found = ('--precision', precision, '--grad-accum-steps', 2), []
     for steps in (2, 4):
         assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', steps, *options)) == 0
         found.append(weights_of(tmp_path / 'run'))
@@ -239,13 +239,13 @@ def test_weights_of_torchvision_are_a_start_for_the_backbone(scenes, tmp_path):
     assert torch.equal(network.backbone.layer4[0].conv2.weight, backbone.layer4[0].conv2.weight)
 
 
-def test_towns_are_generated_on_the_spot(tiny, tmp_path, capsys):
-    command = train_command('vehicle', [tmp_path / 'towns'], tiny, tmp_path / 'run', '--steps', 1, '--towns', '703-704',
-                            '--town-seconds', 0.5)
-    assert main([*command, '--slice-minutes', '0']) == 3
-    assert 'while towns are generated' in capsys.readouterr().out and not (tmp_path / 'run').exists()
+def test_scenes_are_generated_on_the_spot(tiny, tmp_path, capsys):
+    command = train_command('vehicle', [tmp_path / 'scenes'], tiny, tmp_path / 'run', '--steps', 1, '--synth-scenes',
+                            '703-704', '--scene-seconds', 0.5)
+    assert main([*command, '--time-limit-minutes', '0']) == 3
+    assert 'while scenes are generated' in capsys.readouterr().out and not (tmp_path / 'run').exists()
     assert main(command) == 0
-    assert sorted(p.name for p in (tmp_path / 'towns').iterdir()) == ['seed_000703', 'seed_000704']
+    assert sorted(p.name for p in (tmp_path / 'scenes').iterdir()) == ['seed_000703', 'seed_000704']
 
 
 def test_curves_go_to_tensorboard(data, tiny, tmp_path):

@@ -18,8 +18,8 @@ UNITS = ('unit_1', 'unit_2')
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    """Return a folder with a small town that two units see."""
-    folder = tmp_path_factory.mktemp('towns')
+    """Return a folder with a small scene that two units see."""
+    folder = tmp_path_factory.mktemp('scenes')
     generate(folder / 'seed_000702', 20008, 0.6, size=(160, 90), units=2)
     return [folder]
 
@@ -46,14 +46,14 @@ def samples(stream):
 
 
 def test_every_unit_gives_pairs_of_its_own_with_the_labels_of_the_pair(data):
-    opened, settings = open_datasets(data), replace(recipe('mini-cooperative', 1), batch_slots=1)
+    opened, settings = open_datasets(data), replace(recipe('mini-cooperative', 1), batch_size=1)
     messages = sent(opened)
     found = samples(ClipStream(opened, Side.COOPERATIVE, TINY, settings, messages))
     assert {s.message.unit_id for s in found} == set(UNITS)
     (folder, dataset), = opened
     for sample in found:
         unit = sample.message.unit_id
-        assert sample.inputs.moment.sequence.startswith(f'{folder.name}/{unit}/')
+        assert sample.inputs.stamped_pose.sequence.startswith(f'{folder.name}/{unit}/')
         pair, = (r for r in dataset.units[unit].records('cooperative')
                  if r.infra_stamp_us * 1000 == sample.message.stamp_ns)
         np.testing.assert_array_equal(sample.message.ego_from_infra, pair.ego_from_infra)
@@ -62,7 +62,7 @@ def test_every_unit_gives_pairs_of_its_own_with_the_labels_of_the_pair(data):
 
 
 def test_the_vehicle_is_seen_once_and_each_unit_for_itself(data):
-    opened, settings = open_datasets(data), replace(recipe('mini-vehicle', 1), batch_slots=1)
+    opened, settings = open_datasets(data), replace(recipe('mini-vehicle', 1), batch_size=1)
     (_, dataset), = opened
     own = ClipStream(opened, Side.VEHICLE, TINY, settings).num_frames
     assert own == ClipStream([(data[0], dataset.units['unit_1'])], Side.VEHICLE, TINY, settings).num_frames
@@ -82,10 +82,10 @@ def test_a_cooperative_run_trains_on_several_units(data, tmp_path):
         loop = run.train(stage, stream, TINY, settings, tmp_path / side.value, None)
         run.export(tmp_path / 'model', stage, settings, loop, data)
     package = run.open_model(str(tmp_path / 'model'))
-    told = []
-    messages = run.collect_messages(package, data, cache, told.append)
-    assert [line.rpartition(' ')[2] for line in told] == [f'seed_000702/{unit}' for unit in UNITS]
-    assert run.collect_messages(package, data, cache, told.append).keys() == messages.keys() and len(told) == 2
+    reported = []
+    messages = run.collect_messages(package, data, cache, reported.append)
+    assert [line.rpartition(' ')[2] for line in reported] == [f'seed_000702/{unit}' for unit in UNITS]
+    assert run.collect_messages(package, data, cache, reported.append).keys() == messages.keys() and len(reported) == 2
     settings = recipe('mini-cooperative', 1)
     stage, stream = run.tracking_run(TINY, settings, Side.COOPERATIVE, data, tmp_path / 'vehicle', messages)
     assert run.train(stage, stream, TINY, settings, tmp_path / 'cooperative', None).step == 1

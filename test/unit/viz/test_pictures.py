@@ -15,7 +15,7 @@ from cooptrack_ros.common.types import Boxes, Provenance
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.data.units import open_dataset
 from cooptrack_ros.eval.exchange import ExchangeBuilder
-from cooptrack_ros.eval.links import Link
+from cooptrack_ros.eval.links import TrackLink
 from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
 from cooptrack_ros.viz.draw import bgr_of
 from cooptrack_ros.viz.frames import compose
@@ -26,13 +26,13 @@ from cooptrack_ros.viz.result import identity_number, tracked_frames
 
 
 @pytest.fixture(scope='module')
-def town(scenes):
+def scene(scenes):
     return scenes.scene(20001, 0.6, (320, 180))
 
 
 @pytest.fixture(scope='module')
-def records(town):
-    return open_dataset(town).records('cooperative')
+def records(scene):
+    return open_dataset(scene).records('cooperative')
 
 
 def _box(x, y, track_id=5):
@@ -137,8 +137,8 @@ def test_noisy_animations_get_narrower_instead_of_too_big(tmp_path):
 def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
     builder = ExchangeBuilder('x')
     for record in records:
-        builder.add(record, 'town/', record.boxes, None)
-    frames = tracked_frames(builder.finish(), records, 'town')
+        builder.add(record, 'scene/', record.boxes, None)
+    frames = tracked_frames(builder.finish(), records, 'scene')
     tracks = frames[records[0].token].tracks
     row = {int(i): k for k, i in enumerate(records[0].boxes.track_id)}
     expected = records[0].boxes[[row[int(i)] for i in tracks.track_id]]
@@ -148,9 +148,9 @@ def test_boxes_of_a_result_come_back_to_the_ego_frame(records):
 
 def test_links_of_a_result_are_drawn_from_the_track_to_the_roadside_instance(records):
     record, builder = records[0], ExchangeBuilder('x')
-    builder.add(record, '', _box(20.0, 10.0, 7), None, [Link(7, np.array([20.0, -20.0, 0.0]), 0.8)],
+    builder.add(record, '', _box(20.0, 10.0, 7), None, [TrackLink(7, np.array([20.0, -20.0, 0.0]), 0.8)],
                 np.array([Provenance.ROADSIDE]))
-    frames = tracked_frames(builder.finish(), [record], 'town')
+    frames = tracked_frames(builder.finish(), [record], 'scene')
     scene = next(scenes([record], {'rsu_1': [record]}, frames, 'x'))
     assert scene.links == ((0, 0, 0.8),) and np.allclose(scene.infra.centre[0, :2], [20, -20], atol=1e-6)
     assert scene.provenance.tolist() == [Provenance.ROADSIDE]
@@ -163,25 +163,25 @@ def test_identities_need_not_be_numbers():
     assert identity_number('t0_9') == identity_number('t0_9') != identity_number('t0_8')
 
 
-def test_the_command_draws_a_result_file(town, records, tmp_path, capsys):
+def test_the_command_draws_a_result_file(scene, records, tmp_path, capsys):
     builder = ExchangeBuilder('x')
     for record in records:
         builder.add(record, '', record.boxes, None)
     (tmp_path / 'result.json').write_text(json.dumps(builder.finish()))
-    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(town), '-o', str(tmp_path / 'o'),
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(scene), '-o', str(tmp_path / 'o'),
                      '--pictures', '1']) == 0
     assert {p.name for p in (tmp_path / 'o').iterdir()} == {
         'tracks.gif', 'tracks.mp4', 'frame_0002.png', 'curves.png', 'analysis.png', 'analysis.json', 'report.html'}
 
 
 def test_the_command_draws_all_units_of_a_folder(tmp_path):
-    folder = tmp_path / 'town'
+    folder = tmp_path / 'scene'
     generate(folder, 20008, 0.5, (160, 90), units=2)
     dataset = open_dataset(folder)
     records, builder = dataset.records('cooperative'), ExchangeBuilder('x')
     for record in records:
         near = record.boxes[np.argsort(np.hypot(*record.boxes.centre[:, :2].T))[:2]]
-        links = [Link(int(i), centre, 0.8, 0.1, unit)
+        links = [TrackLink(int(i), centre, 0.8, 0.1, unit)
                  for i, centre, unit in zip(near.track_id, near.centre, dataset.units, strict=True)]
         builder.add(record, '', near, None, links, 0.3)
     result = builder.finish()
@@ -189,7 +189,7 @@ def test_the_command_draws_all_units_of_a_folder(tmp_path):
     assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(folder), '-o', str(tmp_path / 'o'),
                      '--pictures', '1', '--no-video']) == 0
     assert len(list((tmp_path / 'o').glob('frame_*.png'))) == 1
-    frames = tracked_frames(result, records, 'town')
+    frames = tracked_frames(result, records, 'scene')
     scene = next(scenes(records, dataset.partners(records), frames, 'x'))
     assert [unit.name for unit in scene.units] == ['unit_1', 'unit_2']
     assert len(scene.infra) == len(scene.links) == 2
@@ -200,8 +200,8 @@ def test_the_command_draws_all_units_of_a_folder(tmp_path):
     assert all(part[40:200].mean() > 30 for part in np.array_split(panel, 2, axis=1))
 
 
-def test_a_result_of_other_data_is_refused(town, tmp_path, capsys):
+def test_a_result_of_other_data_is_refused(scene, tmp_path, capsys):
     empty = ExchangeBuilder('x').finish()
     (tmp_path / 'result.json').write_text(json.dumps(empty))
-    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(town), '-o', str(tmp_path / 'o')]) == 2
+    assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(scene), '-o', str(tmp_path / 'o')]) == 2
     assert 'no frame of' in capsys.readouterr().err

@@ -95,10 +95,10 @@ def test_importing_twice_is_the_same_and_another_file_is_refused(small):
         import_file(small / 'some_coop.pth', replace(SMALL, name='x'), folder=small / 'models')
 
 
-def test_the_card_records_source_behaviour_and_hash(small):
+def test_the_card_records_source_method_and_hash(small):
     package, checked = import_file(small / 'some_coop.pth', SMALL, folder=small / 'models')
     card = yaml.safe_load((package.folder / 'card.yaml').read_text())
-    assert card['configuration']['behaviour']['previous_bev'] == 'warp'
+    assert card['configuration']['method']['previous_bev'] == 'warp'
     side = card['sides']['cooperative']
     assert side['source'] == {'file': 'some_coop.pth', 'md5': checked.md5, 'published': None, 'epoch': 24,
                               'iter': 12345, 'mmcv_version': '1.4.0', 'seed': 0.0,
@@ -125,7 +125,7 @@ def test_the_registry_holds_the_five_published_files():
     assert published_files.known_file('12d4658b70f21931f3b4a793cd1bf033').name == 'cooptrack_r50_coop'
 
 
-def test_vehicle_and_roadside_files_are_told_apart_by_name_or_option(small):
+def test_vehicle_and_roadside_files_are_reported_apart_by_name_or_option(small):
     torch.save({'state_dict': entries(side=Side.VEHICLE)}, small / 'unclear.pth')
     with pytest.raises(UserError, match='--side'):
         convert.check_file(small / 'unclear.pth', SMALL)

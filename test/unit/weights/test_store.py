@@ -73,8 +73,8 @@ def test_random_weights_repeat(tmp_path):
 
 def test_a_switch_that_is_younger_than_the_weights_is_off(folder):
     card = yaml.safe_load((folder / 'card.yaml').read_text())
-    del card['configuration']['behaviour']['drop_host']
+    del card['configuration']['method']['exclude_ego']
     (folder / 'card.yaml').write_text(yaml.safe_dump(card))
-    behaviour = open_model(str(folder)).config.behaviour
-    assert MINI.behaviour.drop_host and not behaviour.drop_host
-    assert behaviour.previous_bev == MINI.behaviour.previous_bev
+    method = open_model(str(folder)).config.method
+    assert MINI.method.exclude_ego and not method.exclude_ego
+    assert method.previous_bev == MINI.method.previous_bev

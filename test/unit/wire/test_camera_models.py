@@ -28,7 +28,7 @@ def refusal(function, *arguments) -> str:
 
 
 def camera_info(**changes) -> CameraInfo:
-    """Return a calibrated camera whose raw and rectified pictures differ."""
+    """Return a calibrated camera whose raw and rectified images differ."""
     message = CameraInfo(width=64, height=32, distortion_model='plumb_bob', d=[-0.2, 0.05, 0.0, 0.0, 0.0],
                          k=K.reshape(-1), p=P.reshape(-1))
     message.header.frame_id = 'camera'
@@ -82,12 +82,12 @@ def test_camera_info_that_contradicts_the_calibration_is_refused():
 
 
 def test_frames_that_are_not_named_are_not_compared():
-    check_frame('the picture', '', 'camera')
-    check_frame('the picture', 'camera', '')
-    assert refusal(check_frame, 'the picture', 'left', 'right') == 'wrong_frame'
+    check_frame('the image', '', 'camera')
+    check_frame('the image', 'camera', '')
+    assert refusal(check_frame, 'the image', 'left', 'right') == 'wrong_frame'
 
 
-def test_rectified_pictures_use_p_and_raw_ones_k_and_the_lens():
+def test_rectified_images_use_p_and_raw_ones_k_and_the_lens():
     rectified, raw = decode_camera_info(camera_info(), True), decode_camera_info(camera_info(), False)
     np.testing.assert_array_equal(rectified.img_from_camera, P)
     assert rectified.lens is None
@@ -126,7 +126,7 @@ def test_distortion_of_an_unknown_model_does_not_matter_where_it_is_not_used():
 
 
 def raw_calibration(rotation) -> Calibration:
-    """Return a calibration of raw pictures with K."""
+    """Return a calibration of raw images with K."""
     camera_from_lidar = make_pose(np.array([[0, -1, 0], [0, 0, -1], [1, 0, 0]]) @ rotation, [0.1, 1.2, 0.3])
     message = calibration()
     message.width, message.height, message.img_from_lidar = 64, 32, (K @ camera_from_lidar[:3]).reshape(-1)
@@ -153,14 +153,14 @@ def test_parameter_and_calibration_must_not_contradict_each_other():
     assert decode_calibration(calibration(), False).lens is None
 
 
-def test_undistorted_picture_shows_points_where_the_pinhole_puts_them():
+def test_undistorted_image_shows_points_where_the_pinhole_puts_them():
     lens = decode_camera_info(camera_info(), False).lens
     point = np.array([0.5, 0.15, 1.0])
     bent, _ = cv2.projectPoints(point[None], np.zeros(3), np.zeros(3), K, lens.coefficients)
-    picture = np.zeros((32, 64, 3), np.uint8)
-    cv2.circle(picture, tuple(int(round(v)) for v in bent[0, 0]), 1, (255, 255, 255), -1)
+    image = np.zeros((32, 64, 3), np.uint8)
+    cv2.circle(image, tuple(int(round(v)) for v in bent[0, 0]), 1, (255, 255, 255), -1)
     straight = (K @ point)[:2]
-    rows, columns = np.nonzero(lens.undistort(picture)[..., 0] > 100)
+    rows, columns = np.nonzero(lens.undistort(image)[..., 0] > 100)
     seen = np.array([columns.mean(), rows.mean()])
     assert np.linalg.norm(seen - straight) < 0.8
     assert np.linalg.norm(bent[0, 0] - straight) > 1.0

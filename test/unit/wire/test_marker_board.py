@@ -1,4 +1,4 @@
-"""A display is told what vanished, and cleared only at the start and at a reset."""
+"""A display is informed of what vanished, and cleared only at the start and at a reset."""
 
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
@@ -12,24 +12,24 @@ def markers(*keys):
     return [Marker(ns=ns, id=number) for ns, number in keys]
 
 
-def told(array):
+def sent(array):
     return [(m.action, m.ns, m.id) for m in array.markers]
 
 
 def test_only_the_first_message_and_a_reset_clear_everything():
     board = MarkerBoard()
-    assert told(board.update(markers(('boxes', 1)), HEADER))[0][0] == Marker.DELETEALL
-    assert told(board.update(markers(('boxes', 1)), HEADER)) == [(Marker.ADD, 'boxes', 1)]
+    assert sent(board.update(markers(('boxes', 1)), HEADER))[0][0] == Marker.DELETEALL
+    assert sent(board.update(markers(('boxes', 1)), HEADER)) == [(Marker.ADD, 'boxes', 1)]
     # Deletions on top would be of no use.
-    assert told(board.update([], HEADER, reset=True)) == [(Marker.DELETEALL, '', 0)]
+    assert sent(board.update([], HEADER, reset=True)) == [(Marker.DELETEALL, '', 0)]
 
 
 def test_what_vanished_is_deleted_once_in_its_namespace():
     board = MarkerBoard()
     board.update(markers(('boxes', 1), ('velocity', 1), ('boxes', 2)), HEADER)
-    assert told(board.update(markers(('boxes', 1)), HEADER)) == [
+    assert sent(board.update(markers(('boxes', 1)), HEADER)) == [
         (Marker.DELETE, 'boxes', 2), (Marker.DELETE, 'velocity', 1), (Marker.ADD, 'boxes', 1)]
-    assert told(board.update(markers(('boxes', 1)), HEADER)) == [(Marker.ADD, 'boxes', 1)]
+    assert sent(board.update(markers(('boxes', 1)), HEADER)) == [(Marker.ADD, 'boxes', 1)]
 
 
 def test_no_message_names_a_marker_twice():

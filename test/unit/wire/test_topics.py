@@ -32,7 +32,7 @@ def test_other_topics_belong_to_no_unit(topic):
 
 def test_features_are_those_of_the_unit_itself():
     assert is_features_topic(features_topic('rsu_1'))
-    assert not is_features_topic('/infra/rsu_1/relay_node/output/features')
+    assert not is_features_topic('/infra/rsu_1/link_emulator/output/features')
 
 
 def test_units_come_once_in_order():

@@ -31,7 +31,7 @@ STAMPS = ('pointcloud', 'image')
 
 @dataclass(frozen=True)
 class _Event:
-    """Messages of one kind of one frame: made only when their turn comes, so that pictures do not pile up."""
+    """Messages of one kind of one frame: made only when their turn comes, so that images do not pile up."""
 
     log_ns: int
     rank: int
@@ -43,7 +43,7 @@ def convert(dataset: DataSet, sequence: str, target: Path, stamp: str = 'pointcl
     """
     Write a bag of one sequence: the paired frames of both sides, or all of the only side there is.
 
-    :param stamp: ``pointcloud`` stamps pictures with the time that the network works with and puts the true
+    :param stamp: ``pointcloud`` stamps images with the time that the network works with and puts the true
         image time into CameraInfo; ``image`` stamps both with the image time. Poses, clouds and ground truth
         always carry the point-cloud time.
     :param progress: called with the number of events done and of all.
@@ -96,7 +96,7 @@ def _records(dataset: DataSet, sequence: str) -> tuple[list[FrameRecord], dict[s
 
 
 def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> list[_Event]:
-    """Return the exact relation of each pair, due with the vehicle's picture."""
+    """Return the exact relation of each pair, due with the vehicle's image."""
     names = roadside_names(unit)
 
     def make(record: FrameRecord) -> list[tuple[str, Any, Qos]]:
@@ -110,7 +110,7 @@ def _pair_events(unit: str, records: Sequence[FrameRecord], by_image: bool) -> l
 def _description(dataset: DataSet, sequence: str, stamp: str, ego: Sequence[FrameRecord],
                  units: Mapping[str, _UnitRecords]) -> dict[str, Any]:
     """
-    Return what cannot be seen from the messages; times are the stamps of the pictures in nanoseconds.
+    Return what cannot be seen from the messages; times are the stamps of the images in nanoseconds.
 
     With several units, their frames and pairs have the name of the unit as a third column.
     """
@@ -154,7 +154,7 @@ class _Agent:
         self._truth_board = MarkerBoard()
 
     def events(self) -> list[_Event]:
-        """Return the events; fixed things come first, pictures last, where times are equal."""
+        """Return the events; fixed things come first, images last, where times are equal."""
         events = []
         for record in self._records:
             stamp_ns, image_ns = record.stamp_us * 1000, _image_stamp(record, self._by_image)
@@ -163,7 +163,7 @@ class _Agent:
             events.append(_Event(stamp_ns, 2, lambda r=record: self._truth(r)))
             if record.point_cloud is not None:
                 events.append(_Event(stamp_ns, 4, lambda r=record: self._cloud(r)))
-            events.append(_Event(image_ns, 5, lambda r=record: self._pictures(r)))
+            events.append(_Event(image_ns, 5, lambda r=record: self._images(r)))
         return events
 
     def _fixed_messages(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
@@ -210,7 +210,7 @@ class _Agent:
         cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)
         return [(self._names.topic('lidar/points'), cloud, VOLATILE)]
 
-    def _pictures(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+    def _images(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         made: list[tuple[str, Any, Qos]] = []
         for camera, names in self._cameras(record):
             image, *size = messages.compressed_image(camera, names, _image_stamp(record, self._by_image))

@@ -21,7 +21,7 @@ def calibration(sensor: SensorFrame, camera: CameraFrame, names: AgentNames, hea
     """
     Return the stored matrices of a camera of an agent as they are.
 
-    Pictures count as rectified: networks of this data set see them without undistortion.
+    Images count as rectified: networks of this data set see them without undistortion.
 
     :param size: width, height in pixels of the images that the calibration is for.
     """
@@ -34,7 +34,7 @@ def calibration(sensor: SensorFrame, camera: CameraFrame, names: AgentNames, hea
 
 
 def pair_transform(record: FrameRecord, unit: str, header: Header, infra_header: Header) -> PairTransform:
-    """Return the exact relation of a pair, offset included, with the stamps of its two pictures."""
+    """Return the exact relation of a pair, offset included, with the stamps of its two images."""
     return PairTransform(header=header, unit_id=unit, sequence_id=record.sequence, infra_stamp=infra_header.stamp,
                          ego_from_infra=record.ego_from_infra.reshape(-1))
 

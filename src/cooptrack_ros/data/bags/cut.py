@@ -71,7 +71,7 @@ def _check_types(connections: Collection[Connection]) -> None:
 
 
 def _description(description: dict[str, Any], first: int, last: int | None) -> dict[str, Any]:
-    """Return our description of a bag with the frames of the cut alone; rows hold the picture's stamp."""
+    """Return our description of a bag with the frames of the cut alone; rows hold the image's stamp."""
     column = {'ego_frames': 1, 'infra_frames': 1, 'pairs': 0}
 
     def kept(stamp_ns: int) -> bool:

@@ -16,8 +16,8 @@ from ...wire.arrays import stamp_ns
 from ...wire.topics import CALIBRATION, IMAGE, tracks_topic
 from .reader import BagReader
 
-_PICTURES = 30
-"""So many pictures are kept until the markers of their stamps come."""
+_IMAGES = 30
+"""So many images are kept until the markers of their stamps come."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class MarkerFrame:
     """
     The markers of one MarkerArray, and the frames that they may be in.
 
-    ``lidar_from`` holds, by frame, the 4x4 matrix to the lidar frame of the agent. ``picture`` (H, W, 3) BGR is None if
+    ``lidar_from`` holds, by frame, the 4x4 matrix to the lidar frame of the agent. ``image`` (H, W, 3) BGR is None if
     it is not in the bag; ``img_from_lidar`` (4, 4) projects into it.
     """
 
     stamp_ns: int
     markers: list[Any]
     lidar_from: dict[str, np.ndarray]
-    picture: np.ndarray | None
+    image: np.ndarray | None
     img_from_lidar: np.ndarray | None
 
 
@@ -48,13 +48,13 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
     tracks = {stamp_ns(m.header.stamp): m for _, m in _messages(path, tracks_topic(node))}
     calibration = next((m for _, m in _messages(path, f'{namespace}/{CALIBRATION}')), None)
     projection = None if calibration is None else np.vstack([calibration.img_from_lidar.reshape(3, 4), [0, 0, 0, 1]])
-    pictures: OrderedDict[int, Any] = OrderedDict()
+    images: OrderedDict[int, Any] = OrderedDict()
     found = False
     for topic, message in _messages(path, image_topic, f'{node}/output/markers'):
         if topic == image_topic:
-            pictures[stamp_ns(message.header.stamp)] = message.data
-            if len(pictures) > _PICTURES:
-                pictures.popitem(last=False)
+            images[stamp_ns(message.header.stamp)] = message.data
+            if len(images) > _IMAGES:
+                images.popitem(last=False)
             continue
         found = True
         if not message.markers:
@@ -64,8 +64,8 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
             continue
         lidar_from = {tracks[stamp].header.frame_id: np.eye(4),
                       tracks[stamp].map_frame: np.linalg.inv(tracks[stamp].map_from_lidar.reshape(4, 4))}
-        picture = cv2.imdecode(pictures[stamp], cv2.IMREAD_COLOR) if stamp in pictures else None
-        yield MarkerFrame(stamp, message.markers, lidar_from, picture, projection)
+        image = cv2.imdecode(images[stamp], cv2.IMREAD_COLOR) if stamp in images else None
+        yield MarkerFrame(stamp, message.markers, lidar_from, image, projection)
     if not found:
         raise UserError(f'{path} holds no message on {node}/output/markers')
 

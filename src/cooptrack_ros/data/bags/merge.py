@@ -21,7 +21,7 @@ from .types import VOLATILE
 from .writer import BagWriter
 
 FEATURES_AHEAD_NS = 200_000_000
-"""Played features come so much before they were sent: the ego picture that they belong to may be the earlier one."""
+"""Played features come so much before they were sent: the ego image that they belong to may be the earlier one."""
 _Entry = tuple[int, int, Connection, bytes]
 
 
@@ -33,7 +33,7 @@ def merge_answers(inputs: Path, answers: Path, target: Path) -> None:
 def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FEATURES_AHEAD_NS,
                    edit: Callable[[bytes], bytes] = lambda data: data) -> None:
     """
-    Write a bag that needs no roadside node: the inputs without roadside pictures, and the recorded features.
+    Write a bag that needs no roadside node: the inputs without roadside images, and the recorded features.
 
     :param ahead_ns: how much earlier than recorded the features come; 0 to play in real time.
     :param edit: what becomes of each serialized message with features.

@@ -1,4 +1,4 @@
-"""Reads bags; whatever is wrong with one is told as an error that names it."""
+"""Reads bags; whatever is wrong with one is reported as an error that names it."""
 
 from __future__ import annotations
 

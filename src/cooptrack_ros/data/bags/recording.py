@@ -59,7 +59,7 @@ class Recording:
     """
     Content of a recorded bag by stamp in nanoseconds; ``features`` has roadside stamps, the others ego stamps.
 
-    ``latency_s`` is, per ego frame, the time from the picture's arrival to the tracks' departure in the node.
+    ``latency_s`` is, per ego frame, the time from the image's arrival to the tracks' departure in the node.
     """
 
     tracks: dict[int, TrackFrame] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Standard ROS messages of one sensor frame: pictures, calibration, poses, clouds."""
+"""Standard ROS messages of one sensor frame: images, calibration, poses, clouds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 
 
 def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> tuple[CompressedImage, int, int]:
-    """Return the picture with its bytes as they are, its width and its height."""
+    """Return the image with its bytes as they are, its width and its height."""
     try:
         data = camera.image_path.read_bytes()
         width, height = jpeg_size(data)
@@ -43,7 +43,7 @@ def camera_info(camera: CameraFrame, names: AgentNames, stamp_ns: int, size: tup
     Return the pinhole part of the exact RQ form.
 
     With the camera frame of ``static_transforms`` it projects as the stored calibration does, also where the
-    stored extrinsic is not a rotation. Distortion is zero, because pictures are used as they are.
+    stored extrinsic is not a rotation. Distortion is zero, because images are used as they are.
 
     :param size: width, height in pixels of the images that the calibration is for.
     """

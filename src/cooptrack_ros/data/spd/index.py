@@ -121,7 +121,7 @@ class FolderIndex:
         return {f.frame_id: f for f in sorted(complete, key=lambda f: (f.sequence, f.frame_id))}
 
     def _frame(self, side: str, element: dict[str, Any], path: Path) -> FrameFiles | None:
-        """Return one frame; None if calibration is missing, or its picture while others are there."""
+        """Return one frame; None if calibration is missing, or its image while others are there."""
         folder = self.root / side
 
         def file(key: str, usual: str | None = None) -> Path:
@@ -142,12 +142,12 @@ class FolderIndex:
         for kind, file in {**frame.calibration, 'image': frame.image, 'label': frame.label}.items():
             if not self._exists(file):
                 self.missing[side, kind] += 1
-                # A folder without any picture still serves everything that needs only labels.
+                # A folder without any image still serves everything that needs only labels.
                 usable = usable and (kind == 'label' or (kind == 'image' and not self._listing(file.parent)))
         return frame if usable else None
 
     def _image(self, side: str, usual: Path) -> Path:
-        """Return the path of a picture: the usual one, or inside an unpacked image archive."""
+        """Return the path of an image: the usual one, or inside an unpacked image archive."""
         if self._exists(usual):
             return usual
         for folder in self._image_archives:

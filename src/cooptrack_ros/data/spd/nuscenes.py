@@ -42,7 +42,7 @@ def tables(records: Sequence[FrameRecord]) -> dict[str, list[dict[str, Any]]]:
     """
     Return the tables sample, scene and annotation of records of one side.
 
-    The time of a sample is that of its picture, as published. ``prev`` and ``next`` of annotations name the
+    The time of a sample is that of its image, as published. ``prev`` and ``next`` of annotations name the
     label of the same track in the nearest earlier and later record.
     """
     samples = [{'token': r.token, 'timestamp': r.image_stamp_us, 'prev': r.previous, 'next': r.next,

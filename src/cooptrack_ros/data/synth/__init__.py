@@ -1,4 +1,4 @@
-"""Synthetic towns in the V2X-Seq-SPD format."""
+"""Synthetic scenes in the V2X-Seq-SPD format."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 
 from ...common.errors import UserError
+from .layout import make_layout
 from .recording import Scene, record_roadside, record_vehicle, write_pairs, write_union
-from .render import TownRenderer
-from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_town
-from .town import make_town
+from .render import SceneRenderer
+from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_scene
 from .traffic import simulate
 from .writer import write_json
 
 VERSION = 1
 """Raised whenever the same seed gives other bytes."""
-PROVENANCE = 'town.json'
+PROVENANCE = 'scene.json'
 
 
 def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool) -> dict:
-    """Return what ``town.json`` holds: all that decides the bytes of a data set."""
+    """Return what ``scene.json`` holds: all that decides the bytes of a data set."""
     return {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
             'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar)}
 
@@ -33,22 +33,22 @@ def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lid
 def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] = (960, 540), units: int = 1,
              lidar: bool = False, progress: Callable[[int, int], None] | None = None) -> None:
     """
-    Write one synthetic town as a V2X-Seq-SPD folder with the sequence '0000' in split ``val``.
+    Write one synthetic scene as a V2X-Seq-SPD folder with the sequence '0000' in split ``val``.
 
     The same arguments give the same bytes. The folder appears only when it is complete.
 
     :param root: folder to make; must not exist or be empty.
     :param seconds: length of the vehicle's recording, 10 frames each.
-    :param size: picture width and height.
+    :param size: image width and height.
     :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
         identical vehicle sides, and ``root/cooperative/label`` what the vehicle or any unit labels.
     :param lidar: also write coarse point clouds.
-    :param progress: is called with (pictures done, pictures in all).
+    :param progress: is called with (images done, images in all).
     :raises UserError: if the arguments make no sense or ``root`` is in use.
     """
     root = Path(root)
     if seconds < 0.5 or min(size) < 32 or units < 1 or seed < 0:
-        raise UserError(f'synth needs seed >= 0, seconds >= 0.5, pictures of at least 32x32 and units >= 1, not '
+        raise UserError(f'synth needs seed >= 0, seconds >= 0.5, images of at least 32x32 and units >= 1, not '
                         f'seed {seed}, seconds {seconds}, size {size[0]}x{size[1]}, units {units}')
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f'{root} exists already; name a new folder or remove it')
@@ -79,7 +79,7 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
     for unit, (folder, clock) in enumerate(zip(folders, clocks), 1):
         if unit > 1:
             shutil.copytree(folders[0] / 'vehicle-side', folder / 'vehicle-side')
-        rigs += (make_roadside_rig(scene.town, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
+        rigs += (make_roadside_rig(scene.layout, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
         roadsides.append(record_roadside(scene, folder, rigs[-1], clock, unit, tick))
         write_pairs(scene, folder, vehicle, roadsides[-1], unit)
         write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar) | {'unit': unit})
@@ -89,14 +89,14 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
 
 
 def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False) -> Scene:
-    """Return the town of a seed with its traffic and the ego's sensors."""
-    cv2.setNumThreads(1)  # several towns are made at once, one per process
-    town = make_town(np.random.default_rng([seed, 1]))
-    agents, ego = simulate(town, seed, seconds + 0.6)
+    """Return the scene of a seed with its traffic and the ego's sensors."""
+    cv2.setNumThreads(1)  # several scenes are made at once, one per process
+    layout = make_layout(np.random.default_rng([seed, 1]))
+    agents, ego = simulate(layout, seed, seconds + 0.6)
     rng = np.random.default_rng([seed, 5])
-    rig, pose = make_vehicle_rig(rng, size), world_from_town(rng)
+    rig, pose = make_vehicle_rig(rng, size), world_from_scene(rng)
     clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0)
-    return Scene(seed, town, agents, ego, TownRenderer(town, agents), pose, rig, clock, lidar)
+    return Scene(seed, layout, agents, ego, SceneRenderer(layout, agents), pose, rig, clock, lidar)
 
 
 def _roadside_clock(seed: int, unit: int, vehicle_frames: int):

@@ -1,4 +1,4 @@
-"""What moves and stands in a town: types, sizes, colours and poses over time."""
+"""What moves and stands in a scene: types, sizes, colours and poses over time."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Agent:
     pose_fixed: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def alive(self, t: float) -> bool:
-        """Return whether the object is in the town at time ``t``, seconds."""
+        """Return whether the object is in the scene at time ``t``, seconds."""
         return self.path is None or bool(self.times[0] <= t <= self.times[-1])
 
     def arc(self, t: float) -> float:
@@ -58,7 +58,7 @@ class Agent:
                      + u * u * (u - 1) * m1)
 
     def pose(self, t: float) -> tuple[float, float, float]:
-        """Return x, y, yaw in the town at time ``t``, seconds."""
+        """Return x, y, yaw in the scene at time ``t``, seconds."""
         if self.path is None:
             return self.pose_fixed
         x, y, yaw = self.path.pose(self.arc(t), max(self.size[0] * AXLE_SHARE, 0.4))

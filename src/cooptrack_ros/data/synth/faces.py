@@ -17,7 +17,7 @@ DETAIL_BIAS = 1.001
 @dataclass
 class Faces:
     """
-    F convex faces in the town.
+    F convex faces in the scene.
 
     ``corners`` (F, 8, 3), the last one repeated where a face has fewer; ``normals`` (F, 3) outward;
     ``colours`` (F, 3) final BGR; ``numbers`` (F,) of the objects they belong to; ``detail`` (F,) marks plates
@@ -51,7 +51,7 @@ class _Projected:
 
 
 def draw_faces(canvas: Canvas, camera: Camera, faces: Faces) -> dict[int, int]:
-    """Draw faces; return for each object number the pixels of the picture that it would cover alone."""
+    """Draw faces; return for each object number the pixels of the image that it would cover alone."""
     seen = _project(camera, faces)
     width, height = camera.size
     low = np.maximum(np.floor(seen.pixels.min(1)), 0).astype(np.int64)
@@ -75,7 +75,7 @@ def draw_faces(canvas: Canvas, camera: Camera, faces: Faces) -> dict[int, int]:
 
 
 def _project(camera: Camera, faces: Faces) -> _Projected:
-    """Drop faces seen from behind, outside the picture or too thin to matter; project the others."""
+    """Drop faces seen from behind, outside the image or too thin to matter; project the others."""
     facing = np.flatnonzero(((camera.position - faces.corners[:, 0]) * faces.normals).sum(1) > 0)
     points = camera.to_camera(faces.corners[facing])
     depth = points[..., 2]
@@ -83,12 +83,12 @@ def _project(camera: Camera, faces: Faces) -> _Projected:
     pixels = project(camera, np.where(whole[:, None, None], points, [0.0, 0.0, 1.0]))
     width, height = camera.size
     low, high = pixels.min(1), pixels.max(1)
-    on_picture = (high > -0.5).all(1) & (low < [width - 0.5, height - 0.5]).all(1)
+    on_image = (high > -0.5).all(1) & (low < [width - 0.5, height - 0.5]).all(1)
     tiny = faces.detail[facing] & ((high - low).min(1) < 0.8) & whole
     # Plane n . P = d gives 1 / depth = n . K^-1 (u, v, 1) / d: affine in the pixel.
-    normal = faces.normals[facing] @ camera.cam_from_town[:3, :3].T
+    normal = faces.normals[facing] @ camera.cam_from_scene[:3, :3].T
     d = (normal * points[:, 0]).sum(1)
-    keep = np.where(whole, on_picture, depth.max(1) > NEAR) & ~tiny & (np.abs(d) > 1e-6)
+    keep = np.where(whole, on_image, depth.max(1) > NEAR) & ~tiny & (np.abs(d) > 1e-6)
     plane = normal[keep] @ np.linalg.inv(camera.intrinsic) / d[keep, None]
     limits = 1.0 / np.maximum(np.stack([depth[keep].max(1), depth[keep].min(1)], axis=1), NEAR)
     index = facing[keep]

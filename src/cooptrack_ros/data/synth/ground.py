@@ -1,11 +1,11 @@
-"""The painted ground of a town seen from above: surfaces, markings and the shadows of what never moves."""
+"""The painted ground of a scene seen from above: surfaces, markings and the shadows of what never moves."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from .town import (
+from .layout import (
     BIKE_WIDTH,
     CORNER_RADIUS,
     LANE_WIDTH,
@@ -13,7 +13,7 @@ from .town import (
     STOP_OFFSET,
     ZEBRA_LENGTH,
     ZEBRA_START,
-    Town,
+    Layout,
     arm_axes,
 )
 
@@ -23,29 +23,29 @@ WHITE = (205, 208, 208)
 
 
 class GroundPainter:
-    """Draws town coordinates into a square top-down picture of ``2 * HALF_SIZE`` metres."""
+    """Draws scene coordinates into a square top-down image of ``2 * HALF_SIZE`` metres."""
 
-    def __init__(self, town: Town):
-        self.town = town
+    def __init__(self, layout: Layout):
+        self.layout = layout
         self.side = int(2 * HALF_SIZE * PX_PER_M)
-        self.rng = np.random.default_rng(town.palette_seed)
+        self.rng = np.random.default_rng(layout.palette_seed)
 
     def pixels(self, points) -> np.ndarray:
-        """Return the fixed-point pixels (in sixteenths) of town points, (..., 2); rows run along +y."""
+        """Return the fixed-point pixels (in sixteenths) of scene points, (..., 2); rows run along +y."""
         return np.round((np.asarray(points) + HALF_SIZE) * PX_PER_M * 16 - 8).astype(np.int32)
 
     def polygon(self, image, points, colour) -> None:
-        """Fill a convex polygon of town points (N, 2)."""
+        """Fill a convex polygon of scene points (N, 2)."""
         cv2.fillConvexPoly(image, self.pixels(points), colour, cv2.LINE_AA, 4)
 
     def strip(self, image, arm, near, far, low, high, colour) -> None:
         """Fill a rectangle along an arm: distances ``near``..``far``, offsets ``low``..``high``."""
-        corners = self.town.place(arm, np.array([near, far, far, near]), np.array([low, low, high, high]))
+        corners = self.layout.place(arm, np.array([near, far, far, near]), np.array([low, low, high, high]))
         self.polygon(image, corners, colour)
 
     def paint(self) -> np.ndarray:
         """Return the sunlit ground (side, side, 3) uint8 BGR."""
-        rng, town = self.rng, self.town
+        rng, layout = self.rng, self.layout
         base = rng.uniform(80, 135)
         grass = rng.uniform([40, 75, 60], [70, 120, 100])
         paving = np.array([1.0, 1.02, 1.04]) * (base + rng.uniform(20, 50))
@@ -53,37 +53,37 @@ class GroundPainter:
         image = np.empty((self.side, self.side, 3), np.uint8)
         image[:] = grass.astype(np.uint8)
         self._surfaces(image, paving, asphalt)
-        for arm in town.arms:
+        for arm in layout.arms:
             self._markings(image, arm)
         self._grain(image)
         return image
 
     def _surfaces(self, image, paving, asphalt) -> None:
-        town = self.town
+        layout = self.layout
         far = HALF_SIZE
         court = paving * 0.93
-        for b in town.buildings:
+        for b in layout.buildings:
             reach = np.array(b.half) + 5.0
             self.polygon(image, np.array(b.centre) + reach * [[-1, -1], [1, -1], [1, 1], [-1, 1]], court.tolist())
         for axis in (0, 1):
-            half = town.edge[axis] + town.sidewalk
-            for arm in (a for a in town.arms if a % 2 == axis):
+            half = layout.edge[axis] + layout.sidewalk
+            for arm in (a for a in layout.arms if a % 2 == axis):
                 self.strip(image, arm, 0.0, far, -half, half, paving.tolist())
-        reach = np.array([town.edge[1], town.edge[0]]) + town.sidewalk
+        reach = np.array([layout.edge[1], layout.edge[0]]) + layout.sidewalk
         self.polygon(image, reach * [[-1, -1], [1, -1], [1, 1], [-1, 1]], paving.tolist())
-        for arm in town.arms:
-            half = town.edge[arm % 2]
+        for arm in layout.arms:
+            half = layout.edge[arm % 2]
             self.strip(image, arm, 0.0, far, -half - 0.15, half + 0.15, (paving * 1.12).clip(0, 230).tolist())
-        for arm in town.arms:
-            half = town.edge[arm % 2]
+        for arm in layout.arms:
+            half = layout.edge[arm % 2]
             self.strip(image, arm, 0.0, far, -half, half, asphalt.tolist())
-        edge = np.array([town.edge[1], town.edge[0]])
+        edge = np.array([layout.edge[1], layout.edge[0]])
         self.polygon(image, edge * [[-1, -1], [1, -1], [1, 1], [-1, 1]], asphalt.tolist())
         self._corners(image, paving, asphalt, edge)
 
     def _corners(self, image, paving, asphalt, edge) -> None:
         for a, b in ((0, 1), (1, 2), (2, 3), (3, 0)):
-            if a not in self.town.arms or b not in self.town.arms:
+            if a not in self.layout.arms or b not in self.layout.arms:
                 continue
             sign = np.sign(arm_axes(a)[0] + arm_axes(b)[0])
             corner = sign * edge
@@ -96,12 +96,12 @@ class GroundPainter:
                        cv2.LINE_AA, 4)
 
     def _markings(self, image, arm: int) -> None:
-        town = self.town
-        other = town.edge[1 - arm % 2]
+        layout = self.layout
+        other = layout.edge[1 - arm % 2]
         stop, far = other + STOP_OFFSET, HALF_SIZE
-        lanes = town.lanes[arm % 2]
+        lanes = layout.lanes[arm % 2]
         kerb = lanes * LANE_WIDTH
-        yellow = (90, 190, 215) if town.palette_seed % 2 else WHITE
+        yellow = (90, 190, 215) if layout.palette_seed % 2 else WHITE
         for offset in (-0.18, 0.08):
             self.strip(image, arm, stop, far, offset, offset + 0.1, yellow)
         for side in (1, -1):
@@ -116,7 +116,7 @@ class GroundPainter:
                 self.strip(image, arm, start, start + 0.1, side * bay, side * (bay + PARKING_WIDTH), WHITE)
         self.strip(image, arm, stop, stop + 0.4, 0.1, kerb + BIKE_WIDTH, WHITE)
         near = other + ZEBRA_START
-        half = town.edge[arm % 2]
+        half = layout.edge[arm % 2]
         for offset in np.arange(-half + 0.3, half - 0.3, 1.0):
             self.strip(image, arm, near, near + ZEBRA_LENGTH, offset, offset + 0.5, WHITE)
 
@@ -132,7 +132,7 @@ class GroundPainter:
             image[..., k] = np.clip(image[..., k] + grain, 0, 255)
 
     def shade(self, hulls: list[np.ndarray]) -> np.ndarray:
-        """Return a mask (side / 2, side / 2) uint8 that is 255 inside the given shadow hulls (N, 2), town points."""
+        """Return a mask (side / 2, side / 2) uint8 that is 255 inside the given shadow hulls (N, 2), scene points."""
         mask = np.zeros((self.side // 2, self.side // 2), np.uint8)
         for hull in hulls:
             cv2.fillConvexPoly(mask, self.pixels(hull) // 2, 255, cv2.LINE_AA, 4)

@@ -21,18 +21,18 @@ EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4),
 
 @dataclass(frozen=True)
 class View:
-    """Where a side stands at one moment: lidar (maybe not rigid) and camera, seconds of the town's time."""
+    """Where a side stands at one moment: lidar (maybe not rigid) and camera, seconds of the scene's time."""
 
     t: float
-    town_from_lidar: np.ndarray
+    scene_from_lidar: np.ndarray
     camera: Camera
 
 
-def picture_box(camera: Camera, corners: np.ndarray) -> tuple[np.ndarray, float] | None:
+def image_box(camera: Camera, corners: np.ndarray) -> tuple[np.ndarray, float] | None:
     """
-    Return the rectangle (xmin, ymin, xmax, ymax) of town corners (8, 3), clipped to the picture.
+    Return the rectangle (xmin, ymin, xmax, ymax) of scene corners (8, 3), clipped to the image.
 
-    :returns: the rectangle and the share of it that lies in the picture, or nothing when none of it does.
+    :returns: the rectangle and the share of it that lies in the image, or nothing when none of it does.
     """
     points = camera.to_camera(corners)
     lines = [clip_near(points[list(edge)]) for edge in EDGES]
@@ -49,9 +49,9 @@ def picture_box(camera: Camera, corners: np.ndarray) -> tuple[np.ndarray, float]
     return np.concatenate([inner_low, inner_high]), share
 
 
-def in_range(town_from_lidar: np.ndarray, position: np.ndarray, limits: RangeConfig) -> bool:
-    """Return whether a town point lies in the range of a side, seen from above."""
-    x, y, _ = transform_points(np.linalg.inv(town_from_lidar), position)
+def in_range(scene_from_lidar: np.ndarray, position: np.ndarray, limits: RangeConfig) -> bool:
+    """Return whether a scene point lies in the range of a side, seen from above."""
+    x, y, _ = transform_points(np.linalg.inv(scene_from_lidar), position)
     x0, y0, _, x1, y1, _ = limits.pc_range
     return x0 < x < x1 and y0 < y < y1
 
@@ -61,7 +61,7 @@ def seen_agents(side: str, agents: list[Agent], ego: int, views: list[View],
     """
     Return, per frame, the numbers of the agents that a side labels.
 
-    The rule: within range, in the picture, and at least 20 unoccluded pixels (of 960x540) in this or one of the
+    The rule: within range, in the image, and at least 20 unoccluded pixels (of 960x540) in this or one of the
     previous five frames. The ego vehicle is never labelled.
     """
     limits = EGO_RANGE if side == 'vehicle' else INFRA_RANGE
@@ -77,7 +77,7 @@ def seen_agents(side: str, agents: list[Agent], ego: int, views: list[View],
             if max(p.visible.get(agent.number, 0) for p in recent) < needed:
                 continue
             corners = body_corners(agent, agent.pose(view.t))
-            if in_range(view.town_from_lidar, corners.mean(0), limits) and picture_box(view.camera, corners):
+            if in_range(view.scene_from_lidar, corners.mean(0), limits) and image_box(view.camera, corners):
                 row.append(agent.number)
         out.append(row)
     return out
@@ -93,9 +93,9 @@ def make_label(agent: Agent, view: View, track_id: str, token: str, occluded: in
     """Return one label in the lidar frame of ``view`` at its time."""
     pose = agent.pose(view.t)
     corners = body_corners(agent, pose)
-    centre = transform_points(np.linalg.inv(view.town_from_lidar), corners.mean(0))
-    yaw = wrap_angle(pose[2] - heading(nearest_rotation(view.town_from_lidar[:3, :3])))
-    box = picture_box(view.camera, corners)
+    centre = transform_points(np.linalg.inv(view.scene_from_lidar), corners.mean(0))
+    yaw = wrap_angle(pose[2] - heading(nearest_rotation(view.scene_from_lidar[:3, :3])))
+    box = image_box(view.camera, corners)
     rectangle, share = box if box else (np.zeros(4), 0.0)
     return {
         'token': token, 'type': agent.kind, 'track_id': track_id,

@@ -1,4 +1,4 @@
-"""Many towns at once, each in a process; a set that was begun is completed."""
+"""Many scenes at once, each in a process; a set that was begun is completed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def parse_seeds(text: str) -> range:
 
 def is_complete(folder: Path, seed: int, options: dict) -> bool:
     """
-    Return whether ``folder`` already holds this very town.
+    Return whether ``folder`` already holds this very scene.
 
     :raises UserError: if it holds something else.
     """
@@ -40,18 +40,18 @@ def is_complete(folder: Path, seed: int, options: dict) -> bool:
     found = json.loads(path.read_text(encoding='utf-8'))
     wanted = provenance(seed, **options)
     if {key: found.get(key) for key in wanted} != wanted:
-        raise UserError(f'{folder} holds another town ({found}); wanted {wanted}')
+        raise UserError(f'{folder} holds another scene ({found}); wanted {wanted}')
     return True
 
 
 def generate_many(out: Path, seeds: range, options: dict, jobs: int,
                   advance: Callable[[int, int], None] = lambda done, total: None, until: float = math.inf) -> bool:
     """
-    Write the towns that are missing as ``out/seed_000001`` ...; return whether all are there.
+    Write the scenes that are missing as ``out/seed_000001`` ...; return whether all are there.
 
     :param options: further arguments of ``generate``; :param jobs: processes;
-    :param advance: is called with (towns done, towns in all);
-    :param until: time of ``time.monotonic`` after which no further town is begun.
+    :param advance: is called with (scenes done, scenes in all);
+    :param until: time of ``time.monotonic`` after which no further scene is begun.
     """
     folders = {seed: out / f'seed_{seed:06d}' for seed in seeds}
     missing = [seed for seed, folder in folders.items() if not is_complete(folder, seed, options)]

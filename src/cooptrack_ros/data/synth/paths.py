@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .town import ARM_LENGTH, BIKE_WIDTH, LANE_WIDTH, STOP_OFFSET, Town
+from .layout import ARM_LENGTH, BIKE_WIDTH, LANE_WIDTH, STOP_OFFSET, Layout
 
 STEP = 0.25
 LATERAL_ACCELERATION = 2.2
@@ -67,23 +67,23 @@ def _speed_limit(points: np.ndarray) -> np.ndarray:
     return limit
 
 
-def junction_path(town: Town, kind: str, entry: int, leave: int, lane: int) -> Path:
+def junction_path(layout: Layout, kind: str, entry: int, leave: int, lane: int) -> Path:
     """Return the path from arm ``entry`` (lane counted from the middle) through the junction out on ``leave``."""
     turn = {1: 'right', 2: 'straight', 3: 'left'}[(leave - entry) % 4]
-    out_lanes = town.lanes[leave % 2]
+    out_lanes = layout.lanes[leave % 2]
     if kind == 'bike':
-        offset_in = town.lanes[entry % 2] * LANE_WIDTH + BIKE_WIDTH / 2
+        offset_in = layout.lanes[entry % 2] * LANE_WIDTH + BIKE_WIDTH / 2
         offset_out = out_lanes * LANE_WIDTH + BIKE_WIDTH / 2
     else:
         out_lane = {'left': 0, 'right': out_lanes - 1, 'straight': min(lane, out_lanes - 1)}[turn]
         offset_in, offset_out = (lane + 0.5) * LANE_WIDTH, (out_lane + 0.5) * LANE_WIDTH
     bend = 3.0 if turn == 'right' else 0.5
-    d_in, d_out = (town.edge[1 - arm % 2] + bend for arm in (entry, leave))
-    begin = town.place(entry, np.array([ARM_LENGTH, d_in]), np.full(2, offset_in))
-    end = town.place(leave, np.array([d_out, ARM_LENGTH]), np.full(2, -offset_out))
+    d_in, d_out = (layout.edge[1 - arm % 2] + bend for arm in (entry, leave))
+    begin = layout.place(entry, np.array([ARM_LENGTH, d_in]), np.full(2, offset_in))
+    end = layout.place(leave, np.array([d_out, ARM_LENGTH]), np.full(2, -offset_out))
     points = _resample(np.concatenate([begin[:1], _bezier(begin, end), end[1:]]))
-    inside_in = ARM_LENGTH - town.edge[1 - entry % 2] - STOP_OFFSET
-    inside_out = ARM_LENGTH - town.edge[1 - leave % 2] - STOP_OFFSET
+    inside_in = ARM_LENGTH - layout.edge[1 - entry % 2] - STOP_OFFSET
+    inside_out = ARM_LENGTH - layout.edge[1 - leave % 2] - STOP_OFFSET
     total = (len(points) - 1) * STEP
     return Path(kind, (kind, entry, lane), points, inside_in, total - inside_out, _speed_limit(points),
                 (entry, leave), turn)
@@ -112,16 +112,16 @@ def walking_path(corners: np.ndarray, stop: float = np.inf, clear: float = np.in
                 () if arm is None else (arm,))
 
 
-def all_paths(town: Town, kind: str) -> list[Path]:
+def all_paths(layout: Layout, kind: str) -> list[Path]:
     """Return every allowed path: left from the inner lane, right from the outer lane, straight from any."""
     out = []
-    for entry in town.arms:
-        for leave in town.arms:
+    for entry in layout.arms:
+        for leave in layout.arms:
             if leave == entry:
                 continue
-            lanes = town.lanes[entry % 2] if kind == 'vehicle' else 1
+            lanes = layout.lanes[entry % 2] if kind == 'vehicle' else 1
             for lane in range(lanes):
-                path = junction_path(town, kind, entry, leave, lane)
+                path = junction_path(layout, kind, entry, leave, lane)
                 wrong = (path.turn == 'left' and lane > 0) or (path.turn == 'right' and lane < lanes - 1)
                 if not wrong and not (kind == 'bike' and path.turn == 'left'):
                     out.append(path)

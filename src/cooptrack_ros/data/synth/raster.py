@@ -1,4 +1,4 @@
-"""A small z-buffer rasteriser: camera, picture buffers, textured rectangles and the ground plane."""
+"""A small z-buffer rasteriser: camera, image buffers, textured rectangles and the ground plane."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ SKY, STATIC, GROUND = -1, -2, 0
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole camera in the town: 3x3 ``intrinsic``, 4x4 rigid ``cam_from_town`` and picture ``size`` (w, h)."""
+    """Pinhole camera in the scene: 3x3 ``intrinsic``, 4x4 rigid ``cam_from_scene`` and image ``size`` (w, h)."""
 
     intrinsic: np.ndarray
-    cam_from_town: np.ndarray
+    cam_from_scene: np.ndarray
     size: tuple[int, int]
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:
-        """Return town points (..., 3) in the camera frame."""
-        return points @ self.cam_from_town[:3, :3].T + self.cam_from_town[:3, 3]
+        """Return scene points (..., 3) in the camera frame."""
+        return points @ self.cam_from_scene[:3, :3].T + self.cam_from_scene[:3, 3]
 
     @property
     def position(self) -> np.ndarray:
-        """Optical centre in the town."""
-        return -self.cam_from_town[:3, :3].T @ self.cam_from_town[:3, 3]
+        """Optical centre in the scene."""
+        return -self.cam_from_scene[:3, :3].T @ self.cam_from_scene[:3, 3]
 
 
 class Canvas:
-    """Colour (H, W, 3) uint8, inverse depth (H, W) float32 and object numbers (H, W) int16 of one picture."""
+    """Colour (H, W, 3) uint8, inverse depth (H, W) float32 and object numbers (H, W) int16 of one image."""
 
     def __init__(self, size: tuple[int, int]):
         width, height = size
@@ -157,7 +157,7 @@ def draw_textured(canvas: Canvas, camera: Camera, rectangle: np.ndarray, texture
 
 
 class GroundTexture:
-    """A top-down picture of the plane z = 0 at several resolutions."""
+    """A top-down image of the plane z = 0 at several resolutions."""
 
     def __init__(self, image: np.ndarray, px_per_m: float, half_size: float, levels: int = 5):
         self.levels = [image]
@@ -178,9 +178,9 @@ class GroundTexture:
             row = bottom
 
     def _level(self, camera: Camera, row: int, bottom: int) -> int:
-        """Return the resolution whose pixels, seen at this row, are about as tall as those of the picture."""
+        """Return the resolution whose pixels, seen at this row, are about as tall as those of the image."""
         position = camera.position
-        ray = camera.cam_from_town[:3, :3].T @ np.linalg.inv(camera.intrinsic)
+        ray = camera.cam_from_scene[:3, :3].T @ np.linalg.inv(camera.intrinsic)
         middle = (row + bottom) / 2
         steps = ray @ np.array([[camera.size[0] / 2, v, 1.0] for v in (middle, middle + 1)]).T
         drop = np.minimum(steps[2], -1e-4)
@@ -192,10 +192,10 @@ class GroundTexture:
     def _band(self, camera: Camera, out, level: int, top: int, bottom: int, border) -> None:
         texture = self.levels[level]
         scale = self.px_per_m / 2 ** level
-        # Texture pixel -> town point (x, y, 0) -> camera.
+        # Texture pixel -> scene point (x, y, 0) -> camera.
         metres = np.array([[1 / scale, 0, 0.5 / scale - self.half_size], [0, 1 / scale, 0.5 / scale - self.half_size],
                            [0, 0, 1.0]])
-        pose = camera.cam_from_town
+        pose = camera.cam_from_scene
         plane = np.stack([pose[:3, 0], pose[:3, 1], pose[:3, 3]], axis=1)
         shift = np.array([[1.0, 0, 0], [0, 1.0, -top], [0, 0, 1.0]])
         out[top:bottom] = cv2.warpPerspective(
@@ -206,7 +206,7 @@ class GroundTexture:
 def ground_depth(camera: Camera) -> tuple[np.ndarray, int]:
     """Return the inverse depth (H, W) of the plane z = 0 (0 above the horizon) and the first row that shows it."""
     width, height = camera.size
-    pose = camera.cam_from_town
+    pose = camera.cam_from_scene
     normal = pose[:3, 2]
     plane = normal @ np.linalg.inv(camera.intrinsic) / (normal @ pose[:3, 3])
     inverse = (plane[0] * np.arange(width))[None] + (plane[1] * np.arange(height) + plane[2])[:, None]

@@ -1,4 +1,4 @@
-"""Turns a town into files: pictures, calibration and labels of the vehicle side, a roadside unit and the pairs."""
+"""Turns a scene into files: images, calibration and labels of the vehicle side, a roadside unit and the pairs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..point_clouds import write_pcd
 from . import writer
 from .agents import Agent
 from .labels import Identities, View, make_label, occlusion_state, seen_agents, token_of
+from .layout import Layout
 from .lidar import roadside_cloud, vehicle_cloud
-from .render import Sight, TownRenderer
+from .render import SceneRenderer, Sight
 from .sensors import Clock, RoadsideRig, VehicleRig, pair_frames
-from .town import Town
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Scene:
     """Everything that does not depend on a roadside unit."""
 
     seed: int
-    town: Town
+    layout: Layout
     agents: list[Agent]
     ego: int
-    renderer: TownRenderer
-    world_from_town: np.ndarray
+    renderer: SceneRenderer
+    world_from_scene: np.ndarray
     rig: VehicleRig
     clock: Clock
     lidar: bool
@@ -37,7 +37,7 @@ class Scene:
     def vehicle_view(self, time_us: int) -> View:
         """Return where the vehicle's sensors are at a time."""
         t = time_us * 1e-6
-        return View(t, self.rig.town_from_lidar(self.agents[self.ego], t), self.rig.camera(self.agents[self.ego], t))
+        return View(t, self.rig.scene_from_lidar(self.agents[self.ego], t), self.rig.camera(self.agents[self.ego], t))
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ def record_vehicle(scene: Scene, root: Path, tick: Callable[[], None]) -> SideRe
     cloud_views = [scene.vehicle_view(t) for t in clock.pointcloud_us]
     sights = []
     for k, view in enumerate(image_views):
-        image, sight = scene.renderer.picture(view.camera, view.t, skip=scene.ego, frame=k)
+        image, sight = scene.renderer.image(view.camera, view.t, skip=scene.ego, frame=k)
         _write_image(side / f'image/{k:06d}.jpg', image)
         sights.append(sight)
         tick()
     shift = make_pose(np.eye(3), [*rig.offset, 0.0])
     for k, view in enumerate(cloud_views):
         # The stored pose is off by the error offset, so that adding the offset last restores the truth.
-        stored = scene.world_from_town @ view.town_from_lidar @ shift @ np.linalg.inv(rig.novatel_from_lidar)
+        stored = scene.world_from_scene @ view.scene_from_lidar @ shift @ np.linalg.inv(rig.novatel_from_lidar)
         writer.write_calibration(side, f'{k:06d}', rig.intrinsic, {
             'lidar_to_camera': rig.cam_from_lidar, 'lidar_to_novatel': rig.novatel_from_lidar,
             'novatel_to_world': stored})
@@ -79,7 +79,7 @@ def _write_vehicle_clouds(scene: Scene, root: Path, views: list[View]) -> None:
     for k, view in enumerate(views):
         stamp_s = int(writer.stamp(scene.seed, scene.clock.pointcloud_us[k])) * 1e-6
         write_pcd(root / f'{k:06d}.pcd', vehicle_cloud(
-            scene.town, scene.agents, scene.ego, view.t, view.town_from_lidar, stamp_s,
+            scene.layout, scene.agents, scene.ego, view.t, view.scene_from_lidar, stamp_s,
             np.random.default_rng([scene.seed, 9, k])))
 
 
@@ -87,7 +87,7 @@ def _write_roadside_clouds(scene: Scene, root: Path, views: list[View], unit: in
     root.mkdir()
     for k, view in enumerate(views):
         write_pcd(root / f'{k:06d}.pcd', roadside_cloud(
-            scene.town, scene.agents, view.t, view.camera.position - [0.0, 0.0, 0.6], view.town_from_lidar,
+            scene.layout, scene.agents, view.t, view.camera.position - [0.0, 0.0, 0.6], view.scene_from_lidar,
             np.random.default_rng([scene.seed, 10, unit, k])))
 
 
@@ -98,7 +98,7 @@ def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, un
     background = scene.renderer.background(rig.camera)
     sights = []
     for k, time_us in enumerate(clock.image_us):
-        image, sight = scene.renderer.picture(rig.camera, time_us * 1e-6, background=background,
+        image, sight = scene.renderer.image(rig.camera, time_us * 1e-6, background=background,
                                               frame=k + 100_000 * unit)
         _write_image(side / f'image/{k:06d}.jpg', image)
         sights.append(sight)
@@ -106,8 +106,8 @@ def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, un
     for k in range(len(sights)):
         writer.write_calibration(side, f'{k:06d}', rig.intrinsic, {
             'virtuallidar_to_camera': rig.cam_from_lidar,
-            'virtuallidar_to_world': scene.world_from_town @ rig.town_from_lidar})
-    views = [[View(t * 1e-6, rig.town_from_lidar, rig.camera) for t in times]
+            'virtuallidar_to_world': scene.world_from_scene @ rig.scene_from_lidar})
+    views = [[View(t * 1e-6, rig.scene_from_lidar, rig.camera) for t in times]
              for times in (clock.pointcloud_us, clock.image_us)]
     labels = _write_labels(scene, side, 'virtuallidar', f'roadside{unit}', *views, sights, Identities(5000))
     _write_info(scene, side, 'roadside', clock)
@@ -185,7 +185,7 @@ def _write_info(scene: Scene, root: Path, side: str, clock: Clock) -> None:
 def _write_image(path: Path, image: np.ndarray) -> None:
     ok, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, writer.JPEG_QUALITY])
     if not ok:
-        raise OSError(f'{path}: the picture could not be encoded')
+        raise OSError(f'{path}: the image could not be encoded')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.tobytes())
 

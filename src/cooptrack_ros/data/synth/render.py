@@ -1,4 +1,4 @@
-"""Pictures of a town: sky, ground with shadows, buildings, trees and all agents, with exact visible pixels."""
+"""Images of a scene: sky, ground with shadows, buildings, trees and all agents, with exact visible pixels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from .agents import Agent
 from .faces import Faces, draw_faces
 from .ground import HALF_SIZE, PX_PER_M, GroundPainter, shadow_hull
+from .layout import Building, Layout, blocked_by_buildings
 from .meshes import Mesh, object_faces, stride_step
 from .raster import (
     GROUND,
@@ -22,7 +23,6 @@ from .raster import (
     ground_depth,
     project,
 )
-from .town import Building, Town, blocked_by_buildings
 
 FACADE_PX_PER_M = 10
 CONTACT_SHADE = 0.5
@@ -30,7 +30,7 @@ CONTACT_SHADE = 0.5
 
 @dataclass(frozen=True)
 class Sight:
-    """Per agent number: its unoccluded pixels in one picture and those it would have alone."""
+    """Per agent number: its unoccluded pixels in one image and those it would have alone."""
 
     visible: dict[int, int]
     alone: dict[int, int]
@@ -46,7 +46,7 @@ class Background:
 
 
 def body_corners(agent: Agent, pose) -> np.ndarray:
-    """Return the eight corners (8, 3) of an agent's box in the town, bottom first."""
+    """Return the eight corners (8, 3) of an agent's box in the scene, bottom first."""
     sign = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * 0.5
     xy = sign * agent.size[:2]
     c, s = np.cos(pose[2]), np.sin(pose[2])
@@ -54,23 +54,23 @@ def body_corners(agent: Agent, pose) -> np.ndarray:
     return np.concatenate([np.c_[xy, np.zeros(4)], np.c_[xy, np.full(4, agent.size[2])]])
 
 
-class TownRenderer:
-    """Holds the textures and static shapes of one town and draws pictures of it."""
+class SceneRenderer:
+    """Holds the textures and static shapes of one scene and draws images of it."""
 
-    def __init__(self, town: Town, agents: list[Agent]):
-        self.town, self.agents = town, agents
-        self.rng = np.random.default_rng([town.palette_seed, 7])
-        painter = GroundPainter(town)
+    def __init__(self, layout: Layout, agents: list[Agent]):
+        self.layout, self.agents = layout, agents
+        self.rng = np.random.default_rng([layout.palette_seed, 7])
+        painter = GroundPainter(layout)
         self.ground = GroundTexture(painter.paint(), PX_PER_M, HALF_SIZE)
         self.shapes = {}
         self.parked = [a for a in agents if a.path is None]
         self.moving = [a for a in agents if a.path is not None]
         self.plain, hulls = self._plain_shapes()
-        hulls += [shadow_hull(body_corners(a, a.pose_fixed), town.sun) for a in self.parked]
+        hulls += [shadow_hull(body_corners(a, a.pose_fixed), layout.sun) for a in self.parked]
         self.static_shade = GroundTexture(painter.shade(hulls)[..., None], PX_PER_M / 2, HALF_SIZE, 4)
-        looks = [self._facade(b) for b in town.buildings]
+        looks = [self._facade(b) for b in layout.buildings]
         self.facades, self.roofs = [textures for textures, _ in looks], [roof for _, roof in looks]
-        self.light_ground = town.ambient + town.diffuse * town.sun[2]
+        self.light_ground = layout.ambient + layout.diffuse * layout.sun[2]
         self.sky = self.rng.uniform([200, 170, 140], [250, 225, 205]), self.rng.uniform(200, 245) * np.ones(3)
         self.noise = self.rng.normal(0.0, self.rng.uniform(1.5, 4.0), (700, 1100, 3)).round().astype(np.int8)
         self.blur = float(self.rng.uniform(0.4, 0.75))
@@ -79,17 +79,17 @@ class TownRenderer:
 
     def _plain_shapes(self):
         mesh, hulls = Mesh(), []
-        for x, y, height, radius in self.town.trees:
+        for x, y, height, radius in self.layout.trees:
             _tree(mesh, self.rng, x, y, height, radius)
             crown = np.array([[x + radius * np.cos(a), y + radius * np.sin(a), z] for a in np.arange(8) * np.pi / 4
                               for z in (0.45 * height, 0.95 * height)])
-            hulls.append(shadow_hull(crown, self.town.sun))
-        for x, y, height in self.town.lamps:
+            hulls.append(shadow_hull(crown, self.layout.sun))
+        for x, y, height in self.layout.lamps:
             mesh.block((x - 0.08, x + 0.08), (y - 0.08, y + 0.08), (0.0, height), (110.0, 112.0, 112.0))
             mesh.block((x - 0.25, x + 0.25), (y - 0.25, y + 0.25), (height, height + 0.15), (120.0, 120.0, 120.0),
                        bottom=True)
-        for b in self.town.buildings:
-            hulls.append(shadow_hull(_building_corners(b), self.town.sun))
+        for b in self.layout.buildings:
+            hulls.append(shadow_hull(_building_corners(b), self.layout.sun))
         if not mesh.corners:
             return [], hulls
         corners, normals, colours, detail = mesh.arrays()
@@ -116,8 +116,8 @@ class TownRenderer:
 
     def _light(self, normals: np.ndarray, sunlit=1.0) -> np.ndarray:
         """Return the brightness (F,) of faces with normals (F, 3)."""
-        direct = self.town.diffuse * np.maximum(normals @ self.town.sun, 0.0) * sunlit
-        return self.town.ambient * (0.82 + 0.18 * normals[:, 2]) + direct
+        direct = self.layout.diffuse * np.maximum(normals @ self.layout.sun, 0.0) * sunlit
+        return self.layout.ambient * (0.82 + 0.18 * normals[:, 2]) + direct
 
     # -- drawing --------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class TownRenderer:
         self.ground.warp(camera, canvas.colour, horizon)
         shade = np.zeros((height, width), np.uint8)
         self.static_shade.warp(camera, shade, horizon)
-        for b, textures in zip(self.town.buildings, self.facades):
+        for b, textures in zip(self.layout.buildings, self.facades):
             self._draw_building(canvas, camera, b, textures)
         faces = [*self.plain, *self.roofs]
         occlusion = np.zeros_like(shade)
@@ -145,15 +145,15 @@ class TownRenderer:
         canvas.colour[ground & (occlusion > 0)] = (canvas.colour[ground & (occlusion > 0)] * CONTACT_SHADE)
         return Background(canvas, shade, alone)
 
-    def picture(self, camera: Camera, t: float, skip: int = -1, background: Background | None = None,
+    def image(self, camera: Camera, t: float, skip: int = -1, background: Background | None = None,
                 frame: int = 0) -> tuple[np.ndarray, Sight]:
         """
-        Draw the town at time ``t``, seconds.
+        Draw the scene at time ``t``, seconds.
 
         :param skip: number of the agent that carries the camera; only its shadow is drawn.
         :param background: of this very camera, when it does not move.
         :param frame: chooses the noise.
-        :returns: the picture (H, W, 3) uint8 BGR and what is seen in it.
+        :returns: the image (H, W, 3) uint8 BGR and what is seen in it.
         """
         background = background or self.background(camera)
         canvas, shade = background.canvas.copy(), background.shade.copy()
@@ -164,7 +164,7 @@ class TownRenderer:
                 continue
             pose = agent.pose(t)
             corners = body_corners(agent, pose)
-            self._ground_polygon(camera, shade, shadow_hull(corners, self.town.sun))
+            self._ground_polygon(camera, shade, shadow_hull(corners, self.layout.sun))
             if agent.number != skip:
                 self._ground_polygon(camera, occlusion, corners[:4, :2])
                 faces += self._agent_faces(camera, agent, pose, agent.arc(t))
@@ -189,7 +189,7 @@ class TownRenderer:
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         normals = normals @ turn.T
         middle = np.array([pose[0], pose[1], 0.6 * agent.size[2]])
-        sunlit = 0.1 if blocked_by_buildings(self.town, middle, middle + 200.0 * self.town.sun)[0] else 1.0
+        sunlit = 0.1 if blocked_by_buildings(self.layout, middle, middle + 200.0 * self.layout.sun)[0] else 1.0
         colours = np.clip(colours * self._light(normals, sunlit)[:, None], 0, 255)
         return [Faces(points @ turn.T + [pose[0], pose[1], 0.0], normals, colours,
                       np.full(len(normals), agent.number + 1, np.int16), detail)]
@@ -213,7 +213,7 @@ class TownRenderer:
 
     def _shade_ground(self, canvas: Canvas, shade, occlusion) -> None:
         """Darken ground pixels that lie in a shadow or under a body."""
-        dark = self.town.ambient / self.light_ground
+        dark = self.layout.ambient / self.light_ground
         steps = np.arange(256) / 255.0
         base = np.clip(255 * self.light_ground / 1.1, 0, 255)
         factor = cv2.LUT(shade, (base * (1 - steps * (1 - dark))).astype(np.uint8))
@@ -225,7 +225,7 @@ class TownRenderer:
 
     def _finish(self, colour: np.ndarray, frame: int) -> np.ndarray:
         """Add the softness and noise of a camera."""
-        rng = np.random.default_rng([self.town.palette_seed, frame])
+        rng = np.random.default_rng([self.layout.palette_seed, frame])
         colour = cv2.GaussianBlur(colour, (3, 3), self.blur)
         height, width = colour.shape[:2]
         tiles = (height // self.noise.shape[0] + 2, width // self.noise.shape[1] + 2, 1)

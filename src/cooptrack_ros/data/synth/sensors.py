@@ -8,8 +8,8 @@ import numpy as np
 
 from ...common.geometry import make_pose, rotation_z
 from .agents import Agent
+from .layout import Layout, arm_axes, blocked_by_buildings
 from .raster import Camera
-from .town import Town, arm_axes, blocked_by_buildings
 
 VEHICLE_LIDAR_HEIGHT = 1.9
 ROADSIDE_LIDAR_HEIGHT = 1.7
@@ -39,34 +39,34 @@ class VehicleRig:
     offset: np.ndarray
     size: tuple[int, int]
 
-    def town_from_lidar(self, ego: Agent, t: float) -> np.ndarray:
-        """Return the true lidar pose in the town, 4x4, at ``t`` seconds."""
+    def scene_from_lidar(self, ego: Agent, t: float) -> np.ndarray:
+        """Return the true lidar pose in the scene, 4x4, at ``t`` seconds."""
         x, y, yaw = ego.pose(t)
         return make_pose(rotation_z(yaw), [x, y, 0.0]) @ self.body_from_lidar
 
     def camera(self, ego: Agent, t: float) -> Camera:
         """Return the camera at ``t`` seconds."""
-        return Camera(self.intrinsic, self.cam_from_lidar @ np.linalg.inv(self.town_from_lidar(ego, t)), self.size)
+        return Camera(self.intrinsic, self.cam_from_lidar @ np.linalg.inv(self.scene_from_lidar(ego, t)), self.size)
 
 
 @dataclass(frozen=True)
 class RoadsideRig:
-    """A roadside unit; ``town_from_lidar`` (virtual lidar) is affine, not exactly rigid, like real calibrations."""
+    """A roadside unit; ``scene_from_lidar`` (virtual lidar) is affine, not exactly rigid, like real calibrations."""
 
     intrinsic: np.ndarray
-    town_from_lidar: np.ndarray
-    cam_from_town: np.ndarray
+    scene_from_lidar: np.ndarray
+    cam_from_scene: np.ndarray
     size: tuple[int, int]
 
     @property
     def camera(self) -> Camera:
         """The fixed camera."""
-        return Camera(self.intrinsic, self.cam_from_town, self.size)
+        return Camera(self.intrinsic, self.cam_from_scene, self.size)
 
     @property
     def cam_from_lidar(self) -> np.ndarray:
         """Stored virtuallidar_to_camera, 4x4; projects exactly like the camera."""
-        return self.cam_from_town @ self.town_from_lidar
+        return self.cam_from_scene @ self.scene_from_lidar
 
 
 def rotation_xyz(x: float, y: float, z: float) -> np.ndarray:
@@ -77,8 +77,8 @@ def rotation_xyz(x: float, y: float, z: float) -> np.ndarray:
     return rotation_z(z) @ about_y @ about_x
 
 
-def world_from_town(rng: np.random.Generator) -> np.ndarray:
-    """Return the pose of the town in a world of kilometre coordinates."""
+def world_from_scene(rng: np.random.Generator) -> np.ndarray:
+    """Return the pose of the scene in a world of kilometre coordinates."""
     return make_pose(rotation_z(rng.uniform(-np.pi, np.pi)),
                      [rng.uniform(2000, 4500), rng.uniform(1200, 3500), rng.uniform(15, 30)])
 
@@ -124,33 +124,33 @@ def make_vehicle_rig(rng: np.random.Generator, size: tuple[int, int]) -> Vehicle
                       rng.uniform(-1.1, 1.1, 2).round(2), size)
 
 
-def _rigid_roadside(town: Town, place, aim, pitch: float, height: float):
+def _rigid_roadside(layout: Layout, place, aim, pitch: float, height: float):
     """Return the levelled lidar pose and the camera pose of a pole at ``place`` that looks at ``aim``."""
     yaw = float(np.arctan2(aim[1] - place[1], aim[0] - place[0]))
-    town_from_lidar = make_pose(rotation_z(yaw), [place[0], place[1], ROADSIDE_LIDAR_HEIGHT])
+    scene_from_lidar = make_pose(rotation_z(yaw), [place[0], place[1], ROADSIDE_LIDAR_HEIGHT])
     rotation = CAM_FROM_FORWARD @ (rotation_z(yaw) @ rotation_xyz(0.0, pitch, 0.0)).T
-    return town_from_lidar, make_pose(rotation, -rotation @ np.array([place[0], place[1], height]))
+    return scene_from_lidar, make_pose(rotation, -rotation @ np.array([place[0], place[1], height]))
 
 
-def _candidates(town: Town, rng, ego_arm: int):
+def _candidates(layout: Layout, rng, ego_arm: int):
     """Return random poles (x, y) with the points they look at."""
     out = []
     for _ in range(24):
         opposite = (ego_arm + 2) % 4
         arm = opposite if rng.random() < 0.6 else int(rng.choice([(ego_arm + 1) % 4, (ego_arm + 3) % 4]))
         along, right = arm_axes(arm)
-        other = town.edge[1 - arm % 2]
-        distance = other + (rng.uniform(4.0, 22.0) if arm in town.arms else rng.uniform(0.8, 1.6))
-        side = rng.choice([-1.0, 1.0]) * (town.edge[arm % 2] + rng.uniform(0.5, 1.5))
+        other = layout.edge[1 - arm % 2]
+        distance = other + (rng.uniform(4.0, 22.0) if arm in layout.arms else rng.uniform(0.8, 1.6))
+        side = rng.choice([-1.0, 1.0]) * (layout.edge[arm % 2] + rng.uniform(0.5, 1.5))
         place = along * distance + right * side
-        aim = town.place(ego_arm, rng.uniform(8.0, 36.0), rng.uniform(-3.0, 5.0))
+        aim = layout.place(ego_arm, rng.uniform(8.0, 36.0), rng.uniform(-3.0, 5.0))
         out.append((place, aim))
     return out
 
 
-def _coverage(town: Town, camera: Camera, ego_arm: int) -> float:
+def _coverage(layout: Layout, camera: Camera, ego_arm: int) -> float:
     """Return how many points of the ego's approach and of the junction a camera sees, nearer ones first."""
-    approach = town.place(ego_arm, np.arange(8.0, 62.0, 3.0), np.full(18, 2.0))
+    approach = layout.place(ego_arm, np.arange(8.0, 62.0, 3.0), np.full(18, 2.0))
     inner = np.stack(np.meshgrid(np.linspace(-12, 12, 5), np.linspace(-12, 12, 5)), -1).reshape(-1, 2)
     points = np.concatenate([np.c_[approach, np.full(len(approach), 0.8)], np.c_[inner, np.full(len(inner), 0.8)]])
     seen = camera.to_camera(points)
@@ -158,16 +158,16 @@ def _coverage(town: Town, camera: Camera, ego_arm: int) -> float:
     depth = np.maximum(pixel[:, 2], 1e-6)
     u, v = pixel[:, 0] / depth, pixel[:, 1] / depth
     ok = (seen[:, 2] > 1) & (u > 0) & (v > 0) & (u < camera.size[0]) & (v < camera.size[1])
-    ok &= ~blocked_by_buildings(town, camera.position, points)
-    forward = camera.cam_from_town[2, :2] / np.linalg.norm(camera.cam_from_town[2, :2])
-    reach = np.concatenate([town.trees[:, :2], town.lamps[:, :2]]) - camera.position[:2]
+    ok &= ~blocked_by_buildings(layout, camera.position, points)
+    forward = camera.cam_from_scene[2, :2] / np.linalg.norm(camera.cam_from_scene[2, :2])
+    reach = np.concatenate([layout.trees[:, :2], layout.lamps[:, :2]]) - camera.position[:2]
     distance = np.linalg.norm(reach, axis=1)
     if ((distance < 22.0) & (reach @ forward > 0.87 * distance)).any():
         return 0.0  # a crown or post right before the lens
     return float(ok.sum())
 
 
-def make_roadside_rig(town: Town, rng: np.random.Generator, size: tuple[int, int], ego_arm: int,
+def make_roadside_rig(layout: Layout, rng: np.random.Generator, size: tuple[int, int], ego_arm: int,
                       others: tuple[RoadsideRig, ...] = ()) -> RoadsideRig:
     """
     Return a random roadside unit with a good view of the junction and of the ego's approach.
@@ -175,12 +175,12 @@ def make_roadside_rig(town: Town, rng: np.random.Generator, size: tuple[int, int
     Its pole stands well apart from those of ``others``.
     """
     options = []
-    for place, aim in _candidates(town, rng, ego_arm):
+    for place, aim in _candidates(layout, rng, ego_arm):
         height, pitch, focal = rng.uniform(6.5, 9.5), rng.uniform(0.17, 0.26), rng.uniform(1950, 2400)
         intrinsic = _intrinsic(rng, focal, size)
-        lidar, camera = _rigid_roadside(town, place, aim, pitch, height)
+        lidar, camera = _rigid_roadside(layout, place, aim, pitch, height)
         apart = all(np.linalg.norm(place - other.camera.position[:2]) > POLE_SPACING for other in others)
-        view = _coverage(town, Camera(intrinsic, camera, size), ego_arm) if apart else -1.0
+        view = _coverage(layout, Camera(intrinsic, camera, size), ego_arm) if apart else -1.0
         options.append((view, intrinsic, lidar, camera))
     options.sort(key=lambda option: -option[0])
     _, intrinsic, lidar, camera = options[int(rng.integers(5))]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .agents import Agent, draw_colours, draw_size
+from .layout import PARKING_WIDTH, Layout
 from .paths import STEP, Path, all_paths, conflicts, walking_path
-from .town import PARKING_WIDTH, Town
 
 DT = 0.1
 WARM_UP_S = 18.0
@@ -51,16 +51,16 @@ def _pick(rng, table) -> str:
 
 class Simulation:
     """
-    Traffic of one town over ``seconds`` after a warm-up that fills it.
+    Traffic of one scene over ``seconds`` after a warm-up that fills it.
 
     Vehicles follow their leader by the intelligent driver model. At the stop line they need green light and a
     free way: nobody inside the junction on a conflicting path and nobody walking on a zebra crossing of theirs.
-    Body ``stay`` halts before the end of its path instead of leaving the town.
+    Body ``stay`` halts before the end of its path instead of leaving the scene.
     """
 
-    def __init__(self, town: Town, rng: np.random.Generator, seconds: float, stay: int = -1):
-        self.town, self.rng, self.seconds, self.stay = town, rng, seconds, stay
-        self.paths = {kind: all_paths(town, kind) for kind in ('vehicle', 'bike')}
+    def __init__(self, layout: Layout, rng: np.random.Generator, seconds: float, stay: int = -1):
+        self.layout, self.rng, self.seconds, self.stay = layout, rng, seconds, stay
+        self.paths = {kind: all_paths(layout, kind) for kind in ('vehicle', 'bike')}
         self.flat = self.paths['vehicle'] + self.paths['bike']
         self.conflict = conflicts(self.flat)
         self.green_s = float(rng.uniform(9.0, 16.0))
@@ -252,10 +252,10 @@ def _idm(v: float, wish: float, gap: float, lead: float, headway: float) -> floa
 
 def add_walkers(sim: Simulation, count: int) -> None:
     """Put ``count`` pedestrians on the sidewalks; about half of them cross a road at a zebra crossing."""
-    rng, town = sim.rng, sim.town
+    rng, layout = sim.rng, sim.layout
     taken: list[np.ndarray] = []
     for _ in range(count):
-        path = next(p for p in (_walk(town, rng, k == TRIES - 1, taken) for k in range(TRIES)) if p)
+        path = next(p for p in (_walk(layout, rng, k == TRIES - 1, taken) for k in range(TRIES)) if p)
         if np.isfinite(path.stop):
             taken.append(path.at(path.stop))
         # Walkers start so early that they are on their way, or waiting, when the recording begins.
@@ -267,33 +267,33 @@ def add_walkers(sim: Simulation, count: int) -> None:
         sim.movers.append(mover)
 
 
-def _walk(town: Town, rng, last: bool, taken: list[np.ndarray]) -> Path | None:
+def _walk(layout: Layout, rng, last: bool, taken: list[np.ndarray]) -> Path | None:
     """Return a random walk; nothing if its waiting place is taken, unless it is the ``last`` try."""
-    arm = int(rng.choice(town.arms))
+    arm = int(rng.choice(layout.arms))
     sign = float(rng.choice([-1.0, 1.0]))
-    offset = town.edge[arm % 2] + rng.uniform(1.1, max(town.sidewalk - 0.5, 1.4))
+    offset = layout.edge[arm % 2] + rng.uniform(1.1, max(layout.sidewalk - 0.5, 1.4))
     if rng.random() >= 0.6 or last:
-        near, far = town.stop_distance(arm) - 2.0, town.stop_distance(arm) + 55.0
+        near, far = layout.stop_distance(arm) - 2.0, layout.stop_distance(arm) + 55.0
         ends = (far, near) if rng.random() < 0.5 else (near, far)
-        return walking_path(town.place(arm, np.array(ends), np.full(2, sign * offset)))
-    path = _crossing_path(town, rng, arm, sign, offset)
+        return walking_path(layout.place(arm, np.array(ends), np.full(2, sign * offset)))
+    path = _crossing_path(layout, rng, arm, sign, offset)
     return path if all(np.linalg.norm(path.at(path.stop) - t) > WALKER_SPACING for t in taken) else None
 
 
-def _crossing_path(town: Town, rng, arm: int, sign: float, offset: float) -> Path:
-    zebra = town.zebra_distance(arm) + rng.uniform(-1.3, 1.3)
+def _crossing_path(layout: Layout, rng, arm: int, sign: float, offset: float) -> Path:
+    zebra = layout.zebra_distance(arm) + rng.uniform(-1.3, 1.3)
     begin, end = zebra + rng.uniform(6.0, 40.0), zebra + rng.uniform(15.0, 50.0)
     corners = np.concatenate([
-        town.place(arm, np.array([begin, zebra]), np.full(2, sign * offset)),
-        town.place(arm, np.array([zebra, end]), np.full(2, -sign * offset))])
-    kerb = begin - zebra + offset - town.edge[arm % 2]
-    return walking_path(corners, kerb - 0.6, kerb + 2 * town.edge[arm % 2], arm)
+        layout.place(arm, np.array([begin, zebra]), np.full(2, sign * offset)),
+        layout.place(arm, np.array([zebra, end]), np.full(2, -sign * offset))])
+    kerb = begin - zebra + offset - layout.edge[arm % 2]
+    return walking_path(corners, kerb - 0.6, kerb + 2 * layout.edge[arm % 2], arm)
 
 
-def parked_agents(town: Town, rng: np.random.Generator, first_number: int) -> list[Agent]:
+def parked_agents(layout: Layout, rng: np.random.Generator, first_number: int) -> list[Agent]:
     """Return parked cars and vans, and sometimes a row of traffic cones."""
     out = []
-    for x, y, yaw in town.parking:
+    for x, y, yaw in layout.parking:
         kind = _pick(rng, (('Car', 0.7), ('Van', 0.2), ('Truck', 0.1)))
         size = draw_size(rng, kind)
         size[0] = min(size[0], 6.6)
@@ -301,19 +301,19 @@ def parked_agents(town: Town, rng: np.random.Generator, first_number: int) -> li
         out.append(Agent(first_number + len(out), kind, size, draw_colours(rng), int(rng.integers(1 << 16)),
                          pose_fixed=(float(x), float(y), float(yaw))))
     if rng.random() < 0.35:
-        arm, sign = int(rng.choice(town.arms)), float(rng.choice([-1.0, 1.0]))
-        start = town.stop_distance(arm) + rng.uniform(0.5, 4.0)
+        arm, sign = int(rng.choice(layout.arms)), float(rng.choice([-1.0, 1.0]))
+        start = layout.stop_distance(arm) + rng.uniform(0.5, 4.0)
         for k in range(int(rng.integers(2, 5))):
-            x, y = town.place(arm, start + 1.6 * k, sign * (town.edge[arm % 2] - 1.0))
+            x, y = layout.place(arm, start + 1.6 * k, sign * (layout.edge[arm % 2] - 1.0))
             out.append(Agent(first_number + len(out), 'TrafficCone', draw_size(rng, 'TrafficCone'), draw_colours(rng),
                              0, pose_fixed=(float(x), float(y), float(rng.uniform(-np.pi, np.pi)))))
     return out
 
 
-def simulate(town: Town, seed: int, seconds: float) -> tuple[list[Agent], int]:
-    """Return all agents of a town, moving ones first (``number`` is their index), and the number of the ego."""
+def simulate(layout: Layout, seed: int, seconds: float) -> tuple[list[Agent], int]:
+    """Return all agents of a scene, moving ones first (``number`` is their index), and the number of the ego."""
     def moving(stay: int) -> list[Agent]:
-        sim = Simulation(town, np.random.default_rng([seed, 2]), seconds, stay)
+        sim = Simulation(layout, np.random.default_rng([seed, 2]), seconds, stay)
         add_walkers(sim, int(sim.rng.integers(4, 9)))
         return sim.run()
 
@@ -321,7 +321,7 @@ def simulate(town: Town, seed: int, seconds: float) -> tuple[list[Agent], int]:
     ego = choose_ego(agents, np.random.default_rng([seed, 3]), seconds)
     if agents[ego].times[-1] < seconds:
         agents = moving(ego)
-    agents += parked_agents(town, np.random.default_rng([seed, 4]), 0)
+    agents += parked_agents(layout, np.random.default_rng([seed, 4]), 0)
     return [Agent(**{**a.__dict__, 'number': k}) for k, a in enumerate(agents)], ego
 
 
@@ -344,5 +344,5 @@ def choose_ego(agents: list[Agent], rng: np.random.Generator, seconds: float) ->
         if score > best:
             best, chosen = score, agent.number
     if chosen < 0:
-        raise ValueError('the town has no car that could carry the ego sensors')
+        raise ValueError('the scene has no car that could carry the ego sensors')
     return chosen

@@ -14,7 +14,7 @@ JPEG_QUALITY = 90
 
 
 def stamp(seed: int, time_us: int) -> str:
-    """Return a time of the town as a string of microseconds since 1970; towns lie 1000 s apart."""
+    """Return a time of the scene as a string of microseconds since 1970; scenes lie 1000 s apart."""
     return str(EPOCH_US + seed * 1_000_000_000 + int(time_us))
 
 

@@ -15,35 +15,35 @@ _QUEUE = 2
 
 
 class TemporalAttention(nn.Module):
-    """Deformable attention of every cell over the previous and the current map (method.md 4.4)."""
+    """Deformable attention of every cell over the previous and the current BEV features (method.md 4.4)."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""
         super().__init__()
         dims, samples = config.embed_dims, config.num_heads * _QUEUE * config.temporal_points
-        self.heads, self.points, self.map_size = config.num_heads, config.temporal_points, config.bev_size
+        self.heads, self.points, self.bev_size = config.num_heads, config.temporal_points, config.bev_size
         self.offsets = nn.Linear(_QUEUE * dims, samples * 2)
         self.weights = nn.Linear(_QUEUE * dims, samples)
         self.value = nn.Linear(dims, dims)
         self.output = nn.Linear(dims, dims)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, position: Tensor, maps: tuple[Tensor, Tensor], reference: Tensor) -> Tensor:
+    def forward(self, x: Tensor, position: Tensor, bevs: tuple[Tensor, Tensor], reference: Tensor) -> Tensor:
         """
         Return x plus what it attends to, (B, Q, C).
 
-        :param maps: previous and current values, (B, cells, C) each; the previous one also steers the query.
-        :param reference: (B, 2, Q, 2) per map, or (B, 1, Q, 2) for both.
+        :param bevs: previous and current values, (B, cells, C) each; the previous one also steers the query.
+        :param reference: (B, 2, Q, 2) per frame, or (B, 1, Q, 2) for both.
         """
         batch, queries, _ = x.shape
-        query = torch.cat([maps[0], x + position], dim=-1)
+        query = torch.cat([bevs[0], x + position], dim=-1)
         offsets = self.offsets(query).view(batch, queries, self.heads, _QUEUE, self.points, 2)
         weights = self.weights(query).view(batch, queries, self.heads, _QUEUE, self.points).softmax(-1)
-        rows, columns = self.map_size
+        rows, columns = self.bev_size
         locations = reference.transpose(1, 2)[:, :, None, :, None] + offsets / offsets.new_tensor([columns, rows])
-        values = [self.value(maps[0])]
-        values.append(values[0] if maps[1] is maps[0] else self.value(maps[1]))
-        sampled = [deformable_sample(value, self.map_size, locations[:, :, :, i], weights[:, :, :, i])
+        values = [self.value(bevs[0])]
+        values.append(values[0] if bevs[1] is bevs[0] else self.value(bevs[1]))
+        sampled = [deformable_sample(value, self.bev_size, locations[:, :, :, i], weights[:, :, :, i])
                    for i, value in enumerate(values)]
         return x + self.dropout(self.output((sampled[0] + sampled[1]) / _QUEUE))
 
@@ -114,22 +114,22 @@ class BevLayer(nn.Module):
         self.ffn = FeedForward(config.embed_dims, config.ffn_dims, config.dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(config.embed_dims) for _ in range(3))
 
-    def forward(self, x: Tensor, position: Tensor, maps: tuple[Tensor, Tensor] | None, reference: Tensor,
+    def forward(self, x: Tensor, position: Tensor, bevs: tuple[Tensor, Tensor] | None, reference: Tensor,
                 features: Tensor, map_size: tuple[int, int], geometry: BevGeometry) -> Tensor:
-        """Return (B, cells, C); ``maps`` None lets the layer attend to its own input."""
-        x = self.norms[0](self.temporal(x, position, (x, x) if maps is None else maps, reference))
+        """Return (B, cells, C); ``bevs`` None lets the layer attend to its own input."""
+        x = self.norms[0](self.temporal(x, position, (x, x) if bevs is None else bevs, reference))
         x = self.norms[1](self.spatial(x, features, map_size, geometry))
         return self.norms[2](self.ffn(x))
 
 
 class BevEncoder(nn.Module):
-    """From image features to a bird's-eye map of the surroundings."""
+    """From image features to BEV features of the surroundings."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""
         super().__init__()
         dims, (rows, columns) = config.embed_dims, config.bev_size
-        self.map_size = config.bev_size
+        self.bev_size = config.bev_size
         self.queries = nn.Embedding(rows * columns, dims)
         self.row_embed = nn.Embedding(rows, dims // 2)
         self.col_embed = nn.Embedding(columns, dims // 2)
@@ -145,16 +145,17 @@ class BevEncoder(nn.Module):
 
     def position(self) -> Tensor:
         """Return the positional encoding (cells, C): column part first."""
-        rows, columns = self.map_size
+        rows, columns = self.bev_size
         return torch.cat([self.col_embed.weight[None].expand(rows, -1, -1),
                           self.row_embed.weight[:, None].expand(-1, columns, -1)], dim=-1).flatten(0, 1)
 
     def forward(self, features: Tensor, geometry: BevGeometry, motion: BevMotion,
                 previous: Tensor | None) -> Tensor:
         """
-        Return the map (B, cells, C).
+        Return the BEV features (B, cells, C).
 
-        :param features: (B, V, C, h, w); :param previous: map of the last frame (B, cells, C), already aligned.
+        :param features: (B, V, C, h, w); :param previous: BEV features of the last frame (B, cells, C), already
+            aligned.
         """
         batch, cameras, _, height, width = features.shape
         if cameras > len(self.camera_embed):
@@ -163,8 +164,8 @@ class BevEncoder(nn.Module):
         initial = self.queries.weight + self.motion_mlp(motion.vector)[:, None]
         position = self.position().expand(batch, -1, -1)
         reference = (self.cell_centres + motion.shift[:, None])[:, None]
-        maps = None if previous is None else (previous, initial)
+        bevs = None if previous is None else (previous, initial)
         x = initial
         for layer in self.layers:
-            x = layer(x, position, maps, reference, tokens, (height, width), geometry)
+            x = layer(x, position, bevs, reference, tokens, (height, width), geometry)
         return x

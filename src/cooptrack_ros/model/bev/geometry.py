@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...common.config import ModelConfig
-from ...common.timeline import Moment
+from ...common.timeline import StampedPose
 from ...common.types import Side
 
 
@@ -73,7 +73,7 @@ class BevMotion:
     What the BEV encoder knows of the motion since the last frame.
 
     ``vector`` (B, 18) feeds the motion MLP, ``shift`` (B, 2) moves the reference points of the temporal attention
-    (fractions of the grid), ``grid`` (B, rows, columns, 2) says where each cell reads the previous map.
+    (fractions of the grid), ``grid`` (B, rows, columns, 2) says where each cell reads the previous BEV features.
     """
 
     vector: Tensor
@@ -86,15 +86,15 @@ class BevMotion:
         return BevMotion(*(torch.cat([getattr(m, name) for m in motions]) for name in ('vector', 'shift', 'grid')))
 
 
-def bev_motion(config: ModelConfig, side: Side, now: Moment, previous: Moment | None,
+def bev_motion(config: ModelConfig, side: Side, now: StampedPose, previous: StampedPose | None,
                device: torch.device | str = 'cpu') -> BevMotion:
     """Describe the motion of one agent since ``previous`` (None: a fresh start)."""
     published_vector = _can_bus_delta(now, previous)
-    if config.behaviour.ego_motion_input == 'relative':
+    if config.method.ego_motion_input == 'relative':
         vector = _relative_vector(now, previous)
     else:
         vector = published_vector
-    if config.behaviour.previous_bev == 'warp':
+    if config.method.previous_bev == 'warp':
         shift = np.zeros(2)
         grid = _warp_grid(config, side, now, previous)
     else:
@@ -104,7 +104,7 @@ def bev_motion(config: ModelConfig, side: Side, now: Moment, previous: Moment | 
                      torch.from_numpy(shift.astype(np.float32))[None].to(device), grid[None].to(device))
 
 
-def _can_bus_delta(now: Moment, previous: Moment | None) -> np.ndarray:
+def _can_bus_delta(now: StampedPose, previous: StampedPose | None) -> np.ndarray:
     """Return the absolute vector with translation and yaw in degrees made relative (method.md 2.4)."""
     vector = now.can_bus.copy()
     vector[:3] -= now.can_bus[:3] if previous is None else previous.can_bus[:3]
@@ -112,7 +112,7 @@ def _can_bus_delta(now: Moment, previous: Moment | None) -> np.ndarray:
     return vector
 
 
-def _relative_vector(now: Moment, previous: Moment | None) -> np.ndarray:
+def _relative_vector(now: StampedPose, previous: StampedPose | None) -> np.ndarray:
     """Return way travelled in the current lidar axes (m), turn (rad), elapsed time (s), zeros."""
     vector = np.zeros(18)
     if previous is not None:
@@ -134,16 +134,16 @@ def _published_shift(config: ModelConfig, side: Side, vector: np.ndarray) -> np.
 
 
 PUBLISHED_ROTATION_CENTRE_PX = (100, 100)
-"""Right for a map of 200 x 200 cells, used for 50 x 50 as well (method.md Q4)."""
+"""Right for a BEV grid of 200 x 200 cells, used for 50 x 50 as well (method.md Q4)."""
 
 
-def rotation_grid(map_size: tuple[int, int], angle_deg: float) -> Tensor:
+def rotation_grid(bev_size: tuple[int, int], angle_deg: float) -> Tensor:
     """
-    Return the sampling grid (rows, columns, 2) of the published rotation of the previous map (method.md 4.2).
+    Return the sampling grid (rows, columns, 2) of the published rotation of the previous BEV features (method.md 4.2).
 
     The order of operations and the precisions matter: nearest sampling hangs on the last bit.
     """
-    rows, columns = map_size
+    rows, columns = bev_size
     theta = math.radians(angle_deg)
     cx, cy = PUBLISHED_ROTATION_CENTRE_PX[0] - columns * 0.5, PUBLISHED_ROTATION_CENTRE_PX[1] - rows * 0.5
     c, s = math.cos(theta), math.sin(theta)
@@ -156,8 +156,8 @@ def rotation_grid(map_size: tuple[int, int], angle_deg: float) -> Tensor:
     return (base.view(1, -1, 3) @ scaled[None]).view(rows, columns, 2)
 
 
-def _warp_grid(config: ModelConfig, side: Side, now: Moment, previous: Moment | None) -> Tensor:
-    """Return where in the previous map the centre of each cell lay, by the exact pose, taken as planar."""
+def _warp_grid(config: ModelConfig, side: Side, now: StampedPose, previous: StampedPose | None) -> Tensor:
+    """Return where in the previous BEV grid the centre of each cell lay, by the exact pose, taken as planar."""
     x0, y0, _, x1, y1, _ = config.range_of(side).pc_range
     rows, columns = config.bev_size
     previous_from_now = np.eye(4)
@@ -171,9 +171,9 @@ def _warp_grid(config: ModelConfig, side: Side, now: Moment, previous: Moment | 
 
 
 def align_bev(config: ModelConfig, previous_bev: Tensor, motion: BevMotion) -> Tensor:
-    """Return the previous map (B, cells, C) brought into the current frame; cells without source are 0."""
+    """Return the previous BEV features (B, cells, C) brought into the current frame; cells without source are 0."""
     batch, cells, channels = previous_bev.shape
-    maps = previous_bev.transpose(1, 2).reshape(batch, channels, *config.bev_size)
-    mode = 'bilinear' if config.behaviour.previous_bev == 'warp' else 'nearest'
-    moved = F.grid_sample(maps, motion.grid, mode=mode, padding_mode='zeros', align_corners=False)
+    features = previous_bev.transpose(1, 2).reshape(batch, channels, *config.bev_size)
+    mode = 'bilinear' if config.method.previous_bev == 'warp' else 'nearest'
+    moved = F.grid_sample(features, motion.grid, mode=mode, padding_mode='zeros', align_corners=False)
     return moved.flatten(2).transpose(1, 2)

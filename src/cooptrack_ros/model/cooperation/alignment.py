@@ -48,7 +48,7 @@ class Alignment(nn.Module):
         super().__init__()
         dims, blocks = config.embed_dims, config.alignment_blocks
         self.blocks, self.block_size = blocks, dims // blocks
-        self.is_latent = config.behaviour.alignment == 'latent'
+        self.is_latent = config.method.alignment == 'latent'
         self.ego_range, self.infra_range = config.ego_range.pc_range, config.infra_range.pc_range
         self.rotation = normed_stack(6, dims, dims, blocks * self.block_size ** 2)
         self.translation = normed_stack(3, dims, dims, dims)

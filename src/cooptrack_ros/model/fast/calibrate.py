@@ -11,15 +11,15 @@ from torch import Tensor, fx, nn
 from ..network import CoopTrackNetwork
 from ..ops.attention import FeedForward
 from .int8 import Ranges
-from .int8_vision import PICTURE, chains, vision_graph
+from .int8_vision import IMAGE, chains, vision_graph
 
-DECODER_MAP = 'decoder.map'
+DECODER_BEV = 'decoder.bev'
 _OUTLIERS = 3e-4
 """Share of the values of a tensor that may lie beyond its range on either side: fewer steps for all would cost more."""
 _LARGE = 256 * 256
 
 
-class Calibration:
+class RangeCalibrator:
     """Notes the ranges of everything that ``execution int8`` computes in integers while a copy of a network runs."""
 
     def __init__(self, network: CoopTrackNetwork):
@@ -30,7 +30,7 @@ class Calibration:
         self.network.backbone = _WatchedVision(vision_graph(network.backbone, network.neck), self._note)
         self.network.neck = nn.Identity()
         if is_large(network.decoder.layers[0].sampling.value):
-            self.network.decoder.register_forward_pre_hook(partial(self._note_input, DECODER_MAP))
+            self.network.decoder.register_forward_pre_hook(partial(self._note_input, DECODER_BEV))
         for name, module in self.network.named_modules():
             if isinstance(module, FeedForward) and is_large(module.inner):
                 module.register_forward_pre_hook(partial(self._note_input, name))
@@ -82,5 +82,5 @@ class _Watcher(fx.Interpreter):
     def run_node(self, node: fx.Node) -> object:
         value = super().run_node(node)
         if node.op == 'placeholder' or node.name in self.shown:
-            self.note(PICTURE if node.op == 'placeholder' else node.name, value)
+            self.note(IMAGE if node.op == 'placeholder' else node.name, value)
         return value

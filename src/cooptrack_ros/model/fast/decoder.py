@@ -14,7 +14,7 @@ from ..instances.decoder import Decoder
 from .sampling import Maps, SampleHead
 
 
-class Decoded(NamedTuple):
+class DecodedQueries(NamedTuple):
     """Results of the last layer for N queries."""
 
     feats: Tensor
@@ -35,15 +35,15 @@ class FastDecoder:
         self._decoder = decoder
         first = decoder.layers[0].sampling
         self._range = first.value.weight.new_tensor(decoder.pc_range)
-        self._maps = maps(decoder.map_size, first.heads, first.points)
+        self._maps = maps(decoder.bev_size, first.heads, first.points)
         self._heads = [SampleHead(layer.sampling.offsets, layer.sampling.weights, first.heads)
                        for layer in decoder.layers]
         self.values = _merged([layer.sampling.value for layer in decoder.layers])
-        """Projects the map (cells, C) for all layers (cells, layers * C)."""
+        """Projects the BEV features (cells, C) for all layers (cells, layers * C)."""
         # Layers before the last one are asked for points only.
         self._points = [(reg[-1].weight[POINT_DIMS], reg[-1].bias[POINT_DIMS]) for reg in decoder.reg]
 
-    def __call__(self, bev: Tensor, feats: Tensor, embeds: Tensor, refs: Tensor) -> Decoded:
+    def __call__(self, bev: Tensor, feats: Tensor, embeds: Tensor, refs: Tensor) -> DecodedQueries:
         """
         Decode queries.
 
@@ -63,7 +63,7 @@ class FastDecoder:
                 hidden = decoder.reg[number][:-1](feats)
                 refs = (F.linear(hidden, *self._points[number]) + inverse_sigmoid(refs)).sigmoid()
         codes, refs = refine_code(decoder.reg[last](feats), refs, self._range)
-        return Decoded(feats, codes, refs, decoder.cls[last](feats))
+        return DecodedQueries(feats, codes, refs, decoder.cls[last](feats))
 
 
 def _merged(layers: Sequence[nn.Linear]) -> nn.Linear:

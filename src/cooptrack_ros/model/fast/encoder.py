@@ -30,7 +30,7 @@ class _Camera:
 
 
 @dataclass(frozen=True)
-class Views:
+class CameraSampling:
     """All cameras of one calibration for features of one size, see ``FastEncoder.views``."""
 
     cameras: tuple[_Camera, ...]
@@ -55,7 +55,7 @@ class _Layer:
         base = torch.cat([places[:, :1].expand(-1, self.look.samples), places[:, 1:].expand(-1, self.look.samples),
                           places.new_zeros(len(places), self.look.samples)], dim=1)
         self.constant = position @ self.from_now.T + self.look.bias + base
-        # The mean over the two maps goes into the output layer.
+        # The mean over the two BEV features goes into the output layer.
         self.output_weight, self.output_bias = temporal.output.weight / _QUEUE, temporal.output.bias
         self.see = SampleHead(spatial.offsets, spatial.weights, spatial.heads)
 
@@ -68,7 +68,7 @@ class FastEncoder:
         self._encoder, self._map_type = encoder, maps
         first = encoder.layers[0]
         self._count, self._dims = encoder.queries.weight.shape
-        self._maps = maps(encoder.map_size, first.temporal.heads, first.temporal.points, _QUEUE)
+        self._maps = maps(encoder.bev_size, first.temporal.heads, first.temporal.points, _QUEUE)
         position = encoder.position()
         places = self._maps.places(encoder.cell_centres)
         self._layers = [_Layer(layer, position, places) for layer in encoder.layers]
@@ -80,7 +80,7 @@ class FastEncoder:
         self._pixel_weight = torch.cat([layer.spatial.sampling.value.weight for layer in encoder.layers])
         self._pixel_bias = torch.cat([layer.spatial.sampling.value.bias for layer in encoder.layers])
 
-    def views(self, geometry: BevGeometry, map_size: tuple[int, int]) -> Views:
+    def views(self, geometry: BevGeometry, map_size: tuple[int, int]) -> CameraSampling:
         """Prepare a calibration for features of ``map_size`` rows x columns; kept by the caller while it holds."""
         encoder, cameras = self._encoder, len(geometry.cells)
         if cameras > len(encoder.camera_embed):
@@ -100,16 +100,16 @@ class FastEncoder:
             sources = torch.where(geometry.visible[0, camera].any(-1).to(device), sources, len(cells))
             views.append(_Camera(cells, sources, places[..., 0].contiguous(), places[..., 1].contiguous(), bias))
         seen = geometry.visible[0].any(-1).sum(0).clamp(min=1)[:, None].to(device)
-        return Views(tuple(views), maps, seen if cameras > 1 else None)
+        return CameraSampling(tuple(views), maps, seen if cameras > 1 else None)
 
-    def __call__(self, views: Views, features: Tensor, vector: Tensor, shift: Tensor, previous: Tensor | None = None,
-                 alone: Tensor | None = None) -> Tensor:
+    def __call__(self, views: CameraSampling, features: Tensor, vector: Tensor, shift: Tensor,
+                 previous: Tensor | None = None, alone: Tensor | None = None) -> Tensor:
         """
-        Return the map (cells, C).
+        Return the BEV features (cells, C).
 
         :param features: (V, C, h, w); :param vector: and :param shift: of a ``BevMotion``.
-        :param previous: the last map (cells, C), already aligned, None without.
-        :param alone: (1,) bool says whether to do as without a previous map, whatever it holds.
+        :param previous: the last BEV features (cells, C), already aligned, None without.
+        :param alone: (1,) bool says whether to do as without previous BEV features, whatever it holds.
         """
         turned = self._encoder.motion_mlp(vector)
         x = self._encoder.queries.weight + turned
@@ -143,7 +143,7 @@ class FastEncoder:
             x = layer.source.norms[2](layer.source.ffn(x))
         return x
 
-    def _see(self, layer: _Layer, x: Tensor, pixels: list[Tensor], views: Views) -> Tensor:
+    def _see(self, layer: _Layer, x: Tensor, pixels: list[Tensor], views: CameraSampling) -> Tensor:
         gathered = torch.zeros_like(x)
         for camera, values in zip(views.cameras, pixels, strict=True):
             raw = F.linear(x.index_select(0, camera.cells), layer.see.weight, layer.see.bias)

@@ -14,7 +14,7 @@ from ...common.errors import UserError
 from .int8 import Grid, Int8Conv, Ranges
 from .vision import folded
 
-PICTURE = 'picture'
+IMAGE = 'image'
 """Name of the range of the input."""
 
 
@@ -63,7 +63,7 @@ def int8_vision(module: fx.GraphModule, ranges: Ranges) -> fx.GraphModule:
     """
     Return the layers in integers; images and features are numbers as before.
 
-    :param module: of ``vision_graph``, which is used up; :param ranges: by names of nodes, and ``PICTURE``.
+    :param module: of ``vision_graph``, which is used up; :param ranges: by names of nodes, and ``IMAGE``.
     :raises UserError: for a network with other layers than convolutions.
     """
     found = {chain.conv: chain for chain in chains(module)}
@@ -73,7 +73,7 @@ def int8_vision(module: fx.GraphModule, ranges: Ranges) -> fx.GraphModule:
         if node in found:
             _convert(module, found[node], grids, ranges)
         elif node.op == 'placeholder':
-            grids[node] = Grid.of(*ranges[PICTURE])
+            grids[node] = Grid.of(*ranges[IMAGE])
         elif node.target in (F.max_pool2d, F.interpolate):
             if node.target is F.max_pool2d:
                 node.target, node.kwargs = _max_pool, {name: node.kwargs[name] for name in ('stride', 'padding')}

@@ -14,7 +14,7 @@ from ..instances.decoder import DecoderOutput
 from ..network import CoopTrackNetwork
 from .alignment import FastAlignment
 from .association import FastAssociation
-from .decoder import Decoded, FastDecoder
+from .decoder import DecodedQueries, FastDecoder
 from .encoder import FastEncoder
 from .reasoner import FastReasoner
 from .sampling import BorderedMaps, GridMaps
@@ -71,7 +71,7 @@ class FastNetwork:
     def encode_bev(self, features: Tensor, geometry: BevGeometry, motion: BevMotion,
                    previous_bev: Tensor | None = None, alone: Tensor | None = None) -> Tensor:
         """
-        Return the BEV map (1, cells, C).
+        Return the BEV features (1, cells, C).
 
         :param previous_bev: must have gone through ``align_bev``; :param alone: (1,) bool, whether it does not count.
         """
@@ -86,7 +86,7 @@ class FastNetwork:
 
     def decode(self, bev: Tensor, query_feats: Tensor, query_embeds: Tensor, ref_points: Tensor) -> DecoderOutput:
         """Return the results of the last decoder layer for queries (1, N, ...)."""
-        last = Decoded(*self._decode(query_feats.shape, bev[0], query_feats[0], query_embeds[0], ref_points[0]))
+        last = DecodedQueries(*self._decode(query_feats.shape, bev[0], query_feats[0], query_embeds[0], ref_points[0]))
         return DecoderOutput(*(v[None, None] for v in (last.logits, last.codes, last.refs, last.feats)))
 
     def reason(self, semantic: Tensor, motion: Tensor, hist_semantic: Tensor, hist_motion: Tensor,

@@ -10,7 +10,7 @@ from torch import nn
 from ...common.errors import UserError
 from ..network import CoopTrackNetwork
 from ..ops.attention import FeedForward
-from .calibrate import DECODER_MAP, hidden, is_large
+from .calibrate import DECODER_BEV, hidden, is_large
 from .int8 import Grid, Int8FeedForward, Int8Linear, Ranges
 from .int8_vision import int8_vision, vision_graph
 from .network import FastNetwork
@@ -18,7 +18,7 @@ from .network import FastNetwork
 
 class Int8Network(FastNetwork):
     """
-    Backbone and neck, and where they are large feed-forward layers and the projection of the map for the decoder.
+    Backbone and neck, and where they are large feed-forward layers and the projection of the BEV for the decoder.
 
     Points, offsets, poses, boxes, classes and everything that compares instances stay in float32.
     """
@@ -46,7 +46,7 @@ class Int8Network(FastNetwork):
         self._vision = int8_vision(vision_graph(backbone, neck), ranges)
         values = self._decoder.values
         if is_map_large:
-            self._decoder.values = Int8Linear(values.weight, values.bias, Grid.of(*ranges[DECODER_MAP]))
+            self._decoder.values = Int8Linear(values.weight, values.bias, Grid.of(*ranges[DECODER_BEV]))
 
 
 class _Known(dict):

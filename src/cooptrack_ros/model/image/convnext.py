@@ -12,7 +12,7 @@ class ChannelNorm(nn.LayerNorm):
     """Layer norm over the channels of (B, C, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the normalised map."""
+        """Return the normalised features."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 

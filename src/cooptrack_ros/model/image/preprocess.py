@@ -1,4 +1,4 @@
-"""From a camera picture to the network input (method.md 3)."""
+"""From a camera image to the network input (method.md 3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STD_RGB = np.array([58.395, 57.12, 57.375])
 
 
 def scaled_size(image_shape: tuple[int, ...], config: ModelConfig) -> tuple[int, int]:
-    """Return rows and columns of a picture after it is scaled to fit the network input."""
+    """Return rows and columns of an image after it is scaled to fit the network input."""
     rows, columns = image_shape[:2]
     scale = min(config.input_size[0] / rows, config.input_size[1] / columns)
     return int(rows * scale + 0.5), int(columns * scale + 0.5)
@@ -21,9 +21,9 @@ def scaled_size(image_shape: tuple[int, ...], config: ModelConfig) -> tuple[int,
 
 def least_size(config: ModelConfig) -> tuple[int, int] | None:
     """
-    Return rows and columns that decoding must leave of a picture for this network.
+    Return rows and columns that decoding must leave of an image for this network.
 
-    See ``sensors.image_decoding.decode_picture``.
+    See ``sensors.image_decoding.decode_reduced``.
 
     What follows averages over areas, which is hardly changed if decoding did so before. With the published
     interpolation every pixel counts: None.
@@ -33,7 +33,7 @@ def least_size(config: ModelConfig) -> tuple[int, int] | None:
 
 def prepare_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     """
-    Return the normalised, scaled and padded picture, float32 (3, rows, columns) in RGB order.
+    Return the normalised, scaled and padded image, float32 (3, rows, columns) in RGB order.
 
     Normalisation is linear, so doing it after the resize gives the published values; the padding is 0 in
     normalised values, that is mean colour.
@@ -46,12 +46,12 @@ def prepare_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
 
 def fit_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     """
-    Return the picture (H, W, 3) scaled to fit the network input, not yet padded; uint8 for areas, else float32.
+    Return the image (H, W, 3) scaled to fit the network input, not yet padded; uint8 for areas, else float32.
 
     :raises ValueError: for another type or shape.
     """
     if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or 0 in bgr.shape:
-        raise ValueError(f'a picture must be uint8 (H, W, 3) in BGR order, not {bgr.dtype} {bgr.shape}')
+        raise ValueError(f'an image must be uint8 (H, W, 3) in BGR order, not {bgr.dtype} {bgr.shape}')
     rows, columns = scaled_size(bgr.shape, config)
     # Bilinear interpolation must not round to whole grey levels; averaging over areas may.
     if config.resize == 'linear':
@@ -60,7 +60,7 @@ def fit_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
 
 
 def normalize_image(scaled: np.ndarray, config: ModelConfig) -> np.ndarray:
-    """Return a scaled BGR picture (rows, columns, 3) on 0..255 normalised and padded, float32 (3, rows, columns)."""
+    """Return a scaled BGR image (rows, columns, 3) on 0..255 normalised and padded, float32 (3, rows, columns)."""
     rows, columns = scaled.shape[:2]
     padded = np.zeros((3, *config.input_size), np.float32)
     for channel, plane in enumerate(reversed(cv2.split(scaled))):
@@ -87,7 +87,7 @@ def prepare_projection(img_from_lidar: np.ndarray, image_shape: tuple[int, ...],
     """
     Return the 4x4 projection to pixels of the network input.
 
-    :param img_from_lidar: 4x4 to pixels of the picture; :param image_shape: H, W (and more) of the picture.
+    :param img_from_lidar: 4x4 to pixels of the image; :param image_shape: H, W (and more) of the image.
     """
     rows, columns = scaled_size(image_shape, config)
     return np.diag([columns / image_shape[1], rows / image_shape[0], 1.0, 1.0]) @ img_from_lidar

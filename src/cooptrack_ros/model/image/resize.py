@@ -1,4 +1,4 @@
-"""Pictures scaled down by averaging over areas."""
+"""Images scaled down by averaging over areas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 _LARGEST_BLOCK = 32
 """Pixels of a row or column after which the way of a scale repeats itself; beyond that products are mostly zeros."""
 _STRIPS = 8
-"""So many parts of a picture are scaled one after the other: what lies between their two products stays in a cache."""
+"""So many parts of an image are scaled one after the other: what lies between their two products stays in a cache."""
 
 
 def area_shares(inputs: int, outputs: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def area_shares(inputs: int, outputs: int) -> np.ndarray:
 
 def scale_by_area(bgr: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """
-    Return the picture (rows, columns, 3) uint8 as OpenCV does, which is slower for ratios like 15 to 8.
+    Return the image (rows, columns, 3) uint8 as OpenCV does, which is slower for ratios like 15 to 8.
 
     :param bgr: (H, W, 3) uint8.
     """

@@ -28,7 +28,7 @@ class DecoderOutput(NamedTuple):
 
 
 class BevSampling(nn.Module):
-    """Deformable attention of queries over the BEV map."""
+    """Deformable attention of queries over the BEV features."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""
@@ -41,18 +41,18 @@ class BevSampling(nn.Module):
         self.output = nn.Linear(dims, dims)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, map_size: tuple[int, int], xy: Tensor) -> Tensor:
+    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, bev_size: tuple[int, int], xy: Tensor) -> Tensor:
         """Return feats (B, N, C) plus what they read from bev (B, cells, C) around xy (B, N, 2)."""
         batch, queries, _ = feats.shape
         query = feats + embeds
         offsets = self.offsets(query).view(batch, queries, self.heads, self.points, 2)
         weights = self.weights(query).view(batch, queries, self.heads, self.points).softmax(-1)
-        locations = xy[:, :, None, None] + offsets / offsets.new_tensor([map_size[1], map_size[0]])
-        return feats + self.dropout(self.output(deformable_sample(self.value(bev), map_size, locations, weights)))
+        locations = xy[:, :, None, None] + offsets / offsets.new_tensor([bev_size[1], bev_size[0]])
+        return feats + self.dropout(self.output(deformable_sample(self.value(bev), bev_size, locations, weights)))
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention among queries, sampling of the map, feed-forward, each followed by a norm."""
+    """Self-attention among queries, sampling of the BEV features, feed-forward, each followed by a norm."""
 
     def __init__(self, config: ModelConfig):
         """Create the layers."""
@@ -68,10 +68,10 @@ class DecoderLayer(nn.Module):
         query = feats + embeds
         return feats + self.dropout(self.self_attention(query, query, feats))
 
-    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, map_size: tuple[int, int], xy: Tensor) -> Tensor:
+    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, bev_size: tuple[int, int], xy: Tensor) -> Tensor:
         """Return the features (B, N, C) of the next layer."""
         feats = self.norms[0](self.attend(feats, embeds))
-        feats = self.norms[1](self.sampling(feats, embeds, bev, map_size, xy))
+        feats = self.norms[1](self.sampling(feats, embeds, bev, bev_size, xy))
         return self.norms[2](self.ffn(feats))
 
 
@@ -81,7 +81,7 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig, pc_range: tuple[float, ...]):
         """Create the layers."""
         super().__init__()
-        self.map_size, self.pc_range = config.bev_size, pc_range
+        self.bev_size, self.pc_range = config.bev_size, pc_range
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
         self.cls = nn.ModuleList(
             head(config.embed_dims, len(config.class_names)) for _ in range(config.decoder_layers))
@@ -96,7 +96,7 @@ class Decoder(nn.Module):
         """
         results = []
         for layer, cls, reg in zip(self.layers, self.cls, self.reg, strict=True):
-            feats = layer(feats, embeds, bev, self.map_size, ref_points[..., :2])
+            feats = layer(feats, embeds, bev, self.bev_size, ref_points[..., :2])
             boxes, refined = refine_code(reg(feats), ref_points, self.pc_range)
             results.append((cls(feats), boxes, refined, feats))
             ref_points = refined.detach()

@@ -27,7 +27,7 @@ def forced_path(name: str | None) -> Iterator[None]:
 
 def deformable_sample(value: Tensor, map_size: tuple[int, int], locations: Tensor, weights: Tensor) -> Tensor:
     """
-    Sample a map at weighted points, each head on its own channels.
+    Sample a feature map at weighted points, each head on its own channels.
 
     Inference on a CPU gathers rows, which is about three times as fast; both ways agree to rounding.
 

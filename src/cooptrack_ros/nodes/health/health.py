@@ -17,7 +17,7 @@ from .unit_health import ClockOffset, UnitHealth
 _RECEIVED = '.received'
 _STATM = Path('/proc/self/statm')
 _LONGEST_DELAY_S = 10.0
-"""A picture that is published later than this after its stamp, or before it, has the stamp of another clock."""
+"""An image that is published later than this after its stamp, or before it, has the stamp of another clock."""
 
 
 class Health:
@@ -35,8 +35,8 @@ class Health:
         self._delays: dict[str, list[float]] = {}
         self._gauges: dict[str, float] = {}
         self._units: dict[str, UnitHealth] = {}
-        self._picture_ns: int | None = None
-        self._picture_clock = ClockOffset()
+        self._image_ns: int | None = None
+        self._image_clock = ClockOffset()
 
     def count(self, what: str, amount: int = 1) -> None:
         """Count an ordinary event; names that end in ``.received`` also get a rate."""
@@ -61,11 +61,11 @@ class Health:
             return self.counts[f'{source}{_RECEIVED}'] + sum(
                 v for k, v in self.counts.items() if k.startswith(f'dropped.{source}.'))
 
-    def picture(self, stamp_ns: int, arrived_s: float) -> None:
-        """Note the newest picture; :param arrived_s: steady clock."""
+    def image(self, stamp_ns: int, arrived_s: float) -> None:
+        """Note the newest image; :param arrived_s: steady clock."""
         with self._lock:
-            self._picture_ns = stamp_ns
-            self._picture_clock.add(arrived_s, stamp_ns)
+            self._image_ns = stamp_ns
+            self._image_clock.add(arrived_s, stamp_ns)
 
     def published(self, arrival_to_publish_s: float, stamp_to_publish_s: float) -> None:
         """Note the delays of a frame whose tracks were just published."""
@@ -86,9 +86,9 @@ class Health:
         return unit
 
     @property
-    def picture_ns(self) -> int | None:
-        """Stamp of the newest picture."""
-        return self._picture_ns
+    def image_ns(self) -> int | None:
+        """Stamp of the newest image."""
+        return self._image_ns
 
     def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str]) -> DiagnosticArray:
         """
@@ -109,7 +109,7 @@ class Health:
             values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
             level, message = self._summary(waiting_for, own_silent)
             self._dropped_since_report = 0
-            units = [unit.status(self._name, elapsed, self._picture_ns, self._picture_clock, silent.get(name, ''))
+            units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''))
                      for name, unit in sorted(self._units.items())]
         status = DiagnosticStatus(level=level, name=self._name, message=message, hardware_id=self._hardware_id,
                                   values=[*values, KeyValue(key='memory_mb', value=f'{resident_mb():.0f}')])
@@ -147,7 +147,7 @@ class Health:
 
 
 def resident_mb() -> float:
-    """Return the resident memory of this process in megabytes (10^6 bytes), 0 where it cannot be told."""
+    """Return the resident memory of this process in megabytes (10^6 bytes), 0 where it is not known."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 1e6
     except OSError:

@@ -79,7 +79,7 @@ def explain(wanted: Wanted, publishers: Sequence[Endpoint], topics: Mapping[str,
     able = [p for p in fitting if not _conflict(wanted, p)]
     advice = f'check that {_names(able)} really sends (`ros2 topic hz {wanted.topic}`)'
     if 'best_effort' in (wanted.reliability, able[0].reliability) and wanted.kind in _TRANSPORTS:
-        advice += f'; best effort loses large pictures: set {_LARGE_DATA} on both sides, or use reliable'
+        advice += f'; best effort loses large images: set {_LARGE_DATA} on both sides, or use reliable'
     return Explanation(f"it matches the publisher {', '.join(map(str, able))}, but nothing comes", advice)
 
 

@@ -42,7 +42,7 @@ class _Activity:
 
     events: int
     since: float
-    told: float | None = None
+    reported: float | None = None
 
 
 class SilenceWatch:
@@ -59,11 +59,11 @@ class SilenceWatch:
         for watched, activity in zip(self._inputs, self._activity, strict=True):
             events = watched.events()
             if events != activity.events or (watched.once and events):
-                activity.events, activity.since, activity.told = events, now, None
+                activity.events, activity.since, activity.reported = events, now, None
             elif now - activity.since >= SILENT_S:
                 found[watched.source] = text = self._explain(watched, now - activity.since, events)
-                if activity.told is None or now - activity.told >= _REPEAT_S:
-                    activity.told = now
+                if activity.reported is None or now - activity.reported >= _REPEAT_S:
+                    activity.reported = now
                     self._node.get_logger().warning(text)
         return found
 

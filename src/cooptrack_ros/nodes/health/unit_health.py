@@ -13,7 +13,7 @@ from ...cooperation.extrinsic_error import Misalignment
 _OFFSETS = 100
 _JUMP_S = 1.0
 _FRAME_S = 0.1
-"""A message may come this much before the picture of its time."""
+"""A message may come this much before the image of its time."""
 _MAX_YAW_DEG, _MAX_SHIFT_M = 1.0, 1.5
 """Error in the pose of a unit from which it should be calibrated again."""
 
@@ -45,8 +45,8 @@ class UnitHealth:
         """
         Start without messages.
 
-        :param max_age_s: from this age against the newest picture a message cannot be used;
-        :param max_skew_s: how far it may lie ahead of the picture that it is used for.
+        :param max_age_s: from this age against the newest image a message cannot be used;
+        :param max_skew_s: how far it may lie ahead of the image that it is used for.
         """
         self.unit_id, self._max_age_s, self._max_skew_s = unit_id, max_age_s, max_skew_s
         self._lock = threading.Lock()
@@ -57,12 +57,12 @@ class UnitHealth:
         self._reported = 0
         self._misalignment: Misalignment | None = None
 
-    def received(self, stamp_ns: int, arrived_s: float, instances: int, picture_ns: int | None,
+    def received(self, stamp_ns: int, arrived_s: float, instances: int, image_ns: int | None,
                  wrong_model: str = '') -> None:
         """
         Count a message that was taken in.
 
-        :param picture_ns: stamp of the newest picture; a message that is too old for it already counts as late.
+        :param image_ns: stamp of the newest image; a message that is too old for it already counts as late.
         :param wrong_model: both models in words, if its features cannot be fused.
         """
         with self._lock:
@@ -70,7 +70,7 @@ class UnitHealth:
             self._clock.add(arrived_s, stamp_ns)
             self._counts['messages'] += 1
             self._counts['instances'] += instances
-            self._counts['late'] += picture_ns is not None and picture_ns - stamp_ns > self._max_age_s * 1e9
+            self._counts['late'] += image_ns is not None and image_ns - stamp_ns > self._max_age_s * 1e9
 
     def restarted(self) -> None:
         """Count a new session of the unit."""
@@ -87,12 +87,12 @@ class UnitHealth:
         with self._lock:
             self._misalignment = found
 
-    def status(self, name: str, elapsed_s: float, picture_ns: int | None, picture_clock: ClockOffset,
+    def status(self, name: str, elapsed_s: float, image_ns: int | None, image_clock: ClockOffset,
                silence: str) -> DiagnosticStatus:
         """
         Return the status since the last one.
 
-        :param picture_ns: stamp of the newest picture; :param silence: why nothing comes, empty if it does.
+        :param image_ns: stamp of the newest image; :param silence: why nothing comes, empty if it does.
         """
         with self._lock:
             values = {key: str(count) for key, count in self._counts.items()}
@@ -104,8 +104,8 @@ class UnitHealth:
                 level, message = DiagnosticStatus.WARN, f'wrong model: {self._model}'
             if self._stamp_ns is None:
                 level, message = DiagnosticStatus.WARN, 'no message yet'
-            elif picture_ns is not None:
-                age_s = (picture_ns - self._stamp_ns) / 1e9
+            elif image_ns is not None:
+                age_s = (image_ns - self._stamp_ns) / 1e9
                 values['age_ms'] = f'{1e3 * age_s:.0f}'
                 if age_s > self._max_age_s:
                     level = DiagnosticStatus.WARN
@@ -113,9 +113,9 @@ class UnitHealth:
                 if age_s < -self._max_skew_s - _FRAME_S:
                     level, message = DiagnosticStatus.WARN, (
                         f'its clock is {-1e3 * age_s:.0f} ms ahead: older messages are used; synchronise the clocks')
-            own, pictures = self._clock.median_s, picture_clock.median_s
-            if own is not None and pictures is not None:
-                values['clock_offset_ms'] = f'{1e3 * (own - pictures):.0f}'
+            own, images = self._clock.median_s, image_clock.median_s
+            if own is not None and images is not None:
+                values['clock_offset_ms'] = f'{1e3 * (own - images):.0f}'
             if self._misalignment is not None:
                 yaw_deg, shift_m = np.rad2deg(self._misalignment.yaw_rad), np.hypot(*self._misalignment.shift_m)
                 values |= {'misalignment_yaw_deg': f'{yaw_deg:.2f}', 'misalignment_shift_m': f'{shift_m:.2f}',

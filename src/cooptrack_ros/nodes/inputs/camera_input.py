@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from cooptrack_msgs.msg import Calibration
 
 from ...common.errors import WireError
-from ...sensors.image_decoding import Picture
+from ...sensors.image_decoding import DecodedImage
 from ...wire.arrays import stamp_ns
 from ...wire.cameras import (
     CameraModel,
@@ -27,7 +27,7 @@ from ..qos import LATCHED, input_qos
 from .tf_input import TfInput
 
 _TRANSFORM_PATIENCE_S = 0.1
-"""How long a picture waits for the transforms of its stamp, in real time."""
+"""How long an image waits for the transforms of its stamp, in real time."""
 
 
 class CameraInput:
@@ -38,21 +38,21 @@ class CameraInput:
         Start; a camera that is the only one needs no name.
 
         :param base_frame: that calibrations must lead to, empty for any.
-        :param model: the camera of a file, with which nothing but its pictures is listened to.
+        :param model: the camera of a file, with which nothing but its images is listened to.
         """
         self._context, self._expected_base, self.name, self._is_fixed = context, base_frame, name, model is not None
         self._tf: TfInput | None = None
         self._prefix = context.settings.cameras__topics.replace('{name}', name) if name else '~/input'
         self._suffix = f'.{name}' if name else ''
         self.source = f'image{self._suffix}'
-        """Name under which its pictures are counted."""
+        """Name under which its images are counted."""
         self._uses_info = context.settings.camera__source == 'camera_info'
         self._calibration = model
         self._pinhole: Pinhole | None = None
         self._accepted = b''
 
     def subscribe(self, on_image, qos, tf: TfInput | None) -> list:
-        """Listen to the pictures and to what describes them; :param tf: needed where CameraInfo is the source."""
+        """Listen to the images and to what describes them; :param tf: needed where CameraInfo is the source."""
         self._tf, subscribe, subscriptions = tf, self._context.subscribe, []
         if not self._is_fixed:
             subscriptions.append(subscribe(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos,
@@ -61,25 +61,25 @@ class CameraInput:
                 subscriptions.append(subscribe(Calibration, f'{self._prefix}/calibration', self._on_calibration,
                                                LATCHED, f'calibration{self._suffix}'))
         # Last, because of what has come at once the executor takes that of the first subscription first.
-        kind, topic = self._pictures
+        kind, topic = self._images
         return [*subscriptions, subscribe(kind, topic, on_image, qos, self.source)]
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
-        settings, (kind, topic) = self._context.settings, self._pictures
+        settings, (kind, topic) = self._context.settings, self._images
         qos = input_qos(settings.image__qos)
-        pictures = WatchedInput(self.source, 'pictures', topic, kind, qos,
+        images = WatchedInput(self.source, 'images', topic, kind, qos,
                                 lambda: self._context.health.events(self.source), 'image.qos')
         if self._is_fixed:
-            return [pictures]
+            return [images]
         described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
-        return [pictures, WatchedInput(
+        return [images, WatchedInput(
             f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
             lambda: int(self.is_calibrated), described[2], once=True)]
 
     @property
-    def _pictures(self) -> tuple[type, str]:
-        """Return type and topic of the pictures."""
+    def _images(self) -> tuple[type, str]:
+        """Return type and topic of the images."""
         compressed = self._context.settings.image__transport == 'compressed'
         return ((CompressedImage, f'{self._prefix}/image/compressed') if compressed
                 else (Image, f'{self._prefix}/image'))
@@ -102,7 +102,7 @@ class CameraInput:
     def waiting(self) -> list[str]:
         """Return what was never received, in words."""
         received = self._context.health.counts[f'{self.source}.received']
-        missing = [] if received else [f'pictures on {self._context.topic(self._pictures[1])}']
+        missing = [] if received else [f'images on {self._context.topic(self._images[1])}']
         if not self.is_calibrated:
             missing.append(f'calibration on {self._context.topic(self._description)}')
         return missing
@@ -126,7 +126,7 @@ class CameraInput:
     def _take_camera_info(self, msg: CameraInfo) -> None:
         msg.header.stamp = Time()
         content = serialize_message(msg)
-        # It comes with every picture and hardly ever changes.
+        # It comes with every image and hardly ever changes.
         if content == self._accepted:
             return
         pinhole = decode_camera_info(msg, self._context.settings.image__rectified)
@@ -134,20 +134,20 @@ class CameraInput:
             self._pinhole, self._accepted = pinhole, content
             self._context.arrived.notify_all()
 
-    def model_for(self, message: CompressedImage | Image, picture: Picture) -> CameraModel:
+    def model_for(self, message: CompressedImage | Image, image: DecodedImage) -> CameraModel:
         """
-        Return the camera at the stamp of a picture; runs in the worker thread and may wait for transforms.
+        Return the camera at the stamp of an image; runs in the worker thread and may wait for transforms.
 
-        :param picture: that of the message, decoded.
-        :raises WireError: if the camera is not calibrated, or as another one than that of the picture.
+        :param image: that of the message, decoded.
+        :raises WireError: if the camera is not calibrated, or as another one than that of the image.
         """
         stamp = stamp_ns(message.header.stamp)
         patience = _TRANSFORM_PATIENCE_S if self._uses_info and self.is_calibrated else 0.0
         model = self._context.wait_for(lambda: self._model_at(stamp), patience)
         if model is None:
             raise self._missing()
-        check_size(picture, model)
-        check_frame('the picture', message.header.frame_id, model.camera_frame)
+        check_size(image, model)
+        check_frame('the image', message.header.frame_id, model.camera_frame)
         return model
 
     def _model_at(self, stamp: int) -> CameraModel | None:

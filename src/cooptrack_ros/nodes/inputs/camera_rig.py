@@ -1,4 +1,4 @@
-"""All cameras of an agent: pictures that belong together."""
+"""All cameras of an agent: images that belong together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ...common.errors import UserError, WireError
 from ...sensors.camera_sync import JUMP_S, AnchorFrames
 from ...wire.arrays import stamp_ns
-from ...wire.pictures import picture_time_ns
+from ...wire.images import image_time_ns
 from ...wire.views import Views, views_of
 from ..context import ImageJob, NodeContext
 from ..health.silence_watch import WatchedInput
@@ -23,7 +23,7 @@ from .camera_input import CameraInput
 from .tf_input import TfInput
 
 _QUEUE = 10
-"""Pictures per camera that wait for others."""
+"""Images per camera that wait for others."""
 
 
 def camera_names(text: str, limit: int) -> list[str]:
@@ -61,14 +61,14 @@ def check_camera_topics(pattern: str) -> None:
 
 class CameraRig:
     """
-    Hands on complete frames: single pictures, or one of every camera within the tolerance of the anchor's.
+    Hands on complete frames: single images, or one of every camera within the tolerance of the anchor's.
 
     The anchor is the camera that is named first; its stamp is that of the frame.
     """
 
     def __init__(self, context: NodeContext, names: list[str], base_frame: str):
         """
-        Start without pictures.
+        Start without images.
 
         :param base_frame: that calibrations must lead to, empty for any.
         :raises UserError: if cameras come from files and one cannot be used.
@@ -109,10 +109,10 @@ class CameraRig:
         """
         Listen to all cameras.
 
-        :param put: takes the picture messages of a frame; :param tf: see ``CameraInput.subscribe``.
+        :param put: takes the image messages of a frame; :param tf: see ``CameraInput.subscribe``.
         """
         self._put = put
-        callback = self._on_one if len(self) == 1 else self._on_picture
+        callback = self._on_one if len(self) == 1 else self._on_image
         return [subscription for i, camera in enumerate(self._cameras)
                 for subscription in camera.subscribe(partial(callback, i), qos, tf)]
 
@@ -120,18 +120,18 @@ class CameraRig:
         self._context.health.count(f'{self._cameras[index].source}.received')
         self._put((msg,))
 
-    def _on_picture(self, index: int, msg: CompressedImage | Image) -> None:
+    def _on_image(self, index: int, msg: CompressedImage | Image) -> None:
         camera = self._cameras[index]
         self._context.health.count(f'{camera.source}.received')
-        stamp = picture_time_ns(msg)
-        # After time was set back, pictures from before would crowd out the new ones.
+        stamp = image_time_ns(msg)
+        # After time was set back, images from before would crowd out the new ones.
         queue = self._synchronizer.queues[index]
         for old in [s for s in queue if s > stamp + JUMP_S * 1e9]:
             del queue[old]
         if index == 0:
             for _ in range(self._anchors.add(stamp)):
                 self._context.refuse('image', WireError(
-                    'missing_camera', f"a picture of '{camera.name}' stayed without those of all other cameras within "
+                    'missing_camera', f"an image of '{camera.name}' stayed without those of all other cameras within "
                     f'{self._context.settings.cameras__tolerance_ms:g} ms'))
         self._filters[index].signalMessage(msg)
 
@@ -141,16 +141,16 @@ class CameraRig:
 
     def views(self, job: ImageJob) -> Views:
         """
-        Return the decoded pictures of a frame; runs in the worker thread and waits for them.
+        Return the decoded images of a frame; runs in the worker thread and waits for them.
 
-        :raises WireError: if a picture cannot be read or does not fit its calibration, or a calibration is missing.
+        :raises WireError: if an image cannot be read or does not fit its calibration, or a calibration is missing.
         """
         decoded = job.decoding.result()
         job.marks.append(('decode', decoded.started, decoded.seconds))
-        models = [camera.model_for(message, picture)
-                  for camera, message, picture in zip(self._cameras, job.messages, decoded.pictures, strict=True)]
+        models = [camera.model_for(message, image)
+                  for camera, message, image in zip(self._cameras, job.messages, decoded.images, strict=True)]
         for camera, model in zip(self._cameras, models, strict=True):
             if model.lidar_frame != models[0].lidar_frame:
                 raise WireError('wrong_frame', f"camera '{camera.name}' is calibrated to '{model.lidar_frame}', the "
                                 f"anchor to '{models[0].lidar_frame}'")
-        return views_of(decoded.pictures, models)
+        return views_of(decoded.images, models)

@@ -1,4 +1,4 @@
-"""Pictures are decoded in a thread of their own, while the worker is busy with the frame before."""
+"""Images are decoded in a thread of their own, while the worker is busy with the frame before."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from sensor_msgs.msg import CompressedImage, Image
 
-from ...sensors.image_decoding import Picture
-from ...wire.pictures import decode_for_network
+from ...sensors.image_decoding import DecodedImage
+from ...wire.images import decode_for_network
 
 
-class Decoded(NamedTuple):
-    """The pictures of one frame, and when on the monotonic clock it was begun to decode them, and for how long."""
+class DecodedFrame(NamedTuple):
+    """The images of one frame, and when on the monotonic clock it was begun to decode them, and for how long."""
 
-    pictures: list[Picture]
+    images: list[DecodedImage]
     started: float
     seconds: float
 
@@ -28,20 +28,20 @@ class Decoding:
         """
         Start.
 
-        :param least: rows and columns that must remain of a picture, see ``sensors.image_decoding.decode_picture``.
+        :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_reduced``.
         """
         self._least = least
         self._thread = ThreadPoolExecutor(1, 'decoding')
 
-    def begin(self, messages: Sequence[CompressedImage | Image]) -> Future[Decoded]:
-        """Return where the pictures of a frame will be, or the WireError of one that cannot be decoded."""
+    def begin(self, messages: Sequence[CompressedImage | Image]) -> Future[DecodedFrame]:
+        """Return where the images of a frame will be, or the WireError of one that cannot be decoded."""
         return self._thread.submit(self._decode, messages)
 
     def stop(self) -> None:
         """End the thread; what has not begun is cancelled."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _decode(self, messages: Sequence[CompressedImage | Image]) -> Decoded:
+    def _decode(self, messages: Sequence[CompressedImage | Image]) -> DecodedFrame:
         started = time.monotonic()
-        pictures = [decode_for_network(message, self._least) for message in messages]
-        return Decoded(pictures, started, time.monotonic() - started)
+        images = [decode_for_network(message, self._least) for message in messages]
+        return DecodedFrame(images, started, time.monotonic() - started)

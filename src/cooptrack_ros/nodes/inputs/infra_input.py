@@ -49,11 +49,11 @@ class InfraInput:
 
     def wait_for(self, stamp_ns: int) -> None:
         """Wait until the message that the pair of a frame names was taken or refused, or the time is up."""
-        # The player sends the pair before the picture: after a short while there is none for this frame.
+        # The player sends the pair before the image: after a short while there is none for this frame.
         if self._context.wait_for(lambda: self._pairing.has_pair(stamp_ns) or None, timeout_s=_PAIR_GRACE_S) is None:
             return
         if self._context.wait_for(lambda: self._pairing.is_settled(stamp_ns) or None) is None:
-            self._context.health.drop(self.unit_id, 'late', 'no message in time for a picture in lockstep')
+            self._context.health.drop(self.unit_id, 'late', 'no message in time for an image in lockstep')
 
     @property
     def _features_qos(self) -> QoSProfile:

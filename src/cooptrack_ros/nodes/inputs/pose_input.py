@@ -53,7 +53,7 @@ def pose_input(context: NodeContext, base_frame: Callable[[], str], tf: TfInput 
 
 def _wait_for(context: NodeContext, at: Callable[[int], np.ndarray | None], stamp_ns: int,
               missing: Callable[[], WireError]) -> np.ndarray:
-    # In real time the pose after a picture may come shortly after it.
+    # In real time the pose after an image may come shortly after it.
     pose = context.wait_for(lambda: at(stamp_ns), context.settings.odometry__tolerance_ms / 1e3)
     if pose is None:
         raise missing()
@@ -98,7 +98,7 @@ class TopicPoses:
 
     def _missing(self) -> WireError:
         return WireError('missing_pose', f'no pose on {self._context.topic(self._topic)} within '
-                         f'{self._context.settings.odometry__tolerance_ms:g} ms of the picture')
+                         f'{self._context.settings.odometry__tolerance_ms:g} ms of the image')
 
     def waiting(self) -> list[str]:
         """Return whether poses are missing."""

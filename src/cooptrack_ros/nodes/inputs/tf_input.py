@@ -1,4 +1,4 @@
-"""Transforms from /tf, looked up at the stamp of a picture."""
+"""Transforms from /tf, looked up at the stamp of an image."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ class TfInput:
     def missing(self, target: str, source: str) -> WireError:
         """Return the error that tells why the last look-up found nothing."""
         return WireError('missing_transform', f"no transform from '{source}' to '{target}' at the stamp of the "
-                         f'picture: {self.problem}')
+                         f'image: {self.problem}')
 
     def restart(self, stamp_ns: int) -> None:
         """
-        Go on at a stamp after pictures were set back.
+        Go on at a stamp after images were set back.
 
-        Transforms of the new pass may have come before its first picture: they are kept.
+        Transforms of the new pass may have come before its first image: they are kept.
         """
         with self._lock:
             if any(newest > stamp_ns + JUMP_S * 1e9 for newest in self._newest.values()):

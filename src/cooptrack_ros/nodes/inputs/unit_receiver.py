@@ -78,7 +78,7 @@ class UnitReceiver:
             wrong = f"'{meta.model_id}', needed is '{self._sender.model_id}'"
             self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
                               f"with '{self._sender.model_id}'; boxes still can")
-        self.health.received(meta.stamp_ns, time.monotonic(), len(instances), self._health.picture_ns, wrong)
+        self.health.received(meta.stamp_ns, time.monotonic(), len(instances), self._health.image_ns, wrong)
         self._health.count(f'{self.unit_id}.received')
 
     def _completed(self, instances: InstanceSet) -> InstanceSet:

@@ -1,4 +1,4 @@
-"""The anchor camera's picture with the published tracks in it."""
+"""The anchor camera's image with the published tracks in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ...common.types import Boxes
 from ...viz.overlay import draw_boxes
 from ...wire.cameras import CameraModel
-from ...wire.pictures import decode_image, encode_jpeg, encode_raw
+from ...wire.images import decode_image, encode_jpeg, encode_raw
 from ..qos import OUTPUT
 
 
@@ -22,9 +22,9 @@ class DebugImage:
 
     def publish(self, message: CompressedImage | Image, camera: CameraModel, boxes: Boxes) -> None:
         """
-        Publish the picture, with all its pixels, to those who listen.
+        Publish the image, with all its pixels, to those who listen.
 
-        :param message: the picture, one that could be decoded; :param boxes: in the lidar frame of the camera.
+        :param message: the image, one that could be decoded; :param boxes: in the lidar frame of the camera.
         """
         wanted = [(p, encode) for p, encode in self._publishers.items() if p.get_subscription_count()]
         if not wanted:

@@ -21,11 +21,12 @@ from ...common.types import Side
 from ...model.bev.geometry import BevGeometry
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
-from ..lifecycle import Passage
+from ..lifecycle import FrameTransform
 from .cooperative import CooperativeStep, Layout, Perceived, Slots
 from .step import FrameStep, StepInput, StepState
 
-_FRAME = (*(n for n in StepInput._fields if n not in ('passage', 'next_id')), *Passage._fields, 'next_id')
+_FRAME = (*(n for n in StepInput._fields if n not in ('frame_transform', 'next_id')), *FrameTransform._fields,
+          'next_id')
 _CALIBRATION = ('pillars', 'visible')
 _CARRIED = tuple(n for n in Perceived._fields if n not in ('bev', 'decoder_scores', 'logits'))
 """What the second cooperative part takes from the first; the rest is for the host and the next frame."""
@@ -76,7 +77,7 @@ def export(network: CoopTrackNetwork, folder: Path, title: dict[str, Any], capac
     missing = [name for name in ('onnx', 'onnxscript') if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(f"export needs {' and '.join(missing)}: pip install onnx onnxscript")
-    if network.config.behaviour.fusion_stage != 'after_decoder':
+    if network.config.method.fusion_stage != 'after_decoder':
         raise UserError('only networks that fuse after the decoder can be exported')
     # It reports every package that it can do without.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
@@ -112,8 +113,8 @@ def _parts(step: FrameStep, capacity: Capacity) -> list[_Part]:
     cells = torch.arange(config.bev_size[0] * config.bev_size[1])
 
     def seen(t: dict[str, Tensor]) -> tuple[StepState, StepInput, BevGeometry]:
-        passage = Passage(*(t[n] for n in Passage._fields))
-        inputs = StepInput(*(passage if n == 'passage' else t[n] for n in StepInput._fields))
+        frame_transform = FrameTransform(*(t[n] for n in FrameTransform._fields))
+        inputs = StepInput(*(frame_transform if n == 'frame_transform' else t[n] for n in StepInput._fields))
         return (StepState(*(t[_LAST + n] for n in StepState._fields)), inputs,
                 BevGeometry(t['pillars'][None], t['visible'][None], (cells,) * capacity.cameras))
     groups = {'state': {_LAST + n: v for n, v in step.initial()._asdict().items()},
@@ -158,8 +159,8 @@ def _frame(config: Any, cameras: int) -> dict[str, Tensor]:
     values = StepInput(
         torch.zeros(cameras, 3, *config.input_size), torch.zeros(1, 18), torch.zeros(1, 2),
         torch.zeros(1, rows, columns, 2), torch.tensor([True]), torch.arange(config.num_queries), torch.zeros(1),
-        Passage(eye, torch.zeros(3), torch.zeros(3), eye.clone()), torch.tensor([1]))
-    known = {**values._asdict(), **values.passage._asdict()}
+        FrameTransform(eye, torch.zeros(3), torch.zeros(3), eye.clone()), torch.tensor([1]))
+    known = {**values._asdict(), **values.frame_transform._asdict()}
     return {n: known[n] for n in _FRAME}
 
 

@@ -74,16 +74,16 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, ref_p
     :param ref_points: (N, 3) after reasoning; :param decoder_scores: (N,); :param logits: (N, K); on the CPU.
     :returns: what was fused into which row of the result, and the result as indices.
     """
-    (count, candidates), behaviour, pc_range = logits.shape, config.behaviour, config.ego_range.pc_range
+    (count, candidates), method, pc_range = logits.shape, config.method, config.ego_range.pc_range
     sources, points = RowSources.start(ref_points, decoder_scores), ref_points
     # Row or N + candidate that each row comes from, and the candidate that it is merged with, -1 for none.
     origin, partner = torch.arange(count), torch.full((count,), -1)
     for number, unit in enumerate(received):
         numbers, there = number * slots + torch.arange(len(unit.indices)), unit.aligned.ref_points
         own, others = (denormalize(p, pc_range) for p in (points, there))
-        chosen = open_rows(own, others, sources, behaviour.max_match_distance_m, needed_score(config, unit.message))
+        chosen = open_rows(own, others, sources, method.max_match_distance_m, needed_score(config, unit.message))
         known = logits[origin[chosen][:, None], numbers]
-        near, columns = associate(own[chosen], others, known, behaviour)
+        near, columns = associate(own[chosen], others, known, method)
         order = order_rows(sources, Association(known, chosen[near], columns, known.sigmoid()[near, columns]),
                            unit.message.may_create)
         sources = sources.after(order, number, torch.from_numpy(unit.indices))

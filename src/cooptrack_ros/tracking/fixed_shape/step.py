@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...model.bev.geometry import BevGeometry, BevMotion
 from ...model.fast.network import FastNetwork
 from ..frame_stages import decode, reason, refine
-from ..lifecycle import CARRIED, COLUMNS, NO_ID, Instances, Passage, carry_over, number, survive
+from ..lifecycle import CARRIED, COLUMNS, NO_ID, FrameTransform, Instances, carry_over, number, survive
 
 StepState = NamedTuple('StepState', [(name, Tensor) for name in (*CARRIED, 'bev')])
 """
@@ -31,7 +31,7 @@ class StepInput(NamedTuple):
     images: Tensor
     """(V, 3, rows, columns) normalised."""
     vector: Tensor
-    """(1, 18) what the motion MLP is told; this and the next two as in ``model.bev.geometry.BevMotion``."""
+    """(1, 18) input of the motion MLP; this and the next two as in ``model.bev.geometry.BevMotion``."""
     shift: Tensor
     """(1, 2)."""
     grid: Tensor
@@ -42,7 +42,7 @@ class StepInput(NamedTuple):
     """(N,) int64, where each row comes from: below N that learned query, else row ``take`` - N of the state."""
     dt_s: Tensor
     """(1,) seconds since the last frame."""
-    passage: Passage
+    frame_transform: FrameTransform
     """From the lidar frame of the last frame to this one's."""
     next_id: Tensor
     """(1,) int64, the next free identity."""
@@ -76,8 +76,8 @@ class FrameStep(nn.Module):
         self.network = network
         config = network.config
         self._settings = config.tracker_of(network.side)
-        # Without a previous map the published layers look at their own input, not at an empty map.
-        self._starts_alone = config.behaviour.first_bev == 'none'
+        # Without previous BEV features the published layers look at their own input, not at zeros.
+        self._starts_alone = config.method.first_bev == 'none'
         points = network.query_points.weight
         self.register_buffer('query_points', points.detach())
         self.register_buffer('query_features', network.query_features.weight.detach())
@@ -97,7 +97,7 @@ class FrameStep(nn.Module):
 
     def perceive(self, state: StepState, inputs: StepInput,
                  geometry: BevGeometry) -> tuple[Instances, Tensor, Tensor]:
-        """Return the rows after reasoning, their decoder scores (N,) and the map (1, cells, C)."""
+        """Return the rows after reasoning, their decoder scores (N,) and the BEV features (1, cells, C)."""
         features = self.network.image_features(inputs.images[None])
         motion = BevMotion(inputs.vector, inputs.shift, inputs.grid)
         previous = self.network.align_bev(state.bev, motion).masked_fill(inputs.fresh, 0)
@@ -117,7 +117,7 @@ class FrameStep(nn.Module):
         """Return the queries of the frame: new ones, and tracks carried over (method.md 5.1, 11.2)."""
         count = len(self.query_points)
         tracks = carry_over(self.blank().with_(ref_points=state.ref_points, codes=state.codes), inputs.dt_s,
-                            inputs.passage, self.network.range)
+                            inputs.frame_transform, self.network.range)
         old = inputs.take >= count
         row, query = (inputs.take - count).clamp(min=0), inputs.take.clamp(max=count - 1)
 

@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from ...common.config import ModelConfig
-from ...common.timeline import Moment, continues
+from ...common.timeline import StampedPose, continues
 from ...common.types import Frame, FrameOutput, RoadsideMessage, Side
 from ...cooperation.feature_flow import FeatureFlow
 from ...model.bev.geometry import BevGeometry, bev_geometry
+from ...model.fast.images import ImageScaler
 from ...model.fast.network import FastNetwork
-from ...model.fast.pictures import PictureScaler
 from ...model.network import CoopTrackNetwork
 from ..frame_stages import FrameStages, StageClock, TrackerInput
 from ..fusion import RowSources
-from ..lifecycle import Instances, Support
+from ..lifecycle import Instances, TrackEvidence
 from ..postprocess import message_of
 from ..tracker import AgentTracker, QueryOrder, matches_of
 from .cooperative import CooperativeStep, Layout, Perceived, Slots
@@ -40,21 +40,21 @@ _REPORTED = ('codes', 'scores', 'labels', 'ids', 'live', 'ref_points', 'position
 class StepTrackerState:
     """Everything that a ``StepTracker`` carries from frame to frame; a value."""
 
-    moment: Moment | None
+    stamped_pose: StampedPose | None
     device: StepState | None
     """On the device; None before the first frame."""
     live: Tensor
     """(n,) int64 on the CPU: rows of ``device`` that are live tracks."""
     next_id: int
     step: int
-    support: dict[int, Support] = field(default_factory=dict)
+    evidence: dict[int, TrackEvidence] = field(default_factory=dict)
     """As in ``tracking.tracker.TrackerState``."""
 
 
 class _Program:
     """The parts of a frame for one calibration, as functions or as CUDA graphs."""
 
-    def __init__(self, step: FrameStep, geometry: BevGeometry, scaler: PictureScaler | None, records: bool):
+    def __init__(self, step: FrameStep, geometry: BevGeometry, scaler: ImageScaler | None, records: bool):
         self.step, self.geometry, self._scaler, self.records = step, geometry, scaler, records
         self._cooperative = CooperativeStep(step)
         self._parts: dict[tuple[str, int], object] = {}
@@ -101,7 +101,7 @@ class StepTracker(AgentTracker):
         :param fixed: see ``FastNetwork``.
         :raises ValueError: for a configuration that fuses before the decoder, which only ``AgentTracker`` knows.
         """
-        if config.behaviour.fusion_stage != 'after_decoder':
+        if config.method.fusion_stage != 'after_decoder':
             raise ValueError('steps of fixed shapes fuse after the decoder only')
         super().__init__(network, config, side, device, query_order, flow)
         self.network = FastNetwork(self.network, fixed=fixed)
@@ -112,13 +112,13 @@ class StepTracker(AgentTracker):
         """Return the state before the first frame."""
         return StepTrackerState(None, None, torch.zeros(0, dtype=torch.int64), 1, 0)
 
-    def _pictures(self, images: Sequence[np.ndarray]) -> Tensor:
-        """Return pictures (V, H, W, 3) uint8 as they are for a GPU, which scales them itself if it can."""
+    def _images(self, images: Sequence[np.ndarray]) -> Tensor:
+        """Return images (V, H, W, 3) uint8 as they are for a GPU, which scales them itself if it can."""
         rows, columns = self.config.input_size
         scales = self.device.type != 'cpu' and len({image.shape for image in images}) == 1 and all(
             image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
             and image.shape[0] >= rows and image.shape[1] >= columns for image in images)
-        return torch.from_numpy(np.stack(images)) if scales else super()._pictures(images)
+        return torch.from_numpy(np.stack(images)) if scales else super()._images(images)
 
     def step(self, state: StepTrackerState, frame: Frame, messages: Sequence[RoadsideMessage] = ()
              ) -> tuple[StepTrackerState, FrameOutput]:
@@ -138,8 +138,8 @@ class StepTracker(AgentTracker):
         """
         self._check(messages)
         clock = clock or StageClock(torch.device('cpu'))
-        now = inputs.moment
-        reset = not continues(now, state.moment, self._settings.reset_gap_s)
+        now = inputs.stamped_pose
+        reset = not continues(now, state.stamped_pose, self._settings.reset_gap_s)
         if reset:
             state = StepTrackerState(None, state.device, state.live[:0], self._first_id(state, now), state.step)
         outcome = self._run(state, inputs, messages, clock)
@@ -147,11 +147,11 @@ class StepTracker(AgentTracker):
         clock.mark('step')
 
         sources = outcome.sources
-        support: dict[int, Support] = {}
+        evidence: dict[int, TrackEvidence] = {}
         matches = ()
         if sources is not None:
-            support = self._support(state, now, sources, rows, live, outcome.messages)
-            live = live & torch.isin(rows.ids, torch.tensor(list(support), dtype=torch.int64))
+            evidence = self._evidence(state, now, sources, rows, live, outcome.messages)
+            live = live & torch.isin(rows.ids, torch.tensor(list(evidence), dtype=torch.int64))
             matches = matches_of(sources, rows, live, outcome.messages)
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
@@ -159,7 +159,7 @@ class StepTracker(AgentTracker):
         output = self._output(now, rows, live, instances, matches, reset)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, support), output
+        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, evidence), output
 
     def _map_of(self, state: StepTrackerState) -> Tensor | None:
         return None if state.device is None else state.device.bev
@@ -170,12 +170,12 @@ class StepTracker(AgentTracker):
         config, count = self.config, self.config.num_queries
         program = self._program_for(inputs)
         take = rows_to_take(count, state.live, self._query_order(count, state.step))
-        frame = to_device(step_input(config, self.side, inputs.images, inputs.moment, state.moment, take,
+        frame = to_device(step_input(config, self.side, inputs.images, inputs.stamped_pose, state.stamped_pose, take,
                                      state.next_id), self.device)
         device_state = state.device or program.step.initial()
         if self.side is not Side.COOPERATIVE:
             return _Outcome(program.alone(device_state, frame), None, [])
-        received = place(self.network, self.stages.current(messages, inputs.moment.stamp_ns), SLOTS)
+        received = place(self.network, self.stages.current(messages, inputs.stamped_pose.stamp_ns), SLOTS)
         slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
         perceived = program.first(device_state, frame, slots)
         seen = to_host([perceived.ref_points, perceived.decoder_scores, perceived.logits])
@@ -191,7 +191,7 @@ class StepTracker(AgentTracker):
             geometry = bev_geometry(self.config, self.side, inputs.img_from_lidar)
             scaler = None
             if inputs.images.dtype == torch.uint8:
-                scaler = PictureScaler(tuple(inputs.images.shape[1:3]), self.config).to(self.device)
+                scaler = ImageScaler(tuple(inputs.images.shape[1:3]), self.config).to(self.device)
             self._program = key, _Program(FrameStep(self.network), geometry, scaler, records=self.device.type == 'cuda')
         return self._program[1]
 

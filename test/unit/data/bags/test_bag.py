@@ -22,7 +22,7 @@ PAIRS = 4
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """Write a folder with one sequence of four pairs, small pictures and two clouds."""
+    """Write a folder with one sequence of four pairs, small images and two clouds."""
     content = golden('dataset')
     for side in ('vehicle-side', 'infrastructure-side'):
         name = f'{side}/data_info.json'
@@ -32,8 +32,8 @@ def root(tmp_path_factory):
     for side in ('vehicle-side', 'infrastructure-side'):
         (root / side / 'image').mkdir()
         for i in range(12):
-            picture = np.random.default_rng(i).integers(0, 256, (24, 40, 3), np.uint8)
-            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), picture)
+            image = np.random.default_rng(i).integers(0, 256, (24, 40, 3), np.uint8)
+            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), image)
     (root / 'vehicle-side/velodyne').mkdir()
     for i in (1, 2):
         points = np.array([(i, 2, 3, 4)], [(n, '<f4') for n in ('x', 'y', 'z', 'intensity')])
@@ -68,18 +68,18 @@ def ns(stamp):
     return stamp.sec * 10**9 + stamp.nanosec
 
 
-def picture_ns(sensor, stamp):
+def image_ns(sensor, stamp):
     return 1000 * (sensor.stamp_us if stamp == 'pointcloud' else sensor.image_stamp_us)
 
 
-def test_pictures_keep_their_bytes_and_carry_the_chosen_time(bag, records):
+def test_images_keep_their_bytes_and_carry_the_chosen_time(bag, records):
     stamp, _, found = bag
     for prefix, sensors, frame in (('/ego', records[0], 'ego/camera_optical'),
                                    ('/infra/rsu_1', records[1], 'infra/rsu_1/camera_optical')):
         images = [m for _, m in found[f'{prefix}/camera/image/compressed']]
         infos = [m for _, m in found[f'{prefix}/camera/camera_info']]
         assert [bytes(m.data) for m in images] == [s.cameras[0].image_path.read_bytes() for s in sensors]
-        assert [ns(m.header.stamp) for m in images] == [picture_ns(s, stamp) for s in sensors]
+        assert [ns(m.header.stamp) for m in images] == [image_ns(s, stamp) for s in sensors]
         assert [ns(m.header.stamp) for m in infos] == [s.image_stamp_us * 1000 for s in sensors]
         assert {m.header.frame_id for m in images + infos} == {frame}
         assert {(m.width, m.height) for m in infos} == {(40, 24)}
@@ -111,12 +111,12 @@ def static_pose(found, parent, child):
     return make_pose(rotation_from_quaternion([q.w, q.x, q.y, q.z]), [t.x, t.y, t.z])
 
 
-def test_pair_transform_is_exact_and_comes_before_its_picture(bag, records):
+def test_pair_transform_is_exact_and_comes_before_its_image(bag, records):
     stamp, path, found = bag
     pairs = [m for _, m in found['/infra/rsu_1/pair']]
     for message, record in zip(pairs, records[0], strict=True):
-        assert ns(message.header.stamp) == picture_ns(record, stamp)
-        assert ns(message.infra_stamp) == picture_ns(record.infra, stamp)
+        assert ns(message.header.stamp) == image_ns(record, stamp)
+        assert ns(message.infra_stamp) == image_ns(record.infra, stamp)
         np.testing.assert_array_equal(np.array(message.ego_from_infra).reshape(4, 4), record.ego_from_infra)
     topics = [t for t in order_of_play(path) if t in ('/infra/rsu_1/pair', '/ego/camera/image/compressed')]
     assert topics == ['/infra/rsu_1/pair', '/ego/camera/image/compressed'] * PAIRS
@@ -195,8 +195,8 @@ def test_metadata_tells_sequence_stamps_and_pairs(bag, records):
     stamp, path, _ = bag
     description = describe_bag(path).description
     assert (description['sequence'], description['unit'], description['stamp']) == ('0000', 'rsu_1', stamp)
-    assert description['pairs'] == [[picture_ns(r, stamp), picture_ns(r.infra, stamp)] for r in records[0]]
-    assert description['ego_frames'][0] == ['000001', picture_ns(records[0][0], stamp)]
+    assert description['pairs'] == [[image_ns(r, stamp), image_ns(r.infra, stamp)] for r in records[0]]
+    assert description['ego_frames'][0] == ['000001', image_ns(records[0][0], stamp)]
 
 
 def test_failure_leaves_nothing_behind(root, tmp_path, monkeypatch):

@@ -20,12 +20,12 @@ from cooptrack_ros.data.bags.writer import BagWriter
 START_NS = 1_700_000_000 * 10**9
 STEP_NS = 100_000_000
 FRAMES = 20
-PICTURES, CALIBRATION, NOTES = '/ego/camera/image/compressed', '/ego/camera/calibration', '/notes'
+IMAGES, CALIBRATION, NOTES = '/ego/camera/image/compressed', '/ego/camera/calibration', '/notes'
 
 
 @pytest.fixture(scope='module')
 def bag(tmp_path_factory):
-    """Write 2 s of pictures at 10 Hz with a calibration at the start and a later one, in that order of time."""
+    """Write 2 s of images at 10 Hz with a calibration at the start and a later one, in that order of time."""
     path = tmp_path_factory.mktemp('bags') / 'bag'
     frames = [[f'frame{i}', START_NS + i * STEP_NS] for i in range(FRAMES)]
     with BagWriter(path) as writer:
@@ -38,7 +38,7 @@ def bag(tmp_path_factory):
                 writer.write(CALIBRATION, Calibration(header=header(now, 'camera'), width=i + 1), now, LATCHED)
             writer.write(NOTES, String(data=f'note {i}'), now)
             data = np.random.default_rng(i).integers(0, 256, 50, np.uint8).tobytes()
-            writer.write(PICTURES, CompressedImage(header=Header(stamp=header(now, '').stamp), data=data), now)
+            writer.write(IMAGES, CompressedImage(header=Header(stamp=header(now, '').stamp), data=data), now)
     return path
 
 
@@ -48,12 +48,12 @@ def entries(path):
         return [(c.topic, log_ns, bytes(data)) for c, log_ns, data in reader.messages()]
 
 
-def test_a_cut_has_the_pictures_of_its_time_byte_by_byte(bag, tmp_path):
+def test_a_cut_has_the_images_of_its_time_byte_by_byte(bag, tmp_path):
     cut_bag(bag, tmp_path / 'cut', 1.0, 1.5)
     within = [e for e in entries(bag) if START_NS + 10 * STEP_NS <= e[1] < START_NS + 15 * STEP_NS]
     found = entries(tmp_path / 'cut')
     assert [e for e in found if e[0] != CALIBRATION] == within
-    assert sum(topic == PICTURES for topic, _, _ in found) == 5
+    assert sum(topic == IMAGES for topic, _, _ in found) == 5
 
 
 def test_what_was_latched_before_stands_at_the_start_in_its_order(bag, tmp_path):

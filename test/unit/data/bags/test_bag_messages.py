@@ -89,7 +89,7 @@ def test_what_is_no_complete_jpeg_is_refused(data):
         jpeg_size(data)
 
 
-def test_missing_picture_is_an_error_that_names_the_file(record):
+def test_missing_image_is_an_error_that_names_the_file(record):
     with pytest.raises(UserError, match='000001.jpg'):
         messages.compressed_image(record.cameras[0], EGO, 0)
 

@@ -27,8 +27,8 @@ def _boxes(count):
 
 @pytest.fixture(scope='module')
 def inputs(scenes):
-    town = scenes.scene(20001, 0.6, (160, 90))
-    return scenes.bag(town), SpdDataset(town).records('cooperative')
+    scene = scenes.scene(20001, 0.6, (160, 90))
+    return scenes.bag(scene), SpdDataset(scene).records('cooperative')
 
 
 @pytest.fixture(scope='module')
@@ -91,7 +91,7 @@ def test_a_merged_bag_has_all_topics_and_the_description(inputs, answers, tmp_pa
     assert describe_bag(tmp_path / 'all').description == describe_bag(inputs[0]).description
 
 
-def test_features_stand_in_for_the_roadside_pictures(inputs, answers, tmp_path):
+def test_features_stand_in_for_the_roadside_images(inputs, answers, tmp_path):
     merge_features(inputs[0], answers, tmp_path / 'features')
     topics = {t.name: t for t in describe_bag(tmp_path / 'features').topics}
     assert '/infra/rsu_1/camera/image/compressed' not in topics
@@ -110,8 +110,8 @@ def test_features_can_be_lost_on_the_way_and_nothing_else(encoding, compact):
     meta = replace(FeatureMeta.example(), encoding=encoding, compact=compact)
     message = deserialize_message(
         without_features(serialize_message(encode_instances(sent, meta))), InstanceFeatureArray)
-    arrived, told = decode_instances(message)
-    assert (told.stamp_ns, told.sequence, told.encoding) == (meta.stamp_ns, meta.sequence, encoding)
+    arrived, reported = decode_instances(message)
+    assert (reported.stamp_ns, reported.sequence, reported.encoding) == (meta.stamp_ns, meta.sequence, encoding)
     for name in ('semantic', 'motion', 'position_embedding'):
         np.testing.assert_array_equal(getattr(arrived, name), np.zeros((5, 8)))
     np.testing.assert_allclose(arrived.boxes.centre, sent.boxes.centre, atol=1e-6)

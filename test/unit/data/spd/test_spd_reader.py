@@ -175,7 +175,7 @@ def test_missing_files_are_listed_once_by_kind_and_count(tmp_path, content, capl
     assert not dataset.records('vehicle-side', '0000')[2].labelled
 
 
-def test_frame_without_picture_is_left_out_when_others_have_one(tmp_path, content):
+def test_frame_without_image_is_left_out_when_others_have_one(tmp_path, content):
     root = write_folder(tmp_path, content)
     for frame in range(1, 12):
         (root / 'vehicle-side/image').mkdir(exist_ok=True)
@@ -184,7 +184,7 @@ def test_frame_without_picture_is_left_out_when_others_have_one(tmp_path, conten
     assert '000005' not in [r.token for r in SpdDataset(root).records('cooperative', '0000')]
 
 
-def test_pictures_are_found_in_an_unpacked_archive_beside_the_folder(tmp_path, content):
+def test_images_are_found_in_an_unpacked_archive_beside_the_folder(tmp_path, content):
     root = write_folder(tmp_path / 'V2X-Seq-SPD', content)
     archive = tmp_path / 'V2X-Seq-SPD-vehicle-side-image'
     archive.mkdir()
@@ -193,13 +193,13 @@ def test_pictures_are_found_in_an_unpacked_archive_beside_the_folder(tmp_path, c
     assert SpdDataset(root).records('vehicle-side', '0000')[0].cameras[0].image_path == archive / '000001.jpg'
 
 
-def test_unreadable_picture_is_an_error_that_names_the_file(tmp_path, content):
+def test_unreadable_image_is_an_error_that_names_the_file(tmp_path, content):
     record = SpdDataset(write_folder(tmp_path, content)).records('vehicle-side', '0000')[0]
     with pytest.raises(UserError, match='000001.jpg'):
         record.frame()
 
 
-def test_frames_of_both_sides_carry_picture_time_and_pose(tmp_path, content):
+def test_frames_of_both_sides_carry_image_time_and_pose(tmp_path, content):
     cv2 = pytest.importorskip('cv2')
     root = write_folder(tmp_path, content)
     for side, ids in (('vehicle-side', range(29)), ('infrastructure-side', range(23))):

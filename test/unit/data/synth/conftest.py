@@ -1,4 +1,4 @@
-"""One small synthetic town that the tests of this folder share."""
+"""One small synthetic scene that the tests of this folder share."""
 
 import pytest
 
@@ -8,14 +8,14 @@ SEED, SECONDS, SIZE = 20006, 1.0, (240, 135)
 
 
 @pytest.fixture(scope='session')
-def town_folder(tmp_path_factory):
-    """Return the folder of a town with two roadside units and point clouds."""
-    root = tmp_path_factory.mktemp('synth') / 'town'
+def scene_folder(tmp_path_factory):
+    """Return the folder of a scene with two roadside units and point clouds."""
+    root = tmp_path_factory.mktemp('synth') / 'scene'
     generate(root, SEED, SECONDS, SIZE, units=2, lidar=True)
     return root
 
 
 @pytest.fixture(scope='session')
 def scene():
-    """Return the world behind ``town_folder``."""
+    """Return the world behind ``scene_folder``."""
     return make_scene(SEED, SECONDS, SIZE)

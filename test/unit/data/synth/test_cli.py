@@ -1,4 +1,4 @@
-"""Command line of the town generator."""
+"""Command line of the scene generator."""
 
 import pytest
 
@@ -14,9 +14,9 @@ def test_many_seeds_make_one_folder_each_and_a_second_run_keeps_them(tmp_path):
     assert main(['synth', str(tmp_path), '--seeds', '7-8', '--jobs', '1', *ARGUMENTS]) == 0
     folders = sorted(p.name for p in tmp_path.iterdir())
     assert folders == ['seed_000007', 'seed_000008']
-    before = (tmp_path / 'seed_000007/town.json').stat().st_mtime_ns
+    before = (tmp_path / 'seed_000007/scene.json').stat().st_mtime_ns
     assert main(['synth', str(tmp_path), '--seeds', '7-8', *ARGUMENTS]) == 0
-    assert (tmp_path / 'seed_000007/town.json').stat().st_mtime_ns == before
+    assert (tmp_path / 'seed_000007/scene.json').stat().st_mtime_ns == before
     # Other parameters under the same name are an error, not a silent mixture.
     assert main(['synth', str(tmp_path), '--seeds', '7-8', '--seconds', '0.6', '--size', '64x36']) == 2
 

@@ -1,4 +1,4 @@
-"""Pictures agree with the labels' geometry; depth hides; colour tells nothing about the class."""
+"""Images agree with the labels' geometry; depth hides; colour tells nothing about the class."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from cooptrack_ros.common.geometry import make_pose
 from cooptrack_ros.data.synth.agents import SIZES, Agent, draw_colours, draw_size
 from cooptrack_ros.data.synth.faces import Faces, draw_faces
-from cooptrack_ros.data.synth.labels import Identities, picture_box, seen_agents
+from cooptrack_ros.data.synth.labels import Identities, image_box, seen_agents
 from cooptrack_ros.data.synth.meshes import object_faces
 from cooptrack_ros.data.synth.raster import Camera, Canvas
 from cooptrack_ros.data.synth.render import Sight, body_corners
@@ -42,7 +42,7 @@ def test_drawn_object_fills_its_labelled_box(kind, yaw):
     alone = draw_faces(canvas, camera, faces_of(kind, agent.size, agent.colours, agent.pose_fixed))[1]
     rows, columns = np.nonzero(canvas.ids == 1)
     drawn = np.array([columns.min(), rows.min(), columns.max(), rows.max()])
-    box, _ = picture_box(camera, body_corners(agent, agent.pose_fixed))
+    box, _ = image_box(camera, body_corners(agent, agent.pose_fixed))
     assert len(rows) - 2 <= alone <= 1.2 * len(rows) + 5
     slack = 0.28 * (box[2:] - box[:2]).max()
     assert (drawn[:2] >= box[:2] - 1.5).all() and (drawn[2:] <= box[2:] + 1.5).all()
@@ -53,13 +53,13 @@ def test_nearer_object_hides_the_farther_one_in_any_order():
     colours = draw_colours(np.random.default_rng(2))
     near = faces_of('Truck', np.array([8.0, 2.5, 3.2]), colours, (-6.0, 0.0, 1.57), 1)
     far = faces_of('Pedestrian', np.array([0.6, 0.6, 1.7]), colours, (6.0, 0.0, 0.0), 2)
-    pictures = []
+    images = []
     for order in ([near, far], [far, near]):
         canvas = Canvas(SIZE)
         alone = draw_faces(canvas, camera_at(1.6), Faces.concatenate(order))
         assert alone[2] > 100 and not (canvas.ids == 2).any()
-        pictures.append(canvas.ids)
-    assert (pictures[0] == pictures[1]).all()
+        images.append(canvas.ids)
+    assert (images[0] == images[1]).all()
 
 
 def test_front_and_rear_of_a_car_look_different():
@@ -69,8 +69,8 @@ def test_front_and_rear_of_a_car_look_different():
     for yaw in (0.0, np.pi):
         canvas = Canvas(SIZE)
         draw_faces(canvas, camera_at(1.6), faces_of('Car', size, colours, (0.0, 0.0, yaw)))
-        picture = canvas.colour.astype(int)
-        reds.append(int((picture[..., 2] > 2 * picture[..., 0] + 40).sum()))
+        image = canvas.colour.astype(int)
+        reds.append(int((image[..., 2] > 2 * image[..., 0] + 40).sum()))
     assert reds[0] > 10 and reds[0] > 3 * reds[1]  # heading away shows the tail lamps
 
 
@@ -96,8 +96,8 @@ def test_classifier_on_mean_colour_stays_at_chance():
 def test_label_lasts_five_frames_after_the_last_sight(scene):
     view = scene.vehicle_view(500_000)
     agent = next(a for a in scene.agents if a.number != scene.ego and a.alive(view.t)
-                 and np.hypot(*(np.linalg.inv(view.town_from_lidar) @ [*a.pose(view.t)[:2], 0, 1])[:2]) < 45
-                 and picture_box(view.camera, body_corners(a, a.pose(view.t))))
+                 and np.hypot(*(np.linalg.inv(view.scene_from_lidar) @ [*a.pose(view.t)[:2], 0, 1])[:2]) < 45
+                 and image_box(view.camera, body_corners(a, a.pose(view.t))))
     sights = [Sight({agent.number: 500}, {})] + [Sight({agent.number: 0}, {})] * 7
     seen = seen_agents('vehicle', scene.agents, scene.ego, [view] * 8, sights)
     assert [agent.number in row for row in seen] == [True] * 6 + [False] * 2

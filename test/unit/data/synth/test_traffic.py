@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from cooptrack_ros.data.synth.town import make_town
+from cooptrack_ros.data.synth.layout import make_layout
 from cooptrack_ros.data.synth.traffic import simulate
 
 
@@ -18,7 +18,7 @@ def discs(agent, pose) -> np.ndarray:
 
 @pytest.mark.parametrize('seed', [3, 20000])
 def test_vehicles_do_not_overlap_and_move_smoothly(seed):
-    agents, ego = simulate(make_town(np.random.default_rng([seed, 1])), seed, 5.0)
+    agents, ego = simulate(make_layout(np.random.default_rng([seed, 1])), seed, 5.0)
     bodies = [a for a in agents if a.kind not in ('Pedestrian', 'TrafficCone')]
     for t in np.arange(0.0, 5.0, 0.5):
         placed = [(a, discs(a, a.pose(t))) for a in bodies if a.alive(t)]
@@ -33,16 +33,16 @@ def test_vehicles_do_not_overlap_and_move_smoothly(seed):
     assert agents[ego].alive(0.0) and agents[ego].alive(5.0)
 
 
-def test_town_has_what_hides_things_and_what_moves():
-    town = make_town(np.random.default_rng([5, 1]))
-    agents, _ = simulate(town, 5, 1.0)
+def test_scene_has_what_hides_things_and_what_moves():
+    layout = make_layout(np.random.default_rng([5, 1]))
+    agents, _ = simulate(layout, 5, 1.0)
     kinds = {a.kind for a in agents}
-    assert len(town.buildings) > 8 and {'Car', 'Cyclist', 'Pedestrian'} <= kinds
+    assert len(layout.buildings) > 8 and {'Car', 'Cyclist', 'Pedestrian'} <= kinds
     assert any(a.path is None for a in agents)
 
 
-def test_towns_differ():
-    towns = [make_town(np.random.default_rng([seed, 1])) for seed in range(20)]
-    assert {len(t.arms) for t in towns} == {3, 4}
-    assert len({t.lanes for t in towns}) == 4
-    assert len({round(t.ambient, 6) for t in towns}) == 20
+def test_scenes_differ():
+    layouts = [make_layout(np.random.default_rng([seed, 1])) for seed in range(20)]
+    assert {len(t.arms) for t in layouts} == {3, 4}
+    assert len({t.lanes for t in layouts}) == 4
+    assert len({round(t.ambient, 6) for t in layouts}) == 20

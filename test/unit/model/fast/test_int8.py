@@ -14,7 +14,7 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import R50, BackboneConfig
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.model.fast.calibrate import Calibration
+from cooptrack_ros.model.fast.calibrate import RangeCalibrator
 from cooptrack_ros.model.fast.int8 import Grid, Int8Conv, Int8FeedForward, Int8Linear
 from cooptrack_ros.model.fast.int8_vision import int8_vision, vision_graph
 from cooptrack_ros.model.image.backbone import build_backbone
@@ -93,7 +93,7 @@ def test_linear_layers_take_numbers_and_give_numbers():
 
 @pytest.mark.parametrize('kind, widths', [('resnet', (8, 16, 24, 32)), ('compact', (16, 24, 32, 48))])
 @torch.inference_mode()
-def test_backbone_and_neck_are_close_to_float32_on_pictures_that_were_not_measured(kind, widths):
+def test_backbone_and_neck_are_close_to_float32_on_images_that_were_not_measured(kind, widths):
     network = network_of(dataclasses.replace(SMALL, backbone=BackboneConfig(kind, widths, (2, 2, 1, 1), 16)))
     ranges = ranges_of(network)
     vision = int8_vision(vision_graph(network.backbone, network.neck), ranges)
@@ -109,7 +109,7 @@ def test_a_backbone_of_other_layers_is_refused():
     graph = vision_graph(backbone, Neck(64, 32))
     names = {node.name: (-1.0, 1.0) for node in graph.graph.nodes}
     with pytest.raises(UserError, match="'int8' knows backbones of convolutions only"):
-        int8_vision(graph, {**names, 'picture': (-1.0, 1.0)})
+        int8_vision(graph, {**names, 'image': (-1.0, 1.0)})
 
 
 @pytest.mark.parametrize('config', [SMALL, LARGE], ids=['small', 'large'])
@@ -117,7 +117,7 @@ def test_a_tracker_in_integers_sees_about_what_the_fast_one_sees(config):
     network = network_of(config)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     ranges = ranges_of(network)
-    assert ('decoder.map' in ranges) == (config is LARGE)
+    assert ('decoder.bev' in ranges) == (config is LARGE)
     seen = {}
     for execution in ('fast', 'int8'):
         tracker = make_tracker(network, config, Side.VEHICLE, execution=execution, ranges=ranges)
@@ -136,12 +136,12 @@ def test_a_tracker_in_integers_sees_about_what_the_fast_one_sees(config):
 
 def test_measuring_changes_nothing_of_what_a_network_gives():
     network = network_of(SMALL)
-    calibration = Calibration(network)
+    calibration = RangeCalibrator(network)
     images = torch.randn(1, 1, 3, 96, 160)
     with torch.inference_mode():
         torch.testing.assert_close(
             calibration.network.image_features(images), network.image_features(images), atol=1e-4, rtol=1e-4)
-    low, high = calibration.ranges()['picture']
+    low, high = calibration.ranges()['image']
     assert images.min() <= low < -2 and 2 < high <= images.max()
 
 
@@ -150,8 +150,8 @@ def test_integers_are_for_cpus():
         make_tracker(network_of(SMALL), SMALL, Side.VEHICLE, 'cuda:0', 'int8')
 
 
-def test_ranges_of_another_network_are_told_by_what_they_lack():
-    with pytest.raises(UserError, match="they lack 'picture'"):
+def test_ranges_of_another_network_are_reported_by_what_they_lack():
+    with pytest.raises(UserError, match="they lack 'image'"):
         make_tracker(network_of(SMALL), SMALL, Side.VEHICLE, execution='int8', ranges={})
 
 
@@ -163,7 +163,7 @@ def model(tmp_path):
 
 
 @pytest.fixture(scope='module')
-def town(scenes):
+def scene(scenes):
     """Return a folder of six frames of vehicle and unit."""
     return scenes.scene(20001, 0.6, (160, 90))
 
@@ -183,13 +183,13 @@ def test_missing_wrong_and_foreign_ranges_name_the_file_and_the_command(model):
     remedy = f'cooptrack weights quantize --weights {model}'
     with pytest.raises(UserError, match=f'vehicle.int8.json is missing.*{remedy}'):
         package.tracker(Side.VEHICLE, execution='int8')
-    save_ranges(model, Side.VEHICLE, '0' * 64, {'picture': (-1.0, 1.0)}, {})
+    save_ranges(model, Side.VEHICLE, '0' * 64, {'image': (-1.0, 1.0)}, {})
     with pytest.raises(UserError, match=f'vehicle.int8.json is for other weights.*{remedy}'):
         package.tracker(Side.VEHICLE, execution='int8')
     path = ranges_file(model, Side.VEHICLE)
     for content in ('{', '[]', '{"weights_sha256": "0", "ranges": 3}',
-                    '{"weights_sha256": "0", "ranges": {"picture": [1, -1]}}',
-                    '{"weights_sha256": "0", "ranges": {"picture": [1, NaN]}}'):
+                    '{"weights_sha256": "0", "ranges": {"image": [1, -1]}}',
+                    '{"weights_sha256": "0", "ranges": {"image": [1, NaN]}}'):
         path.write_text(content)
         with pytest.raises(UserError, match=f'vehicle.int8.json holds no activation ranges.*{remedy}'):
             load_ranges(model, Side.VEHICLE, '0')
@@ -197,12 +197,12 @@ def test_missing_wrong_and_foreign_ranges_name_the_file_and_the_command(model):
         open_model('random:mini').tracker(Side.VEHICLE, execution='int8')
 
 
-def test_the_command_measures_every_side_of_a_model(model, town, capsys):
+def test_the_command_measures_every_side_of_a_model(model, scene, capsys):
     save_side(model, SMALL, Side.ROADSIDE, network_of(SMALL, Side.ROADSIDE), {'steps': 1})
-    assert main(['weights', 'quantize', '--weights', str(model), '--data', str(town), '--frames', '6']) == 0
+    assert main(['weights', 'quantize', '--weights', str(model), '--data', str(scene), '--frames', '6']) == 0
     assert 'vehicle.int8.json' in capsys.readouterr().out
     content = json.loads((model / 'roadside.int8.json').read_text())
-    assert content['origin']['frames'] == 8 and 'picture' in content['ranges']
+    assert content['origin']['frames'] == 8 and 'image' in content['ranges']
     for side in (Side.VEHICLE, Side.ROADSIDE):
         tracker = open_model(str(model)).tracker(side, execution='int8')
         tracker.step(tracker.initial(), make_frame(0))

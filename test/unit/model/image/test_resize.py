@@ -8,10 +8,10 @@ from cooptrack_ros.model.image.resize import _blocks, scale_by_area
 
 
 def both(shape, rows, columns, order='C'):
-    """Return a picture of noise as scaled here and by OpenCV."""
-    picture = np.asarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8), order=order)
-    expected = cv2.resize(np.ascontiguousarray(picture), (columns, rows), interpolation=cv2.INTER_AREA)
-    return scale_by_area(picture, rows, columns).astype(int), expected.astype(int)
+    """Return an image of noise as scaled here and by OpenCV."""
+    image = np.asarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8), order=order)
+    expected = cv2.resize(np.ascontiguousarray(image), (columns, rows), interpolation=cv2.INTER_AREA)
+    return scale_by_area(image, rows, columns).astype(int), expected.astype(int)
 
 
 @pytest.mark.parametrize(('shape', 'rows', 'columns'), [
@@ -34,8 +34,8 @@ def test_all_others_are_left_to_opencv(shape, rows, columns):
 
 
 @pytest.mark.filterwarnings('error')
-def test_a_picture_in_a_message_may_be_read_only_and_stays_as_it_is():
-    picture = np.random.default_rng(0).integers(0, 256, (45, 75, 3), dtype=np.uint8)
-    before, read_only = picture.copy(), np.frombuffer(picture.tobytes(), np.uint8).reshape(picture.shape)
-    np.testing.assert_array_equal(scale_by_area(read_only, 24, 40), scale_by_area(picture, 24, 40))
-    np.testing.assert_array_equal(picture, before)
+def test_an_image_in_a_message_may_be_read_only_and_stays_as_it_is():
+    image = np.random.default_rng(0).integers(0, 256, (45, 75, 3), dtype=np.uint8)
+    before, read_only = image.copy(), np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape)
+    np.testing.assert_array_equal(scale_by_area(read_only, 24, 40), scale_by_area(image, 24, 40))
+    np.testing.assert_array_equal(image, before)

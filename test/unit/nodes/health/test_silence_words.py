@@ -1,9 +1,9 @@
-"""Why a topic is silent, told from plain data."""
+"""Why a topic is silent, explained from plain data."""
 
 from cooptrack_ros.nodes.health.silence import Endpoint, Wanted, explain, near_misses
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-PICTURES = Wanted('pictures', '~/input/image/compressed', '/ego/camera/image/compressed', COMPRESSED, 'reliable',
+IMAGES = Wanted('images', '~/input/image/compressed', '/ego/camera/image/compressed', COMPRESSED, 'reliable',
                   'volatile', 'image.qos')
 CALIBRATION = Wanted('calibration', '~/input/calibration', '/ego/camera/calibration',
                      'cooptrack_msgs/msg/Calibration', 'reliable', 'transient_local')
@@ -16,7 +16,7 @@ def driver(kind=COMPRESSED, reliability='reliable', durability='volatile'):
 
 
 def test_a_best_effort_publisher_is_named_with_the_parameter_that_fits_it():
-    cause = explain(PICTURES, [driver(reliability='best_effort')], {PICTURES.topic: [COMPRESSED]}, 0)
+    cause = explain(IMAGES, [driver(reliability='best_effort')], {IMAGES.topic: [COMPRESSED]}, 0)
     assert cause.evidence == 'publisher /camera/driver offers best_effort, this node asks for reliable'
     assert cause.advice == 'set image.qos to sensor_data, or let /camera/driver publish reliable'
     assert cause.is_conflict
@@ -43,26 +43,26 @@ def test_a_publisher_of_another_type_is_named_with_both_types():
 def test_a_similar_topic_of_the_type_is_suggested_as_a_remapping():
     topics = {'/front/image_raw/compressed': [COMPRESSED], '/ego/camera/image_raw/compressed': [COMPRESSED],
               '/ego/camera/image': [IMAGE]}
-    cause = explain(PICTURES, [], topics, 0)
+    cause = explain(IMAGES, [], topics, 0)
     assert cause.advice == 'remap ~/input/image/compressed:=/ego/camera/image_raw/compressed'
     assert not cause.is_conflict
 
 
-def test_pictures_of_the_other_transport_are_found():
-    cause = explain(PICTURES, [], {'/ego/camera/image': [IMAGE]}, 0)
+def test_images_of_the_other_transport_are_found():
+    cause = explain(IMAGES, [], {'/ego/camera/image': [IMAGE]}, 0)
     assert cause.advice == 'set image.transport to raw and remap ~/input/image:=/ego/camera/image'
 
 
-def test_pictures_of_the_other_transport_are_found_for_one_of_several_cameras():
-    wanted = Wanted('pictures', '/sensing/front/image', '/sensing/front/image', IMAGE, 'reliable', 'volatile',
+def test_images_of_the_other_transport_are_found_for_one_of_several_cameras():
+    wanted = Wanted('images', '/sensing/front/image', '/sensing/front/image', IMAGE, 'reliable', 'volatile',
                     'image.qos')
     cause = explain(wanted, [], {'/front/compressed': [COMPRESSED]}, 0)
     assert cause.advice == ('set image.transport to compressed and remap '
                             '/sensing/front/image/compressed:=/front/compressed')
 
 
-def test_debug_pictures_are_no_suggestion():
-    cause = explain(PICTURES, [], {'/ego/ego_node/debug/image/compressed': [COMPRESSED]}, 0)
+def test_debug_images_are_no_suggestion():
+    cause = explain(IMAGES, [], {'/ego/ego_node/debug/image/compressed': [COMPRESSED]}, 0)
     assert 'nor any topic of its type' in cause.evidence
 
 
@@ -71,21 +71,21 @@ def test_another_unit_is_a_matter_of_infra_units():
     assert cause.advice == "name the unit 'rsu_7' in infra_units, or start unit 'rsu_1'"
 
 
-def test_without_any_publisher_the_domain_is_told():
-    cause = explain(PICTURES, [], {'/rosout': ['rcl_interfaces/msg/Log']}, 42)
+def test_without_any_publisher_the_domain_is_reported():
+    cause = explain(IMAGES, [], {'/rosout': ['rcl_interfaces/msg/Log']}, 42)
     assert 'nor any topic of its type' in cause.evidence
     assert 'ROS_DOMAIN_ID (here 42)' in cause.advice
 
 
 def test_a_matching_publisher_that_says_nothing_is_to_be_looked_at():
-    cause = explain(PICTURES, [driver(), driver(reliability='best_effort')], {}, 0)
+    cause = explain(IMAGES, [driver(), driver(reliability='best_effort')], {}, 0)
     assert cause.evidence == 'it matches the publisher /camera/driver (reliable, volatile), but nothing comes'
     assert 'ros2 topic hz' in cause.advice
     assert not cause.is_conflict
 
 
-def test_large_best_effort_pictures_get_a_hint():
-    wanted = Wanted('pictures', '~/input/image', '/image', IMAGE, 'best_effort', 'volatile', 'image.qos')
+def test_large_best_effort_images_get_a_hint():
+    wanted = Wanted('images', '~/input/image', '/image', IMAGE, 'best_effort', 'volatile', 'image.qos')
     assert 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA' in explain(wanted, [driver(IMAGE, 'best_effort')], {}, 0).advice
 
 

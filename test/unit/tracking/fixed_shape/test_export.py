@@ -114,11 +114,11 @@ def test_the_command_writes_the_files_of_a_side(tmp_path, monkeypatch, capsys):
     assert 'roadside.onnx' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('option', 'value', 'told'), [
+@pytest.mark.parametrize(('option', 'value', 'reported'), [
     ('--units', '0', 'units'), ('--cameras', '3', 'cameras'), ('--slots', '0', 'slots')])
-def test_the_command_refuses_sizes_that_cannot_be(option, value, told, tmp_path, capsys):
+def test_the_command_refuses_sizes_that_cannot_be(option, value, alignment_pose, tmp_path, capsys):
     assert main(['export', '--weights', 'mini', '--side', 'cooperative', '--out', str(tmp_path), option, value]) == 2
-    assert told in capsys.readouterr().err
+    assert alignment_pose in capsys.readouterr().err
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
@@ -128,8 +128,8 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
 
 
 def test_networks_that_fuse_before_the_decoder_are_refused(tmp_path):
-    config = dataclasses.replace(TINY_OWN, behaviour=dataclasses.replace(
-        TINY_OWN.behaviour, fusion_stage='before_decoder'))
+    config = dataclasses.replace(TINY_OWN, method=dataclasses.replace(
+        TINY_OWN.method, fusion_stage='before_decoder'))
     with pytest.raises(UserError, match='after the decoder'):
         export(CoopTrackNetwork(config, Side.COOPERATIVE), tmp_path, {}, Capacity())
 

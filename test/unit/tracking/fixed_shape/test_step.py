@@ -61,13 +61,13 @@ def test_both_find_the_same_when_they_look_again():
     np.testing.assert_allclose(view.scores, expected.scores, atol=1e-4)
 
 
-def with_behaviour(config, **changes):
-    return dataclasses.replace(config, behaviour=dataclasses.replace(config.behaviour, **changes))
+def with_method(config, **changes):
+    return dataclasses.replace(config, method=dataclasses.replace(config.method, **changes))
 
 
 @pytest.mark.parametrize('config', [
-    OWN, PUBLISHED, with_behaviour(OWN, association='rule'), with_behaviour(OWN, min_affinity=0.14),
-    with_behaviour(OWN, alignment='none', drop_host=True), with_behaviour(PUBLISHED, max_match_distance_m=15.0)],
+    OWN, PUBLISHED, with_method(OWN, association='distance'), with_method(OWN, min_affinity=0.14),
+    with_method(OWN, alignment='none', exclude_ego=True), with_method(PUBLISHED, max_match_distance_m=15.0)],
     ids=['own', 'published', 'by distance', 'affinity limit', 'unaligned', 'published with a gate'])
 @pytest.mark.parametrize('units', [1, 3])
 def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config, units, monkeypatch):
@@ -85,8 +85,8 @@ def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config,
         assert_same(output, expected)
         matches += len(output.matches)
     merged, taken = np.sum(counts, axis=0)
-    assert merged and (matches or config.behaviour.association == 'rule')
-    assert taken or config.behaviour.max_match_distance_m == float('inf')
+    assert merged and (matches or config.method.association == 'distance')
+    assert taken or config.method.max_match_distance_m == float('inf')
 
 
 @pytest.mark.parametrize('case', ['no messages', 'messages now and then', 'no right to create'])
@@ -102,18 +102,18 @@ def test_special_messages_have_the_same_effect(case):
 
 
 def test_tracks_that_stand_on_messages_alone_end_with_them():
-    config = with_behaviour(OWN, roadside_lifetime_s=0.15)
+    config = with_method(OWN, roadside_lifetime_s=0.15)
     network = make_network(config, Side.COOPERATIVE)
     # The vehicle itself sees nothing.
     torch.nn.init.constant_(network.decoder.cls[-1][-1].bias, -9.0)
     trackers = [AgentTracker(network, config, Side.COOPERATIVE),
                 StepTracker(network, config, Side.COOPERATIVE, fixed=True)]
-    source, heard, counts = messages_of(config, 1), set(), []
+    source, received, counts = messages_of(config, 1), set(), []
     for expected, output in run_both(trackers, [make_frame(i) for i in range(4)],
                                      lambda f: source(f) if f.stamp_ns == 0 else []):
         assert_same(output, expected)
-        heard |= {m.track_id for m in output.matches}
-        counts.append(len(heard & set(output.instances.boxes.track_id.tolist())))
+        received |= {m.track_id for m in output.matches}
+        counts.append(len(received & set(output.instances.boxes.track_id.tolist())))
     assert counts[0] and counts[1] and not counts[2]
 
 
@@ -145,14 +145,14 @@ def test_messages_are_refused_where_nobody_fuses():
 
 
 def test_fusion_before_the_decoder_is_refused():
-    config = with_behaviour(OWN, fusion_stage='before_decoder')
+    config = with_method(OWN, fusion_stage='before_decoder')
     with pytest.raises(ValueError, match='after the decoder only'):
         StepTracker(CoopTrackNetwork(config, Side.COOPERATIVE), config, Side.COOPERATIVE)
 
 
 @pytest.mark.parametrize('tracker', [0, 1])
 @pytest.mark.parametrize('shape', [(0, 10, 3), (10, 10), (10, 10, 4)])
-def test_unusable_pictures_are_refused(tracker, shape):
+def test_unusable_images_are_refused(tracker, shape):
     frame = dataclasses.replace(make_frame(0), images=(np.zeros(shape, np.uint8),))
-    with pytest.raises(ValueError, match='picture'):
+    with pytest.raises(ValueError, match='image'):
         make_trackers(OWN, Side.VEHICLE)[tracker].prepare(frame)

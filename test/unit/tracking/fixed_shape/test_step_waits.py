@@ -7,11 +7,11 @@ from support.small_steps import OWN, PUBLISHED, make_network
 from support.small_tracker import make_frame
 from torch.utils import _pytree as pytree
 
-from cooptrack_ros.common.timeline import Moment
+from cooptrack_ros.common.timeline import StampedPose
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.bev.geometry import bev_geometry
+from cooptrack_ros.model.fast.images import ImageScaler
 from cooptrack_ros.model.fast.network import FastNetwork
-from cooptrack_ros.model.fast.pictures import PictureScaler
 from cooptrack_ros.tracking.fixed_shape.cooperative import CooperativeStep, Layout
 from cooptrack_ros.tracking.fixed_shape.inputs import step_input
 from cooptrack_ros.tracking.fixed_shape.messages import fill_slots
@@ -50,8 +50,8 @@ def test_no_part_of_a_step_waits(config, side):
     prepared = AgentTracker(make_network(config, side), config, side).prepare(frame)
     network = FastNetwork(make_network(config, side).to('meta'))
     step, geometry = FrameStep(network), bev_geometry(config, side, prepared.img_from_lidar)
-    moment = Moment('a', 0, frame.global_from_lidar, prepared.moment.can_bus)
-    inputs = to_meta(step_input(config, side, prepared.images, moment, None, torch.arange(config.num_queries), 1))
+    stamped_pose = StampedPose('a', 0, frame.global_from_lidar, prepared.stamped_pose.can_bus)
+    inputs = to_meta(step_input(config, side, prepared.images, stamped_pose, None, torch.arange(config.num_queries), 1))
     state, count = step.initial(), config.num_queries
     with torch.inference_mode():
         step(state, inputs, geometry)  # What is worked out once per calibration may wait.
@@ -72,7 +72,7 @@ def test_no_part_of_a_step_waits(config, side):
     assert [x.dtype for x in state_of(result)] == [x.dtype for x in state]
 
 
-def test_scaling_pictures_does_not_wait():
-    scaler = PictureScaler((90, 160), OWN).to('meta')
+def test_scaling_images_does_not_wait():
+    scaler = ImageScaler((90, 160), OWN).to('meta')
     with NoHostWaits():
         assert scaler(torch.zeros(1, 90, 160, 3, dtype=torch.uint8, device='meta')).shape == (1, 3, 64, 96)

@@ -1,4 +1,4 @@
-"""Layout of one intersection: arms, lanes, buildings, trees and parking places, in town coordinates (metres)."""
+"""Layout of one intersection: arms, lanes, buildings, trees and parking places, in scene coordinates (metres)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Building:
 
 
 @dataclass(frozen=True)
-class Town:
+class Layout:
     """
     One intersection at the origin; arm ``a`` leaves it in the direction ``a * 90`` degrees.
 
@@ -62,7 +62,7 @@ class Town:
 
     def place(self, arm: int, distance, offset):
         """
-        Return town points (..., 2) at ``distance`` along ``arm``.
+        Return scene points (..., 2) at ``distance`` along ``arm``.
 
         ``offset`` is to the right of somebody who drives towards the centre.
         """
@@ -78,8 +78,8 @@ def arm_axes(arm: int) -> tuple[np.ndarray, np.ndarray]:
     return along, np.array([-along[1], along[0]])
 
 
-def make_town(rng: np.random.Generator) -> Town:
-    """Return a random town."""
+def make_layout(rng: np.random.Generator) -> Layout:
+    """Return a random scene."""
     arms = tuple(range(4)) if rng.random() < 0.65 else tuple(np.delete(np.arange(4), rng.integers(4)).tolist())
     lanes = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
     edge = tuple(float(n * LANE_WIDTH + BIKE_WIDTH + PARKING_WIDTH) for n in lanes)
@@ -88,10 +88,11 @@ def make_town(rng: np.random.Generator) -> Town:
     elevation, azimuth = rng.uniform(0.45, 1.2), rng.uniform(-np.pi, np.pi)
     sun = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     diffuse = float(rng.choice([rng.uniform(0.1, 0.25), rng.uniform(0.4, 0.65)], p=[0.3, 0.7]))
-    town = Town(arms, lanes, edge, sidewalk, buildings, np.zeros((0, 4)), np.zeros((0, 3)), np.zeros((0, 3)), sun,
+    layout = Layout(arms, lanes, edge, sidewalk, buildings, np.zeros((0, 4)), np.zeros((0, 3)), np.zeros((0, 3)), sun,
                 float(rng.uniform(0.85, 1.05) - diffuse * 0.85), diffuse, int(rng.integers(1 << 31)))
-    places = {'trees': _make_trees(rng, town), 'lamps': _make_lamps(rng, town), 'parking': _make_parking(rng, town)}
-    return Town(**{**town.__dict__, **places})
+    places = {'trees': _make_trees(rng, layout), 'lamps': _make_lamps(rng, layout),
+              'parking': _make_parking(rng, layout)}
+    return Layout(**{**layout.__dict__, **places})
 
 
 def _make_buildings(rng, arms, edge, sidewalk) -> tuple[Building, ...]:
@@ -130,57 +131,57 @@ def _block(rng, sx, sy, x0, y0, dx, dy) -> Building:
                     float(rng.uniform(6.0, 22.0)), int(rng.integers(1 << 31)))
 
 
-def _sides(town: Town):
+def _sides(layout: Layout):
     """Yield (arm, sign) of every road side; sign +1 is the right side of incoming traffic."""
-    for arm in town.arms:
+    for arm in layout.arms:
         yield from ((arm, 1.0), (arm, -1.0))
 
 
-def _make_trees(rng, town: Town) -> np.ndarray:
+def _make_trees(rng, layout: Layout) -> np.ndarray:
     rows = []
     share = rng.uniform(0.05, 0.35)
-    for arm, sign in _sides(town):
-        for distance in np.arange(town.stop_distance(arm) + 14.0, 100.0, 9.0):
+    for arm, sign in _sides(layout):
+        for distance in np.arange(layout.stop_distance(arm) + 14.0, 100.0, 9.0):
             if rng.random() < share:
-                xy = town.place(arm, distance + rng.uniform(-2, 2), sign * (town.edge[arm % 2] + 0.6))
+                xy = layout.place(arm, distance + rng.uniform(-2, 2), sign * (layout.edge[arm % 2] + 0.6))
                 rows.append([*xy, rng.uniform(4.5, 7.5), rng.uniform(1.1, 1.9)])
     return np.array(rows).reshape(-1, 4)
 
 
-def _make_lamps(rng, town: Town) -> np.ndarray:
+def _make_lamps(rng, layout: Layout) -> np.ndarray:
     rows = []
-    for arm, sign in _sides(town):
-        for distance in np.arange(town.stop_distance(arm) + 1.0, 100.0, 31.0):
-            xy = town.place(arm, distance, sign * (town.edge[arm % 2] + 0.4))
+    for arm, sign in _sides(layout):
+        for distance in np.arange(layout.stop_distance(arm) + 1.0, 100.0, 31.0):
+            xy = layout.place(arm, distance, sign * (layout.edge[arm % 2] + 0.4))
             rows.append([*xy, rng.uniform(6.0, 8.0)])
     return np.array(rows).reshape(-1, 3)
 
 
-def _make_parking(rng, town: Town) -> np.ndarray:
+def _make_parking(rng, layout: Layout) -> np.ndarray:
     rows = []
     share = rng.uniform(0.08, 0.35)
-    for arm, sign in _sides(town):
-        for distance in np.arange(town.stop_distance(arm) + 9.0, 85.0, 7.0):
+    for arm, sign in _sides(layout):
+        for distance in np.arange(layout.stop_distance(arm) + 9.0, 85.0, 7.0):
             if rng.random() < share * np.exp(-(distance - 20.0) / 80.0):
-                offset = sign * (town.edge[arm % 2] - PARKING_WIDTH / 2 + rng.uniform(-0.05, 0.1))
+                offset = sign * (layout.edge[arm % 2] - PARKING_WIDTH / 2 + rng.uniform(-0.05, 0.1))
                 # Right of incoming traffic one parks facing the centre, on the left side facing outwards.
                 yaw = arm * np.pi / 2 + (np.pi if sign > 0 else 0.0) + rng.normal(0.0, 0.015)
-                rows.append([*town.place(arm, distance + rng.uniform(-0.3, 0.3), offset), yaw])
+                rows.append([*layout.place(arm, distance + rng.uniform(-0.3, 0.3), offset), yaw])
     return np.array(rows).reshape(-1, 3)
 
 
-def blocked_by_buildings(town: Town, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def blocked_by_buildings(layout: Layout, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Return (N,) bool: whether a building cuts the segment from ``start`` (3,) to ``ends`` (N, 3)."""
     ends = np.atleast_2d(ends)
     blocked = np.zeros(len(ends), bool)
     delta = ends - start
     delta = np.where(np.abs(delta) < 1e-9, 1e-9, delta)
-    if not town.buildings:
+    if not layout.buildings:
         return blocked
-    centre = np.array([b.centre for b in town.buildings])
-    half = np.array([b.half for b in town.buildings])
+    centre = np.array([b.centre for b in layout.buildings])
+    half = np.array([b.half for b in layout.buildings])
     low = np.c_[centre - half, np.zeros(len(half))]
-    high = np.c_[centre + half, [b.height for b in town.buildings]]
+    high = np.c_[centre + half, [b.height for b in layout.buildings]]
     t1, t2 = (low - start) / delta[:, None], (high - start) / delta[:, None]
     enter, leave = np.minimum(t1, t2).max(2), np.maximum(t1, t2).min(2)
     return ((enter < leave) & (leave > 0.0) & (enter < 1.0)).any(1)

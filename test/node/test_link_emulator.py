@@ -1,4 +1,4 @@
-"""The relay makes a link bad, as its parameters say, and looks into nothing."""
+"""The link emulator makes a link bad, as its parameters say, and looks into nothing."""
 
 import numpy as np
 import pytest
@@ -7,20 +7,20 @@ from support.ros_world import MODEL, START_NS, EgoWorld, instances, stamp
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.cooperation.channel_model import Link, LinkConfig
+from cooptrack_ros.cooperation.channel_model import ChannelModel, LinkConfig
+from cooptrack_ros.nodes.link_emulator import LinkEmulator
 from cooptrack_ros.nodes.qos import features_qos
-from cooptrack_ros.nodes.relay_node import RelayNode
 from cooptrack_ros.wire.features import FeatureMeta, encode_instances
 
 FEATURES = features_qos('reliable', 100)
-INPUT, OUTPUT = '/relay_node/input/features', '/relay_node/output/features'
+INPUT, OUTPUT = '/link_emulator/input/features', '/link_emulator/output/features'
 
 
 def start(world, remaps=(), **parameters):
-    """Start a relay."""
+    """Start a link emulator."""
     overrides = [Parameter(k.replace('__', '.'), value=v) for k, v in {'features__depth': 100, **parameters}.items()]
     arguments = ['--ros-args', *(a for old, new in remaps for a in ('-r', f'{old}:={new}'))] if remaps else []
-    node = RelayNode(context=world.context, parameter_overrides=overrides, cli_args=arguments,
+    node = LinkEmulator(context=world.context, parameter_overrides=overrides, cli_args=arguments,
                      use_global_arguments=False)
     world.nodes.append(node)
     world.executor.add_node(node)
@@ -34,18 +34,18 @@ def message(number, ns=START_NS):
     return msg
 
 
-def send(world, relay, count):
+def send(world, emulator, count):
     """Send numbered messages; return the numbers that come out when all are accounted for."""
     publisher = world.probe.create_publisher(InstanceFeatureArray, INPUT, FEATURES)
     received = []
     world.probe.create_subscription(InstanceFeatureArray, OUTPUT, received.append, FEATURES)
-    world.until(lambda: publisher.get_subscription_count() and relay.count_subscribers(OUTPUT), 'the relay')
+    world.until(lambda: publisher.get_subscription_count() and emulator.count_subscribers(OUTPUT), 'the link emulator')
     for number in range(count):
         publisher.publish(message(number))
-        world.until(lambda n=number: relay.health.counts['messages.received'] > n, 'the relay to receive')
+        world.until(lambda n=number: emulator.health.counts['messages.received'] > n, 'the link emulator to receive')
 
     def is_settled():
-        counts = relay.health.counts
+        counts = emulator.health.counts
         return counts['sent'] + counts['lost'] == count + counts['duplicated'] and len(received) == counts['sent']
     world.until(is_settled, 'all messages')
     return received
@@ -58,7 +58,7 @@ def test_a_good_link_passes_everything_on(world):
 
 def test_loss_is_that_of_the_link_with_the_same_seed(world):
     settings = {'drop_rate': 0.4, 'burst_length': 3.0, 'seed': 5}
-    link = Link(LinkConfig(**settings), np.random.default_rng(5))
+    link = ChannelModel(LinkConfig(**settings), np.random.default_rng(5))
     expected = [n for n in range(40) if link.send(n)]
     received = send(world, start(world, **settings), 40)
     assert [m.sequence for m in received] == expected and 5 < len(expected) < 35
@@ -70,24 +70,24 @@ def test_jitter_reorders_and_duplicates_come_twice(world):
 
 
 def test_a_slower_unit_keeps_to_its_rate(world):
-    relay = start(world, rate_hz=0.1)
-    assert [m.sequence for m in send(world, relay, 5)] == [0] and relay.health.counts['lost'] == 4
+    emulator = start(world, rate_hz=0.1)
+    assert [m.sequence for m in send(world, emulator, 5)] == [0] and emulator.health.counts['lost'] == 4
 
 
 def test_nonsense_is_refused_by_name(world):
     with pytest.raises(UserError, match='drop_rate must be at most'):
-        RelayNode(context=world.context, use_global_arguments=False, parameter_overrides=[
+        LinkEmulator(context=world.context, use_global_arguments=False, parameter_overrides=[
             Parameter('drop_rate', value=0.95), Parameter('burst_length', value=2.0)])
     with pytest.raises(UserError, match="'drop_rate'"):
-        RelayNode(context=world.context, use_global_arguments=False,
+        LinkEmulator(context=world.context, use_global_arguments=False,
                   parameter_overrides=[Parameter('drop_rate', value=2.0)])
 
 
 def test_the_ego_node_fuses_what_comes_through(world):
     ego = EgoWorld(world)
-    relay = start(world, [('~/input/features', '/infra/rsu_1/features_before_relay'),
+    emulator = start(world, [('~/input/features', '/infra/rsu_1/features_before_link'),
                           ('~/output/features', '/infra/rsu_1/features')], latency_ms=30.0)
-    world.publish('/infra/rsu_1/features_before_relay', message(0))
+    world.publish('/infra/rsu_1/features_before_link', message(0))
     world.until(lambda: ego.unit_events(), 'the message at the ego node')
-    assert relay.health.counts['sent'] == 1
+    assert emulator.health.counts['sent'] == 1
     assert ego.frame().mode == 'cooperative'

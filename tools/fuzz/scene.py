@@ -8,9 +8,9 @@ SEED = 20001
 SIZE = (64, 36)
 
 
-def make_town(folder: Path) -> Path:
-    """Write a synthetic town of half a second with small pictures and clouds."""
+def make_scene(folder: Path) -> Path:
+    """Write a synthetic scene of half a second with small images and clouds."""
     from cooptrack_ros.data.synth import generate
-    root = folder / 'town'
+    root = folder / 'scene'
     generate(root, SEED, 0.5, SIZE, lidar=True)
     return root

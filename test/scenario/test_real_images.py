@@ -65,8 +65,8 @@ def test_a_node_answers_real_jpegs_and_refuses_one_of_another_size(world):
 def test_the_ground_ahead_is_below_the_horizon_and_narrows():
     for folder in sorted(p for p in SAMPLES.iterdir() if p.is_dir()):
         matrix, (width, height) = projection(folder)
-        picture = cv2.imread(str(next(p for p in sorted(folder.iterdir()) if p.suffix in ('.jpg', '.png'))))
-        assert picture.shape == (height, width, 3)
+        camera_image = cv2.imread(str(next(p for p in sorted(folder.iterdir()) if p.suffix in ('.jpg', '.png'))))
+        assert camera_image.shape == (height, width, 3)
         full = np.vstack([matrix, [0, 0, 0, 1]])
         lane = np.array([[x, y, 0.0] for x in (8.0, 20.0, 60.0) for y in (1.8, -1.8)])
         pixels, depth = project_points(full, lane)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cooptrack_ros.common.config import MINI, R50
-from cooptrack_ros.model.fast.pictures import PictureScaler
+from cooptrack_ros.model.fast.images import ImageScaler
 from cooptrack_ros.model.image.preprocess import STD_RGB, prepare_image
 
 GREY_LEVEL = 1 / STD_RGB.min()
@@ -16,10 +16,10 @@ SMALL_R50 = dataclasses.replace(R50, input_size=(136, 240))
 
 
 def difference(config, shape):
-    """Return how far pictures of noise are apart from those that OpenCV prepares, in grey levels."""
-    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    ours = PictureScaler(shape, config)(torch.from_numpy(picture)[None])[0].numpy()
-    expected = prepare_image(picture, config)
+    """Return how far images of noise are apart from those that OpenCV prepares, in grey levels."""
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    ours = ImageScaler(shape, config)(torch.from_numpy(image)[None])[0].numpy()
+    expected = prepare_image(image, config)
     assert ours.shape == expected.shape
     return np.abs(ours - expected) / GREY_LEVEL
 
@@ -36,6 +36,6 @@ def test_area_scaling_is_that_of_training_but_for_a_thousandth_of_the_pixels(sha
     assert (off > 1e-3).mean() < 1e-3
 
 
-def test_pictures_smaller_than_the_input_are_left_to_opencv():
+def test_images_smaller_than_the_input_are_left_to_opencv():
     with pytest.raises(ValueError, match='smaller than the network input'):
-        PictureScaler((50, 100), SMALL_MINI)
+        ImageScaler((50, 100), SMALL_MINI)

@@ -14,12 +14,12 @@ from rclpy.node import Node
 
 from cooptrack_msgs.msg import InstanceFeatureArray
 
-from ..cooperation.channel_model import Link
+from ..cooperation.channel_model import ChannelModel
 from .health.health import Health
 from .node_base import run_nodes
 from .params import Parameters
 from .qos import features_qos
-from .settings import RelaySettings
+from .settings import LinkEmulatorSettings
 
 
 class Delivery:
@@ -60,7 +60,7 @@ class Delivery:
             self._deliver(data)
 
 
-class RelayNode(Node):
+class LinkEmulator(Node):
     """Passes on what it receives, as a bad link would; messages are never looked into."""
 
     def __init__(self, **options):
@@ -69,9 +69,9 @@ class RelayNode(Node):
 
         :raises UserError: for a parameter out of range, or loss that its bursts cannot reach.
         """
-        super().__init__('relay_node', **options)
-        settings: RelaySettings = Parameters(self, RelaySettings).current
-        self._link = Link(settings, np.random.default_rng(settings.seed))
+        super().__init__('link_emulator', **options)
+        settings: LinkEmulatorSettings = Parameters(self, LinkEmulatorSettings).current
+        self._link = ChannelModel(settings, np.random.default_rng(settings.seed))
         self.health = Health(self.get_fully_qualified_name(), self.get_name())
         qos = features_qos(settings.features__reliability, settings.features__depth)
         self._publisher = self.create_publisher(InstanceFeatureArray, '~/output/features', qos)
@@ -106,7 +106,7 @@ class RelayNode(Node):
 
 def main() -> int:
     """Run the node."""
-    return run_nodes(RelayNode)
+    return run_nodes(LinkEmulator)
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
 """
-Detection and tracking of all modes on several sets of test towns, with the spread over the sets.
+Detection and tracking of all modes on several sets of test scenes, with the spread over the sets.
 
-    python benchmarks/towns.py --weights mini --data data/test_1 data/test_2 data/test_3 \
-        --json benchmarks/results/towns.json
+    python benchmarks/modes.py --weights mini --data data/test_1 data/test_2 data/test_3 \
+        --json benchmarks/results/modes.json
 
 Sets that are in the JSON file already, for the same weights, are not measured again.
 """
@@ -20,9 +20,10 @@ from evaluation import evaluate
 
 FIGURES = ('mAP', 'ATE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
 NAMES = {'none': 'none', 'late': 'late', 'late_ab3dmot': 'late, AB3DMOT',
-         'late_ab3dmot_plugin': 'late, AB3DMOT (1, 21)',
-         'rule': 'rule', 'cooperative': 'cooperative', 'zeroed': 'cooperative, received features zeroed',
-         'cooperative_alone': 'cooperative weights without messages'}
+         'late_ab3dmot_dair': 'late, AB3DMOT (1, 21)',
+         'distance_association': 'distance association', 'cooperative': 'cooperative',
+         'zero_features': 'cooperative, received features zeroed',
+         'no_messages': 'cooperative weights without messages'}
 ORACLES = {'vehicle': ('none', 'oracle of what the vehicle sees'),
            'cooperative': ('cooperative', 'oracle of what either side sees')}
 
@@ -62,7 +63,7 @@ def main() -> int:
     """Measure what is missing, write it, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
-    parser.add_argument('--data', nargs='+', type=Path, required=True, help='one folder of towns per set')
+    parser.add_argument('--data', nargs='+', type=Path, required=True, help='one folder of scenes per set')
     parser.add_argument('--json', type=Path, required=True)
     parser.add_argument('--jobs', type=int, default=2, help='sets at a time')
     args = parser.parse_args()
