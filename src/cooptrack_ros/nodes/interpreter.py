@@ -18,4 +18,4 @@ def check_interpreter() -> None:
     if missing:
         raise ModuleNotFoundError(
             f"{sys.executable} has no {', '.join(missing)}. Nodes run with the Python that built them: build with "
-            '`python -m colcon build` of an environment that has these and sees ROS (README, "Building with colcon")')
+            '`python -m colcon build` of an environment that has these and sees ROS (docs/installation.md)')

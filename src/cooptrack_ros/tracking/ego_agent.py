@@ -34,7 +34,7 @@ class Tracker(Protocol):
 @dataclass(frozen=True)
 class EgoResult:
     """
-    One frame of the vehicle: N tracks (identities of the core), all detections, and what was fused.
+    One frame of the vehicle: N tracks (identities of the tracker), all detections, and what was fused.
 
     ``provenance`` (N,) holds values of ``Provenance``; None where late fusion gives tracks identities of its own, so
     that nobody can tell. ``mode`` says what produced it: ``cooperative`` (features), ``late`` (boxes only) or
