@@ -9,9 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ..common.errors import UserError
 from ..common.types import Boxes, Frame
-from ..sensors.image_decoding import decode_reduced
+from ..sensors.image_decoding import read_image
 
 SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 SINGLE_UNIT = 'rsu_1'
@@ -50,14 +49,9 @@ class CameraFrame:
         Return the image (H, W, 3) uint8 BGR and the projection (4, 4) of lidar points to its pixels.
 
         :param least: rows and columns that must remain of the image, see ``sensors.image_decoding.decode_reduced``.
-        :raises UserError: if there is no such image.
+        :raises UserError: if there is no such image, or one that cannot be used.
         """
-        try:
-            image = decode_reduced(np.fromfile(self.image_path, np.uint8), least)
-        except OSError:
-            image = None
-        if image is None:
-            raise UserError(f'{self.image_path} is missing or not a readable image')
+        image = read_image(self.image_path, least)
         projection = self.img_from_lidar
         if self.size is not None and self.size != image.size[::-1]:
             rows, columns = image.size

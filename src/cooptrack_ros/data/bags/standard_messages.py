@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from ...common.errors import UserError
 from ...common.geometry import quaternion_from_rotation, split_projection
-from ...sensors.image_decoding import jpeg_size
+from ...sensors.jpeg import jpeg_size
 from ...wire.arrays import set_stamp
 from ..dataset import CameraFrame, SensorFrame
 from .types import MAP_FRAME, AgentNames
