@@ -22,8 +22,8 @@ class JpegLayout(NamedTuple):
     """
     What the headers say.
 
-    ``scan`` is the place of the last scan, ``end`` that of the end marker, None without one. ``is_complete`` tells whether
-    there are scans of all components and, if the image is progressive, of all bits.
+    ``scan`` is the place of the last scan, ``end`` that of the end marker, None without one. ``is_complete`` tells
+    whether there are scans of all components and, if the image is progressive, of all bits.
     """
 
     width: int

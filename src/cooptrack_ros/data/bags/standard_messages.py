@@ -34,6 +34,7 @@ def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> t
         raise UserError(f'{camera.image_path} cannot be read: {error.strerror}') from error
     except ValueError as error:
         raise UserError(f'{camera.image_path}: {error}') from error
+    camera.check((width, height))
     message = CompressedImage(header=header(stamp_ns, names.camera_frame), format='jpeg', data=array('B', data))
     return message, width, height
 

@@ -205,10 +205,10 @@ def test_frames_of_both_sides_carry_image_time_and_pose(tmp_path, content):
     for side, ids in (('vehicle-side', range(29)), ('infrastructure-side', range(23))):
         (root / side / 'image').mkdir()
         for i in ids:
-            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), np.full((8, 16, 3), 50, np.uint8))
+            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), np.full((1080, 1920, 3), 50, np.uint8))
     record = SpdDataset(root).records('cooperative', '0000')[0]
     for frame, stamp in ((record.frame(), record.stamp_us), (record.frame('infrastructure'), record.infra_stamp_us)):
-        assert frame.images[0].shape == (8, 16, 3)
+        assert frame.images[0].shape == (1080, 1920, 3)
         assert frame.stamp_ns == stamp * 1000
         assert frame.img_from_lidar.shape == (1, 4, 4)
     np.testing.assert_array_equal(record.frame('infrastructure').ego_from_lidar, np.eye(4))
