@@ -70,8 +70,8 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     Return the exact calibration.
 
     :param is_rectified: what the user says about the images; None: the message says it.
-    :raises WireError: if sizes are 0 or others than the camera has, a matrix is not finite, singular or no pose, or user
-        and message disagree.
+    :raises WireError: if sizes are 0 or do not fit, a matrix is not finite, singular or no pose, or user and message
+        disagree.
     """
     projection = np.eye(4)
     projection[:3] = matrix(msg.img_from_lidar, 'img_from_lidar', 3)
@@ -89,7 +89,8 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     lens = None
     if not msg.is_rectified and np.any(msg.distortion):
         if abs(intrinsic[0, 1]) > _MAX_SKEW * intrinsic[0, 0]:
-            raise WireError('bad_calibration', 'raw images with distortion need an img_from_lidar of the form K [R | t]')
+            raise WireError('bad_calibration', 'raw images with distortion need an img_from_lidar of the form '
+                            'K [R | t]')
         lens = _lens(msg.width, msg.height, intrinsic, 'plumb_bob', msg.distortion)
     return CameraModel(msg.width, msg.height, projection, base_from_lidar, msg.lidar_frame, msg.base_frame,
                        msg.header.frame_id, lens)
