@@ -34,6 +34,8 @@ _MIN_LEVEL = 0.97
 """Cosine: the lidar frame is tilted by less than about 14 degrees against its base."""
 _HEIGHTS_M = (0.5, 15.0)
 _FIELDS_OF_VIEW_DEG = (10.0, 150.0)
+_NOT_AT_AN_EDGE = (0.1, 0.9)
+"""Share of width and height; with a centre beyond, a calibration is not used."""
 _AHEAD_M = np.arange(3.0, 80.0)
 _OPTICAL_FROM_BODY = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 """A camera that looks along +x, in optical axes."""
@@ -108,11 +110,14 @@ def check_matrix(k: np.ndarray, size: tuple[int, int]) -> list[Finding]:
 
 def is_impossible(k: np.ndarray, size: tuple[int, int]) -> bool:
     """
-    Tell whether a matrix can belong to no image of a size: it is none of a camera, or its centre is not inside.
+    Tell whether a matrix can hardly belong to images of a size: it is none of a camera, or its centre is at an edge.
+
+    That is where the centre of whole images lies in halved ones.
 
     :param k: (3, 3), pixels; :param size: width and height of the images.
     """
-    return not _is_camera_matrix(k) or not (0 < k[0, 2] < size[0] and 0 < k[1, 2] < size[1])
+    low, high = _NOT_AT_AN_EDGE
+    return not _is_camera_matrix(k) or not all(low < k[i, 2] / size[i] < high for i in range(2))
 
 
 def _is_camera_matrix(k: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from std_msgs.msg import Header
 
 from ...common.errors import UserError
 from ...common.geometry import quaternion_from_rotation, split_projection
+from ...sensors.image_decoding import decode_reduced
 from ...sensors.jpeg import jpeg_size
 from ...wire.arrays import set_stamp
 from ..dataset import CameraFrame, SensorFrame
@@ -30,6 +31,8 @@ def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> t
     try:
         data = camera.image_path.read_bytes()
         width, height = jpeg_size(data)
+        # As small as can be, only to notice lost pixels.
+        decode_reduced(data, (1, 1))
     except OSError as error:
         raise UserError(f'{camera.image_path} cannot be read: {error.strerror}') from error
     except ValueError as error:

@@ -53,7 +53,8 @@ class SpdDataset:
             label_updates(update_labels or BUNDLED)['cooperative'] if ego_labels == 'remove' else {})
         self._sensor_frames: dict[tuple[str, str], SensorFrame] = {}
         self._labels: dict[Path, tuple[Label, ...]] = {}
-        self._histories: defaultdict[str, CameraHistory] = defaultdict(CameraHistory)
+        # Roadside sequences may be of different places, with cameras of their own.
+        self._histories: defaultdict[tuple[str, str], CameraHistory] = defaultdict(CameraHistory)
 
     def has_side(self, side: str) -> bool:
         """Tell whether the folder has the frames of a side or, for ``cooperative``, the pairs."""
@@ -165,7 +166,7 @@ class SpdDataset:
     def _sensor_frame(self, files: FrameFiles) -> SensorFrame:
         key = (files.side, files.frame_id)
         if key not in self._sensor_frames:
-            self._sensor_frames[key] = _read_sensor_frame(files, self._histories[files.side])
+            self._sensor_frames[key] = _read_sensor_frame(files, self._histories[files.side, files.sequence])
         return self._sensor_frames[key]
 
 
