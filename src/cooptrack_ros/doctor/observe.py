@@ -20,6 +20,7 @@ from rclpy.serialization import deserialize_message
 
 from ..nodes.health.graph import published_topics, publishers_of, subscriptions_of
 from ..nodes.health.silence import Endpoint, Wanted
+from ..nodes.start import init_ros
 from ..wire.arrays import serialized_stamp_ns
 from .findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
@@ -145,7 +146,7 @@ class GraphObserver:
 def look(domain_id: int | None, seconds: float) -> Snapshot:
     """Return what is seen in a ROS domain (None: that of ROS_DOMAIN_ID)."""
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, domain_id=domain_id)
+    init_ros([], context, domain_id)
     executor = SingleThreadedExecutor(context=context)
     node = rclpy.create_node(_NAME, context=context, enable_rosout=False, start_parameter_services=False)
     try:

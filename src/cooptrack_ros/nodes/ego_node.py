@@ -37,10 +37,9 @@ class EgoNode(AgentNode):
     def load(self, package: ModelPackage) -> None:
         """Load the network of the mode."""
         settings: EgoSettings = self.settings
-        names = [] if settings.fusion__mode == 'none' else [u.strip() for u in settings.infra_units.split(',')]
         # A replay in lockstep is as fast as it can be.
         rate_hz = float('inf') if settings.lockstep else settings.fusion__max_unit_rate
-        self._pipeline = EgoPipeline(package, settings, [name for name in names if name], self.health, rate_hz)
+        self._pipeline = EgoPipeline(package, settings, settings.units(), self.health, rate_hz)
         if self._pipeline.lacks_flow:
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
@@ -115,7 +114,3 @@ class EgoNode(AgentNode):
 def main() -> int:
     """Run the node."""
     return run_nodes(EgoNode)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

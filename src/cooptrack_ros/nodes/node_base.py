@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.lifecycle import State, TransitionCallbackReturn
+from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Latency, TrackArray
@@ -27,15 +29,17 @@ from .health.health import Health
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
 from .inputs.tf_input import TfInput
+from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
 from .outputs.detection_output import DetectionOutput
 from .outputs.latency_output import LatencyOutput
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
+from .start import in_words, init_ros
 
 
-class AgentNode(LifecycleNode):
+class AgentNode(ManagedNode):
     """
     A life-cycle node around one tracker.
 
@@ -62,6 +66,7 @@ class AgentNode(LifecycleNode):
         self.tf: TfInput | None = None
         self._inputs: list = []
         self._frames: FrameQueue | None = None
+        self._timer: Timer | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.tracks_publisher = self.create_publisher(TrackArray, '~/output/tracks', OUTPUT)
         self.markers_publisher = self.create_publisher(MarkerArray, '~/output/markers', OUTPUT)
@@ -119,22 +124,19 @@ class AgentNode(LifecycleNode):
         return (self.trigger_configure() == TransitionCallbackReturn.SUCCESS
                 and self.trigger_activate() == TransitionCallbackReturn.SUCCESS)
 
+    @explained
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model, check and warm it up."""
         import torch
         started = time.monotonic()
         torch.set_num_threads(self.settings.threads)
         self.get_logger().info(f"loading model '{self.settings.weights}' on {self.settings.device} ...")
-        try:
-            package = self._package or open_model(self.settings.weights)
-            self._check_settings()
-            self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
-                                     self.stated_base_frame)
-            self._least_size = least_size(package.config)
-            self.load(package)
-        except UserError as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
+        package = self._package or open_model(self.settings.weights)
+        self._check_settings()
+        self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
+                                 self.stated_base_frame)
+        self._least_size = least_size(package.config)
+        self.load(package)
         self.get_logger().info(f"model '{package.name}' ready after {time.monotonic() - started:.1f} s")
         return super().on_configure(state)
 
@@ -151,6 +153,7 @@ class AgentNode(LifecycleNode):
             if not value:
                 raise UserError(f"parameter '{name}' must be given with camera.source camera_info")
 
+    @explained
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         settings = self.settings
@@ -173,12 +176,19 @@ class AgentNode(LifecycleNode):
         self.stop()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Undo what a transition had begun; the node can be configured again."""
+        self.stop()
+        return TransitionCallbackReturn.SUCCESS
+
     def stop(self) -> None:
         """End the worker and the subscriptions; harmless when there are none."""
         if self._frames is not None:
             self._frames.stop()
             self._frames = None
+        if self._timer is not None:
             self.destroy_timer(self._timer)
+            self._timer = None
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs = []
@@ -234,24 +244,38 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
 
     :param args: arguments that hold for all nodes, without the program's name (default: the command line).
     """
-    rclpy.init(args=args)
     nodes: list[AgentNode] = []
-    executor = SingleThreadedExecutor()
     try:
+        init_ros(args)
+        executor = SingleThreadedExecutor()
         for new in create:
-            nodes.append(new())
+            nodes.append(_created(new))
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
-            return 1
+            return int(rclpy.ok())
         executor.spin()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        # Asked to end, ROS is gone under whatever runs.
+        if rclpy.ok():
+            raise
     finally:
         for node in nodes:
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _created(new: Callable[[], AgentNode]) -> AgentNode:
+    """Return a node, or a UserError that tells what ROS has against its arguments."""
+    try:
+        return new()
+    except (RuntimeError, NameValidationException) as error:
+        if not rclpy.ok():
+            raise
+        raise UserError(in_words(error)) from error

@@ -13,6 +13,7 @@ from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.declaration import parameter
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
+from ..wire.topics import check_name
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,16 @@ class EgoSettings(CommonSettings):
         return {'association': 'distance' if self.fusion__mode == 'distance_association' else None,
                 'compensation': None if self.fusion__compensation == 'model' else self.fusion__compensation,
                 'roadside_lifetime_s': self.fusion__roadside_lifetime}
+
+    def units(self) -> list[str]:
+        """
+        Return the roadside units to listen to, in ascending order.
+
+        :raises UserError: for a name that no unit can have.
+        """
+        names = {name.strip() for name in self.infra_units.split(',')} - {''}
+        named = [check_name("parameter 'infra_units'", name) for name in sorted(names)]
+        return [] if self.fusion__mode == 'none' else named
 
     def only_confirm(self, units: list[str]) -> set[str]:
         """
