@@ -28,6 +28,7 @@ from .frame_queue import FrameQueue
 from .health.health import Health
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
+from .inputs.decoding import Decoding
 from .inputs.tf_input import TfInput
 from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
@@ -158,7 +159,8 @@ class AgentNode(ManagedNode):
         """Start the worker and subscribe."""
         settings = self.settings
         self._guard = TimeGuard()
-        self._frames = FrameQueue(self.node_context, self._least_size, self._work)
+        self._frames = FrameQueue(
+            self.node_context, Decoding(self._least_size, self.cameras.sizes), self._work)
         self.tf = TfInput(self, self.node_context) if self.needs_tf() else None
         self._inputs = [*self.subscribe(), *self.cameras.subscribe(
             self._frames.put, input_qos(settings.image__qos), self.tf)]

@@ -90,9 +90,19 @@ class CameraInput:
         return f"{self._prefix}/{'camera_info' if self._uses_info else 'calibration'}"
 
     @property
+    def _described(self) -> CameraModel | Pinhole | None:
+        return self._pinhole if self._uses_info else self._calibration
+
+    @property
     def is_calibrated(self) -> bool:
         """Tell whether calibration or CameraInfo has come."""
-        return (self._pinhole if self._uses_info else self._calibration) is not None
+        return self._described is not None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return (width, height) of the images, None if it is not known yet."""
+        camera = self._described
+        return None if camera is None else (camera.width, camera.height)
 
     @property
     def base_frame(self) -> str:

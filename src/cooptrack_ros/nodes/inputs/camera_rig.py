@@ -91,6 +91,10 @@ class CameraRig:
         """Tell whether every camera has a calibration."""
         return all(camera.is_calibrated for camera in self._cameras)
 
+    def sizes(self) -> list[tuple[int, int] | None]:
+        """Return (width, height) of every camera, None where it is not known yet."""
+        return [camera.size for camera in self._cameras]
+
     @property
     def base_frame(self) -> str:
         """Return the base frame that the anchor's Calibration names, empty without one."""
