@@ -94,7 +94,7 @@ class EgoNode(AgentNode):
         result, published = answer.result, answer.published
         self._output.publish(published)
         self.latency.publish(job, result.output.stage_seconds, started)
-        self._output.show(published, answer.meta, settings, received.messages)
+        self._output.show(published, answer.meta, settings, received.messages, views.anchor.base_frame)
         if self._detections.get_subscription_count():
             self._detections.publish(answer.detections())
         self.health.count('frames.processed')

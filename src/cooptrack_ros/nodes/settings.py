@@ -13,6 +13,8 @@ from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.declaration import parameter
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
+from ..wire.marker_board import LIFETIME_S
+from ..wire.markers import LABEL_HEIGHT_M
 from ..wire.topics import check_name
 
 
@@ -52,11 +54,15 @@ class CommonSettings:
         5, 'messages of /infra/<unit>/features that are kept for a slow link', low=1, high=100)
     lockstep: bool = parameter(False, 'process every image in order and wait for what belongs to it (replay)')
     lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to an image', unit='s', low=0.1, high=600)
-    markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
+    markers__lifetime: float = parameter(
+        LIFETIME_S, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
     markers__colour_by: str = parameter('identity', 'what the colour of a track tells',
                                         choices=('identity', 'provenance'), live=True)
     markers__trail_seconds: float = parameter(
         3.0, 'length of the trails of tracks, 0 for none', unit='s', low=0.0, high=60, live=True)
+    markers__label_height: float = parameter(
+        LABEL_HEIGHT_M, 'height of the labels of tracks; 1.2 can be read from far above', unit='m', low=0.1, high=5,
+        live=True)
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
     prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)

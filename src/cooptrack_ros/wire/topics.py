@@ -36,9 +36,9 @@ def check_name(what: str, name: str) -> str:
     :param what: where it was given, for the error.
     :raises UserError: if ROS would refuse such a topic.
     """
-    if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name):
-        raise UserError(f"{what}: '{name}' cannot be part of a topic, expected a letter and then letters, digits and "
-                        'underscores (all of ASCII)')
+    if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name) or '__' in name:
+        raise UserError(f"{what}: '{name}' cannot be part of a topic name, expected a letter and then letters, digits "
+                        'and single underscores, all of ASCII')
     return name
 
 
