@@ -47,7 +47,8 @@ class MarkerOutput:
         if meta.reset:
             self._trails.reset()
         # Along the road, outside of the boxes.
-        self._trails.observe(tracks.with_(centre=floors(tracks)), meta.map_from_lidar, meta.stamp_ns, settings.markers__trail_seconds)
+        self._trails.observe(tracks.with_(centre=floors(tracks)), meta.map_from_lidar, meta.stamp_ns,
+                             settings.markers__trail_seconds)
         if not self._publisher.get_subscription_count():
             # What is shown to the next listener is not known.
             self._board = MarkerBoard()
