@@ -25,6 +25,8 @@ from .inputs.decoding import DecodedFrame
 from .params import Parameters
 from .settings import CommonSettings
 
+_REPEAT_S = 5.0
+
 
 @dataclass
 class ImageJob:
@@ -66,6 +68,8 @@ class NodeContext:
         self.arrived = threading.Condition()
         """Guards what callbacks store and the worker reads; tells the worker of news."""
         self._is_stopped = False
+        self._said: dict[tuple[str, str], float] = {}
+        """When a drop was logged, on the monotonic clock."""
 
     @property
     def settings(self) -> CommonSettings:
@@ -123,18 +127,28 @@ class NodeContext:
         return self._is_stopped or not self._node.context.ok()
 
     def refuse(self, source: str, error: WireError) -> None:
-        """Count a message that is dropped, and say so at most every five seconds."""
+        """Count a message that is dropped, and say so at most every five seconds, for each reason on its own."""
         if self._ends:
             return
         self.health.drop(source, error.reason, str(error))
-        self.log.warning(f'dropped {source}: {error}', throttle_duration_sec=5.0)
+        if self._is_due(source, error.reason):
+            self.log.warning(f'dropped {source}: {error}')
 
     def failed(self, error: Exception, source: str = 'image') -> None:
         """Count a message that is lost by a mistake of ours, and say so at most every five seconds."""
         if self._ends:
             return
         self.health.drop(source, 'internal_error', repr(error))
-        self.log.error(f'a message of {source} could not be processed: {error!r}', throttle_duration_sec=5.0)
+        if self._is_due(source, 'internal_error'):
+            self.log.error(f'a message of {source} could not be processed: {error!r}')
+
+    def _is_due(self, source: str, reason: str) -> bool:
+        """Tell whether something may be said again: what follows from a cause must not silence it."""
+        now = time.monotonic()
+        if now - self._said.get((source, reason), -_REPEAT_S) < _REPEAT_S:
+            return False
+        self._said[source, reason] = now
+        return True
 
     def notify(self) -> None:
         """Tell the worker that something came."""

@@ -29,7 +29,9 @@ class Health:
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self._dropped_since_report = 0
-        self._problem = ''
+        self._problems: dict[tuple[str, str], str] = {}
+        """The last explanation of every kind of drop since the last report, causes before what follows from them."""
+        self._refused: dict[str, tuple[int, str]] = {}
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
         self._delays: dict[str, list[float]] = {}
@@ -44,16 +46,22 @@ class Health:
             self.counts[what] += amount
 
     def drop(self, source: str, reason: str, text: str) -> None:
-        """Count something that was dropped, and keep the last explanation."""
+        """Count something that was dropped, and keep the last explanation of its kind."""
         with self._lock:
             self.counts[f'dropped.{source}.{reason}'] += 1
             self._dropped_since_report += 1
-            self._problem = f'{source}: {text}'
+            self._problems[source, reason] = text
+            self._refused[source] = (self._refused.get(source, (0, ''))[0] + 1, text)
 
     def dropped(self, source: str, reason: str) -> int:
         """Return how often something was dropped for a reason."""
         with self._lock:
             return self.counts[f'dropped.{source}.{reason}']
+
+    def refused(self, source: str) -> tuple[int, str]:
+        """Return how much of a source was dropped, and why the last time."""
+        with self._lock:
+            return self._refused.get(source, (0, ''))
 
     def events(self, source: str) -> int:
         """Return how much came from a source, taken in or dropped."""
@@ -108,8 +116,9 @@ class Health:
             own_silent = {source: text for source, text in silent.items() if source not in self._units}
             values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
             level, message = self._summary(waiting_for, own_silent)
-            self._dropped_since_report = 0
-            units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''))
+            self._dropped_since_report, self._problems = 0, {}
+            units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''),
+                                 *self._refused.get(name, (0, '')))
                      for name, unit in sorted(self._units.items())]
         status = DiagnosticStatus(level=level, name=self._name, message=message, hardware_id=self._hardware_id,
                                   values=[*values, KeyValue(key='memory_mb', value=f'{resident_mb():.0f}')])
@@ -120,11 +129,11 @@ class Health:
     def _summary(self, waiting_for: list[str], silent: Mapping[str, str]) -> tuple[bytes, str]:
         if silent:
             return DiagnosticStatus.ERROR, '; '.join(silent.values())
-        if waiting_for:
-            return DiagnosticStatus.WARN, 'waiting for ' + ', '.join(waiting_for)
+        words = ['waiting for ' + ', '.join(waiting_for)] if waiting_for else []
         if self._dropped_since_report:
-            return DiagnosticStatus.WARN, f'dropped {self._dropped_since_report}; {self._problem}'
-        return DiagnosticStatus.OK, 'running'
+            words += [f'dropped {self._dropped_since_report}',
+                      *(f'{source}: {text}' for (source, _), text in self._problems.items())]
+        return (DiagnosticStatus.WARN, '; '.join(words)) if words else (DiagnosticStatus.OK, 'running')
 
     def _rates(self, elapsed_s: float) -> list[KeyValue]:
         """Return messages per second of wall time since the last report, for every input."""
