@@ -170,3 +170,15 @@ def test_refused_calibrations_are_not_called_silence(world, capfd, source, messa
     logged = capfd.readouterr().err
     # Cause and consequence, though the one follows the other within less than the repetition.
     assert f'dropped {source}: ' in logged and 'dropped image: ' in logged
+
+
+def test_images_so_slow_that_every_frame_starts_anew_are_warned_of_with_their_rate(world):
+    ego = EgoWorld(world)
+    for _ in range(5):
+        ego.frame()
+        ego.now_ns += round(SECOND / 1.5) - STEP_NS
+
+    def warnings():
+        return [s.message for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node'
+                and s.level == DiagnosticStatus.WARN]
+    world.until(lambda: any('frames come at 1.5 Hz' in text and '0.5 s' in text for text in warnings()), 'a warning')

@@ -34,7 +34,7 @@ class EgoNode(AgentNode):
         self._units: list[InfraInput] = []
         self._detections = self.create_publisher(TrackArray, '~/output/detections', OUTPUT)
 
-    def load(self, package: ModelPackage) -> None:
+    def load(self, package: ModelPackage) -> float:
         """Load the network of the mode."""
         settings: EgoSettings = self.settings
         # A replay in lockstep is as fast as it can be.
@@ -47,6 +47,7 @@ class EgoNode(AgentNode):
         self._units = [InfraInput(self.node_context, receiver, self._pipeline.agent.units[name])
                        for name, receiver in self._pipeline.receivers.items()]
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        return self._pipeline.max_gap_s
 
     def subscribe(self) -> list:
         """Listen to poses and to every unit."""

@@ -25,6 +25,7 @@ from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue
+from .health.gap_watch import GapWatch
 from .health.health import Health
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
@@ -86,8 +87,8 @@ class AgentNode(ManagedNode):
         """Return what the diagnostics name as hardware."""
         return self.get_name()
 
-    def load(self, package: ModelPackage) -> None:
-        """Prepare trackers of a model; may raise UserError."""
+    def load(self, package: ModelPackage) -> float:
+        """Prepare trackers of a model; return the gap in seconds from which on they start anew; may raise UserError."""
         raise NotImplementedError
 
     def subscribe(self) -> list:
@@ -137,7 +138,7 @@ class AgentNode(ManagedNode):
         self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
                                  self.stated_base_frame)
         self._least_size = least_size(package.config)
-        self.load(package)
+        self._gaps = GapWatch(self.load(package))
         self.get_logger().info(f"model '{package.name}' ready after {time.monotonic() - started:.1f} s")
         return super().on_configure(state)
 
@@ -208,6 +209,7 @@ class AgentNode(ManagedNode):
         except WireError as error:
             self.node_context.refuse('image', error)
             return
+        self._gaps.add(job.stamp_ns)
         self._publish_extras(job, views, tracks)
 
     def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
@@ -233,9 +235,11 @@ class AgentNode(ManagedNode):
             self.on_time_jump(stamp)
 
     def _report(self) -> None:
-        waiting = self.cameras.waiting() + self.missing_inputs()
+        waiting, problem = self.cameras.waiting() + self.missing_inputs(), self._gaps.problem()
+        if problem:
+            self.get_logger().warning(problem, throttle_duration_sec=30.0)
         self._diagnostics.publish(self.health.report(
-            self.get_clock().now().to_msg(), waiting, self._silence.check()))
+            self.get_clock().now().to_msg(), waiting, self._silence.check(), problem))
 
 
 def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:

@@ -41,7 +41,7 @@ class RoadsideNode(AgentNode):
         """Return the name of the unit."""
         return self.settings.unit_id
 
-    def load(self, package: ModelPackage) -> None:
+    def load(self, package: ModelPackage) -> float:
         """Load the roadside network and create the publishers of the unit."""
         self._create_publishers()
         self._tracker = package.tracker(Side.ROADSIDE, self.settings.device, self.settings.execution)
@@ -49,10 +49,11 @@ class RoadsideNode(AgentNode):
         self._config = package.config
         self._state = self._tracker.initial()
         warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
-        seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
-        self._tracks = PublicTracks(seen_score)
+        life = package.config.tracker_of(Side.ROADSIDE)
+        self._tracks = PublicTracks(life.score_threshold)
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
+        return life.reset_gap_s
 
     def _create_publishers(self) -> None:
         settings: RoadsideSettings = self.settings

@@ -98,14 +98,14 @@ class Health:
         """Stamp of the newest image."""
         return self._image_ns
 
-    def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str]) -> DiagnosticArray:
+    def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str], problem: str = '') -> DiagnosticArray:
         """
         Return the status of the node and of every unit.
 
         The node is in ERROR when an input is silent, in WARN when something was dropped since the last report or an
         input is missing. A silent unit is an ERROR of the unit alone: the node goes on without it.
 
-        :param silent: explanations by source, see ``SilenceWatch``.
+        :param silent: explanations by source, see ``SilenceWatch``; :param problem: what else is wrong, in words.
         """
         with self._lock:
             now = time.monotonic()
@@ -115,7 +115,7 @@ class Health:
             values += [KeyValue(key=k, value=f'{v:.1f}') for k, v in sorted(self._gauges.items())]
             own_silent = {source: text for source, text in silent.items() if source not in self._units}
             values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
-            level, message = self._summary(waiting_for, own_silent)
+            level, message = self._summary(waiting_for, own_silent, problem)
             self._dropped_since_report, self._problems = 0, {}
             units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''),
                                  *self._refused.get(name, (0, '')))
@@ -126,10 +126,11 @@ class Health:
         array.header.stamp = stamp
         return array
 
-    def _summary(self, waiting_for: list[str], silent: Mapping[str, str]) -> tuple[bytes, str]:
+    def _summary(self, waiting_for: list[str], silent: Mapping[str, str], problem: str) -> tuple[bytes, str]:
         if silent:
             return DiagnosticStatus.ERROR, '; '.join(silent.values())
         words = ['waiting for ' + ', '.join(waiting_for)] if waiting_for else []
+        words += [problem] if problem else []
         if self._dropped_since_report:
             words += [f'dropped {self._dropped_since_report}',
                       *(f'{source}: {text}' for (source, _), text in self._problems.items())]
