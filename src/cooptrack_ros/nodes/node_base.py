@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -26,7 +27,9 @@ from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue
 from .health.gap_watch import GapWatch
+from .health.graph import full_names
 from .health.health import Health
+from .health.silence import TWIN_ADVICE
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
 from .inputs.decoding import Decoding
@@ -35,6 +38,7 @@ from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
 from .outputs.detection_output import DetectionOutput
 from .outputs.latency_output import LatencyOutput
+from .overrides import warn_of_unused
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
@@ -234,8 +238,15 @@ class AgentNode(ManagedNode):
                 self.tf.restart(stamp)
             self.on_time_jump(stamp)
 
+    def _twin(self) -> str:
+        """Return in words that another node has the same name, empty if none has."""
+        name = self.get_fully_qualified_name()
+        count = full_names(self).count(name)
+        return f'{count} nodes are called {name}: {TWIN_ADVICE}' if count > 1 else ''
+
     def _report(self) -> None:
-        waiting, problem = self.cameras.waiting() + self.missing_inputs(), self._gaps.problem()
+        waiting = self.cameras.waiting() + self.missing_inputs()
+        problem = '; '.join(filter(None, (self._gaps.problem(), self._twin())))
         if problem:
             self.get_logger().warning(problem, throttle_duration_sec=30.0)
         self._diagnostics.publish(self.health.report(
@@ -256,6 +267,8 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
         executor = SingleThreadedExecutor()
         for new in create:
             nodes.append(_created(new))
+            own = new.keywords['cli_args'] if isinstance(new, partial) else sys.argv[1:] if args is None else args
+            warn_of_unused(nodes[-1], own)
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())

@@ -204,3 +204,9 @@ def test_options_that_do_not_fit_are_refused(capsys):
     assert main(['doctor', '--calibration', EXAMPLE, EXAMPLE, '-o', 'x.png']) == 2
     assert main(['doctor', '--calibration', '/nowhere.yaml']) == 2
     assert '/nowhere.yaml cannot be read' in capsys.readouterr().err
+
+
+def test_two_nodes_of_one_name_are_found():
+    finding = only(snapshot(twins={NODE: 2}))
+    assert finding.problem == f'2 nodes are called {NODE}'
+    assert 'stop one of them' in finding.advice
