@@ -56,8 +56,8 @@ class Snapshot:
     Everything the findings are made of.
 
     ``topics`` has the inputs and tracks of our nodes by full name, ``published`` the types of all published topics;
-    ``other_nodes`` are full names; ``twins`` counts nodes of ours that share a name; ``now_ns`` is the machine's clock at
-    the end; ``shm_free_bytes`` None: no /dev/shm.
+    ``other_nodes`` are full names; ``twins`` counts nodes of ours that share a name; ``now_ns`` is the machine's clock
+    at the end; ``shm_free_bytes`` None: no /dev/shm.
     """
 
     seconds: float
