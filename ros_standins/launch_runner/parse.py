@@ -17,13 +17,16 @@ _ATTRIBUTES = {
     'launch': {'version'}, 'arg': {'name', 'default', 'description', 'value'}, 'let': {'name', 'value'},
     'node': {'pkg', 'exec', 'name', 'namespace', 'args', 'output', 'on_exit'},
     'param': {'name', 'value', 'from', 'type'},
-    'remap': {'from', 'to'}, 'set_env': {'name', 'value'}, 'group': {'scoped'}, 'include': {'file'},
+    'remap': {'from', 'to'}, 'set_env': {'name', 'value'}, 'set_parameter': {'name', 'value'},
+    'group': {'scoped'}, 'include': {'file'},
 }
 _CHILDREN = {
-    'launch': {'arg', 'let', 'node', 'set_env', 'group', 'include'},
-    'group': {'let', 'node', 'set_env', 'group', 'include', 'arg'},
+    'launch': {'arg', 'let', 'node', 'set_env', 'set_parameter', 'group', 'include'},
+    'group': {'let', 'node', 'set_env', 'set_parameter', 'group', 'include', 'arg'},
     'node': {'param', 'remap'}, 'include': {'arg', 'let'},
 }
+_WITHOUT_CONDITION = {'launch', 'param', 'remap'}
+"""Launch reads no ``if`` there."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class _Scope:
     variables: dict[str, str]
     environment: dict[str, str]
     given: Mapping[str, str]
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Of all nodes that follow."""
 
     def text(self, value: str) -> str:
         return substitute(value, self.variables, self.environment, self.file)
@@ -86,7 +91,8 @@ def _parse_file(scope: _Scope, plan: LaunchPlan) -> None:
 
 
 def _check(element: ElementTree.Element, file: Path) -> None:
-    unknown = set(element.attrib) - _ATTRIBUTES[element.tag] - {'if', 'unless'}
+    conditions = set() if element.tag in _WITHOUT_CONDITION else {'if', 'unless'}
+    unknown = set(element.attrib) - _ATTRIBUTES[element.tag] - conditions
     if unknown:
         raise LaunchError(f"{file}: tag {element.tag}: attribute '{sorted(unknown)[0]}' is not supported here")
     for child in element:
@@ -121,9 +127,12 @@ def _entity(element: ElementTree.Element, scope: _Scope, plan: LaunchPlan) -> No
         scope.variables[element.attrib['name']] = scope.text(element.attrib['value'])
     elif element.tag == 'set_env':
         scope.environment[scope.text(element.attrib['name'])] = scope.text(element.attrib['value'])
+    elif element.tag == 'set_parameter':
+        scope.parameters[scope.text(element.attrib['name'])] = scope.text(element.attrib['value'])
     elif element.tag == 'group':
         scoped = get('scoped', 'true').lower() == 'true'
-        inner = _Scope(scope.file, dict(scope.variables), dict(scope.environment), scope.given) if scoped else scope
+        inner = _Scope(scope.file, dict(scope.variables), dict(scope.environment), scope.given,
+                       dict(scope.parameters)) if scoped else scope
         for child in element:
             _entity(child, inner, plan)
     elif element.tag == 'include':
@@ -132,7 +141,8 @@ def _entity(element: ElementTree.Element, scope: _Scope, plan: LaunchPlan) -> No
         # As in launch, both files have the same variables: what an include declares holds for what follows, too,
         # up to the end of the group.
         scope.variables.update(values)
-        inner = _Scope(Path(scope.text(element.attrib['file'])), scope.variables, scope.environment, scope.variables)
+        inner = _Scope(Path(scope.text(element.attrib['file'])), scope.variables, scope.environment, scope.variables,
+                       scope.parameters)
         _parse_file(inner, LaunchPlan(plan.nodes, {}))
     else:
         plan.nodes.append(_node(element, scope))
@@ -159,10 +169,10 @@ def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
         ros_args += ['-r', f'__node:={attributes["name"]}']
     if 'namespace' in attributes:
         ros_args += ['-r', f'__ns:=/{attributes["namespace"].strip("/")}']
+    for name, value in scope.parameters.items():
+        ros_args += ['-p', f'{name}:={value}']
     for child in element:
-        if not _wanted(child, scope):
-            continue
-        values = {k: scope.text(v) for k, v in child.attrib.items() if k not in ('if', 'unless')}
+        values = {k: scope.text(v) for k, v in child.attrib.items()}
         if child.tag == 'remap':
             ros_args += ['-r', f'{values["from"]}:={values["to"]}']
         elif 'from' in values:

@@ -10,12 +10,13 @@ import yaml
 from launch_runner import LaunchError, parse_launch
 
 from cooptrack_ros.nodes.settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
+from cooptrack_ros.nodes.single_process import split_arguments
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / 'launch'
 PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
               'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'},
-              'link_emulator': {ros_name(f) for f in fields(LinkEmulatorSettings)}}
+              'link_emulator': {ros_name(f) for f in fields(LinkEmulatorSettings)} | {'use_sim_time'}}
 PROGRAMS = {'cooptrack_ros': [*PARAMETERS, 'single_process', 'cooptrack'], 'rviz2': ['rviz2']}
 SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
                         '/infra/rsu_1/camera/image/compressed'}
@@ -55,8 +56,8 @@ def programs_of(command):
     program = Path(command[0]).name
     if program != 'single_process':
         return [(program, command)]
-    split = command.index('--roadside')
-    return [('ego_node', command[:split]), ('roadside_node', command[split:])]
+    split, both = command.index('--roadside'), command.index('--both')
+    return [('ego_node', command[:split]), ('roadside_node', command[split:both]), ('roadside_node', command[both:])]
 
 
 def test_every_launch_file_parses_and_parameters_exist(prefix):
@@ -131,6 +132,57 @@ def test_topics_of_several_cameras_stand_beside_those_of_one_unless_they_are_nam
     assert {"cameras:='front,rear'", f"cameras.topics:='{base}/camera/{{name}}'"} <= set(parameters)
     parameters = given(plan(prefix, name, camera_topics='/sensing/{name}')[f'{name}_node'].command, '-p')
     assert {"cameras:=''", "cameras.topics:='/sensing/{name}'"} <= set(parameters)
+
+
+def included(prefix, text, **arguments):
+    """Return the nodes of a launch file that includes others, which it finds in the argument ``launch_dir``."""
+    file = prefix / 'parent.launch.xml'
+    file.write_text(text)
+    folder = prefix / 'share/cooptrack_ros/launch'
+    return parse_launch(file, {'launch_dir': str(folder), **arguments}, {'AMENT_PREFIX_PATH': str(prefix)}).nodes
+
+
+def test_two_units_without_groups_listen_to_their_own_cameras(prefix):
+    include = """<include file="$(var launch_dir)/roadside.launch.xml">
+        <arg name="unit" value="{unit}"/><arg name="cameras" value="front"/></include>"""
+    nodes = included(prefix, '<launch><arg name="launch_dir"/>'
+                     + include.format(unit='east') + include.format(unit='west') + '</launch>')
+    for node, unit in zip(nodes, ('east', 'west'), strict=True):
+        assert f"cameras.topics:='/infra/{unit}/camera/{{name}}'" in given(node.command, '-p')
+        others = {'east', 'west'} - {unit}
+        assert not any(other in word for word in node.command for other in others)
+
+
+def test_two_vehicles_with_their_units_in_one_process_each_have_their_own_topics(prefix):
+    include = """<include file="$(var launch_dir)/single_process.launch.xml">
+        <arg name="unit" value="{unit}"/></include>"""
+    nodes = included(prefix, '<launch><arg name="launch_dir"/>'
+                     + include.format(unit='east') + include.format(unit='west') + '</launch>')
+    assert len(nodes) == 2
+    for node, other in zip(nodes, ('west', 'east'), strict=True):
+        assert not any(other in word for word in node.command)
+    assert 'infra_units:=west' in given(nodes[1].command, '-p')
+
+
+@pytest.mark.parametrize('name', ['ego', 'roadside', 'single_process'])
+def test_simulated_time_of_a_file_around_holds_unless_the_argument_is_given(prefix, name):
+    parent = f"""<launch><arg name="launch_dir"/><group><set_parameter name="use_sim_time" value="true"/>
+        <include file="$(var launch_dir)/{name}.launch.xml">%s</include></group></launch>"""
+    for argument, expected in (('', 'true'), ('<arg name="use_sim_time" value="false"/>', 'false')):
+        node, = included(prefix, parent % argument)
+        assert [p for p in given(node.command, '-p') if 'use_sim_time' in p] == [f'use_sim_time:={expected}']
+    alone, = plan(prefix, name).values()
+    assert not any('use_sim_time' in word for word in alone.command)
+
+
+def test_what_launch_appends_reaches_both_nodes_of_one_process(prefix):
+    node, = plan(prefix, 'single_process', use_sim_time='true').values()
+    _, nodes = split_arguments([*node.command[1:], '-r', '/clock:=/other_clock'])
+    assert len(nodes) == 2
+    for made in nodes:
+        arguments = made.keywords['cli_args']
+        assert 'use_sim_time:=true' in arguments and '/clock:=/other_clock' in arguments
+        assert len([a for a in arguments if a.startswith('__ns:=')]) == 1
 
 
 def test_an_unknown_argument_is_refused(prefix):

@@ -140,6 +140,14 @@ def test_each_node_in_one_process_gets_its_own_arguments_only():
         (EgoNode, ['--ros-args', '-p', 'a:=1']), (RoadsideNode, ['--ros-args'])]
 
 
+def test_what_is_for_both_nodes_comes_before_what_each_has_of_its_own():
+    _, nodes = single_process.split_arguments(
+        ['--ego', '--ros-args', '-p', 'a:=1', '--roadside', '--both', '--ros-args', '-p', 'use_sim_time:=true'])
+    common = ['--ros-args', '-p', 'use_sim_time:=true']
+    assert [(node.func, node.keywords['cli_args']) for node in nodes] == [
+        (EgoNode, [*common, '--ros-args', '-p', 'a:=1']), (RoadsideNode, common)]
+
+
 def test_one_process_without_nodes_says_how_to_use_it(monkeypatch, capsys):
     monkeypatch.setattr('sys.argv', ['single_process', '--ros-args'])
     assert single_process.main() == 2

@@ -132,11 +132,11 @@ def test_unusable_camera_info_is_counted_by_reason(world, changes, reason):
 
 
 def test_image_of_another_camera_or_size_is_dropped(world):
-    ego = described(world, True, size=(32, 32))
+    ego = described(world, True, size=(64, 64))
     world.until(lambda: ego.node.cameras.is_calibrated, 'CameraInfo')
     ego.send()
     ego.dropped('image', 'wrong_size')
-    other = camera_image(ego.now_ns, (32, 32))
+    other = camera_image(ego.now_ns, (64, 64))
     other.header.frame_id = 'rear'
     ego.send(other)
     ego.dropped('image', 'wrong_frame')

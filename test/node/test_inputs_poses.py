@@ -42,6 +42,27 @@ def test_poses_are_interpolated_at_the_stamp_of_the_image(world):
     assert place(ego.tracks[0]) == pytest.approx(0.1, abs=1e-9)
 
 
+def test_a_pose_that_comes_a_little_late_leaves_the_others(world):
+    ego = EgoWorld(world, pose__source='pose')
+    for ns in (START_NS + 60_000_000, START_NS + 140_000_000, START_NS + 139_000_000):
+        world.publish(f'{INPUT}/pose', pose(ns))
+    world.until(lambda: ego.node.health.counts['pose.late'] == 1, 'the late pose')
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS + STEP_NS))
+    world.until(lambda: ego.tracks, 'tracks')
+    assert place(ego.tracks[0]) == pytest.approx(0.1, abs=1e-9)
+
+
+def test_poses_of_another_clock_are_described(world):
+    ego = EgoWorld(world, pose__source='pose')
+    for ns in (START_NS + 7200 * 10**9, START_NS + 3600 * 10**9):
+        world.publish(f'{INPUT}/pose', pose(ns))
+    world.until(lambda: ego.node.health.counts['pose.jump'] == 1, 'the jump')
+    world.publish(f'{INPUT}/image/compressed', camera_image(START_NS))
+    ego.dropped('image', 'missing_pose')
+    world.until(lambda: any('3600.000 s ahead' in s.message and 'stamps ran back 1' in s.message
+                            for a in ego.diagnostics for s in a.status), 'the reason')
+
+
 def test_transforms_are_looked_up_at_the_stamp_of_the_image(world):
     ego = EgoWorld(world, pose__source='tf', odometry__tolerance_ms=5000.0)
     broadcaster = TransformBroadcaster(world.probe)

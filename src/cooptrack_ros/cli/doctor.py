@@ -92,26 +92,19 @@ def _calibration(name: str, camera: CameraCalibration, path: Path | None,
                  output: Path | None) -> tuple[list, dict[str, float]]:
     """Check one camera against its image, if there is one, and draw into that."""
     from ..sensors.calibration_check import check_calibration, view_angles
+    from ..sensors.image_decoding import read_image
     angles = view_angles(camera)
     print('{name}: {height_m:.2f} m above the road, pitch {pitch_deg:.1f} deg down, yaw {yaw_deg:.1f} deg left, '
           'field of view {fov_deg:.0f} deg'.format(name=name, **angles))
     if camera.mounting is None:
         print('    no lidar_frame, base_frame and base_from_lidar: a node cannot use it as a file')
-    image = _read_image(path) if path else None
+    image = read_image(path).pixels if path else None
     findings = check_calibration(camera, None if image is None else image.shape[1::-1])
     if image is not None and image.shape[:2] == (camera.height, camera.width):
         _draw(path, output, image, camera)
     elif output:
         raise UserError('--output needs an image of the size that the calibration is for')
     return [replace(f, problem=f'{name}: {f.problem}') for f in findings], angles
-
-
-def _read_image(path: Path):
-    import cv2
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f'{path} is missing or not a readable image')
-    return image
 
 
 def _draw(path: Path, output: Path | None, image, calibration: CameraCalibration) -> None:

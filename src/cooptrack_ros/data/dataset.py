@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..common.errors import UserError
 from ..common.types import Boxes, Frame
-from ..sensors.image_decoding import decode_reduced
+from ..sensors.image_decoding import read_image
+from .camera_history import CameraHistory
 
 SIDES = ('vehicle-side', 'infrastructure-side', 'cooperative')
 SINGLE_UNIT = 'rsu_1'
@@ -27,7 +27,8 @@ class CameraFrame:
 
     ``intrinsic`` (3, 3) and ``cam_from_lidar`` (4, 4) are as stored; the latter need not be a rotation. Images are
     used as they are, whatever ``distortion`` says. ``size`` is width and height in pixels of the images that the
-    calibration is for, None where the data does not tell: then it is for this image.
+    calibration is for, None where the data does not tell: then it is for this image. ``history`` is that of the
+    camera.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CameraFrame:
     cam_from_lidar: np.ndarray
     distortion: np.ndarray
     size: tuple[int, int] | None = None
+    history: CameraHistory = field(default_factory=CameraHistory, compare=False)
 
     @property
     def img_from_lidar(self) -> np.ndarray:
@@ -50,19 +52,24 @@ class CameraFrame:
         Return the image (H, W, 3) uint8 BGR and the projection (4, 4) of lidar points to its pixels.
 
         :param least: rows and columns that must remain of the image, see ``sensors.image_decoding.decode_reduced``.
-        :raises UserError: if there is no such image.
+        :raises UserError: if there is no such image, or one that cannot be used.
         """
-        try:
-            image = decode_reduced(np.fromfile(self.image_path, np.uint8), least)
-        except OSError:
-            image = None
-        if image is None:
-            raise UserError(f'{self.image_path} is missing or not a readable image')
+        image = read_image(self.image_path, least)
+        self.check(image.size[::-1])
         projection = self.img_from_lidar
         if self.size is not None and self.size != image.size[::-1]:
             rows, columns = image.size
             projection = np.diag([columns / self.size[0], rows / self.size[1], 1.0, 1.0]) @ projection
         return image.pixels, image.projection(projection)
+
+    def check(self, image_size: tuple[int, int]) -> None:
+        """
+        Check that matrix and image can belong together; what is only unlikely is logged, once for a camera.
+
+        :param image_size: width and height of the image.
+        :raises UserError: if they cannot.
+        """
+        self.history.check(self.image_path, image_size, self.intrinsic, self.size)
 
 
 class PointCloud(Protocol):

@@ -13,6 +13,8 @@ from .usage import SINGLE_PROCESS
 
 NODES: dict[str, type[AgentNode]] = {'--ego': EgoNode, '--roadside': RoadsideNode}
 """What starts the arguments of a node."""
+BOTH = '--both'
+"""What starts the arguments of all nodes."""
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[[], AgentNode]]]:
@@ -21,9 +23,11 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[
 
     Parameters and remappings belong to one node only: what one side calls ``lidar_frame`` is not that of the other.
     """
-    starts = [i for i, word in enumerate(arguments) if word in NODES]
-    ends = [*starts[1:], len(arguments)]
-    nodes = [partial(NODES[arguments[i]], cli_args=list(arguments[i + 1:end])) for i, end in zip(starts, ends)]
+    starts = [i for i, word in enumerate(arguments) if word in NODES or word == BOTH]
+    parts = [(arguments[i], list(arguments[i + 1:end])) for i, end in zip(starts, [*starts[1:], len(arguments)])]
+    # First, so that a node's own parameters win, as those of a launch file do over what surrounds them.
+    common = [word for name, words in parts if name == BOTH for word in words]
+    nodes = [partial(NODES[name], cli_args=[*common, *words]) for name, words in parts if name in NODES]
     return list(arguments[:starts[0] if starts else len(arguments)]), nodes
 
 

@@ -10,7 +10,8 @@ _NODES = {
     'ego_node': (EgoSettings, 'Tracks what the cameras of a vehicle see and what roadside units send.'),
     'roadside_node': (RoadsideSettings, 'Tracks what the cameras of a roadside unit see and sends it to vehicles.'),
     'link_emulator': (LinkEmulatorSettings, 'Delays, loses, doubles and reorders the messages of one unit.')}
-SINGLE_PROCESS = 'usage: single_process [--ros-args ...] --ego [--ros-args ...] --roadside [--ros-args ...]'
+SINGLE_PROCESS = ('usage: single_process [--ros-args ...] --ego [--ros-args ...] --roadside [--ros-args ...] '
+                  '[--both [--ros-args ...]]')
 
 
 def usage(program: str) -> str:

@@ -98,7 +98,7 @@ class OfflineEgo:
         self._check_order(stamp)
         views, pose = _views(message, self.camera, self._least_size), self.pose(stamp)
         if pose is None:
-            raise WireError('missing_pose', 'no odometry around the image')
+            raise WireError('missing_pose', f'no odometry around the image: {self.poses.describe(stamp)}')
         frame = views.ego_frame(stamp, pose)
         received = agent.received(stamp, frame.global_from_lidar)
         answer = self._pipeline.step(frame, received, views.lidar_frame, self._settings)

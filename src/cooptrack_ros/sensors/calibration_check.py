@@ -45,7 +45,7 @@ def check_calibration(calibration: CameraCalibration, image_size: tuple[int, int
 
     :param image_size: width and height of an image of this camera.
     """
-    intrinsic = _intrinsic(calibration)
+    intrinsic = check_matrix(calibration.matrix, (calibration.width, calibration.height))
     direction = _mirrored(calibration) or _direction(calibration)
     findings = [*_size(calibration, image_size), *intrinsic, *_distortion(calibration), *_rotation(calibration),
                 *direction, *_mounting(calibration)]
@@ -61,7 +61,11 @@ def view_angles(calibration: CameraCalibration) -> dict[str, float]:
     return {'height_m': float(calibration.camera_in_lidar[2] - calibration.ground_z),
             'yaw_deg': float(np.degrees(np.arctan2(axis[1], axis[0]))),
             'pitch_deg': float(np.degrees(np.arcsin(np.clip(-axis[2], -1, 1)))),
-            'fov_deg': float(np.degrees(2 * np.arctan(calibration.width / 2 / abs(calibration.matrix[0, 0]))))}
+            'fov_deg': _fov_deg(calibration.matrix, calibration.width)}
+
+
+def _fov_deg(matrix: np.ndarray, width: int) -> float:
+    return float(np.degrees(2 * np.arctan(width / 2 / abs(matrix[0, 0]))))
 
 
 def _size(calibration: CameraCalibration, image_size: tuple[int, int] | None) -> list[Finding]:
@@ -76,25 +80,43 @@ def _size(calibration: CameraCalibration, image_size: tuple[int, int] | None) ->
                     f'image {image_size[0]}x{image_size[1]}, calibration {own[0]}x{own[1]}', advice)]
 
 
-def _intrinsic(calibration: CameraCalibration) -> list[Finding]:
-    k, findings = calibration.matrix, []
-    if not (k[0, 0] > 0 and k[1, 1] > 0 and np.allclose(k[2], [0, 0, 1])):
+def check_matrix(k: np.ndarray, size: tuple[int, int]) -> list[Finding]:
+    """
+    Return what is wrong or unlikely of a camera matrix.
+
+    :param k: (3, 3), pixels; :param size: width and height of the images.
+    """
+    (width, height), findings = size, []
+    if not _is_camera_matrix(k):
         return [Finding('matrix is no camera matrix', f'fx {k[0, 0]:g}, fy {k[1, 1]:g}, last row {k[2].tolist()}',
                         'expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels')]
     low, high = _FIELDS_OF_VIEW_DEG
-    fov = view_angles(calibration)['fov_deg']
+    fov = _fov_deg(k, width)
     if not low < fov < high:
         findings.append(Finding('the focal length is unlikely',
-                                f'fx {k[0, 0]:.1f} for {calibration.width} pixels: {fov:.0f} degrees of view',
+                                f'fx {k[0, 0]:.1f} for {width} pixels: {fov:.0f} degrees of view',
                                 'give fx in pixels of images of this width, not in millimetres'))
     if not 0.8 < k[1, 1] / k[0, 0] < 1.25:
         findings.append(Finding('pixels are far from square', f'fx {k[0, 0]:.1f}, fy {k[1, 1]:.1f}',
                                 'was the image scaled differently in width and height, or are fx and cx swapped?'))
-    if not (0.25 < k[0, 2] / calibration.width < 0.75 and 0.25 < k[1, 2] / calibration.height < 0.75):
+    if not (0.25 < k[0, 2] / width < 0.75 and 0.25 < k[1, 2] / height < 0.75):
         findings.append(Finding('the principal point is far from the middle',
-                                f'cx {k[0, 2]:.1f} of {calibration.width}, cy {k[1, 2]:.1f} of {calibration.height}',
+                                f'cx {k[0, 2]:.1f} of {width}, cy {k[1, 2]:.1f} of {height}',
                                 'are cx and cy swapped, or is the matrix for another size or a cut-out?'))
     return findings
+
+
+def is_impossible(k: np.ndarray, size: tuple[int, int]) -> bool:
+    """
+    Tell whether a matrix can belong to no image of a size: it is none of a camera, or its centre is not inside.
+
+    :param k: (3, 3), pixels; :param size: width and height of the images.
+    """
+    return not _is_camera_matrix(k) or not (0 < k[0, 2] < size[0] and 0 < k[1, 2] < size[1])
+
+
+def _is_camera_matrix(k: np.ndarray) -> bool:
+    return bool(k[0, 0] > 0 and k[1, 1] > 0 and np.allclose(k[2], [0, 0, 1]))
 
 
 def _distortion(calibration: CameraCalibration) -> list[Finding]:

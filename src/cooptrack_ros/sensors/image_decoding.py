@@ -1,20 +1,22 @@
-"""Compressed images: what their header says, and decoding them no larger than needed."""
+"""Compressed images: decoding them as they are stored, no larger than needed, and only if nothing of them is lost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-_START = b'\xff\xd8'
-_NO_PAYLOAD = {0x01, *range(0xD0, 0xD9)}
-_FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SCAN = 0xDA
-_EXIF = 0xE1, b'Exif'
-_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2,
-            1: cv2.IMREAD_COLOR}
+from ..common.errors import UserError
+from .jpeg import JpegLayout, is_jpeg, jpeg_layout, with_end, with_more_pixels
+
+# Turned images would not fit their calibration, which is for pixels as they are stored.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+_REDUCED = {n: flag | cv2.IMREAD_IGNORE_ORIENTATION for n, flag in (
+    (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
+    (1, cv2.IMREAD_COLOR))}
+_NOT_READABLE = 'not a readable image'
 
 
 class DecodedImage(NamedTuple):
@@ -33,58 +35,94 @@ class DecodedImage(NamedTuple):
         return img_from_lidar / [[self.reduction], [self.reduction], [1], [1]]
 
 
-def decode_reduced(data: np.ndarray, least: tuple[int, int] | None = None) -> DecodedImage | None:
+def decode_reduced(data: bytes, least: tuple[int, int] | None = None) -> DecodedImage:
     """
-    Return an image from a file or message, None if it cannot be decoded.
+    Return an image from a file or message, never turned, whatever a note of the camera (Exif) says.
 
     A JPEG image may be reduced to a half, a quarter or an eighth, which costs less than to decode and scale it.
-    Only such reductions are used as leave whole numbers of rows and columns, so that the geometry stays exact, and none
-    where a note of the camera (Exif) may turn the image.
+    Only such reductions are used as leave whole numbers of rows and columns, so that the geometry stays exact.
 
-    :param data: (n,) uint8; :param least: rows and columns that must remain; None: all of them.
+    :param least: rows and columns that must remain; None: all of them.
+    :raises ValueError: if it cannot be decoded, has lost data, or has more than 8 bits a channel.
     """
-    if not len(data):
-        return None
-    reduction = _reduction(memoryview(data), least) if least else 1
-    pixels = cv2.imdecode(data, _REDUCED[reduction])
-    return None if pixels is None else DecodedImage(pixels, reduction)
+    if is_jpeg(data):
+        return _decode_jpeg(data, least)
+    pixels = _decode(data, _AS_STORED)
+    if pixels.dtype != np.uint8:
+        raise ValueError(f'an image of {8 * pixels.itemsize} bits a channel, expected 8')
+    return DecodedImage(pixels)
 
 
-def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
+def decode_mosaic(data: bytes) -> np.ndarray:
     """
-    Return (width, height) of a JPEG image.
+    Return the one channel (H, W) uint8 of an image that is not JPEG, whose colours would be smeared.
 
-    :raises ValueError: if the data is no JPEG image.
+    :raises ValueError: for any other image.
     """
-    for marker, start in _segments(data):
-        if marker in _FRAME_HEADERS:
-            height, width = (int.from_bytes(data[start + i:start + i + 2], 'big') for i in (3, 5))
-            return width, height
-    raise ValueError('a JPEG image without frame header')
+    if is_jpeg(data):
+        raise ValueError('a mosaic of colours as JPEG, expected PNG')
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED)
+    if pixels.dtype != np.uint8 or pixels.ndim != 2:
+        raise ValueError(f'a mosaic of colours with the shape {pixels.shape} of {pixels.dtype}, expected one channel '
+                         'of 8 bits')
+    return pixels
 
 
-def _reduction(data: memoryview, least: tuple[int, int]) -> int:
-    """Return by how much rows and columns may be divided."""
+def read_image(path: Path, least: tuple[int, int] | None = None) -> DecodedImage:
+    """
+    Return the image of a file, see ``decode_reduced``.
+
+    :raises UserError: if there is none, or it cannot be used.
+    """
     try:
-        columns, rows = jpeg_size(data)
-        if any(marker == _EXIF[0] and data[start + 2:start + 6] == _EXIF[1] for marker, start in _segments(data)):
-            return 1
-    except ValueError:
-        return 1
+        return decode_reduced(path.read_bytes(), least)
+    except OSError as error:
+        raise UserError(f'{path} cannot be read: {error.strerror}') from error
+    except ValueError as error:
+        raise UserError(f'{path}: {error}') from error
+
+
+def _decode(data: bytes, flags: int) -> np.ndarray:
+    if not data:
+        raise ValueError('an empty image')
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        # Among others, for more pixels than OpenCV takes.
+        raise ValueError(_NOT_READABLE) from error
+    if pixels is None:
+        raise ValueError(_NOT_READABLE)
+    return pixels
+
+
+def _decode_jpeg(data: bytes, least: tuple[int, int] | None) -> DecodedImage:
+    layout = jpeg_layout(data)
+    if not layout.is_complete:
+        raise ValueError('a JPEG image that is cut short: scans are missing')
+    reduction = _reduction(layout, least) if least else 1
+    data = with_end(data, layout)
+    pixels = _decode(data, _REDUCED[reduction])
+    if _lacks_pixels(data, layout, pixels):
+        raise ValueError('a JPEG image that is cut short: pixels are missing')
+    return DecodedImage(pixels, reduction)
+
+
+def _lacks_pixels(data: bytes, layout: JpegLayout, pixels: np.ndarray) -> bool:
+    """
+    Tell whether the decoder had to make up the last pixels.
+
+    It does so in silence, in medium grey unless the image is progressive. What looks so is decoded a second time, with
+    more data than there is: pixels that were made up become others.
+    """
+    could_be = layout.is_progressive or layout.channels > 3 or (pixels[-1, -1] == 128).all()
+    if not could_be:
+        return False
+    flags = _REDUCED[layout.width // pixels.shape[1]]
+    return not np.array_equal(pixels, _decode(with_more_pixels(data, layout), flags))
+
+
+def _reduction(layout: JpegLayout, least: tuple[int, int]) -> int:
+    """Return by how much rows and columns may be divided."""
+    columns, rows = layout.width, layout.height
     return next(n for n in _REDUCED if n == 1 or (
         rows % n == columns % n == 0 and rows // n >= least[0] and columns // n >= least[1]))
-
-
-def _segments(data: bytes | memoryview) -> Iterator[tuple[int, int]]:
-    """Yield marker and start of each segment before the scan, as far as the data goes; ValueError if it is no JPEG."""
-    if data[:2] != _START:
-        raise ValueError('not a JPEG image')
-    position = 2
-    while position + 9 <= len(data) and data[position] == 0xFF and data[position + 1] != _SCAN:
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _NO_PAYLOAD:
-            # Fill bytes and markers without a length.
-            position += 1 if marker == 0xFF else 2
-            continue
-        yield marker, position + 2
-        position += 2 + int.from_bytes(data[position + 2:position + 4], 'big')

@@ -8,25 +8,32 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from ..common.geometry import make_pose
+from ..common.timeline import StampOrder, TimeGuard
 
 
 class PoseHistory:
-    """Keeps the last poses in order of time; a stamp that runs back starts anew."""
+    """Keeps the last poses in order of time, also those that come a little late; a jump of time starts anew."""
 
     def __init__(self, capacity: int = 500):
         """Start empty."""
         self._capacity = capacity
+        self._guard, self._jumps = TimeGuard(), 0
         self._stamps: list[int] = []
         self._poses: list[np.ndarray] = []
 
-    def add(self, stamp_ns: int, pose: np.ndarray) -> None:
-        """Add a 4x4 pose; one with a known stamp is ignored."""
-        if self._stamps and stamp_ns < self._stamps[-1]:
+    def add(self, stamp_ns: int, pose: np.ndarray) -> StampOrder:
+        """Add a 4x4 pose, unless its stamp is known; return how the stamp follows the others."""
+        order = self._guard.check(stamp_ns)
+        if order is StampOrder.JUMP:
+            self._jumps += 1
             self._stamps, self._poses = [], []
-        if not self._stamps or stamp_ns > self._stamps[-1]:
-            self._stamps.append(stamp_ns)
-            self._poses.append(pose)
-            del self._stamps[:-self._capacity], self._poses[:-self._capacity]
+        index = bisect_left(self._stamps, stamp_ns)
+        if self._stamps[index:index + 1] == [stamp_ns]:
+            return StampOrder.DUPLICATE
+        self._stamps.insert(index, stamp_ns)
+        self._poses.insert(index, pose)
+        del self._stamps[:-self._capacity], self._poses[:-self._capacity]
+        return order
 
     @property
     def newest_ns(self) -> int | None:
@@ -52,3 +59,17 @@ class PoseHistory:
         rotations = Rotation.from_matrix(np.stack([first[:3, :3], second[:3, :3]]))
         return make_pose(Slerp([0.0, 1.0], rotations)(share).as_matrix(),
                          (1 - share) * first[:3, 3] + share * second[:3, 3])
+
+    def describe(self, stamp_ns: int) -> str:
+        """Return in words where the poses lie around a stamp that has none."""
+        if not self._stamps:
+            return 'none came'
+        ran_back = f', stamps ran back {self._jumps} time(s)' if self._jumps else ''
+        index = bisect_left(self._stamps, stamp_ns)
+        if index == len(self._stamps):
+            return f'the newest pose is {(stamp_ns - self._stamps[-1]) / 1e9:.3f} s behind' + ran_back
+        if index == 0:
+            return (f'the newest pose is {(self._stamps[-1] - stamp_ns) / 1e9:.3f} s ahead, the oldest '
+                    f'{(self._stamps[0] - stamp_ns) / 1e9:.3f} s' + ran_back)
+        return (f'the nearest are {(stamp_ns - self._stamps[index - 1]) / 1e9:.3f} s behind and '
+                f'{(self._stamps[index] - stamp_ns) / 1e9:.3f} s ahead' + ran_back)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .image_decoding import jpeg_size
+from .jpeg import jpeg_size
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER = b'IHDR'

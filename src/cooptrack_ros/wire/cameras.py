@@ -11,6 +11,7 @@ from cooptrack_msgs.msg import Calibration
 
 from ..common.errors import WireError
 from ..common.geometry import split_projection
+from ..sensors.calibration_check import check_matrix, is_impossible
 from ..sensors.calibration_file import CameraCalibration
 from ..sensors.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
@@ -69,7 +70,8 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     Return the exact calibration.
 
     :param is_rectified: what the user says about the images; None: the message says it.
-    :raises WireError: if sizes are 0, a matrix is not finite, singular or no pose, or user and message disagree.
+    :raises WireError: if sizes are 0 or do not fit, a matrix is not finite, singular or no pose, or user and message
+        disagree.
     """
     projection = np.eye(4)
     projection[:3] = matrix(msg.img_from_lidar, 'img_from_lidar', 3)
@@ -79,12 +81,17 @@ def decode_calibration(msg: Calibration, is_rectified: bool | None = None) -> Ca
     if abs(np.linalg.det(projection[:3, :3])) < 1e-9:
         raise WireError('bad_calibration', 'img_from_lidar is singular')
     check_plausible_pose(base_from_lidar, 'base_from_lidar', 'bad_calibration')
+    intrinsic = _intrinsic(projection)
+    _check_fit('img_from_lidar', intrinsic, msg.width, msg.height)
     if is_rectified is not None and is_rectified != msg.is_rectified:
         raise WireError('bad_calibration', f'is_rectified is {msg.is_rectified} in the message, '
                         f'{is_rectified} in the parameter image.rectified')
     lens = None
     if not msg.is_rectified and np.any(msg.distortion):
-        lens = _lens(msg.width, msg.height, _intrinsic(projection), 'plumb_bob', msg.distortion)
+        if abs(intrinsic[0, 1]) > _MAX_SKEW * intrinsic[0, 0]:
+            raise WireError('bad_calibration', 'raw images with distortion need an img_from_lidar of the form '
+                            'K [R | t]')
+        lens = _lens(msg.width, msg.height, intrinsic, 'plumb_bob', msg.distortion)
     return CameraModel(msg.width, msg.height, projection, base_from_lidar, msg.lidar_frame, msg.base_frame,
                        msg.header.frame_id, lens)
 
@@ -114,12 +121,16 @@ def model_of_file(calibration: CameraCalibration, is_rectified: bool | None = No
 def _intrinsic(projection: np.ndarray) -> np.ndarray:
     """Return K (3, 3) of K [R | t]."""
     try:
-        intrinsic, _ = split_projection(np.eye(3), projection)
+        return split_projection(np.eye(3), projection)[0]
     except ValueError as error:
         raise WireError('bad_calibration', f'img_from_lidar: {error}') from error
-    if abs(intrinsic[0, 1]) > _MAX_SKEW * intrinsic[0, 0]:
-        raise WireError('bad_calibration', 'raw images with distortion need an img_from_lidar of the form K [R | t]')
-    return intrinsic
+
+
+def _check_fit(what: str, intrinsic: np.ndarray, width: int, height: int) -> None:
+    """Raise a WireError if a camera matrix cannot be for images of this size."""
+    if is_impossible(intrinsic, (width, height)):
+        text = '; '.join(f'{f.problem}: {f.evidence}' for f in check_matrix(intrinsic, (width, height)))
+        raise WireError('bad_calibration', f'{what} is not for images of {width}x{height}: {text}')
 
 
 def check_camera_info(msg: CameraInfo) -> None:
@@ -169,7 +180,9 @@ def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
         projection, lens = matrix(msg.p, 'p', 3), None
         if not projection[0, 0] > 0 or not projection[1, 1] > 0:
             raise WireError('bad_calibration', 'CameraInfo has no P, which rectified images need')
+        _check_fit('P', projection[:3, :3], msg.width, msg.height)
     else:
+        _check_fit('K', intrinsic, msg.width, msg.height)
         projection = np.column_stack([intrinsic, np.zeros(3)])
         lens = _lens(msg.width, msg.height, intrinsic, msg.distortion_model, msg.d) if np.any(msg.d) else None
     return Pinhole(msg.width, msg.height, msg.header.frame_id, projection, lens)

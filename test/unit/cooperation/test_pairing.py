@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.common.geometry import make_pose, rotation_z
 from cooptrack_ros.common.timeline import StampOrder, TimeGuard
 from cooptrack_ros.common.types import Boxes, InstanceSet
 from cooptrack_ros.cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
-from cooptrack_ros.sensors.pose_history import PoseHistory
 from cooptrack_ros.tracking.identities import PublicIdentities
 
 
@@ -34,23 +32,6 @@ def test_a_replay_is_refused_and_a_restart_accepted():
     assert caught.value.reason == 'replayed'
     assert buffer.add(message(200, 2, 0)) is True
     assert buffer.at(100_000_000) is None
-
-
-def test_a_pose_is_interpolated_between_neighbours_and_never_guessed():
-    history = PoseHistory()
-    history.add(0, make_pose(rotation_z(0.0), [0, 0, 0]))
-    history.add(100_000_000, make_pose(rotation_z(0.2), [2, 0, 0]))
-    between = history.at(50_000_000, 0.1)
-    assert np.allclose(between, make_pose(rotation_z(0.1), [1, 0, 0]))
-    assert history.at(100_000_001, 0.1) is None
-    assert history.at(50_000_000, 0.01) is None
-
-
-def test_time_running_back_forgets_the_poses():
-    history = PoseHistory()
-    history.add(10**9, np.eye(4))
-    history.add(0, np.eye(4))
-    assert history.at(10**9, 1.0) is None
 
 
 def boxes(*ids):

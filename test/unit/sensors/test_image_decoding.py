@@ -1,12 +1,17 @@
-"""Images are decoded no larger than a network needs, and their geometry stays exact."""
+"""Images are decoded as stored, no larger than a network needs, with exact geometry, and only whole ones."""
 
 import cv2
 import numpy as np
 import pytest
 
 from cooptrack_ros.common.config import MINI, R50
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.model.image.preprocess import fit_image, least_size, prepare_projection
-from cooptrack_ros.sensors.image_decoding import decode_reduced
+from cooptrack_ros.sensors.image_decoding import decode_reduced, read_image
+
+WAYS = [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 5),
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)]
+"""How JPEG images are written: pixel by pixel, finer and finer, with marks to start again, with all colours."""
 
 
 def scene(rows, columns):
@@ -18,7 +23,13 @@ def scene(rows, columns):
 
 
 def encoded(image, kind='.jpg', options=()):
-    return cv2.imencode(kind, image, list(options))[1].reshape(-1)
+    return cv2.imencode(kind, image, list(options))[1].tobytes()
+
+
+def with_orientation(data, orientation):
+    """Return a JPEG image with a note (Exif) that it is to be turned."""
+    exif = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0' + bytes([orientation]) + bytes(7)
+    return data[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + data[2:]
 
 
 @pytest.mark.parametrize(('size', 'reduction'), [
@@ -47,7 +58,7 @@ def test_published_networks_see_every_pixel():
     data = encoded(scene(1088, 1920))
     assert least_size(R50) is None
     np.testing.assert_array_equal(
-        decode_reduced(data, least_size(R50)).pixels, cv2.imdecode(data, cv2.IMREAD_COLOR))
+        decode_reduced(data, least_size(R50)).pixels, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
 
 
 def test_other_formats_are_not_reduced():
@@ -57,18 +68,82 @@ def test_other_formats_are_not_reduced():
     np.testing.assert_array_equal(image.pixels, pixels)
 
 
-def test_an_image_that_the_camera_may_have_turned_is_not_reduced():
-    data = encoded(scene(1080, 1920)).tobytes()
-    # Orientation 6: to be turned by a quarter.
-    exif = b'Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0'
-    turned = data[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + data[2:]
-    image = decode_reduced(np.frombuffer(turned, np.uint8), (288, 512))
-    assert image.reduction == 1 and image.size == (1920, 1080)
+@pytest.mark.parametrize('orientation', [1, 3, 6, 8])
+@pytest.mark.parametrize('least', [None, (288, 512)])
+def test_pixels_stay_as_stored_whatever_the_note_of_the_camera_says(orientation, least):
+    data = encoded(scene(1080, 1920))
+    image, turned = decode_reduced(data, least), decode_reduced(with_orientation(data, orientation), least)
+    assert turned.reduction == image.reduction and turned.size == (1080, 1920)
+    np.testing.assert_array_equal(turned.pixels, image.pixels)
+
+
+def test_a_file_is_read_as_stored(tmp_path):
+    data = encoded(scene(40, 60))
+    (tmp_path / 'a.jpg').write_bytes(with_orientation(data, 6))
+    np.testing.assert_array_equal(read_image(tmp_path / 'a.jpg').pixels, decode_reduced(data).pixels)
+    with pytest.raises(UserError, match='missing.jpg.*No such file'):
+        read_image(tmp_path / 'missing.jpg')
+    (tmp_path / 'b.jpg').write_bytes(data[:len(data) // 2])
+    with pytest.raises(UserError, match='b.jpg.*cut short'):
+        read_image(tmp_path / 'b.jpg')
+
+
+def test_grey_images_and_grey_corners_are_whole():
+    grey = np.full((64, 96, 3), 128, np.uint8)
+    for options in WAYS:
+        assert (decode_reduced(encoded(grey, options=options)).pixels == 128).all()
+    corner = scene(64, 96)
+    corner[-20:, -30:] = 128
+    assert decode_reduced(encoded(corner, options=WAYS[2])).size == (64, 96)
 
 
 @pytest.mark.parametrize('length', [0, 2, 20, 300])
 def test_what_is_cut_off_is_no_image(length):
-    assert decode_reduced(encoded(scene(1080, 1920))[:length], (288, 512)) is None
+    with pytest.raises(ValueError, match='image'):
+        decode_reduced(encoded(scene(1080, 1920))[:length], (288, 512))
+
+
+@pytest.mark.parametrize('options', WAYS)
+@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('least', [None, (60, 80)])
+@pytest.mark.parametrize('end', [b'', b'\xff', b'\xff\xd9', b'\xff\xd9 and more'])
+def test_lost_pixels_are_refused_with_or_without_an_end_marker(options, channels, least, end):
+    pixels = scene(240, 320)
+    data = encoded(pixels if channels == 3 else pixels[..., 0], options=options)
+    for share in (0.3, 0.5, 0.7, 0.95):
+        with pytest.raises(ValueError, match='cut short'):
+            decode_reduced(data[:int(share * len(data))] + end, least)
+
+
+@pytest.mark.parametrize('options', WAYS)
+@pytest.mark.parametrize('least', [None, (60, 80)])
+def test_a_missing_end_marker_is_no_loss(options, least):
+    data = encoded(scene(240, 320), options=options)
+    whole = decode_reduced(data, least)
+    for same in (data[:-1], data[:-2], data + bytes(10), data + b'\xff\xd8 a second image'):
+        np.testing.assert_array_equal(decode_reduced(same, least).pixels, whole.pixels)
+
+
+def test_pixels_lost_in_the_middle_are_refused():
+    data = encoded(scene(240, 320))
+    with pytest.raises(ValueError, match='cut short'):
+        decode_reduced(data[:len(data) // 2] + data[len(data) // 2 + 2000:])
+
+
+def test_the_loss_of_whole_parts_between_restart_marks_is_refused():
+    data = encoded(scene(240, 320), options=WAYS[2])
+    for mark in (b'\xff\xd3', b'\xff\xd7'):
+        start = data.rindex(mark)
+        for cut in (start, start + 2):
+            with pytest.raises(ValueError, match='cut short'):
+                decode_reduced(data[:cut] + b'\xff\xd9')
+
+
+@pytest.mark.parametrize('kind', ['.png', '.tiff'])
+def test_more_than_8_bits_a_channel_are_refused(kind):
+    for pixels in (scene(40, 60).astype(np.uint16) * 16, scene(40, 60)[..., 0].astype(np.uint16)):
+        with pytest.raises(ValueError, match='16 bits a channel, expected 8'):
+            decode_reduced(encoded(pixels, kind))
 
 
 def test_the_projection_to_the_network_input_has_the_same_bits():

@@ -44,6 +44,15 @@ def test_conditions_and_environment_are_scoped_to_their_group(prefix):
     assert [n.environment.get('COLOUR') for n in plan.nodes] == ['red', os.environ.get('COLOUR')]
 
 
+def test_a_parameter_of_all_nodes_comes_before_their_own_and_ends_with_its_group(prefix):
+    (prefix / 'inner.launch.xml').write_text(
+        '<launch><node pkg="some_pkg" exec="talker"><param name="b" value="2"/></node></launch>')
+    plan = parse(prefix, '''<arg name="on" default="false"/><group><set_parameter name="a" value="1"/>
+        <set_parameter name="c" value="3" if="$(var on)"/><include file="$(dirname)/inner.launch.xml"/></group>
+        <node pkg="some_pkg" exec="talker"/>''')
+    assert [n.command[1:] for n in plan.nodes] == [('--ros-args', '-p', 'a:=1', '-p', 'b:=2'), ()]
+
+
 def test_an_included_file_gets_its_arguments(prefix):
     (prefix / 'inner.launch.xml').write_text(
         '<launch><arg name="v"/><node pkg="some_pkg" exec="talker" args="$(var v)"/></launch>')
@@ -67,6 +76,7 @@ def test_a_text_stays_one_even_if_it_is_empty_or_looks_like_a_number(prefix):
 
 @pytest.mark.parametrize(('body', 'complaint'), [
     ('<node pkg="some_pkg" exec="talker"><param name="a" value="1" type="int"/></node>', 'type int'),
+    ('<node pkg="some_pkg" exec="talker"><param name="a" value="1" if="true"/></node>', "attribute 'if'"),
     ('<timer/>', 'timer'), ('<node pkg="some_pkg" exec="talker" respawn="true"/>', 'respawn'),
     ('<node pkg="some_pkg" exec="nobody"/>', 'nobody'), ('<node pkg="none" exec="x"/>', "'none'"),
     ('<arg name="must"/>', 'required'), ('<let name="a" value="$(var b)"/>', 'not declared'),

@@ -40,7 +40,7 @@ def camera_info(**changes) -> CameraInfo:
 def calibration():
     """Return a plausible calibration."""
     projection = np.array([[20.0, -30, 0, 0], [10, 0, -30, 0], [1, 0, 0, 0]])
-    return Calibration(lidar_frame='l', base_frame='b', width=6, height=4, img_from_lidar=projection.reshape(-1),
+    return Calibration(lidar_frame='l', base_frame='b', width=40, height=20, img_from_lidar=projection.reshape(-1),
                        base_from_lidar=np.diag([1, 1.01, 1, 1]).reshape(-1))
 
 
@@ -79,6 +79,20 @@ def test_camera_info_that_contradicts_the_calibration_is_refused():
     message = calibration()
     message.width, message.height, message.header.frame_id = 64, 32, 'other'
     assert refusal(check_agreement, camera_info(), decode_calibration(message)) == 'wrong_frame'
+
+
+def test_what_is_for_images_of_another_size_is_refused_by_name():
+    halved = calibration()
+    halved.width, halved.height = 20, 10
+    by_columns = camera_info(k=K.T.reshape(-1))
+    for decode, message, text in (
+            (decode_calibration, halved, 'img_from_lidar is not for images of 20x10.*cx 20.0 of 20'),
+            (lambda m: decode_camera_info(m, False), by_columns, 'K is not for.*no camera matrix.*last row'),
+            (lambda m: decode_camera_info(m, False), camera_info(width=32, height=16), 'K is not for.*cx 32.0 of 32'),
+            (lambda m: decode_camera_info(m, True), camera_info(width=30, height=15), 'P is not for.*cx 30.0 of 30')):
+        with pytest.raises(WireError, match=text) as refused:
+            decode(message)
+        assert refused.value.reason == 'bad_calibration'
 
 
 def test_frames_that_are_not_named_are_not_compared():

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ...common.errors import UserError
+from ...common.errors import UserError, WireError
 from ...wire.arrays import stamp_ns
+from ...wire.images import decode_image
 from ...wire.topics import CALIBRATION, IMAGE, tracks_topic
 from .reader import BagReader
 
@@ -26,7 +26,7 @@ class MarkerFrame:
     The markers of one MarkerArray, and the frames that they may be in.
 
     ``lidar_from`` holds, by frame, the 4x4 matrix to the lidar frame of the agent. ``image`` (H, W, 3) BGR is None if
-    it is not in the bag; ``img_from_lidar`` (4, 4) projects into it.
+    it is not in the bag, or cannot be decoded; ``img_from_lidar`` (4, 4) projects into it.
     """
 
     stamp_ns: int
@@ -55,7 +55,7 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
     found = False
     for topic, message in _messages(path, image_topic, f'{node}/output/markers'):
         if topic == image_topic:
-            images[stamp_ns(message.header.stamp)] = message.data
+            images[stamp_ns(message.header.stamp)] = message
             if len(images) > _IMAGES:
                 images.popitem(last=False)
             continue
@@ -67,10 +67,17 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
             continue
         lidar_from = {tracks[stamp].header.frame_id: np.eye(4),
                       tracks[stamp].map_frame: np.linalg.inv(tracks[stamp].map_from_lidar.reshape(4, 4))} | own
-        image = cv2.imdecode(images[stamp], cv2.IMREAD_COLOR) if stamp in images else None
+        image = _decoded(images[stamp]) if stamp in images else None
         yield MarkerFrame(stamp, message.markers, lidar_from, image, projection)
     if not found:
         raise UserError(f'{path} holds no message on {node}/output/markers')
+
+
+def _decoded(message: Any) -> np.ndarray | None:
+    try:
+        return decode_image(message)
+    except WireError:
+        return None
 
 
 def _messages(path: Path, *topics: str) -> Iterator[tuple[str, Any]]:

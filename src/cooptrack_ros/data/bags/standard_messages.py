@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from ...common.errors import UserError
 from ...common.geometry import quaternion_from_rotation, split_projection
-from ...sensors.image_decoding import jpeg_size
+from ...sensors.jpeg import jpeg_size
 from ...wire.arrays import set_stamp
 from ..dataset import CameraFrame, SensorFrame
 from .types import MAP_FRAME, AgentNames
@@ -34,6 +34,7 @@ def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> t
         raise UserError(f'{camera.image_path} cannot be read: {error.strerror}') from error
     except ValueError as error:
         raise UserError(f'{camera.image_path}: {error}') from error
+    camera.check((width, height))
     message = CompressedImage(header=header(stamp_ns, names.camera_frame), format='jpeg', data=array('B', data))
     return message, width, height
 

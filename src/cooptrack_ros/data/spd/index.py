@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import UserError
-from .schema import integer, numbers, read_json, require, text
+from .schema import integer, microseconds, numbers, read_json, require, text
 
 _LOG = logging.getLogger(__name__)
 _INDEX = 'data_info.json'
@@ -93,16 +93,18 @@ class FolderIndex:
     def pairs(self) -> list[Pair]:
         """Pairs whose two frames are usable, by sequence and vehicle id."""
         path = self.root / 'cooperative' / _INDEX
-        pairs = []
+        pairs: dict[str, Pair] = {}
         for element in read_json(path, list):
             vehicle = self.vehicle.get(str(require(element, 'vehicle_frame', path)))
             infra = self.infra.get(str(require(element, 'infrastructure_frame', path)))
             if vehicle is None or infra is None:
                 self.missing['cooperative', 'partner'] += 1
                 continue
-            pairs.append(self._pair(element, vehicle, infra, path))
+            if vehicle.frame_id in pairs:
+                raise UserError(f"{path}: two pairs have the vehicle_frame '{vehicle.frame_id}', expected one partner")
+            pairs[vehicle.frame_id] = self._pair(element, vehicle, infra, path)
         self._warn('cooperative', len(pairs) + self.missing['cooperative', 'partner'])
-        return sorted(pairs, key=lambda pair: (pair.vehicle.sequence, pair.vehicle.frame_id))
+        return sorted(pairs.values(), key=lambda pair: _order(pair.vehicle))
 
     def _pair(self, element: dict[str, Any], vehicle: FrameFiles, infra: FrameFiles, path: Path) -> Pair:
         offset = element.get('system_error_offset') or {}
@@ -118,7 +120,13 @@ class FolderIndex:
         frames = [self._frame(side, element, path) for element in elements]
         complete = [frame for frame in frames if frame is not None]
         self._warn(side, len(elements))
-        return {f.frame_id: f for f in sorted(complete, key=lambda f: (f.sequence, f.frame_id))}
+        by_id: dict[str, FrameFiles] = {}
+        for frame in sorted(complete, key=_order):
+            other = by_id.setdefault(frame.frame_id, frame)
+            if other is not frame:
+                raise UserError(f"{path}: two frames have the frame_id '{frame.frame_id}', in the sequences "
+                                f"'{other.sequence}' and '{frame.sequence}'; expected one of each in a folder")
+        return by_id
 
     def _frame(self, side: str, element: dict[str, Any], path: Path) -> FrameFiles | None:
         """Return one frame; None if calibration is missing, or its image while others are there."""
@@ -128,11 +136,14 @@ class FolderIndex:
             value = require(element, key, path) if usual is None else element.get(key, usual)
             return folder / text(value, key, path)
 
+        def time(key: str) -> int:
+            return microseconds(require(element, key, path), key, path)
+
         frame_id = str(require(element, 'frame_id', path))
+        integer(frame_id, 'frame_id', path)
         frame = FrameFiles(
             side=side, frame_id=frame_id, sequence=str(require(element, 'sequence_id', path)),
-            stamp_us=integer(require(element, 'pointcloud_timestamp', path), 'pointcloud_timestamp', path),
-            image_stamp_us=integer(require(element, 'image_timestamp', path), 'image_timestamp', path),
+            stamp_us=time('pointcloud_timestamp'), image_stamp_us=time('image_timestamp'),
             image=self._image(side, file('image_path')),
             point_cloud=file('pointcloud_path', f'velodyne/{frame_id}.pcd'),
             label=file('label_lidar_std_path'),
@@ -172,6 +183,11 @@ class FolderIndex:
         for (where, kind), count in self.missing.items():
             if where == side:
                 _LOG.warning('%s: %s: %d of %d frames lack their %s', self.root, side, count, total, kind)
+
+
+def _order(frame: FrameFiles) -> tuple[str, int]:
+    """Return what frames are sorted by; ids need not have leading zeros."""
+    return frame.sequence, int(frame.frame_id)
 
 
 def sample_frames(frame_ids: Sequence[str], hz: int) -> list[int]:

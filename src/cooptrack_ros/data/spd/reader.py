@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import UserError
+from ..camera_history import CameraHistory
 from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
 from ..point_clouds import PcdFile
 from .calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
@@ -51,6 +53,7 @@ class SpdDataset:
             label_updates(update_labels or BUNDLED)['cooperative'] if ego_labels == 'remove' else {})
         self._sensor_frames: dict[tuple[str, str], SensorFrame] = {}
         self._labels: dict[Path, tuple[Label, ...]] = {}
+        self._histories: defaultdict[str, CameraHistory] = defaultdict(CameraHistory)
 
     def has_side(self, side: str) -> bool:
         """Tell whether the folder has the frames of a side or, for ``cooperative``, the pairs."""
@@ -162,11 +165,11 @@ class SpdDataset:
     def _sensor_frame(self, files: FrameFiles) -> SensorFrame:
         key = (files.side, files.frame_id)
         if key not in self._sensor_frames:
-            self._sensor_frames[key] = _read_sensor_frame(files)
+            self._sensor_frames[key] = _read_sensor_frame(files, self._histories[files.side])
         return self._sensor_frames[key]
 
 
-def _read_sensor_frame(files: FrameFiles) -> SensorFrame:
+def _read_sensor_frame(files: FrameFiles, history: CameraHistory) -> SensorFrame:
     intrinsic, distortion = read_intrinsic(files.calibration['intrinsic'])
     if files.side == 'vehicle-side':
         ego_from_lidar = read_rigid_pose(files.calibration['ego_from_lidar'])
@@ -178,7 +181,7 @@ def _read_sensor_frame(files: FrameFiles) -> SensorFrame:
         global_from_ego = orthonormal(stored)
     camera = CameraFrame(
         name=CAMERA, image_path=files.image, stamp_us=files.image_stamp_us, intrinsic=intrinsic, distortion=distortion,
-        cam_from_lidar=read_pose(files.calibration['cam_from_lidar']))
+        cam_from_lidar=read_pose(files.calibration['cam_from_lidar']), history=history)
     return SensorFrame(
         token=files.frame_id, sequence=files.sequence, stamp_us=files.stamp_us, cameras=(camera,),
         ego_from_lidar=ego_from_lidar, global_from_ego=global_from_ego, stored_global_from_lidar=stored,

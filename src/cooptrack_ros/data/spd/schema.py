@@ -16,6 +16,10 @@ CLASSES = ('car', 'bicycle', 'pedestrian')
 CONE, CONE_LABEL = 'traffic_cone', len(CLASSES)
 """Traffic cones are not tracked; only seen when they are asked for."""
 
+_DATES_US = 946_684_800_000_000, 2**31 * 10**6
+"""Microseconds since 1970 of the years 2000 to 2038, where ROS time ends."""
+_OTHER_UNITS = {'nanoseconds': 1e-3, 'milliseconds': 1e3, 'seconds': 1e6}
+
 _CLASS_OF_TYPE = {
     'car': 0, 'truck': 0, 'van': 0, 'bus': 0,
     'cyclist': 1, 'motorcyclist': 1, 'tricyclist': 1, 'barrowlist': 1,
@@ -62,6 +66,22 @@ def integer(value: Any, key: str, path: Path) -> int:
         raise UserError(f"{path}: '{key}' must be a whole number, not {value!r}") from None
     if not isinstance(value, str) and number != value:
         raise UserError(f"{path}: '{key}' must be a whole number, not {value!r}")
+    if not -2**63 <= number < 2**63:
+        raise UserError(f"{path}: '{key}' must fit into 64 bits, but is {value!r}")
+    return number
+
+
+def microseconds(value: Any, key: str, path: Path) -> int:
+    """Return a time in microseconds; one that is a date only in another unit is refused, or that no ROS time holds."""
+    number = integer(value, key, path)
+    first, end = _DATES_US
+    if not first <= number < end:
+        unit = next((name for name, factor in _OTHER_UNITS.items() if first <= number * factor < end), None)
+        if unit:
+            raise UserError(f"{path}: '{key}' is {value!r}, which looks like {unit} since 1970, expected microseconds")
+        if not 0 <= number < end:
+            raise UserError(f"{path}: '{key}' is {value!r}, expected microseconds from 0 to less than {end}, the end "
+                            'of ROS time in 2038')
     return number
 
 

@@ -11,11 +11,18 @@ SEQUENCE = '0000'
 LOCATION = 'synthetic'
 EPOCH_US = 1_626_155_124_000_000
 JPEG_QUALITY = 90
+_APART_US = 1_000_000_000
+_STARTS = (2**31 * 10**6 - EPOCH_US) // _APART_US + 1
+"""So many scenes begin before ROS time ends, in 2038."""
 
 
 def stamp(seed: int, time_us: int) -> str:
-    """Return a time of the scene as a string of microseconds since 1970; scenes lie 1000 s apart."""
-    return str(EPOCH_US + seed * 1_000_000_000 + int(time_us))
+    """
+    Return a time of the scene as a string of microseconds since 1970.
+
+    Scenes lie 1000 s apart; those for which ROS time has no room begin at the first one's time again.
+    """
+    return str(EPOCH_US + seed % _STARTS * _APART_US + int(time_us))
 
 
 def write_json(path: Path, content) -> None:

@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 
 from ...common.errors import WireError
+from ...common.timeline import StampOrder
 from ...sensors.pose_history import PoseHistory
 from ...wire.poses import check_frames, decode_odometry, decode_pose
 from ..context import NodeContext
@@ -52,11 +53,11 @@ def pose_input(context: NodeContext, base_frame: Callable[[], str], tf: TfInput 
 
 
 def _wait_for(context: NodeContext, at: Callable[[int], np.ndarray | None], stamp_ns: int,
-              missing: Callable[[], WireError]) -> np.ndarray:
+              missing: Callable[[int], WireError]) -> np.ndarray:
     # In real time the pose after an image may come shortly after it.
     pose = context.wait_for(lambda: at(stamp_ns), context.settings.odometry__tolerance_ms / 1e3)
     if pose is None:
-        raise missing()
+        raise missing(stamp_ns)
     return pose
 
 
@@ -83,8 +84,10 @@ class TopicPoses:
         check_frames(msg, self._context.settings.map_frame, self._base_frame())
         stamp, pose = self._decode(msg)
         with self._context.arrived:
-            self._history.add(stamp, pose)
+            order = self._history.add(stamp, pose)
             self._context.arrived.notify_all()
+        if order in (StampOrder.LATE, StampOrder.JUMP):
+            self._context.health.count(f'{self._source}.{order.value}')
 
     def wait_for(self, stamp_ns: int) -> np.ndarray:
         """Return the pose at a stamp, see ``PoseInput``."""
@@ -96,9 +99,11 @@ class TopicPoses:
             self._context.health.gauge('pose_age_ms', (stamp_ns - self._history.newest_ns) / 1e6)
         return pose
 
-    def _missing(self) -> WireError:
+    def _missing(self, stamp_ns: int) -> WireError:
+        with self._context.arrived:
+            found = self._history.describe(stamp_ns)
         return WireError('missing_pose', f'no pose on {self._context.topic(self._topic)} within '
-                         f'{self._context.settings.odometry__tolerance_ms:g} ms of the image')
+                         f'{self._context.settings.odometry__tolerance_ms:g} ms of the image: {found}')
 
     def waiting(self) -> list[str]:
         """Return whether poses are missing."""
@@ -132,7 +137,7 @@ class TfPoses:
         self._found |= pose is not None
         return pose
 
-    def _missing(self) -> WireError:
+    def _missing(self, stamp_ns: int) -> WireError:
         error = self._tf.missing(self._context.settings.map_frame, self._base_frame())
         return WireError('missing_pose', str(error))
 

@@ -22,7 +22,7 @@ PAIRS = 4
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    """Write a folder with one sequence of four pairs, small images and two clouds."""
+    """Write a folder with one sequence of four pairs, plain images and two clouds."""
     content = golden('dataset')
     for side in ('vehicle-side', 'infrastructure-side'):
         name = f'{side}/data_info.json'
@@ -32,8 +32,8 @@ def root(tmp_path_factory):
     for side in ('vehicle-side', 'infrastructure-side'):
         (root / side / 'image').mkdir()
         for i in range(12):
-            image = np.random.default_rng(i).integers(0, 256, (24, 40, 3), np.uint8)
-            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), image)
+            # Of the size that the calibration is for.
+            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), np.full((1080, 1920, 3), 20 * i, np.uint8))
     (root / 'vehicle-side/velodyne').mkdir()
     for i in (1, 2):
         points = np.array([(i, 2, 3, 4)], [(n, '<f4') for n in ('x', 'y', 'z', 'intensity')])
@@ -82,7 +82,7 @@ def test_images_keep_their_bytes_and_carry_the_chosen_time(bag, records):
         assert [ns(m.header.stamp) for m in images] == [image_ns(s, stamp) for s in sensors]
         assert [ns(m.header.stamp) for m in infos] == [s.image_stamp_us * 1000 for s in sensors]
         assert {m.header.frame_id for m in images + infos} == {frame}
-        assert {(m.width, m.height) for m in infos} == {(40, 24)}
+        assert {(m.width, m.height) for m in infos} == {(1920, 1080)}
 
 
 def test_exact_calibration_equals_the_stored_one_and_the_rq_form_agrees(bag, records):
@@ -94,7 +94,7 @@ def test_exact_calibration_equals_the_stored_one_and_the_rq_form_agrees(bag, rec
         projection[:3] = np.array(message.img_from_lidar).reshape(3, 4)
         np.testing.assert_array_equal(projection, sensor.cameras[0].img_from_lidar)
         np.testing.assert_array_equal(np.array(message.base_from_lidar).reshape(4, 4), base)
-        assert (message.width, message.height) == (40, 24)
+        assert (message.width, message.height) == (1920, 1080)
         points = np.random.default_rng(0).uniform([10, -20, -2], [90, 20, 4], (100, 3))
         info = found[f'{prefix}/camera/camera_info'][0][1]
         rigid = static_pose(found, message.lidar_frame, info.header.frame_id)

@@ -13,7 +13,7 @@ from cooptrack_ros.data.bags import standard_messages as messages
 from cooptrack_ros.data.bags.types import EGO, roadside_names
 from cooptrack_ros.data.point_clouds import PcdFile, write_pcd
 from cooptrack_ros.data.spd.reader import SpdDataset
-from cooptrack_ros.sensors.image_decoding import jpeg_size
+from cooptrack_ros.sensors.jpeg import jpeg_size
 
 
 @pytest.fixture(scope='module')

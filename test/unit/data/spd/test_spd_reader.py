@@ -205,18 +205,47 @@ def test_frames_of_both_sides_carry_image_time_and_pose(tmp_path, content):
     for side, ids in (('vehicle-side', range(29)), ('infrastructure-side', range(23))):
         (root / side / 'image').mkdir()
         for i in ids:
-            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), np.full((8, 16, 3), 50, np.uint8))
+            cv2.imwrite(str(root / f'{side}/image/{i:06d}.jpg'), np.full((1080, 1920, 3), 50, np.uint8))
     record = SpdDataset(root).records('cooperative', '0000')[0]
     for frame, stamp in ((record.frame(), record.stamp_us), (record.frame('infrastructure'), record.infra_stamp_us)):
-        assert frame.images[0].shape == (8, 16, 3)
+        assert frame.images[0].shape == (1080, 1920, 3)
         assert frame.stamp_ns == stamp * 1000
         assert frame.img_from_lidar.shape == (1, 4, 4)
     np.testing.assert_array_equal(record.frame('infrastructure').ego_from_lidar, np.eye(4))
 
 
+def scale_times(elements, factor):
+    """Give the times of all frames another unit."""
+    for element in elements:
+        for key in ('image_timestamp', 'pointcloud_timestamp'):
+            element[key] = str(int(int(element[key]) * factor))
+
+
+def test_frames_are_in_the_order_of_their_numbers_also_without_leading_zeros(tmp_path, content):
+    for side in ('vehicle-side', 'infrastructure-side'):
+        for element in content[f'{side}/data_info.json']:
+            element['frame_id'] = str(int(element['frame_id']))
+    del content['cooperative/data_info.json']
+    records = SpdDataset(write_folder(tmp_path, content)).records('vehicle-side', '0000')
+    tokens = [int(record.token) for record in records]
+    assert tokens == sorted(tokens) and tokens[-1] > 9
+    assert [record.next for record in records[:-1]] == [record.token for record in records[1:]]
+
+
 @pytest.mark.parametrize('name, change, text', [
     ('vehicle-side/data_info.json', lambda c: c[0].pop('frame_id'), "'frame_id' is missing"),
     ('vehicle-side/data_info.json', lambda c: c[0].update(image_timestamp='12.5'), 'image_timestamp'),
+    ('vehicle-side/data_info.json', lambda c: scale_times(c, 1000), 'looks like nanoseconds since 1970'),
+    ('infrastructure-side/data_info.json', lambda c: scale_times(c, 1e-3), 'looks like milliseconds since 1970'),
+    ('vehicle-side/data_info.json', lambda c: scale_times(c, 1e-6), 'looks like seconds since 1970'),
+    ('vehicle-side/data_info.json', lambda c: c[0].update(image_timestamp='-1'), 'image_timestamp.*from 0 to less'),
+    ('vehicle-side/data_info.json', lambda c: c[0].update(image_timestamp=str(2**31 * 10**6)), 'end of ROS time'),
+    ('vehicle-side/data_info.json', lambda c: c[0].update(frame_id='first'), "'frame_id' must be a whole number"),
+    ('vehicle-side/data_info.json', lambda c: c[3].update(frame_id='000001', sequence_id='0003'),
+     "two frames have the frame_id '000001', in the sequences '0000' and '0003'"),
+    ('cooperative/data_info.json', lambda c: c[1].update(vehicle_frame='000001'), "frame '000001', expected one"),
+    ('cooperative/label/000001.json', lambda c: c[0].update(track_id=str(2**63)), "'track_id' must fit into 64 bits"),
+    ('cooperative/label/000001.json', lambda c: c[0].update(veh_track_id=-2**80), "'veh_track_id' must fit into 64"),
     ('vehicle-side/calib/novatel_to_world/000001.json', lambda c: c.update(rotation=[[2, 0, 0], [0, 1, 0], [0, 0, 1]]),
      'must be a rotation'),
     ('infrastructure-side/calib/camera_intrinsic/000000.json', lambda c: c.update(P=[1, 2]), 'must hold 12 finite'),
