@@ -37,3 +37,8 @@ def single_process() -> int:
 def link_emulator() -> int:
     """Run the bad link."""
     return _run('link_emulator')
+
+
+if __name__ == '__main__':
+    # For those who start nodes without an installation: the first word names the program.
+    sys.exit(_run(sys.argv.pop(1)))
