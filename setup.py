@@ -36,9 +36,9 @@ setup(
     extras_require={'test': ['pytest'], 'export': ['onnx', 'onnxscript', 'onnxruntime']},
     entry_points={'console_scripts': [
         'cooptrack = cooptrack_ros.cli.main:main',
-        'ego_node = cooptrack_ros.nodes.ego_node:main',
-        'roadside_node = cooptrack_ros.nodes.roadside_node:main',
-        'single_process = cooptrack_ros.nodes.single_process:main',
-        'link_emulator = cooptrack_ros.nodes.link_emulator:main',
+        'ego_node = cooptrack_ros.nodes.programs:ego_node',
+        'roadside_node = cooptrack_ros.nodes.programs:roadside_node',
+        'single_process = cooptrack_ros.nodes.programs:single_process',
+        'link_emulator = cooptrack_ros.nodes.programs:link_emulator',
     ]},
 )

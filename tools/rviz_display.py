@@ -202,6 +202,8 @@ def _words(painter: _Painter, marker: Any, view_from_marker: np.ndarray) -> None
     place = view_from_marker[:3, 3]
     pixels = painter.segment(place, place)
     if pixels is not None:
-        size = marker.scale.z * painter.scale(place) / _FONT_PX
-        text(painter.image, marker.text, np.clip(pixels[0], -1e4, 1e4), _colour(marker),
-             float(np.clip(size, *_FONT_SIZES)), centred=True)
+        size = float(np.clip(marker.scale.z * painter.scale(place) / _FONT_PX, *_FONT_SIZES))
+        lines = marker.text.split('\n')
+        for number, words in enumerate(lines):
+            down = (number - (len(lines) - 1) / 2) * 1.2 * size * _FONT_PX
+            text(painter.image, words, np.clip(pixels[0] + [0, down], -1e4, 1e4), _colour(marker), size, centred=True)

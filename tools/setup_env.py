@@ -22,9 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'tools' / 'requirements.txt'
 STANDINS = ROOT / 'ros_standins'
-PROGRAMS = {'cooptrack': 'cli.main', **{n: f'nodes.{n}' for n in (
+PROGRAMS = {'cooptrack': 'cli.main:main', **{n: f'nodes.programs:{n}' for n in (
     'ego_node', 'roadside_node', 'single_process', 'link_emulator')}}
-"""What launch files start, and its module."""
+"""What launch files start: its module and function."""
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 
 
@@ -53,7 +53,8 @@ class Environment:
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
-        self.step('paths', packages + [str(ROOT), *PROGRAMS, *SHARED], 'links to the sources', self.link_sources)
+        self.step('paths', packages + [str(ROOT), *PROGRAMS, *PROGRAMS.values(), *SHARED], 'links to the sources',
+                  self.link_sources)
 
     def requirements(self) -> list[str]:
         """Return the pinned packages for this environment."""
@@ -144,9 +145,9 @@ class Environment:
         site = Path(subprocess.run([str(self.python), '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
                                    check=True, capture_output=True, text=True).stdout.strip())
         (site / 'cooptrack_sources.pth').write_text(f'{ROOT / "src"}\n{STANDINS}\n', encoding='utf-8')
-        self.executable(self.folder / 'bin' / 'cooptrack', 'cooptrack_ros.cli.main')
-        for name, module in PROGRAMS.items():
-            self.executable(self.folder / 'lib' / 'cooptrack_ros' / name, f'cooptrack_ros.{module}')
+        self.executable(self.folder / 'bin' / 'cooptrack', PROGRAMS['cooptrack'])
+        for name, entry in PROGRAMS.items():
+            self.executable(self.folder / 'lib' / 'cooptrack_ros' / name, entry)
         share = self.folder / 'share' / 'cooptrack_ros'
         share.mkdir(parents=True, exist_ok=True)
         for name in SHARED:
@@ -157,10 +158,12 @@ class Environment:
         index.mkdir(parents=True, exist_ok=True)
         (index / 'cooptrack_ros').write_text('')
 
-    def executable(self, path: Path, module: str) -> None:
-        """Write a script that runs ``main`` of a module with the interpreter of the environment."""
+    def executable(self, path: Path, entry: str) -> None:
+        """Write a script that runs a function of a module of the package with the interpreter of the environment."""
+        module, _, function = entry.partition(':')
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'#!{self.python}\nimport sys\nfrom {module} import main\nsys.exit(main())\n',
+        path.write_text(f'#!{self.python}\nimport sys\nfrom cooptrack_ros.{module} import {function}\n'
+                        f'sys.exit({function}())\n',
                         encoding='utf-8')
         path.chmod(0o755)
 

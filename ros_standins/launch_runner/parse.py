@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .substitution import LaunchError, package_prefix, substitute
+from .substitution import LaunchError, package_prefix, split_command, substitute
 
 __all__ = ['LaunchError', 'LaunchPlan', 'NodeCommand', 'parse_launch']
 
@@ -149,17 +148,17 @@ def _entity(element: ElementTree.Element, scope: _Scope, plan: LaunchPlan) -> No
 
 
 def _value(attributes: Mapping[str, str], scope: _Scope) -> str:
-    """Return the value of a parameter as YAML; without a type it is what YAML makes of the text."""
-    if 'type' not in attributes:
+    """Return the value of a parameter as YAML; without a type it is what YAML makes of the text, if there is one."""
+    if 'type' not in attributes and attributes['value']:
         return attributes['value']
-    if attributes['type'] != 'str':
+    if attributes.get('type', 'str') != 'str':
         raise LaunchError(f"{scope.file}: param {attributes['name']}: type {attributes['type']} is not supported here")
     quoted = attributes['value'].replace("'", "''")
     return f"'{quoted}'"
 
 
 def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
-    attributes = {k: scope.text(v) for k, v in element.attrib.items() if k not in ('if', 'unless')}
+    attributes = {k: scope.text(v) for k, v in element.attrib.items() if k not in ('if', 'unless', 'args')}
     package, executable = attributes['pkg'], attributes['exec']
     program = package_prefix(package, scope.environment, scope.file) / 'lib' / package / executable
     if not program.is_file():
@@ -179,7 +178,7 @@ def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
             ros_args += ['--params-file', values['from']]
         else:
             ros_args += ['-p', f'{values["name"]}:={_value(values, scope)}']
-    arguments = shlex.split(attributes.get('args', ''))
+    arguments = split_command(element.attrib.get('args', ''), scope.variables, scope.environment, scope.file)
     command = (str(program), *arguments, *(['--ros-args', *ros_args] if ros_args else []))
     return NodeCommand(attributes.get('name', executable), command, dict(scope.environment),
                        attributes.get('on_exit') == 'shutdown')

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 _MAX_SUBSTITUTIONS = 100
@@ -25,6 +26,54 @@ def substitute(text: str, variables: Mapping[str, str], environment: Mapping[str
         value = _evaluate(match.group(1), match.group(2).strip(), variables, environment, file)
         text = text[:match.start()] + value + text[match.end():]
     raise LaunchError(f'{file}: more than {_MAX_SUBSTITUTIONS} substitutions in {text!r}')
+
+
+def split_command(text: str, variables: Mapping[str, str], environment: Mapping[str, str], file: Path) -> list[str]:
+    """
+    Return the words of a command line with every substitution replaced.
+
+    As in launch, only the text of the file is split, as a shell does: what a substitution gives stays in one word, with
+    its spaces and quotes, and may be empty.
+    """
+    words: list[str] = []
+    word: str | None = None
+    for part, is_substitution in _parts(text):
+        if is_substitution:
+            word = (word or '') + substitute(part, variables, environment, file)
+            continue
+        try:
+            tokens = shlex.split(part)
+        except ValueError as error:
+            raise LaunchError(f'{file}: {text!r}: {error}') from error
+        if word is not None and part[0].isspace():
+            words.append(word)
+            word = None
+        for number, token in enumerate(tokens):
+            if number:
+                words.append(word)
+                word = None
+            word = (word or '') + token
+        if word is not None and part[-1].isspace():
+            words.append(word)
+            word = None
+    return words if word is None else [*words, word]
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield pieces of a text, and whether each is a substitution, with those inside of it."""
+    start = 0
+    while (opening := text.find('$(', start)) >= 0:
+        if opening > start:
+            yield text[start:opening], False
+        depth, end = 1, opening + 2
+        while depth and end < len(text):
+            if text[end] in '()' and text[end - 1] != '\\':
+                depth += 1 if text[end] == '(' else -1
+            end += 1
+        yield text[opening:end], True
+        start = end
+    if start < len(text):
+        yield text[start:], False
 
 
 def _evaluate(name: str, argument: str, variables: Mapping[str, str], environment: Mapping[str, str],

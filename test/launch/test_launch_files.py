@@ -39,10 +39,10 @@ def prefix(tmp_path):
     return tmp_path
 
 
-def plan(prefix, name, **arguments):
+def plan(prefix, name, environment=(), /, **arguments):
     """Return the commands of a launch file by node name."""
     file = prefix / 'share/cooptrack_ros/launch' / f'{name}.launch.xml'
-    nodes = parse_launch(file, arguments, {'AMENT_PREFIX_PATH': str(prefix)}).nodes
+    nodes = parse_launch(file, arguments, {'AMENT_PREFIX_PATH': str(prefix), **dict(environment)}).nodes
     return {n.label: n for n in nodes}
 
 
@@ -102,6 +102,20 @@ def test_the_end_of_the_bag_ends_the_demo_unless_rviz_shows_it(prefix, arguments
     replay = plan(prefix, 'demo', bag='some/bag', **arguments)['replay']
     assert replay.command[1:4] == ('replay', 'some/bag', pace)
     assert replay.required is is_required
+
+
+def test_on_humble_everything_loads_and_the_launch_goes_on_after_the_bag(prefix):
+    """Its launch refuses a file with an attribute that it does not know, whatever the conditions say."""
+    assert [f.name for f in LAUNCH.glob('*.xml') if 'on_exit=' in f.read_text()] == ['player.launch.xml']
+    replay = plan(prefix, 'demo', {'ROS_DISTRO': 'humble'}, bag='some/bag')['replay']
+    assert replay.command[1:4] == ('replay', 'some/bag', '--rate=1.0')
+    assert not replay.required
+
+
+@pytest.mark.parametrize('bag', ['my bag', 'a "bag"'])
+def test_a_bag_may_have_any_name(prefix, bag):
+    for rviz in ('true', 'false'):
+        assert plan(prefix, 'demo', bag=bag, rviz=rviz)['replay'].command[2] == bag
 
 
 def test_missing_rviz_is_named_before_anything_starts(prefix):

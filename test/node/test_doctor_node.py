@@ -5,7 +5,7 @@ import threading
 
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage
-from support.ros_world import START_NS, EgoWorld, World, camera_image, odometry
+from support.ros_world import START_NS, EgoWorld, FakePackage, World, camera_image, odometry
 
 from cooptrack_ros.cli.main import main
 
@@ -59,3 +59,13 @@ def test_a_node_that_is_not_configured_is_found(world, tmp_path):
     finding, = reported['findings']
     assert finding['problem'] == f'{NODE} is not active'
     assert f'ros2 lifecycle set {NODE} configure' in finding['advice']
+
+
+def test_two_nodes_of_one_name_are_found_by_the_doctor_and_by_themselves(world, tmp_path, capfd):
+    from cooptrack_ros.nodes.ego_node import EgoNode
+    ego = EgoWorld(world, fusion__mode='none')
+    world.start(EgoNode, '/ego', FakePackage(), fusion__mode='none')
+    _, reported = doctor(world, tmp_path)
+    assert f'2 nodes are called {NODE}' in {f['problem'] for f in reported['findings']}
+    world.until(lambda: any(f'2 nodes are called {NODE}' in s.message for a in ego.diagnostics for s in a.status),
+                'the warning of the node')

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from support.ros_world import STEP_NS, EgoWorld
+from sensor_msgs.msg import CameraInfo
+from support.ros_world import STEP_NS, EgoWorld, calibration
 
 from cooptrack_ros.cooperation.extrinsic_error import Misalignment
 from cooptrack_ros.nodes.health.health import Health, resident_mb
@@ -128,3 +129,56 @@ def test_a_unit_whose_clock_is_ahead_is_named():
     unit.received(2 * SECOND, 0.0, 1, SECOND)
     status = unit.status('/ego', 1.0, SECOND, ClockOffset(), '')
     assert status.level == DiagnosticStatus.WARN and 'clock is 1000 ms ahead' in status.message
+
+
+def test_every_reason_since_the_last_report_is_named_the_cause_first():
+    health = Health('/node', 'car')
+    health.drop('camera_info', 'bad_calibration', 'focal length 0')
+    for _ in range(9):
+        health.drop('image', 'missing_calibration', 'no CameraInfo')
+    message = report(health, ['calibration'])[0].message
+    assert message == 'waiting for calibration; dropped 10; camera_info: focal length 0; image: no CameraInfo'
+    assert report(health)[0].message == 'running'
+
+
+def test_a_unit_all_of_whose_messages_are_refused_says_so():
+    health = Health('/node', 'car')
+    health.add_unit('rsu_1', 0.5, 0.05)
+    assert report(health)[1].message == 'no message yet'
+    for _ in range(11):
+        health.drop('rsu_1', 'wrong_version', 'version 2')
+    assert report(health)[1].message == '11 messages came, all refused: version 2'
+
+
+@pytest.mark.parametrize(('source', 'message', 'words'), [
+    ('calibration', lambda: calibration(base_frame='car'), "Calibration came on {}, all refused: base_frame is 'car'"),
+    ('camera_info', CameraInfo, 'CameraInfo came on {}, all refused: CameraInfo with focal lengths 0.0')])
+def test_refused_calibrations_are_not_called_silence(world, capfd, source, message, words):
+    info = {'camera__source': 'camera_info', 'image__rectified': True, 'lidar_frame': 'lidar'}
+    ego = EgoWorld(world, calibrated=False, base_frame='ego/base_link', **(info if source == 'camera_info' else {}))
+    for number in range(3):
+        world.publish(f'/ego/ego_node/input/{source}', message())
+        world.until(lambda n=number: ego.node.health.refused(source)[0] > n, 'the refusal')
+        ego.send()
+    expected = '3 ' + words.format(f'/ego/ego_node/input/{source}')
+
+    def texts():
+        return [s.message for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node'
+                and s.level == DiagnosticStatus.ERROR]
+    world.until(lambda: any(expected in text for text in texts()), 'the refusal in place of silence', 10.0)
+    assert 'really sends' not in ''.join(texts())
+    logged = capfd.readouterr().err
+    # Cause and consequence, though the one follows the other within less than the repetition.
+    assert f'dropped {source}: ' in logged and 'dropped image: ' in logged
+
+
+def test_images_so_slow_that_every_frame_starts_anew_are_warned_of_with_their_rate(world):
+    ego = EgoWorld(world)
+    for _ in range(5):
+        ego.frame()
+        ego.now_ns += round(SECOND / 1.5) - STEP_NS
+
+    def warnings():
+        return [s.message for a in ego.diagnostics for s in a.status if s.name == '/ego/ego_node'
+                and s.level == DiagnosticStatus.WARN]
+    world.until(lambda: any('frames come at 1.5 Hz' in text and '0.5 s' in text for text in warnings()), 'a warning')

@@ -1,5 +1,7 @@
 """Calibration from CameraInfo and transforms, raw images, wrong cameras."""
 
+from array import array
+
 import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
@@ -195,3 +197,16 @@ def test_what_camera_info_needs_is_asked_for_by_name(world, capfd, changes, name
     ego = EgoWorld(world, calibrated=False, **parameters)
     assert ego.node.cameras is None
     assert f"parameter '{named}'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('calibrated', [True, False])
+def test_an_image_that_claims_to_be_huge_is_not_decoded(world, monkeypatch, calibrated):
+    ego, image = EgoWorld(world, calibrated=calibrated), camera_image(START_NS)
+    at = bytes(image.data).index(b'\xff\xc0')
+    image.data[at + 5:at + 9] = array('B', (65000).to_bytes(2, 'big') * 2)
+    monkeypatch.setattr('cooptrack_ros.nodes.inputs.decoding.decode_for_network', lambda *_: pytest.fail('decoded'))
+    ego.send(image)
+    ego.dropped('image', 'wrong_size')
+    monkeypatch.undo()
+    ego.calibrate()
+    assert ego.frame().tracks

@@ -28,7 +28,7 @@ class Shown:
     def publish(self, message):
         self.messages.append(message)
 
-    def show(self, tracks, matches=(), messages=(), provenance=None, x=0.0, reset=False):
+    def show(self, tracks, matches=(), messages=(), provenance=None, x=0.0, reset=False, base_frame=''):
         """Return the markers of the next frame by namespace and id."""
         stamp = START_NS + self.frame * STEP_NS
         self.frame += 1
@@ -36,7 +36,8 @@ class Shown:
                          R50.class_names, reset)
         if provenance is None:
             provenance = np.zeros(len(tracks), int)
-        self.output.publish(tracks, provenance, {m.track_id: m for m in matches}, messages, meta, self.settings)
+        self.output.publish(tracks, provenance, {m.track_id: m for m in matches}, messages, meta, self.settings,
+                            base_frame)
         return {(m.ns, m.id): m for m in self.messages[-1].markers} if self.messages else {}
 
 
@@ -59,11 +60,24 @@ def test_links_lead_to_the_instance_of_the_right_unit():
     markers = Shown().show(boxes(1), [Match(1, 'rsu_2', 1, 2, 0.75)], messages)
     line = markers['links', 1]
     assert (line.points[1].x, line.points[1].y) == (17.0, 3.0)
-    assert markers['links', -1].text == '0.75'
+    assert markers['label', 1].text.endswith('\n.75')
 
 
 def test_what_was_taken_over_has_no_link():
-    assert ('links', 1) not in Shown().show(boxes(1), [Match(1, 'rsu_1', 0, 1, 0.0)], [received()])
+    markers = Shown().show(boxes(1), [Match(1, 'rsu_1', 0, 1, 0.0)], [received()])
+    assert ('links', 1) not in markers
+    assert '\n' not in markers['label', 1].text
+
+
+def test_the_vehicle_is_shown_in_its_own_frame_where_that_is_known():
+    assert ('ego', 0) not in Shown().show(boxes(1))
+    markers = Shown().show(boxes(1), base_frame='ego/base_link')
+    assert markers['ego', 0].header.frame_id == 'ego/base_link'
+
+
+def test_what_is_fused_or_of_a_unit_alone_is_framed():
+    markers = Shown().show(boxes(3), provenance=np.arange(3))
+    assert {i for ns, i in markers if ns == 'provenance'} == {2, 3}
 
 
 def test_trails_grow_in_the_map_while_the_vehicle_drives():
@@ -72,6 +86,7 @@ def test_trails_grow_in_the_map_while_the_vehicle_drives():
         markers = shown.show(boxes(1), x=float(step))
     trail = markers['trail', 1]
     assert trail.header.frame_id == 'map'
+    assert trail.pose.position.z == -0.75
     assert [trail.pose.position.x + p.x for p in trail.points] == [10, 11, 12, 13]
     assert ('trail', 1) not in shown.show(boxes(1), x=4.0, reset=True)
 

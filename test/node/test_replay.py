@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rclpy
 from sensor_msgs.msg import CompressedImage
 from support.ros_world import START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
 
@@ -138,3 +139,16 @@ def test_what_is_played_first_on_a_topic_is_delivered_before_the_next_message(wo
     assert played.play_rate().ego_images == FRAMES
     world.until(lambda: len(order) == FRAMES, 'all images')
     assert all(order)
+
+
+def test_who_only_looks_is_not_taken_for_a_node(world, bag):
+    """RViz listens to images, too; the nodes may still load their weights, with their publishers made already."""
+    looks = {f'/{agent}/camera/image/compressed' for agent in ('ego', *(f'infra/{u}' for u in UNITS))}
+    for topic in looks:
+        world.probe.create_subscription(CompressedImage, topic, lambda msg: None, LOCKSTEP_INPUT)
+    other = rclpy.create_node('loading', context=world.context)
+    world.executor.add_node(other)
+    other.create_publisher(TrackArray, '/ego/ego_node/output/tracks', LOCKSTEP_INPUT)
+    with pytest.raises(UserError, match='the ego node does not listen to /ego/camera/image/compressed, though others'):
+        player(world, bag, timeout_s=1.5)
+    other.destroy_node()

@@ -20,6 +20,7 @@ from cooptrack_msgs.msg import Calibration, Latency, PairTransform, TrackArray
 from ..common.types import Side
 from ..demo.processes import Process
 from ..nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
+from ..nodes.start import init_ros
 from ..wire.arrays import header_of, set_stamp, stamp_ns
 from ..wire.features import FeatureMeta, encode_instances
 from ..wire.images import encode_jpeg
@@ -74,7 +75,7 @@ class Feeder:
         self._answers: dict[int, Answer] = {}
         self._jpegs = [encode_jpeg(image, header_of(0, _CAMERA_FRAME)) for image in scene.images]
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context)
+        init_ros([], self._context)
         self._node = rclpy.create_node('feeder', context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)

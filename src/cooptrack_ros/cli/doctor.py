@@ -103,7 +103,9 @@ def _calibration(name: str, camera: CameraCalibration, path: Path | None,
     if image is not None and image.shape[:2] == (camera.height, camera.width):
         _draw(path, output, image, camera)
     elif output:
-        raise UserError('--output needs an image of the size that the calibration is for')
+        rows, columns = image.shape[:2]
+        raise UserError(f'--output needs an image of the size that the calibration is for: {path} has '
+                        f'{columns}x{rows}, {name} is for {camera.width}x{camera.height}')
     return [replace(f, problem=f'{name}: {f.problem}') for f in findings], angles
 
 

@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help='pace of the recording (default: %(default)s)')
     pace.add_argument('--offline', action='store_true',
                       help='run the core on the bag in this process: no nodes, same answers as in lockstep')
+    looks = parser.add_argument_group('for RViz and other tools that only look')
+    looks.add_argument('--as-recorded', action='store_true',
+                             help='play everything that is in the bag, with /clock, and wait for nobody')
+    looks.add_argument('--loop', action='store_true', help='with --as-recorded: again and again, until Ctrl+C')
     offline = parser.add_argument_group('with --offline')
     offline.add_argument('--weights', metavar='NAME', help='model name, folder, or random:PRESET (default: mini)')
     offline.add_argument('--mode', choices=('auto', 'cooperative', 'distance_association', 'late', 'none'),
@@ -54,6 +58,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.offline and (args.weights or args.mode or args.confirm_only):
         raise UserError('--weights, --mode and --confirm-only belong to --offline; nodes have the parameters weights, '
                         'fusion.mode and fusion.confirm_only')
+    if args.loop and not args.as_recorded:
+        raise UserError('--loop belongs to --as-recorded; a second pass through nodes would only repeat the first')
+    if args.as_recorded:
+        return _play_as_recorded(args)
     play = run_offline if args.offline else replay
     with _played_bag(args) as bag:
         result = play(bag, args)
@@ -71,6 +79,19 @@ def run(args: argparse.Namespace) -> int:
         if drops:
             print(f'{name}: {drops}')
     return 0 if result['tracks'] else 1
+
+
+def _play_as_recorded(args: argparse.Namespace) -> int:
+    """Play everything; no answers are awaited, so there is nothing to count."""
+    others = {'--lockstep': args.lockstep, '--offline': args.offline, '--record': args.record, '--json': args.json,
+              '--limit': args.limit, '--ego-only': args.ego_only, '--features': args.features}
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise UserError(f'--as-recorded plays all there is and awaits no answers; it does not go with {given[0]}')
+    from ..replay.as_recorded import play_as_recorded
+    passes, messages = play_as_recorded(Path(args.bag), args.rate, args.loop)
+    print(f'played {passes} time(s), {messages} messages')
+    return 0
 
 
 @contextmanager

@@ -17,6 +17,8 @@ ROADSIDE_COLOUR: Colour = (1.0, 200 / 255, 80 / 255)
 """Amber: of everything that only a roadside unit knows, and of the units themselves."""
 RECEIVED_COLOUR: Colour = (0.72, 0.66, 0.52)
 """The same, greyed: of what units sent, which is not a result."""
+FUSED_FRAME_COLOUR: Colour = (1.0, 1.0, 1.0)
+"""White: the outline of what both sides see."""
 TRUTH_COLOUR: Colour = (235 / 255, 235 / 255, 235 / 255)
 PROVENANCE_COLOURS: tuple[Colour, ...] = ((86 / 255, 180 / 255, 233 / 255), ROADSIDE_COLOUR,
                                           (170 / 255, 70 / 255, 150 / 255))

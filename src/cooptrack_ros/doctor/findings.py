@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..nodes.health.silence import Wanted, explain
+from ..nodes.health.silence import TWIN_ADVICE, Wanted, explain
 from ..sensors.calibration_check import Finding
 from .snapshot import NodeSeen, Snapshot, TopicSeen
 
@@ -66,6 +66,8 @@ def _nodes(snapshot: Snapshot) -> Iterator[Finding]:
     elif 'ego' not in roles:
         yield Finding('no ego node is running', f'seen: {_names(snapshot)}', 'start it: '
                       '`ros2 launch cooptrack_ros ego.launch.xml`')
+    for name, count in snapshot.twins.items():
+        yield Finding(f'{count} nodes are called {name}', 'the graph names them alike', TWIN_ADVICE)
     for node in snapshot.nodes:
         if not node.state:
             yield Finding(f'{node.name} does not answer', 'no reply from its service get_state',

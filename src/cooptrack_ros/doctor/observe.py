@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from rclpy.serialization import deserialize_message
 
 from ..nodes.health.graph import published_topics, publishers_of, subscriptions_of
 from ..nodes.health.silence import Endpoint, Wanted
+from ..nodes.start import init_ros
 from ..wire.arrays import serialized_stamp_ns
 from .findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
@@ -51,7 +53,8 @@ class GraphObserver:
         self._let_pass(seconds, until=self._found)
         # Endpoints of a node become known one after the other.
         self._let_pass(min(1.0, seconds))
-        nodes = tuple(self._seen(name, namespace) for name, namespace in self._found())
+        count = Counter(self._found())
+        nodes = tuple(self._seen(name, namespace) for name, namespace in count)
         for seen in nodes:
             for wanted in seen.inputs:
                 self._listen(wanted.topic, wanted.kind)
@@ -67,7 +70,8 @@ class GraphObserver:
             seconds, self._node.context.get_domain_id(), rclpy.get_rmw_implementation_identifier(),
             {name: os.environ[name] for name in _VARIABLES if name in os.environ}, time.time_ns(), nodes,
             tuple(sorted(everyone - own)), self._topics, published_topics(self._node),
-            tuple(s for s in self._statuses.values() if any(s.name.startswith(n.name) for n in nodes)), _shm_free())
+            tuple(s for s in self._statuses.values() if any(s.name.startswith(n.name) for n in nodes)), _shm_free(),
+            {_full(*pair): number for pair, number in count.items() if number > 1})
 
     def _let_pass(self, seconds: float, until: Callable[[], Any] = lambda: False) -> None:
         end = time.monotonic() + seconds
@@ -145,7 +149,7 @@ class GraphObserver:
 def look(domain_id: int | None, seconds: float) -> Snapshot:
     """Return what is seen in a ROS domain (None: that of ROS_DOMAIN_ID)."""
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, domain_id=domain_id)
+    init_ros([], context, domain_id)
     executor = SingleThreadedExecutor(context=context)
     node = rclpy.create_node(_NAME, context=context, enable_rosout=False, start_parameter_services=False)
     try:

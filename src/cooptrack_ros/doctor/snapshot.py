@@ -56,7 +56,8 @@ class Snapshot:
     Everything the findings are made of.
 
     ``topics`` has the inputs and tracks of our nodes by full name, ``published`` the types of all published topics;
-    ``other_nodes`` are full names; ``now_ns`` is the machine's clock at the end; ``shm_free_bytes`` None: no /dev/shm.
+    ``other_nodes`` are full names; ``twins`` counts nodes of ours that share a name; ``now_ns`` is the machine's clock
+    at the end; ``shm_free_bytes`` None: no /dev/shm.
     """
 
     seconds: float
@@ -70,3 +71,4 @@ class Snapshot:
     published: dict[str, list[str]] = field(default_factory=dict)
     statuses: tuple[StatusSeen, ...] = ()
     shm_free_bytes: int | None = None
+    twins: dict[str, int] = field(default_factory=dict)

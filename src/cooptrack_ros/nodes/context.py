@@ -25,6 +25,8 @@ from .inputs.decoding import DecodedFrame
 from .params import Parameters
 from .settings import CommonSettings
 
+_REPEAT_S = 5.0
+
 
 @dataclass
 class ImageJob:
@@ -65,7 +67,9 @@ class NodeContext:
         self._node, self._parameters, self.health = node, parameters, health
         self.arrived = threading.Condition()
         """Guards what callbacks store and the worker reads; tells the worker of news."""
-        self._works = False
+        self._is_stopped = False
+        self._said: dict[tuple[str, str], float] = {}
+        """When a drop was logged, on the monotonic clock."""
 
     @property
     def settings(self) -> CommonSettings:
@@ -117,15 +121,34 @@ class NodeContext:
         """Call no more."""
         self._node.destroy_timer(timer)
 
+    @property
+    def _ends(self) -> bool:
+        """Whether the node or the process was asked to end: what fails from then on, fails for that reason."""
+        return self._is_stopped or not self._node.context.ok()
+
     def refuse(self, source: str, error: WireError) -> None:
-        """Count a message that is dropped, and say so at most every five seconds."""
+        """Count a message that is dropped, and say so at most every five seconds, for each reason on its own."""
+        if self._ends:
+            return
         self.health.drop(source, error.reason, str(error))
-        self.log.warning(f'dropped {source}: {error}', throttle_duration_sec=5.0)
+        if self._is_due(source, error.reason):
+            self.log.warning(f'dropped {source}: {error}')
 
     def failed(self, error: Exception, source: str = 'image') -> None:
         """Count a message that is lost by a mistake of ours, and say so at most every five seconds."""
+        if self._ends:
+            return
         self.health.drop(source, 'internal_error', repr(error))
-        self.log.error(f'a message of {source} could not be processed: {error!r}', throttle_duration_sec=5.0)
+        if self._is_due(source, 'internal_error'):
+            self.log.error(f'a message of {source} could not be processed: {error!r}')
+
+    def _is_due(self, source: str, reason: str) -> bool:
+        """Tell whether something may be said again: what follows from a cause must not silence it."""
+        now = time.monotonic()
+        if now - self._said.get((source, reason), -_REPEAT_S) < _REPEAT_S:
+            return False
+        self._said[source, reason] = now
+        return True
 
     def notify(self) -> None:
         """Tell the worker that something came."""
@@ -134,12 +157,12 @@ class NodeContext:
 
     def begin(self) -> None:
         """Let the worker wait from now on."""
-        self._works = True
+        self._is_stopped = False
 
     def end(self) -> None:
         """Let it wait no longer, not even for what it waits for now."""
         with self.arrived:
-            self._works = False
+            self._is_stopped = True
             self.arrived.notify_all()
 
     def wait_for(self, get: Callable[[], Any], patience_s: float = 0.0, timeout_s: float | None = None) -> Any:
@@ -153,5 +176,5 @@ class NodeContext:
         if self.settings.lockstep:
             timeout = self.settings.lockstep_timeout if timeout_s is None else timeout_s
         with self.arrived:
-            self.arrived.wait_for(lambda: get() is not None or not self._works, timeout)
+            self.arrived.wait_for(lambda: get() is not None or self._is_stopped, timeout)
             return get()

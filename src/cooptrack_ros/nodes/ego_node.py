@@ -34,13 +34,12 @@ class EgoNode(AgentNode):
         self._units: list[InfraInput] = []
         self._detections = self.create_publisher(TrackArray, '~/output/detections', OUTPUT)
 
-    def load(self, package: ModelPackage) -> None:
+    def load(self, package: ModelPackage) -> float:
         """Load the network of the mode."""
         settings: EgoSettings = self.settings
-        names = [] if settings.fusion__mode == 'none' else [u.strip() for u in settings.infra_units.split(',')]
         # A replay in lockstep is as fast as it can be.
         rate_hz = float('inf') if settings.lockstep else settings.fusion__max_unit_rate
-        self._pipeline = EgoPipeline(package, settings, [name for name in names if name], self.health, rate_hz)
+        self._pipeline = EgoPipeline(package, settings, settings.units(), self.health, rate_hz)
         if self._pipeline.lacks_flow:
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
@@ -48,6 +47,7 @@ class EgoNode(AgentNode):
         self._units = [InfraInput(self.node_context, receiver, self._pipeline.agent.units[name])
                        for name, receiver in self._pipeline.receivers.items()]
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        return self._pipeline.max_gap_s
 
     def subscribe(self) -> list:
         """Listen to poses and to every unit."""
@@ -95,7 +95,7 @@ class EgoNode(AgentNode):
         result, published = answer.result, answer.published
         self._output.publish(published)
         self.latency.publish(job, result.output.stage_seconds, started)
-        self._output.show(published, answer.meta, settings, received.messages)
+        self._output.show(published, answer.meta, settings, received.messages, views.anchor.base_frame)
         if self._detections.get_subscription_count():
             self._detections.publish(answer.detections())
         self.health.count('frames.processed')
@@ -115,7 +115,3 @@ class EgoNode(AgentNode):
 def main() -> int:
     """Run the node."""
     return run_nodes(EgoNode)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -53,6 +53,8 @@ class EgoPipeline:
         side = Side.COOPERATIVE if cooperates else Side.VEHICLE
         runs = package.with_method(**settings.method_overrides())
         method, own = runs.config.method, package.config.tracker_of(side)
+        self.max_gap_s = own.reset_gap_s
+        """Longer gaps start the tracker anew."""
         self.lacks_flow = method.compensation == 'flow' and runs.flow() is None
         """Whether ages of messages are compensated by geometry though features should be carried on too."""
         # Late fusion needs boxes alone, so a package without roadside weights will do.

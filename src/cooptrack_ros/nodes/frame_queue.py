@@ -15,13 +15,13 @@ from .worker import Worker
 class FrameQueue:
     """Frames wait here, decoded ahead of their turn; newer ones replace older ones, but not in lockstep."""
 
-    def __init__(self, context: NodeContext, least: tuple[int, int] | None, work: Callable[[ImageJob], None]):
+    def __init__(self, context: NodeContext, decoding: Decoding, work: Callable[[ImageJob], None]):
         """
-        Start both threads.
+        Start to work.
 
-        :param least: see ``Decoding``; :param work: handles one frame.
+        :param decoding: is ended with it; :param work: handles one frame.
         """
-        self._context, self._decoding = context, Decoding(least)
+        self._context, self._decoding = context, decoding
         self._worker = Worker(work, context.failed, self._overtaken, self._decode, context.settings.lockstep)
         context.begin()
         self._worker.start()

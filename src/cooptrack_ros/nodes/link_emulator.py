@@ -107,7 +107,3 @@ class LinkEmulator(Node):
 def main() -> int:
     """Run the node."""
     return run_nodes(LinkEmulator)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.lifecycle import State, TransitionCallbackReturn
+from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Latency, TrackArray
@@ -23,19 +26,26 @@ from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue
+from .health.gap_watch import GapWatch
+from .health.graph import full_names
 from .health.health import Health
+from .health.silence import TWIN_ADVICE
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
+from .inputs.decoding import Decoding
 from .inputs.tf_input import TfInput
+from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
 from .outputs.detection_output import DetectionOutput
 from .outputs.latency_output import LatencyOutput
+from .overrides import warn_of_unused
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
+from .start import in_words, init_ros
 
 
-class AgentNode(LifecycleNode):
+class AgentNode(ManagedNode):
     """
     A life-cycle node around one tracker.
 
@@ -62,6 +72,7 @@ class AgentNode(LifecycleNode):
         self.tf: TfInput | None = None
         self._inputs: list = []
         self._frames: FrameQueue | None = None
+        self._timer: Timer | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.tracks_publisher = self.create_publisher(TrackArray, '~/output/tracks', OUTPUT)
         self.markers_publisher = self.create_publisher(MarkerArray, '~/output/markers', OUTPUT)
@@ -80,8 +91,8 @@ class AgentNode(LifecycleNode):
         """Return what the diagnostics name as hardware."""
         return self.get_name()
 
-    def load(self, package: ModelPackage) -> None:
-        """Prepare trackers of a model; may raise UserError."""
+    def load(self, package: ModelPackage) -> float:
+        """Prepare trackers of a model; return the gap in seconds from which on they start anew; may raise UserError."""
         raise NotImplementedError
 
     def subscribe(self) -> list:
@@ -119,22 +130,19 @@ class AgentNode(LifecycleNode):
         return (self.trigger_configure() == TransitionCallbackReturn.SUCCESS
                 and self.trigger_activate() == TransitionCallbackReturn.SUCCESS)
 
+    @explained
     def on_configure(self, state: State) -> TransitionCallbackReturn:
         """Load the model, check and warm it up."""
         import torch
         started = time.monotonic()
         torch.set_num_threads(self.settings.threads)
         self.get_logger().info(f"loading model '{self.settings.weights}' on {self.settings.device} ...")
-        try:
-            package = self._package or open_model(self.settings.weights)
-            self._check_settings()
-            self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
-                                     self.stated_base_frame)
-            self._least_size = least_size(package.config)
-            self.load(package)
-        except UserError as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
+        package = self._package or open_model(self.settings.weights)
+        self._check_settings()
+        self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
+                                 self.stated_base_frame)
+        self._least_size = least_size(package.config)
+        self._gaps = GapWatch(self.load(package))
         self.get_logger().info(f"model '{package.name}' ready after {time.monotonic() - started:.1f} s")
         return super().on_configure(state)
 
@@ -151,11 +159,13 @@ class AgentNode(LifecycleNode):
             if not value:
                 raise UserError(f"parameter '{name}' must be given with camera.source camera_info")
 
+    @explained
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         settings = self.settings
         self._guard = TimeGuard()
-        self._frames = FrameQueue(self.node_context, self._least_size, self._work)
+        self._frames = FrameQueue(
+            self.node_context, Decoding(self._least_size, self.cameras.sizes), self._work)
         self.tf = TfInput(self, self.node_context) if self.needs_tf() else None
         self._inputs = [*self.subscribe(), *self.cameras.subscribe(
             self._frames.put, input_qos(settings.image__qos), self.tf)]
@@ -173,12 +183,19 @@ class AgentNode(LifecycleNode):
         self.stop()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Undo what a transition had begun; the node can be configured again."""
+        self.stop()
+        return TransitionCallbackReturn.SUCCESS
+
     def stop(self) -> None:
         """End the worker and the subscriptions; harmless when there are none."""
         if self._frames is not None:
             self._frames.stop()
             self._frames = None
+        if self._timer is not None:
             self.destroy_timer(self._timer)
+            self._timer = None
         for subscription in self._inputs:
             self.destroy_subscription(subscription)
         self._inputs = []
@@ -196,6 +213,7 @@ class AgentNode(LifecycleNode):
         except WireError as error:
             self.node_context.refuse('image', error)
             return
+        self._gaps.add(job.stamp_ns)
         self._publish_extras(job, views, tracks)
 
     def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
@@ -220,10 +238,19 @@ class AgentNode(LifecycleNode):
                 self.tf.restart(stamp)
             self.on_time_jump(stamp)
 
+    def _twin(self) -> str:
+        """Return in words that another node has the same name, empty if none has."""
+        name = self.get_fully_qualified_name()
+        count = full_names(self).count(name)
+        return f'{count} nodes are called {name}: {TWIN_ADVICE}' if count > 1 else ''
+
     def _report(self) -> None:
         waiting = self.cameras.waiting() + self.missing_inputs()
+        problem = '; '.join(filter(None, (self._gaps.problem(), self._twin())))
+        if problem:
+            self.get_logger().warning(problem, throttle_duration_sec=30.0)
         self._diagnostics.publish(self.health.report(
-            self.get_clock().now().to_msg(), waiting, self._silence.check()))
+            self.get_clock().now().to_msg(), waiting, self._silence.check(), problem))
 
 
 def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:
@@ -234,24 +261,40 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
 
     :param args: arguments that hold for all nodes, without the program's name (default: the command line).
     """
-    rclpy.init(args=args)
     nodes: list[AgentNode] = []
-    executor = SingleThreadedExecutor()
     try:
+        init_ros(args)
+        executor = SingleThreadedExecutor()
         for new in create:
-            nodes.append(new())
+            nodes.append(_created(new))
+            own = new.keywords['cli_args'] if isinstance(new, partial) else sys.argv[1:] if args is None else args
+            warn_of_unused(nodes[-1], own)
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
-            return 1
+            return int(rclpy.ok())
         executor.spin()
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        # Asked to end, ROS is gone under whatever runs.
+        if rclpy.ok():
+            raise
     finally:
         for node in nodes:
             node.stop()
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _created(new: Callable[[], AgentNode]) -> AgentNode:
+    """Return a node, or a UserError that tells what ROS has against its arguments."""
+    try:
+        return new()
+    except (RuntimeError, NameValidationException) as error:
+        if not rclpy.ok():
+            raise
+        raise UserError(in_words(error)) from error

@@ -6,6 +6,7 @@ import secrets
 import time
 
 import numpy as np
+from rclpy.publisher import Publisher
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 
@@ -14,7 +15,7 @@ from ..tracking.warm_up import blank_frame, warm_up
 from ..weights.store import ModelPackage
 from ..wire.arrays import header_of
 from ..wire.public_tracks import PublicTracks
-from ..wire.topics import INFO, features_topic, unit_topic
+from ..wire.topics import INFO, check_name, features_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
@@ -31,29 +32,36 @@ class RoadsideNode(AgentNode):
     settings_class = RoadsideSettings
 
     def __init__(self, package: ModelPackage | None = None, **options):
-        """Declare parameters and create the publishers of the unit."""
+        """Declare parameters; the publishers of the unit wait for its name to be checked."""
         super().__init__('roadside_node', package, **options)
-        settings: RoadsideSettings = self.settings
-        unit = settings.unit_id
-        self._features = self.create_publisher(InstanceFeatureArray, features_topic(unit), features_qos(
-            settings.features__reliability, settings.features__depth))
-        self._info = self.create_publisher(UnitInfo, unit_topic(unit, INFO), LATCHED)
+        self._features: Publisher | None = None
+        self._info: Publisher | None = None
 
     def hardware_id(self) -> str:
         """Return the name of the unit."""
         return self.settings.unit_id
 
-    def load(self, package: ModelPackage) -> None:
-        """Load the roadside network."""
+    def load(self, package: ModelPackage) -> float:
+        """Load the roadside network and create the publishers of the unit."""
+        self._create_publishers()
         self._tracker = package.tracker(Side.ROADSIDE, self.settings.device, self.settings.execution)
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
         warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
-        seen_score = package.config.tracker_of(Side.ROADSIDE).score_threshold
-        self._tracks = PublicTracks(seen_score)
+        life = package.config.tracker_of(Side.ROADSIDE)
+        self._tracks = PublicTracks(life.score_threshold)
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
+        return life.reset_gap_s
+
+    def _create_publishers(self) -> None:
+        settings: RoadsideSettings = self.settings
+        unit = check_name("parameter 'unit_id'", settings.unit_id)
+        if self._features is None:
+            self._features = self.create_publisher(InstanceFeatureArray, features_topic(unit), features_qos(
+                settings.features__reliability, settings.features__depth))
+            self._info = self.create_publisher(UnitInfo, unit_topic(unit, INFO), LATCHED)
 
     @property
     def stated_base_frame(self) -> str:
@@ -95,7 +103,3 @@ class RoadsideNode(AgentNode):
 def main() -> int:
     """Run the node."""
     return run_nodes(RoadsideNode)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

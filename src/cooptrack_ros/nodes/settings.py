@@ -13,6 +13,9 @@ from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.declaration import parameter
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
+from ..wire.marker_board import LIFETIME_S
+from ..wire.markers import LABEL_HEIGHT_M
+from ..wire.topics import check_name
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,15 @@ class CommonSettings:
         5, 'messages of /infra/<unit>/features that are kept for a slow link', low=1, high=100)
     lockstep: bool = parameter(False, 'process every image in order and wait for what belongs to it (replay)')
     lockstep_timeout: float = parameter(20.0, 'longest wait for what belongs to an image', unit='s', low=0.1, high=600)
-    markers__lifetime: float = parameter(0.5, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
+    markers__lifetime: float = parameter(
+        LIFETIME_S, 'life of a marker, 0 for ever', unit='s', low=0.0, high=60, live=True)
     markers__colour_by: str = parameter('identity', 'what the colour of a track tells',
                                         choices=('identity', 'provenance'), live=True)
     markers__trail_seconds: float = parameter(
         3.0, 'length of the trails of tracks, 0 for none', unit='s', low=0.0, high=60, live=True)
+    markers__label_height: float = parameter(
+        LABEL_HEIGHT_M, 'height of the labels of tracks; 1.2 can be read from far above', unit='m', low=0.1, high=5,
+        live=True)
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
     prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)
@@ -112,6 +119,16 @@ class EgoSettings(CommonSettings):
         return {'association': 'distance' if self.fusion__mode == 'distance_association' else None,
                 'compensation': None if self.fusion__compensation == 'model' else self.fusion__compensation,
                 'roadside_lifetime_s': self.fusion__roadside_lifetime}
+
+    def units(self) -> list[str]:
+        """
+        Return the roadside units to listen to, in ascending order.
+
+        :raises UserError: for a name that no unit can have.
+        """
+        names = {name.strip() for name in self.infra_units.split(',')} - {''}
+        named = [check_name("parameter 'infra_units'", name) for name in sorted(names)]
+        return [] if self.fusion__mode == 'none' else named
 
     def only_confirm(self, units: list[str]) -> set[str]:
         """

@@ -9,13 +9,12 @@ from functools import partial
 from .ego_node import EgoNode
 from .node_base import AgentNode, run_nodes
 from .roadside_node import RoadsideNode
+from .usage import SINGLE_PROCESS
 
 NODES: dict[str, type[AgentNode]] = {'--ego': EgoNode, '--roadside': RoadsideNode}
 """What starts the arguments of a node."""
 BOTH = '--both'
 """What starts the arguments of all nodes."""
-USAGE = ('usage: single_process [--ros-args ...] --ego [--ros-args ...] --roadside [--ros-args ...] '
-         '[--both [--ros-args ...]]')
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[[], AgentNode]]]:
@@ -36,10 +35,6 @@ def main() -> int:
     """Run the nodes that the command line names."""
     own, nodes = split_arguments(sys.argv[1:])
     if not nodes:
-        print(USAGE, file=sys.stderr)
+        print(SINGLE_PROCESS, file=sys.stderr)
         return 2
     return run_nodes(*nodes, args=own)
-
-
-if __name__ == '__main__':
-    raise SystemExit(main())

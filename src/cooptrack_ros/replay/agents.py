@@ -23,13 +23,14 @@ from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
 from ..wire.images import decode_for_network
 from ..wire.public_tracks import PublicTracks
-from ..wire.views import Views, check_size, views_of
+from ..wire.views import Views, check_size, check_stated_size, views_of
 
 
 def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
     """Return the image as a node would have it; raise a WireError if it cannot be used."""
     if camera is None:
         raise WireError('missing_calibration', 'no Calibration before the image')
+    check_stated_size(message, (camera.width, camera.height))
     image = decode_for_network(message, least)
     check_size(image, camera)
     return views_of([image], [camera])

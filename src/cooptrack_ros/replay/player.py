@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rosgraph_msgs.msg import Clock
 
 from ..common.errors import UserError
 from ..data.bags.info import describe_bag
 from ..data.bags.reader import BagReader
 from ..data.bags.types import EGO
-from ..wire.arrays import serialized_stamp_ns, set_stamp, stamp_ns
+from ..nodes.health.graph import publishers_of, subscriptions_of
+from ..wire.arrays import serialized_stamp_ns, stamp_ns
 from ..wire.topics import (
     IMAGE,
     PAIR,
@@ -27,10 +25,12 @@ from ..wire.topics import (
     is_unit_topic,
     split_unit_topic,
     tracks_topic,
+    unit_namespace,
     unit_topic,
     units_of,
 )
 from .collector import Collector
+from .publishing import CLOCK, ClockPublisher, publisher_for
 
 _SETTLE_S = 0.5
 """The other side of a match may learn of it a little later; nothing announces that."""
@@ -95,26 +95,17 @@ class BagPlayer:
         self.units = units_of(names, IMAGE)
         self._live_units = [u for u in self.units
                             if not options.ego_only and features_topic(u) not in self._features]
-        self._publishers = {t.name: self._publisher(t.name, t.kind, t.latched)
+        # Recorded features are kept for a late subscriber: there is no second chance to send them.
+        self._publishers = {t.name: publisher_for(node, t.name, t.kind, t.latched, t.name in self._features)
                             for t in summary.topics if t.count and self._is_played(t.name)}
-        self._clock = node.create_publisher(Clock, '/clock', 10)
-        self._now_ns = -1
+        self._clock = ClockPublisher(node)
         self._delivered: set[str] = set()
         self.report = PlayReport()
 
     def _is_played(self, topic: str) -> bool:
-        if topic == '/clock':
+        if topic == CLOCK:
             return False
         return not any(topic == unit_topic(u, IMAGE) for u in self.units if u not in self._live_units)
-
-    def _publisher(self, topic: str, kind: str, latched: bool):
-        # Recorded features are kept for a late subscriber: there is no second chance to send them.
-        kept = latched or topic in self._features
-        profile = QoSProfile(
-            depth=1 if latched else 10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if kept else DurabilityPolicy.VOLATILE)
-        package, _, name = kind.split('/')
-        return self._node.create_publisher(getattr(importlib.import_module(f'{package}.msg'), name), topic, profile)
 
     def wait_for_nodes(self) -> None:
         """
@@ -122,18 +113,23 @@ class BagPlayer:
 
         :raises UserError: naming the topic that nobody listens to.
         """
-        wanted = [(EGO.topic(IMAGE), 'the ego node')]
-        wanted += [(unit_topic(u, IMAGE), f"the roadside node of unit '{u}'") for u in self._live_units]
-        answers = [(tracks_topic(), 'the ego node')]
-        answers += [(features_topic(u), f"the roadside node of unit '{u}'") for u in self._live_units]
-        for topic, who in wanted:
-            self._await(lambda t=topic: self._publishers[t].get_subscription_count() > 0,
-                        f'nobody listens to {topic}: is {who} running and active, with the same ROS_DOMAIN_ID? '
+        wanted = [('the ego node', EGO.topic(IMAGE), [tracks_topic()])]
+        wanted += [(f"the roadside node of unit '{u}'", unit_topic(u, IMAGE),
+                    [features_topic(u), tracks_topic(f'{unit_namespace(u)}/roadside_node')]) for u in self._live_units]
+        for who, images, answers in wanted:
+            self._await(lambda t=images: self._publishers[t].get_subscription_count() > 0,
+                        f'nobody listens to {images}: is {who} running and active, with the same ROS_DOMAIN_ID? '
                         'Without multicast, ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST is needed on both sides')
-        for topic, who in answers:
-            self._await(lambda t=topic: self._node.count_publishers(t) > 0,
-                        f'nobody publishes {topic}: is {who} running under its usual name?')
+            self._await(lambda a=answers: any(map(self._node.count_publishers, a)),
+                        f'nobody publishes {answers[0]}: is {who} running under its usual name?')
+            self._await(lambda t=images, a=answers: self._is_answered(t, a),
+                        f'{who} does not listen to {images}, though others do: is it active?')
         self._let_pass(_SETTLE_S)
+
+    def _is_answered(self, images: str, answers: Sequence[str]) -> bool:
+        """Tell whether a node listens to images that publishes answers: RViz and recorders listen, too."""
+        listening = {e.node for e in subscriptions_of(self._node, images)}
+        return any(e.node in listening for topic in answers for e in publishers_of(self._node, topic))
 
     def _await(self, done: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + self._options.timeout_s
@@ -279,9 +275,5 @@ class BagPlayer:
         return time.monotonic() - started
 
     def _tick(self, log_ns: int) -> None:
-        if log_ns > self._now_ns:
-            self._now_ns = log_ns
+        if self._clock.tick(log_ns):
             self._collector.now_ns = log_ns
-            message = Clock()
-            set_stamp(message.clock, log_ns)
-            self._clock.publish(message)

@@ -11,6 +11,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from ..data.bags.info import describe_bag
 from ..data.bags.writer import BagWriter
+from ..nodes.start import init_ros
 from ..wire.topics import units_of
 from .collector import Collector
 from .player import BagPlayer, PlayOptions
@@ -29,7 +30,7 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
     units = units_of(t.name for t in summary.topics)
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(record)) if record else None
-        rclpy.init(args=[])
+        init_ros([])
         stack.callback(rclpy.try_shutdown)
         node = rclpy.create_node('cooptrack_replay')
         stack.callback(node.destroy_node)

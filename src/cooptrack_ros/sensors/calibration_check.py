@@ -131,7 +131,7 @@ def _distortion(calibration: CameraCalibration) -> list[Finding]:
     if model not in COEFFICIENTS or count not in COEFFICIENTS[model]:
         known = '; '.join(f"{name}: {' or '.join(map(str, counts))}" for name, counts in COEFFICIENTS.items())
         return [Finding('the distortion is not known', f"{count} coefficients of '{model}'", f'known are {known}')]
-    if model != 'plumb_bob':
+    if model not in ('plumb_bob', 'brown_conrady'):
         return []
     k = calibration.matrix
     width, height = calibration.width, calibration.height

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8,), 'equidistant': (4,)}
-"""Known distortion models, under the names of ROS, with the numbers of coefficients that they may have."""
+COEFFICIENTS = {'plumb_bob': (4, 5), 'brown_conrady': (4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
+"""
+Known distortion models, under the names of drivers, with the numbers of coefficients that they may have.
+
+``brown_conrady`` is another name of ``plumb_bob``; 12 and 14 coefficients add a thin prism and a tilted sensor.
+"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,8 +150,9 @@ def check_agreement(msg: CameraInfo, model: CameraModel) -> None:
 
     :raises WireError: if size or frame differ.
     """
-    if (msg.width, msg.height) != (model.width, model.height):
-        raise WireError('wrong_size', f'CameraInfo is for {msg.width}x{msg.height}, the Calibration for '
+    _, (width, height) = _part_of_sensor(msg)
+    if (width, height) != (model.width, model.height):
+        raise WireError('wrong_size', f'CameraInfo is for {width}x{height}, the Calibration for '
                         f'{model.width}x{model.height}')
     check_frame('CameraInfo', msg.header.frame_id, model.camera_frame)
 
@@ -170,13 +171,20 @@ def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
     """
     Return the projection of a camera: P if its images are rectified, otherwise K and the lens.
 
+    Both are for the whole sensor; what comes out is for images as binning and region of interest leave them.
+
     :raises WireError: if the camera is not calibrated, names no frame, or has a distortion that is not known.
     """
     check_camera_info(msg)
+    part, (width, height) = _part_of_sensor(msg)
     if not msg.header.frame_id:
         raise WireError('wrong_frame', 'CameraInfo names no frame, so no transform to the camera can be found')
     intrinsic = finite(np.array(msg.k, np.float64).reshape(3, 3), 'k')
     if is_rectified:
+        if msg.roi.do_rectify:
+            raise WireError('bad_calibration', 'CameraInfo has a region of interest that is cut anew from rectified '
+                            'images (roi.do_rectify), which is not supported: use raw images with image.rectified '
+                            'false')
         projection, lens = matrix(msg.p, 'p', 3), None
         if not projection[0, 0] > 0 or not projection[1, 1] > 0:
             raise WireError('bad_calibration', 'CameraInfo has no P, which rectified images need')
@@ -184,8 +192,24 @@ def decode_camera_info(msg: CameraInfo, is_rectified: bool) -> Pinhole:
     else:
         _check_fit('K', intrinsic, msg.width, msg.height)
         projection = np.column_stack([intrinsic, np.zeros(3)])
-        lens = _lens(msg.width, msg.height, intrinsic, msg.distortion_model, msg.d) if np.any(msg.d) else None
-    return Pinhole(msg.width, msg.height, msg.header.frame_id, projection, lens)
+        lens = _lens(width, height, part @ intrinsic, msg.distortion_model, msg.d) if np.any(msg.d) else None
+    return Pinhole(width, height, msg.header.frame_id, part @ projection, lens)
+
+
+def _part_of_sensor(msg: CameraInfo) -> tuple[np.ndarray, tuple[int, int]]:
+    """
+    Return the matrix (3, 3) from pixels of the sensor to those of the image, and width and height of the image.
+
+    :raises WireError: for a region of interest that is not on the sensor.
+    """
+    roi, bins = msg.roi, (max(msg.binning_x, 1), max(msg.binning_y, 1))
+    # Zeros stand for the whole sensor.
+    width, height = roi.width or msg.width, roi.height or msg.height
+    if roi.x_offset + width > msg.width or roi.y_offset + height > msg.height:
+        raise WireError('bad_calibration', f'CameraInfo has a region of interest of {width}x{height} at '
+                        f'{roi.x_offset}, {roi.y_offset} of a sensor of {msg.width}x{msg.height}')
+    part = np.diag([1 / bins[0], 1 / bins[1], 1.0]) @ [[1, 0, -roi.x_offset], [0, 1, -roi.y_offset], [0, 0, 1]]
+    return part, (width // bins[0], height // bins[1])
 
 
 def _lens(width: int, height: int, intrinsic: np.ndarray, model: str, coefficients) -> Lens:

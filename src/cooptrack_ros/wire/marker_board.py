@@ -10,6 +10,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from .marker_parts import new_marker
 
+LIFETIME_S = 0.5
+"""After which a marker vanishes that nobody renews: with the clock of the recording, so that a pause keeps it."""
+
 
 class MarkerBoard:
     """Turns the markers of each frame into a message that also deletes those that are no longer there."""
@@ -18,7 +21,7 @@ class MarkerBoard:
         """Start before the first message, which clears the display."""
         self._shown: set[tuple[str, int]] | None = None
 
-    def update(self, markers: Iterable[Marker], header: Header, lifetime_s: float = 0.0,
+    def update(self, markers: Iterable[Marker], header: Header, lifetime_s: float = LIFETIME_S,
                reset: bool = False) -> MarkerArray:
         """
         Return the message of a frame.

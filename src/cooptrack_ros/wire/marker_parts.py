@@ -18,7 +18,6 @@ Place = Sequence[float]
 
 _EDGES = (0, 1, 1, 2, 2, 3, 3, 0, 4, 5, 5, 6, 6, 7, 7, 4, 0, 4, 1, 5, 2, 6, 3, 7)
 """Pairs of ``box_corners``."""
-_WHITE: Colour = (1.0, 1.0, 1.0)
 _UPRIGHT = Quaternion(w=1.0)
 _PLAIN = Marker(pose=Pose(orientation=_UPRIGHT))
 
@@ -75,7 +74,7 @@ def line(marker: Marker, start: Place, end: Place, tint: Colour, width_m: float)
     return _lines(marker, Marker.LINE_LIST, [_point(start), _point(end)], tint, width_m)
 
 
-def words(marker: Marker, place: Place, text: str, height_m: float, tint: Colour = _WHITE) -> Marker:
+def words(marker: Marker, place: Place, text: str, height_m: float, tint: Colour) -> Marker:
     """Make a marker a text that faces the viewer, centred at a point."""
     marker.type = Marker.TEXT_VIEW_FACING
     marker.pose = _at(place)

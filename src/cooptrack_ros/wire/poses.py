@@ -57,7 +57,8 @@ def check_frames(msg: Odometry | PoseStamped, map_frame: str, base_frame: str) -
     """
     if msg.header.frame_id != map_frame:
         raise WireError('wrong_frame', f"the pose refers to frame '{msg.header.frame_id}', not to '{map_frame}' "
-                        '(parameter map_frame)')
+                        '(parameter map_frame, which must be the map of the units, too): use poses of a localisation '
+                        f"in '{map_frame}', or pose.source tf")
     child = getattr(msg, 'child_frame_id', '')
     if child and base_frame and child != base_frame:
         raise WireError('wrong_frame', f"the pose is that of frame '{child}', not of the base frame '{base_frame}' "

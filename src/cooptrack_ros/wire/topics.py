@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+from ..common.errors import UserError
 
 EGO_NAMESPACE = '/ego'
 EGO_NODE = f'{EGO_NAMESPACE}/ego_node'
@@ -24,6 +27,19 @@ def calibration_topic(camera: str = 'camera') -> str:
 
 IMAGE, CALIBRATION = image_topic(), calibration_topic()
 """Those of an agent's only camera."""
+
+
+def check_name(what: str, name: str) -> str:
+    """
+    Return a name of a unit or camera, which becomes part of topics.
+
+    :param what: where it was given, for the error.
+    :raises UserError: if ROS would refuse such a topic.
+    """
+    if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name) or '__' in name:
+        raise UserError(f"{what}: '{name}' cannot be part of a topic name, expected a letter and then letters, digits "
+                        'and single underscores, all of ASCII')
+    return name
 
 
 def unit_namespace(unit: str) -> str:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
 
 from ..common.errors import WireError
 from ..common.geometry import make_pose, nearest_rotation
 from ..common.types import Frame
 from ..sensors.image_decoding import DecodedImage
+from ..sensors.stated_size import stated_size
 from .cameras import CameraModel
+
+MAX_PIXELS = 100_000_000
+"""Of an image whose camera is not known yet."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,25 @@ def check_size(image: DecodedImage, camera: CameraModel) -> None:
     if (rows, columns) != (camera.height, camera.width):
         raise WireError('wrong_size', f'image of {columns}x{rows}, the calibration is for '
                         f'{camera.width}x{camera.height}')
+
+
+def check_stated_size(message: CompressedImage | Image, size: tuple[int, int] | None) -> None:
+    """
+    Raise a WireError for an image that need not be decoded: a few hundred bytes can claim gigabytes.
+
+    :param size: (width, height) that its camera has; None: not known yet.
+    """
+    stated = ((message.width, message.height) if isinstance(message, Image)
+              else stated_size(bytes(message.data)))
+    if stated is None:
+        # Other formats are decoded first.
+        return
+    columns, rows = stated
+    if size is None and columns * rows > MAX_PIXELS:
+        raise WireError('wrong_size', f'image of {columns}x{rows}, expected at most {MAX_PIXELS // 10**6} million '
+                        'pixels before its calibration is known')
+    if size is not None and stated != size:
+        raise WireError('wrong_size', f'image of {columns}x{rows}, the calibration is for {size[0]}x{size[1]}')
 
 
 def views_of(images: Sequence[DecodedImage], cameras: Sequence[CameraModel]) -> Views:

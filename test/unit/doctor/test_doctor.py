@@ -204,3 +204,17 @@ def test_options_that_do_not_fit_are_refused(capsys):
     assert main(['doctor', '--calibration', EXAMPLE, EXAMPLE, '-o', 'x.png']) == 2
     assert main(['doctor', '--calibration', '/nowhere.yaml']) == 2
     assert '/nowhere.yaml cannot be read' in capsys.readouterr().err
+
+
+def test_two_nodes_of_one_name_are_found():
+    finding = only(snapshot(twins={NODE: 2}))
+    assert finding.problem == f'2 nodes are called {NODE}'
+    assert 'stop one of them' in finding.advice
+
+
+def test_an_image_of_another_size_to_draw_into_is_refused_with_both_sizes(tmp_path, capsys):
+    image = tmp_path / 'image.png'
+    cv2.imwrite(str(image), np.zeros((30, 40, 3), np.uint8))
+    assert main(['doctor', '--calibration', EXAMPLE, '--image', str(image), '-o', str(tmp_path / 'out.png')]) == 2
+    size = yaml.safe_load(Path(EXAMPLE).read_text())
+    assert f"{image} has 40x30, {EXAMPLE} is for {size['width']}x{size['height']}" in capsys.readouterr().err

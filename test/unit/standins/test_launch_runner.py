@@ -74,6 +74,27 @@ def test_a_text_stays_one_even_if_it_is_empty_or_looks_like_a_number(prefix):
     assert list(plan.nodes[0].command[2:]) == ['-p', "a:=''", '-p', "b:='7'", '-p', "c:='it''s'"]
 
 
+@pytest.mark.parametrize('value', ['my bag', "it's", 'a "b" c', '', '-x --y', 'x\\y'])
+def test_what_a_substitution_gives_stays_one_word(prefix, value):
+    body = '<arg name="v"/><node pkg="some_pkg" exec="talker" args="{}"/>'
+    for args, expected in (('play $(var v) --on', ['play', value, '--on']), ('$(var v)', [value]),
+                           ('a=$(var v)b  c', [f'a={value}b', 'c']), ('$(var v)$(var v)', [value * 2])):
+        assert list(parse(prefix, body.format(args), v=value).nodes[0].command[1:]) == expected
+
+
+def test_the_text_of_the_file_is_split_as_a_shell_does(prefix):
+    body = '<node pkg="some_pkg" exec="talker" args="{}"/>'
+    plan = parse(prefix, body.format("-d 'a b'  --c\n   d"))
+    assert list(plan.nodes[0].command[1:]) == ['-d', 'a b', '--c', 'd']
+    with pytest.raises(LaunchError, match='No closing quotation'):
+        parse(prefix, body.format("it's"))
+
+
+def test_a_parameter_without_a_type_may_be_empty(prefix):
+    plan = parse(prefix, '<node pkg="some_pkg" exec="talker"><param name="a" value=""/></node>')
+    assert plan.nodes[0].command[2:] == ('-p', "a:=''")
+
+
 @pytest.mark.parametrize(('body', 'complaint'), [
     ('<node pkg="some_pkg" exec="talker"><param name="a" value="1" type="int"/></node>', 'type int'),
     ('<node pkg="some_pkg" exec="talker"><param name="a" value="1" if="true"/></node>', "attribute 'if'"),

@@ -15,7 +15,7 @@ from cooptrack_ros.data.bags.types import LATCHED, VOLATILE
 from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.wire.arrays import set_stamp
 from cooptrack_ros.wire.marker_board import MarkerBoard
-from cooptrack_ros.wire.markers import track_markers, trail_markers
+from cooptrack_ros.wire.markers import track_markers, trail_markers, vehicle_marker
 
 NODE = '/ego/ego_node'
 START_NS = 1_700_000_000_000_000_000
@@ -41,12 +41,14 @@ def recording(tmp_path):
     jpeg = cv2.imencode('.jpg', np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
     with BagWriter(tmp_path / 'bag') as bag:
         bag.write('/ego/camera/calibration', Calibration(
+            base_frame='ego/base_link', base_from_lidar=np.eye(4).reshape(-1),
             img_from_lidar=np.array([[40.0, -50.0, 0, 0], [30.0, 0, -50.0, 0], [1.0, 0, 0, 0]]).reshape(-1)), START_NS,
             LATCHED)
         for i in range(3):
             stamp = START_NS + i * 100_000_000
             own, fixed = header(stamp, 'ego/lidar'), header(stamp, 'map')
             markers = track_markers(box(20.0, 0.0), own, R50.class_names) if i < 2 else []
+            markers += [vehicle_marker(header(stamp, 'ego/base_link'))] if i < 2 else []
             markers += trail_markers([(3, way)], fixed, [(0.0, 1.0, 0.0)]) if i == 1 else []
             bag.write('/ego/camera/image/compressed', CompressedImage(header=own, data=jpeg), stamp, VOLATILE)
             bag.write(f'{NODE}/output/tracks', TrackArray(
@@ -69,6 +71,8 @@ def test_markers_are_drawn_from_above_and_in_the_camera_image(recording):
     with_track, with_trail, empty = (p[round(ahead) - 12:round(ahead) + 12, 350:450].astype(int) for p in images)
     assert np.abs(with_track[:, :20] - empty[:, :20]).max() > 60
     assert np.abs(with_trail[:, 40:70] - with_track[:, 40:70]).max() > 60
+    vehicle = [p[345:375, 345:375].astype(int) for p in images]
+    assert np.abs(vehicle[0] - vehicle[2]).max() > 60
     camera = [p[:, 720:].astype(int) for p in images]
     assert np.abs(camera[0] - camera[2])[300:420, 420:540].max() > 60
     assert camera[2].std() < 10
@@ -76,7 +80,7 @@ def test_markers_are_drawn_from_above_and_in_the_camera_image(recording):
 
 def test_namespaces_can_be_left_out(recording):
     plain = draw(recording)[2]
-    hidden = draw(recording, '--exclude', 'boxes', 'heading', 'label')[0]
+    hidden = draw(recording, '--exclude', 'boxes', 'heading', 'label', 'ego')[0]
     assert np.abs(hidden[40:].astype(int) - plain[40:]).max() < 30
 
 

@@ -10,10 +10,18 @@ import yaml
 from std_msgs.msg import Header
 
 from cooptrack_ros.common.config import R50
-from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.common.types import Boxes, Provenance
 from cooptrack_ros.data.bags.info import describe_bag
+from cooptrack_ros.data.bags.types import EGO
 from cooptrack_ros.nodes.settings import CommonSettings
-from cooptrack_ros.wire.markers import link_markers, received_markers, track_markers, trail_markers
+from cooptrack_ros.wire.markers import (
+    link_markers,
+    provenance_markers,
+    received_markers,
+    track_markers,
+    trail_markers,
+    vehicle_marker,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / 'rviz').glob('*.rviz'))
@@ -22,7 +30,8 @@ SHOWS = {'Grid': set(), 'TF': set(), 'MarkerArray': {'MarkerArray'}, 'Image': {'
 """Displays of rviz_default_plugins and the messages that they take."""
 PANELS = {'rviz_common/Displays', 'rviz_common/Views', 'rviz_common/Time'}
 TOOLS = {f'rviz_default_plugins/{name}' for name in ('MoveCamera', 'Select', 'FocusCamera', 'Measure')}
-VIEWS = {f'rviz_default_plugins/{name}' for name in ('Orbit', 'TopDownOrtho')}
+FOLLOWING = 'rviz_default_plugins/ThirdPersonFollower'
+"""The view that turns with its target frame; Orbit and TopDownOrtho follow its position alone."""
 
 
 def content(file):
@@ -72,7 +81,6 @@ def test_classes_are_those_of_rviz(file):
     manager = content(file)
     assert {d['Class'] for d in manager['Displays']} <= {f'rviz_default_plugins/{name}' for name in SHOWS}
     assert {t['Class'] for t in manager['Tools']} <= TOOLS
-    assert manager['Views']['Current']['Class'] in VIEWS
     assert {p['Class'] for p in yaml.safe_load(file.read_text(encoding='utf-8'))['Panels']} <= PANELS
 
 
@@ -88,14 +96,55 @@ def test_the_fixed_frame_is_the_map_of_the_nodes():
     assert {content(file)['Global Options']['Fixed Frame'] for file in FILES} == {CommonSettings.map_frame}
 
 
+@pytest.mark.parametrize('file', FILES, ids=lambda f: f.name)
+def test_the_view_turns_with_the_vehicle_and_the_grid_lies_on_the_road(file):
+    manager = content(file)
+    view = manager['Views']['Current']
+    assert (view['Class'], view['Target Frame']) == (FOLLOWING, EGO.body_frame)
+    grid, = (d for d in manager['Displays'] if d['Class'].endswith('/Grid'))
+    assert grid['Reference Frame'] == EGO.body_frame
+
+
+def test_sensors_of_either_reliability_are_received_and_markers_never_lost():
+    for file, display in displays():
+        if 'Topic' in display:
+            expected = 'Reliable' if display['Class'].endswith('/MarkerArray') else 'Best Effort'
+            assert display['Topic']['Reliability Policy'] == expected, f'{file}: {display["Name"]}'
+
+
+@pytest.mark.parametrize('file', FILES, ids=lambda f: f.name)
+def test_the_state_of_the_window_names_every_dock(file):
+    """Docks that it does not name are stacked at the left and hide the 3D view."""
+    everything = yaml.safe_load(file.read_text(encoding='utf-8'))
+    state = bytes.fromhex(everything['Window Geometry']['QMainWindow State'])
+    docks = {p['Name'] for p in everything['Panels']}
+    docks |= {d['Name'] for d in content(file)['Displays'] if d['Class'].endswith('/Image')}
+    for dock in docks:
+        name = dock.encode('utf-16-be')
+        assert state.count(len(name).to_bytes(4, 'big') + name) == 1, dock
+        assert everything['Window Geometry'][dock] == {'collapsed': False}
+
+
+def test_the_package_brings_what_the_files_need():
+    needed = {e.text for e in ElementTree.parse(ROOT / 'package.xml').getroot().iter('exec_depend')}
+    assert {'rviz2', 'rviz_default_plugins', 'compressed_image_transport'} <= needed
+
+
+def test_rviz_takes_the_time_of_the_nodes():
+    root = ElementTree.parse(ROOT / 'launch' / 'demo.launch.xml').getroot()
+    rviz, = (node for node in root.iter('node') if node.get('pkg') == 'rviz2')
+    assert {p.get('name'): p.get('value') for p in rviz.iter('param')} == {'use_sim_time': '$(var use_sim_time)'}
+
+
 def test_every_namespace_has_markers():
     one = Boxes(np.zeros((1, 3)), np.ones((1, 3)), np.zeros(1), np.ones((1, 2)), np.zeros(1, np.int64), np.ones(1),
                 np.ones(1, np.int64))
     header, way, names = Header(), np.array([[0.0, 0.0, 0.0], [9.0, 0.0, 0.0]]), R50.class_names
     truth = {m.ns for m in track_markers(one, header, names)}
-    unit = truth | {m.ns for m in trail_markers([(1, way)], header, [(1.0, 1.0, 1.0)])}
+    unit = truth | {m.ns for m in provenance_markers(one, np.array([Provenance.FUSED]), header)}
+    unit |= {m.ns for m in trail_markers([(1, way)], header, [(1.0, 1.0, 1.0)])}
     ego = unit | {m.ns for m in [*received_markers(one, ['u'], header, names),
-                             *link_markers(one, one, [(0, 0, 1.0)], header)]}
+                             *link_markers(one, one, [(0, 0)], header), vehicle_marker(header)]}
     for file, display in displays('MarkerArray'):
         topic = display['Topic']['Value']
         expected = truth if 'ground_truth' in topic else ego if topic.startswith('/ego/') else unit

@@ -178,3 +178,45 @@ def test_undistorted_image_shows_points_where_the_pinhole_puts_them():
     seen = np.array([columns.mean(), rows.mean()])
     assert np.linalg.norm(seen - straight) < 0.8
     assert np.linalg.norm(bent[0, 0] - straight) > 1.0
+
+
+@pytest.mark.parametrize(('model', 'count'), [('brown_conrady', 5), ('rational_polynomial', 12),
+                                              ('rational_polynomial', 14)])
+def test_lenses_under_the_names_and_with_the_coefficients_of_drivers(model, count):
+    coefficients = [-0.2, 0.05, 0.001, 0.0] + [0.01] * (count - 4)
+    lens = decode_camera_info(camera_info(distortion_model=model, d=coefficients), False).lens
+    image = np.random.default_rng(0).integers(0, 255, (32, 64, 3), np.uint8)
+    expected = cv2.undistort(image, K, np.array(coefficients))
+    assert np.abs(lens.undistort(image).astype(int) - expected).max() <= 3
+
+
+@pytest.mark.parametrize('is_rectified', [True, False])
+def test_binning_and_region_of_interest_move_the_projection(is_rectified):
+    whole = decode_camera_info(camera_info(), is_rectified)
+    message = camera_info(binning_x=2, binning_y=4)
+    message.roi.x_offset, message.roi.y_offset, message.roi.width, message.roi.height = 8, 4, 40, 24
+    part = decode_camera_info(message, is_rectified)
+    assert (part.width, part.height) == (20, 6)
+    point = np.array([1.0, 0.5, 10.0, 1.0])
+    (u, v), (x, y) = (p[:2] / p[2] for p in (camera.img_from_camera @ point for camera in (whole, part)))
+    np.testing.assert_allclose([x, y], [(u - 8) / 2, (v - 4) / 4])
+    if not is_rectified:
+        np.testing.assert_allclose(part.lens.matrix, part.img_from_camera[:, :3])
+        assert (part.lens.width, part.lens.height) == (20, 6)
+
+
+def test_a_region_of_interest_that_cannot_be_used_is_named():
+    message = camera_info()
+    message.roi.width, message.roi.x_offset = 40, 30
+    with pytest.raises(WireError, match='region of interest of 40x32 at 30, 0 of a sensor of 64x32'):
+        decode_camera_info(message, False)
+    message = camera_info()
+    message.roi.width, message.roi.do_rectify = 40, True
+    assert decode_camera_info(message, False).width == 40
+    with pytest.raises(WireError, match='do_rectify.*image.rectified false'):
+        decode_camera_info(message, True)
+
+
+def test_camera_info_is_compared_with_the_calibration_as_its_images_are():
+    model = decode_calibration(calibration())
+    check_agreement(camera_info(width=80, height=40, binning_x=2, binning_y=2), model)

@@ -5,9 +5,19 @@ import pytest
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from cooptrack_ros.common.colours import ROADSIDE_COLOUR
 from cooptrack_ros.common.config import R50
-from cooptrack_ros.common.types import Boxes
-from cooptrack_ros.wire.markers import link_markers, received_id, received_markers, track_markers, trail_markers
+from cooptrack_ros.common.types import Boxes, Provenance
+from cooptrack_ros.wire.markers import (
+    floors,
+    link_markers,
+    provenance_markers,
+    received_id,
+    received_markers,
+    track_markers,
+    trail_markers,
+    vehicle_marker,
+)
 
 HEADER = Header(frame_id='ego/lidar')
 NAMES = R50.class_names
@@ -42,7 +52,8 @@ def test_heading_points_along_the_yaw_and_velocity_along_the_motion():
     np.testing.assert_allclose(xyz(heading.points[1]) - xyz(heading.points[0]), [0, 3, 0], atol=1e-9)
     np.testing.assert_allclose(xyz(velocity.points[1]) - xyz(velocity.points[0]), [2, 0, 0], atol=1e-9)
     assert (box.scale.x, box.scale.y, box.scale.z) == (4.0, 2.0, 1.5)
-    assert text.text == 'car 1 0.50'
+    assert text.text == '#1 car .50'
+    assert (text.color.r, text.color.g, text.color.b) == (box.color.r, box.color.g, box.color.b)
 
 
 @pytest.mark.parametrize('velocity', [(np.nan, np.nan), (0.0, 0.1)])
@@ -62,7 +73,7 @@ def test_received_instances_of_two_units_have_namespaces_and_ids_of_their_own():
     assert {m.ns for m in markers} == {'infra/boxes', 'infra/heading', 'infra/velocity', 'infra/label'}
     assert {m.id for m in markers if m.ns == 'infra/boxes'} == {received_id('rsu_1', 1), received_id('rsu_2', 1)}
     assert len({(m.ns, m.id) for m in markers}) == len(markers)
-    assert [m.text for m in markers if m.ns == 'infra/label'] == ['rsu_1/1 car 0.50', 'rsu_2/1 car 0.50']
+    assert [m.text for m in markers if m.ns == 'infra/label'] == ['rsu_1/1 car .50', 'rsu_2/1 car .50']
 
 
 def test_ids_of_received_instances_never_change():
@@ -92,10 +103,39 @@ def test_what_stands_or_was_just_found_has_no_trail():
     assert trail_markers(trails, Header(), [(1.0, 0.0, 0.0)] * 3) == []
 
 
-def test_a_link_joins_track_and_instance_and_tells_the_affinity():
+def test_a_link_joins_track_and_instance():
     tracks, received = boxes([5, 6]), boxes([1, 2, 3])
-    line, text = link_markers(tracks, received, [(1, 2, 0.876)], HEADER)
+    line, = link_markers(tracks, received, [(1, 2)], HEADER)
     assert (line.ns, line.id, line.type) == ('links', 6, Marker.LINE_LIST)
-    assert (text.ns, text.id, text.text) == ('links', -6, '0.88')
     np.testing.assert_array_equal(xyz(line.points[0])[:2], tracks.centre[1, :2])
     np.testing.assert_array_equal(xyz(line.points[1])[:2], received.centre[2, :2])
+
+
+def test_the_affinity_is_the_second_line_of_the_label_of_what_was_associated():
+    labels = [m for m in track_markers(boxes([5, 6]), HEADER, NAMES, affinities={6: 0.876}, label_m=1.2)
+              if m.ns == 'label']
+    assert [m.text for m in labels] == ['#5 car .50', '#6 car .50\n.88']
+    assert [m.scale.z for m in labels] == [1.2, 1.2]
+
+
+def test_a_score_of_one_keeps_its_one():
+    one = boxes([1]).with_(score=np.ones(1))
+    assert track_markers(one, HEADER, NAMES)[-1].text == '#1 car 1.00'
+
+
+def test_the_provenance_is_seen_at_a_glance_whatever_the_colours_mean():
+    frames = provenance_markers(boxes([1, 2, 3]), np.array([Provenance.EGO, Provenance.ROADSIDE, Provenance.FUSED]),
+                                HEADER)
+    assert [(m.ns, m.id, m.type, m.scale.x) for m in frames] == [('provenance', i, Marker.LINE_LIST, 0.1)
+                                                                 for i in (2, 3)]
+    np.testing.assert_allclose([(m.color.r, m.color.g, m.color.b) for m in frames], [ROADSIDE_COLOUR, (1, 1, 1)])
+
+
+def test_the_vehicle_stands_on_the_ground_of_its_own_frame():
+    marker = vehicle_marker(Header(frame_id='ego/base_link'))
+    assert (marker.ns, marker.id, marker.type, marker.header.frame_id) == ('ego', 0, Marker.CUBE, 'ego/base_link')
+    assert marker.pose.position.z == marker.scale.z / 2
+
+
+def test_boxes_stand_on_their_floors():
+    np.testing.assert_array_equal(floors(boxes([1])), [[0.0, 1.0, 2.0 - 0.75]])

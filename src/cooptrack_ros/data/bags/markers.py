@@ -48,6 +48,9 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
     tracks = {stamp_ns(m.header.stamp): m for _, m in _messages(path, tracks_topic(node))}
     calibration = next((m for _, m in _messages(path, f'{namespace}/{CALIBRATION}')), None)
     projection = None if calibration is None else np.vstack([calibration.img_from_lidar.reshape(3, 4), [0, 0, 0, 1]])
+    own = {}
+    if calibration is not None and np.linalg.det(calibration.base_from_lidar.reshape(4, 4)):
+        own[calibration.base_frame] = np.linalg.inv(calibration.base_from_lidar.reshape(4, 4))
     images: OrderedDict[int, Any] = OrderedDict()
     found = False
     for topic, message in _messages(path, image_topic, f'{node}/output/markers'):
@@ -63,7 +66,7 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
         if stamp not in tracks:
             continue
         lidar_from = {tracks[stamp].header.frame_id: np.eye(4),
-                      tracks[stamp].map_frame: np.linalg.inv(tracks[stamp].map_from_lidar.reshape(4, 4))}
+                      tracks[stamp].map_frame: np.linalg.inv(tracks[stamp].map_from_lidar.reshape(4, 4))} | own
         image = _decoded(images[stamp]) if stamp in images else None
         yield MarkerFrame(stamp, message.markers, lidar_from, image, projection)
     if not found:

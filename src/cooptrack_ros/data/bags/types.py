@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ...common.errors import UserError
-from ...wire.topics import EGO_NAMESPACE, unit_namespace
+from ...wire.topics import EGO_NAMESPACE, check_name, unit_namespace
 
 MAP_FRAME = 'map'
 MESSAGE_PACKAGE = 'cooptrack_msgs'
@@ -48,9 +48,7 @@ EGO = AgentNames(EGO_NAMESPACE, 'ego/base_link', 'ego/lidar', 'ego/camera_optica
 
 def roadside_names(unit: str) -> AgentNames:
     """Return the names of a roadside unit; raise a UserError if the unit cannot be part of a topic name."""
-    if not unit.isidentifier() or not unit.isascii() or '__' in unit:
-        raise UserError(f"unit '{unit}' cannot be part of a topic name: expected letters, digits and single "
-                        'underscores, not starting with a digit')
+    check_name('unit', unit)
     lidar = f'infra/{unit}/lidar'
     return AgentNames(unit_namespace(unit), lidar, lidar, f'infra/{unit}/camera_optical')
 

@@ -18,6 +18,11 @@ def _endpoint(info) -> Endpoint:
     return Endpoint(node, info.topic_type, *qos_words(info.qos_profile))
 
 
+def full_names(node: Node) -> list[str]:
+    """Return the full names of all nodes, of several with one name each."""
+    return [f"{namespace.rstrip('/')}/{name}" for name, namespace in node.get_node_names_and_namespaces()]
+
+
 def publishers_of(node: Node, topic: str) -> list[Endpoint]:
     """Return the publishers of a topic (full name)."""
     return [_endpoint(info) for info in node.get_publishers_info_by_topic(topic)]

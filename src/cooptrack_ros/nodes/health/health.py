@@ -29,7 +29,9 @@ class Health:
         self._lock = threading.Lock()
         self.counts: Counter[str] = Counter()
         self._dropped_since_report = 0
-        self._problem = ''
+        self._problems: dict[tuple[str, str], str] = {}
+        """The last explanation of every kind of drop since the last report, causes before what follows from them."""
+        self._refused: dict[str, tuple[int, str]] = {}
         self._reported_at = time.monotonic()
         self._reported: Counter[str] = Counter()
         self._delays: dict[str, list[float]] = {}
@@ -44,16 +46,22 @@ class Health:
             self.counts[what] += amount
 
     def drop(self, source: str, reason: str, text: str) -> None:
-        """Count something that was dropped, and keep the last explanation."""
+        """Count something that was dropped, and keep the last explanation of its kind."""
         with self._lock:
             self.counts[f'dropped.{source}.{reason}'] += 1
             self._dropped_since_report += 1
-            self._problem = f'{source}: {text}'
+            self._problems[source, reason] = text
+            self._refused[source] = (self._refused.get(source, (0, ''))[0] + 1, text)
 
     def dropped(self, source: str, reason: str) -> int:
         """Return how often something was dropped for a reason."""
         with self._lock:
             return self.counts[f'dropped.{source}.{reason}']
+
+    def refused(self, source: str) -> tuple[int, str]:
+        """Return how much of a source was dropped, and why the last time."""
+        with self._lock:
+            return self._refused.get(source, (0, ''))
 
     def events(self, source: str) -> int:
         """Return how much came from a source, taken in or dropped."""
@@ -90,14 +98,14 @@ class Health:
         """Stamp of the newest image."""
         return self._image_ns
 
-    def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str]) -> DiagnosticArray:
+    def report(self, stamp, waiting_for: list[str], silent: Mapping[str, str], problem: str = '') -> DiagnosticArray:
         """
         Return the status of the node and of every unit.
 
         The node is in ERROR when an input is silent, in WARN when something was dropped since the last report or an
         input is missing. A silent unit is an ERROR of the unit alone: the node goes on without it.
 
-        :param silent: explanations by source, see ``SilenceWatch``.
+        :param silent: explanations by source, see ``SilenceWatch``; :param problem: what else is wrong, in words.
         """
         with self._lock:
             now = time.monotonic()
@@ -107,9 +115,10 @@ class Health:
             values += [KeyValue(key=k, value=f'{v:.1f}') for k, v in sorted(self._gauges.items())]
             own_silent = {source: text for source, text in silent.items() if source not in self._units}
             values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
-            level, message = self._summary(waiting_for, own_silent)
-            self._dropped_since_report = 0
-            units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''))
+            level, message = self._summary(waiting_for, own_silent, problem)
+            self._dropped_since_report, self._problems = 0, {}
+            units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''),
+                                 *self._refused.get(name, (0, '')))
                      for name, unit in sorted(self._units.items())]
         status = DiagnosticStatus(level=level, name=self._name, message=message, hardware_id=self._hardware_id,
                                   values=[*values, KeyValue(key='memory_mb', value=f'{resident_mb():.0f}')])
@@ -117,14 +126,15 @@ class Health:
         array.header.stamp = stamp
         return array
 
-    def _summary(self, waiting_for: list[str], silent: Mapping[str, str]) -> tuple[bytes, str]:
+    def _summary(self, waiting_for: list[str], silent: Mapping[str, str], problem: str) -> tuple[bytes, str]:
         if silent:
             return DiagnosticStatus.ERROR, '; '.join(silent.values())
-        if waiting_for:
-            return DiagnosticStatus.WARN, 'waiting for ' + ', '.join(waiting_for)
+        words = ['waiting for ' + ', '.join(waiting_for)] if waiting_for else []
+        words += [problem] if problem else []
         if self._dropped_since_report:
-            return DiagnosticStatus.WARN, f'dropped {self._dropped_since_report}; {self._problem}'
-        return DiagnosticStatus.OK, 'running'
+            words += [f'dropped {self._dropped_since_report}',
+                      *(f'{source}: {text}' for (source, _), text in self._problems.items())]
+        return (DiagnosticStatus.WARN, '; '.join(words)) if words else (DiagnosticStatus.OK, 'running')
 
     def _rates(self, elapsed_s: float) -> list[KeyValue]:
         """Return messages per second of wall time since the last report, for every input."""

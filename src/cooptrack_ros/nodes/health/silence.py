@@ -14,6 +14,8 @@ BEST_EFFORT_VALUES = {'image.qos': 'sensor_data', 'features.reliability': 'best_
 """Parameters that set a reliability, with the value that also takes what is published with best effort."""
 _MAX_SUGGESTIONS = 3
 _DEBUG = '/debug/'
+TWIN_ADVICE = ('their topics, parameters and services are mixed up: stop one of them, or give it another name or '
+               'namespace (-r __ns:=/other)')
 _LARGE_DATA = 'FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA'
 
 

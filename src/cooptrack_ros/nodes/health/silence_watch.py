@@ -23,7 +23,8 @@ class WatchedInput:
     An input that should not be silent.
 
     ``source`` is its name in the diagnostics, ``what`` in words; ``name`` the topic as subscribed to. ``events``
-    counts what came. One message is enough where ``once`` is set.
+    counts what came. One message is enough where ``once`` is set. ``refusal`` returns why nothing counts
+    of what comes, empty if nothing came.
     """
 
     source: str
@@ -34,6 +35,7 @@ class WatchedInput:
     events: Callable[[], int]
     qos_parameter: str = ''
     once: bool = False
+    refusal: Callable[[], str] = str
 
 
 @dataclass
@@ -68,6 +70,9 @@ class SilenceWatch:
         return found
 
     def _explain(self, watched: WatchedInput, seconds: float, events: int) -> str:
+        refusal = watched.refusal()
+        if refusal:
+            return refusal
         topic = self._node.resolve_topic_name(watched.name)
         wanted = Wanted(watched.what, watched.name, topic, kind_name(watched.kind), *qos_words(watched.qos),
                         watched.qos_parameter)

@@ -88,11 +88,12 @@ class UnitHealth:
             self._misalignment = found
 
     def status(self, name: str, elapsed_s: float, image_ns: int | None, image_clock: ClockOffset,
-               silence: str) -> DiagnosticStatus:
+               silence: str, refused: int = 0, refusal: str = '') -> DiagnosticStatus:
         """
         Return the status since the last one.
 
         :param image_ns: stamp of the newest image; :param silence: why nothing comes, empty if it does.
+        :param refused: messages that were dropped; :param refusal: why the last one was.
         """
         with self._lock:
             values = {key: str(count) for key, count in self._counts.items()}
@@ -103,7 +104,8 @@ class UnitHealth:
                 values['wrong_model'] = self._model
                 level, message = DiagnosticStatus.WARN, f'wrong model: {self._model}'
             if self._stamp_ns is None:
-                level, message = DiagnosticStatus.WARN, 'no message yet'
+                level, message = DiagnosticStatus.WARN, (
+                    f'{refused} messages came, all refused: {refusal}' if refused else 'no message yet')
             elif image_ns is not None:
                 age_s = (image_ns - self._stamp_ns) / 1e9
                 values['age_ms'] = f'{1e3 * age_s:.0f}'

@@ -75,7 +75,7 @@ class CameraInput:
         described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
         return [images, WatchedInput(
             f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
-            lambda: int(self.is_calibrated), described[2], once=True)]
+            lambda: int(self.is_calibrated), described[2], once=True, refusal=self._refusal)]
 
     @property
     def _images(self) -> tuple[type, str]:
@@ -89,10 +89,32 @@ class CameraInput:
         """Return the topic of what describes the camera."""
         return f"{self._prefix}/{'camera_info' if self._uses_info else 'calibration'}"
 
+    def _refusal(self) -> str:
+        """Return in words that descriptions of the camera come and are refused, empty if none came."""
+        kind = 'camera_info' if self._uses_info else 'calibration'
+        count, why = self._context.health.refused(f'{kind}{self._suffix}')
+        topic = self._context.topic(self._description)
+        return f'{count} {self._kind} came on {topic}, all refused: {why}' if count else ''
+
+    @property
+    def _kind(self) -> str:
+        """Return the type of what describes the camera."""
+        return 'CameraInfo' if self._uses_info else 'Calibration'
+
+    @property
+    def _described(self) -> CameraModel | Pinhole | None:
+        return self._pinhole if self._uses_info else self._calibration
+
     @property
     def is_calibrated(self) -> bool:
         """Tell whether calibration or CameraInfo has come."""
-        return (self._pinhole if self._uses_info else self._calibration) is not None
+        return self._described is not None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Return (width, height) of the images, None if it is not known yet."""
+        camera = self._described
+        return None if camera is None else (camera.width, camera.height)
 
     @property
     def base_frame(self) -> str:
@@ -104,7 +126,9 @@ class CameraInput:
         received = self._context.health.counts[f'{self.source}.received']
         missing = [] if received else [f'images on {self._context.topic(self._images[1])}']
         if not self.is_calibrated:
-            missing.append(f'calibration on {self._context.topic(self._description)}')
+            refusal = self._refusal()
+            missing.append(f'a usable calibration: {refusal}' if refusal
+                           else f'calibration on {self._context.topic(self._description)}')
         return missing
 
     def _on_calibration(self, msg: Calibration) -> None:
@@ -163,6 +187,5 @@ class CameraInput:
         if self.is_calibrated:
             frames = f"'{self._pinhole.camera_frame}' or '{self._expected_base}'"
             return self._tf.missing(frames, self._context.settings.lidar_frame)
-        kind = 'CameraInfo' if self._uses_info else 'Calibration'
-        return WireError('missing_calibration', f'no {kind} was received on '
+        return WireError('missing_calibration', self._refusal() or f'no {self._kind} was received on '
                          + self._context.topic(self._description))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -15,6 +14,7 @@ from ...common.errors import UserError, WireError
 from ...sensors.camera_sync import JUMP_S, AnchorFrames
 from ...wire.arrays import stamp_ns
 from ...wire.images import image_time_ns
+from ...wire.topics import check_name
 from ...wire.views import Views, views_of
 from ..context import ImageJob, NodeContext
 from ..health.silence_watch import WatchedInput
@@ -35,8 +35,7 @@ def camera_names(text: str, limit: int) -> list[str]:
     """
     names = [name.strip() for name in text.split(',')] if text.strip() else ['']
     for name in names if text.strip() else ():
-        if not re.fullmatch('[A-Za-z][A-Za-z0-9_]*', name):
-            raise UserError(f"parameter 'cameras': '{name}' cannot be part of a topic")
+        check_name("parameter 'cameras'", name)
     if len(set(names)) < len(names):
         raise UserError(f"parameter 'cameras': a name is there twice in '{text}'")
     if len(names) > limit:
@@ -91,6 +90,10 @@ class CameraRig:
     def is_calibrated(self) -> bool:
         """Tell whether every camera has a calibration."""
         return all(camera.is_calibrated for camera in self._cameras)
+
+    def sizes(self) -> list[tuple[int, int] | None]:
+        """Return (width, height) of every camera, None where it is not known yet."""
+        return [camera.size for camera in self._cameras]
 
     @property
     def base_frame(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ...sensors.image_decoding import DecodedImage
 from ...wire.images import decode_for_network
+from ...wire.views import check_stated_size
 
 
 class DecodedFrame(NamedTuple):
@@ -24,13 +25,14 @@ class DecodedFrame(NamedTuple):
 class Decoding:
     """One thread that decodes frame after frame; OpenCV lets go of the interpreter meanwhile."""
 
-    def __init__(self, least: tuple[int, int] | None):
+    def __init__(self, least: tuple[int, int] | None, sizes: Callable[[], Sequence[tuple[int, int] | None]]):
         """
         Start.
 
         :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_reduced``.
+        :param sizes: returns (width, height) of every camera, None where it is not known yet.
         """
-        self._least = least
+        self._least, self._sizes = least, sizes
         self._thread = ThreadPoolExecutor(1, 'decoding')
 
     def begin(self, messages: Sequence[CompressedImage | Image]) -> Future[DecodedFrame]:
@@ -43,5 +45,7 @@ class Decoding:
 
     def _decode(self, messages: Sequence[CompressedImage | Image]) -> DecodedFrame:
         started = time.monotonic()
+        for message, size in zip(messages, self._sizes(), strict=True):
+            check_stated_size(message, size)
         images = [decode_for_network(message, self._least) for message in messages]
         return DecodedFrame(images, started, time.monotonic() - started)

@@ -23,6 +23,11 @@ class TrackOutput:
         self._tracks.publish(published.message)
 
     def show(self, published: Published, meta: TrackMeta, settings: CommonSettings,
-             messages: Sequence[RoadsideMessage] = ()) -> None:
-        """Publish a frame as markers, which take longer than its tracks; :param messages: what matches refer to."""
-        self._markers.publish(published.boxes, published.provenance, published.matches, messages, meta, settings)
+             messages: Sequence[RoadsideMessage] = (), base_frame: str = '') -> None:
+        """
+        Publish a frame as markers, which take longer than its tracks.
+
+        :param messages: what matches refer to; :param base_frame: see ``MarkerOutput.publish``.
+        """
+        self._markers.publish(published.boxes, published.provenance, published.matches, messages, meta, settings,
+                              base_frame)

@@ -1,0 +1,68 @@
+"""The programs of the nodes in a shell: what they say when they cannot start, and how they end."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cooptrack_ros.demo.domains import reserve_domains
+from cooptrack_ros.demo.processes import environment
+
+PROGRAMS = Path(sys.executable).parents[1] / 'lib' / 'cooptrack_ros'
+pytestmark = pytest.mark.xdist_group('several processes')
+
+
+@pytest.fixture
+def domain():
+    """Give the number of a domain that nobody uses."""
+    with reserve_domains() as reserved:
+        yield reserved.first
+
+
+def started(program, *arguments, env):
+    return subprocess.Popen([PROGRAMS / program, *arguments], env=env, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, start_new_session=True)
+
+
+@pytest.mark.parametrize(('arguments', 'variables', 'words'), [
+    ([], {'ROS_LOG_DIR': '/proc/none'}, ['ROS_LOG_DIR']),
+    ([], {'ROS_DOMAIN_ID': '300'}, ['ROS_DOMAIN_ID', "'300'", '232']),
+    ([], {'ROS_DOMAIN_ID': 'house'}, ['ROS_DOMAIN_ID', "'house'"]),
+    (['--log-level', 'loud'], {}, ['loud', 'debug, info']),
+    (['--params-file', '/nowhere.yaml'], {}, ['/nowhere.yaml', 'ros__parameters']),
+    (['-r', '__ns:=/a-b'], {}, ['/a-b', 'namespace']),
+    (['-r', '__node:=a-b'], {}, ['a-b', 'name of letters']),
+    (['-p', 'weights'], {}, ['weights', 'name:=value']),
+    (['-p', 'unit_id:=7'], {}, ["parameter 'unit_id'", 'STRING'])])
+def test_what_keeps_a_node_from_starting_is_one_line_with_the_way_out(tmp_path, domain, arguments, variables, words):
+    env = environment(domain, tmp_path) | variables
+    process = started('single_process', '--roadside', *(['--ros-args', *arguments] if arguments else []), env=env)
+    text = process.communicate(timeout=100)[0]
+    assert process.returncode == 1, text
+    line, = (line for line in text.splitlines() if line.startswith('error: '))
+    assert all(word in line for word in words), text
+    assert 'Traceback' not in text
+
+
+@pytest.mark.parametrize('program', ['ego_node', 'roadside_node', 'single_process', 'link_emulator'])
+def test_help_is_printed(tmp_path, program):
+    process = started(program, '--help', env=environment(0, tmp_path))
+    text = process.communicate(timeout=100)[0]
+    assert process.returncode == 0, text
+    assert text.startswith(f'usage: {program}')
+
+
+@pytest.mark.parametrize('seconds', [0.3, 1.0, 2.0, 4.0])
+def test_ctrl_c_in_the_first_seconds_ends_quietly(tmp_path, domain, seconds):
+    process = started('single_process', '--ego', '--ros-args', '-r', '__ns:=/ego', '--roadside',
+                      env=environment(domain, tmp_path))
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=100)[0]
+    assert 'Traceback' not in text
+    assert '[ERROR]' not in text
+    assert process.returncode == 0, text
