@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.files import write_atomically
+from ..common.outputs import check_folder, write_figures
 from ..eval.channel import Channel
-from .flags import add_flag, add_flags, settings_of
+from .flags import add_flag, add_flags, add_json, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
 _SIDES = ('vehicle', 'roadside')
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
     add_flags(parser, Channel)
-    parser.add_argument('--json', type=Path, help='write the figures there')
+    add_json(parser)
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    if args.results:
+        check_folder(args.results)
     datasets = open_datasets(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = settings_of(args, Channel)
@@ -87,8 +90,7 @@ def run(args: argparse.Namespace) -> int:
     Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
     if args.json:
         content = measured if args.mode == 'all' else next(iter(measured.values()))
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.json, json.dumps(content, indent=1))
+        write_figures(args.json, content)
     return 0
 
 
@@ -121,7 +123,6 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, 
     from ..eval.nuscenes import evaluate
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
     if args.results:
-        args.results.mkdir(parents=True, exist_ok=True)
         write_atomically(args.results / f'{mode}.json', json.dumps(result))
     metrics = evaluate(result)
     frames = max(cost.frames, 1)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..common.declaration import Declaration, declarations
 
 T = TypeVar('T')
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``; the entry point sees before the work that the file can be written."""
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures to this file')
 
 
 def add_flag(parser: argparse.ArgumentParser, name: str, said: Declaration, fallback: str = '') -> None:

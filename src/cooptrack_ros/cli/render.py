@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..common.errors import UserError
+    from ..common.outputs import check_folder
     from ..eval.exchange import read_exchange, same_frames
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = _choose(args, contents[0]) if args.data else None
     if not any(scene['samples'] for scene in contents[0]['scenes']):
         raise UserError(f'{args.results[0]} has no frames')
-    args.output.mkdir(parents=True, exist_ok=True)
+    check_folder(args.output)
     with Progress(transient=True) as progress:
         task = progress.add_task('measuring', total=None)
 
@@ -85,6 +86,7 @@ def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
 
 def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
     """Write curves, analyses and the report; return the files."""
+    from ..common.files import write_atomically
     from ..eval import report
     from ..eval.analysis import analyse
     from ..eval.nuscenes import evaluate_with_curves
@@ -102,7 +104,7 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
             label, content, report.headline(figures), report.per_class(figures), folder / name))
         advance(done, len(results))
     draw_curves(folder / 'curves.png', measured)
-    (folder / 'analysis.json').write_text(json.dumps(analyses, indent=1) + '\n', encoding='utf-8')
+    write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')
     write_report(folder / 'report.html', reported, folder / 'curves.png')
     return [folder / 'curves.png', *(r.analysis_picture for r in reported), folder / 'analysis.json',
             folder / 'report.html']

@@ -68,6 +68,7 @@ def _import(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from ..common.errors import UserError
+    from ..common.outputs import check_folder
     from ..common.types import Side
     from ..weights.convert import export_file
     from ..weights.published_files import FILE_SUFFIX
@@ -76,7 +77,7 @@ def _export(args: argparse.Namespace) -> int:
     if package.folder is None:
         raise UserError(f"'{args.model}' has no files; only stored models can be exported")
     sides = [Side(args.side)] if args.side else [s for s in Side if package.has(s)]
-    args.out.mkdir(parents=True, exist_ok=True)
+    check_folder(args.out)
     for side in sides:
         path = args.out / f'{package.name}_{FILE_SUFFIX[side]}.pth'
         print(f'{path}: {export_file(package, side, path)} entries of {side.value}')

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..common.files import write_atomically
 from .html_data import player_data
 from .html_player import MARKUP, SCRIPT, STYLE
 
@@ -66,12 +67,11 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
     # "<" would let the text of a name end the script element.
     data = json.dumps(player_data({r.label: r.exchange for r in results}), separators=(',', ':'))
     data = data.replace('<', '\\u003c')
-    path.write_text(
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+    write_atomically(
+        path, f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width">\n'
         f'<style>{_PAGE_STYLE}{STYLE}</style></head>\n<body>\n' + '\n'.join(sections) +
-        f'\n<script type="application/json" id="data">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n',
-        encoding='utf-8')
+        f'\n<script type="application/json" id="data">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n')
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -144,5 +144,6 @@ def _dtype(name: str) -> torch.dtype:
 
 def write_checkpoint(path: Path, state: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
     """Write published entries as a ``.pth`` file that the published code loads."""
-    with replacing(path) as part:
-        torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, part)
+    # Into a stream: by name the library hides why a write failed.
+    with replacing(path) as part, part.open('wb') as stream:
+        torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, stream)

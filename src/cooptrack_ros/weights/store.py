@@ -60,11 +60,14 @@ class ModelPackage:
         """
         Return the network of a side in evaluation mode.
 
-        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card.
+        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card; for a device
+            that is not there.
         """
         import torch
 
+        from ..model.device import check_available
         from ..model.network import CoopTrackNetwork
+        check_available(device)
         if self.folder is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_RANDOM_SEED[side])

@@ -1,0 +1,72 @@
+"""Targets that a command writes to: checked before the work, and figures that are not lost if writing fails after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .files import written_into, write_atomically
+
+_TRIAL_BYTES = 4096
+
+
+def check_file(path: Path) -> None:
+    """
+    Make the folder of a file that will be written, and see that the file can be; what is there stays.
+
+    :raises UserError: naming the path and the reason.
+    """
+    if path.is_dir():
+        raise UserError(f'{path} is a folder; expected the name of a file to write')
+    if written_into(path):
+        if not os.access(path, os.W_OK):
+            raise UserError(f'{path} cannot be written: permission denied')
+        return
+    check_folder(Path(os.path.realpath(path)).parent)
+
+
+def check_folder(path: Path) -> None:
+    """
+    Make a folder that files will be written to, and see that they can be.
+
+    :raises UserError: naming the path and the reason.
+    """
+    trial = path / f'.writable.{os.getpid()}'
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            # A full disk still takes an empty file.
+            trial.write_bytes(bytes(_TRIAL_BYTES))
+        finally:
+            trial.unlink(missing_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f'{path} cannot be a folder: {_file_in(path)} is a file') from error
+    except OSError as error:
+        raise UserError(f'{path} cannot be written to: {error.strerror}') from error
+
+
+def _file_in(path: Path) -> Path:
+    """Return the part of a path that is no folder."""
+    return next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), path)
+
+
+def write_figures(path: Path, figures: Any, indent: int | None = 1) -> None:
+    """
+    Write what was measured as JSON.
+
+    :raises UserError: if it cannot be written; the figures are printed then, so that the work is not lost.
+    """
+    text = json.dumps(figures, indent=indent) + '\n'
+    # What was printed so far goes before, where both go to one stream.
+    sys.stdout.flush()
+    try:
+        check_file(path)
+        write_atomically(path, text)
+    except (OSError, UserError) as error:
+        print(text, end='')
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f'{path} cannot be written: {reason}; the figures are printed above') from error
