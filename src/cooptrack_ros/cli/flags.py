@@ -16,6 +16,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures to this file')
 
 
+
+def add_truth(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--truth``."""
+    parser.add_argument('--truth', type=Path, metavar='FILE', help='for results in the layout of results_nusc.json: '
+                        'a file cooptrack-eval-golden/1 whose scenes and ground truth they are measured against')
+
+
 def add_flag(parser: argparse.ArgumentParser, name: str, said: Declaration, fallback: str = '') -> None:
     """
     Declare the flag of a setting.

@@ -9,13 +9,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .flags import add_truth
+
 SUMMARY = 'draw results: curves, where the loss is, an HTML report, pictures and a video'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
-                        help='result files (cooptrack-eval-golden/1) of the same frames, to be compared')
+                        help='result files (cooptrack-eval-golden/1, or results_nusc.json with --truth) of the same '
+                        'frames, to be compared')
+    add_truth(parser)
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
                         help='data set, or several, of the results: draws the first result into the camera images')
     parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for what is drawn')
@@ -30,10 +34,11 @@ def run(args: argparse.Namespace) -> int:
 
     from ..common.errors import UserError
     from ..common.outputs import check_folder
-    from ..eval.exchange import read_exchange, same_frames
+    from ..eval.exchange import same_frames
+    from ..eval.result_files import read_exchange
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
-    contents = [read_exchange(path) for path in args.results]
+    contents = [read_exchange(path, args.truth) for path in args.results]
     for path, content in zip(args.results[1:], contents[1:]):
         if not same_frames(contents[0], content):
             raise UserError(f'{args.results[0]} and {path} differ in their frames or ground truth: '
@@ -85,7 +90,7 @@ def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
 
 
 def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
-    """Write curves, analyses and the report; return the files."""
+    """Write curves, analyses and the report, of class car or else the first one; return the files."""
     from ..common.files import write_atomically
     from ..eval import report
     from ..eval.analysis import analyse
@@ -94,6 +99,8 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
     from ..viz.curves import Measured, draw_curves
     from ..viz.html_report import ReportedResult, write_report
     measured, reported, analyses = [], [], {}
+    classes = next(iter(results.values()))['classes']
+    shown = 'car' if 'car' in classes else classes[0]
     for done, (label, content) in enumerate(results.items(), 1):
         figures, curves = evaluate_with_curves(content)
         measured.append(Measured(label, figures, curves))
@@ -101,11 +108,11 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
         draw_analysis(folder / name, analyses[label], label)
         reported.append(ReportedResult(
-            label, content, report.headline(figures), report.per_class(figures), folder / name))
+            label, content, report.headline(figures, shown), report.per_class(figures), folder / name))
         advance(done, len(results))
-    draw_curves(folder / 'curves.png', measured)
+    draw_curves(folder / 'curves.png', measured, shown)
     write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')
-    write_report(folder / 'report.html', reported, folder / 'curves.png')
+    write_report(folder / 'report.html', reported, folder / 'curves.png', shown)
     return [folder / 'curves.png', *(r.analysis_picture for r in reported), folder / 'analysis.json',
             folder / 'report.html']
 

@@ -1,4 +1,4 @@
-"""Targets that a command writes to: checked before the work, and figures that are not lost if writing fails after it."""
+"""Targets that a command writes to: checked before the work; and figures that survive when writing fails after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UserError
-from .files import written_into, write_atomically
+from .files import write_atomically, written_into
 
 _TRIAL_BYTES = 4096
 

@@ -40,11 +40,13 @@ class ReportedResult:
     analysis_picture: Path
 
 
-def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: Path) -> None:
+def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: Path,
+                 class_name: str = 'car') -> None:
     """
     Write the report.
 
     :param results: of the same frames, at least one; :param curves_picture: a PNG file about all of them.
+    :param class_name: whose figures are in the headlines.
     """
     first = results[0].exchange
     frames = sum(len(s['samples']) for s in first['scenes'])
@@ -54,7 +56,7 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         f'<h1>Cooperative tracking: {escape(title)}</h1>',
         f'<p>{frames} frames in {len(first["scenes"])} sequences: '
         f'{escape(", ".join(s["scene"] for s in first["scenes"]))}.</p>',
-        '<h2>Figures</h2><p>Class car; nuScenes detection and tracking metrics. mAP is the mean over distances of 0.5, '
+        f'<h2>Figures</h2><p>Class {escape(class_name)}; nuScenes detection and tracking metrics. mAP is the mean over distances of 0.5, '
         '1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the score threshold '
         'with the best MOTA.</p>',
         _table({r.label: r.headline for r in results}), '<h2>By class</h2>', _table(classes),

@@ -13,10 +13,10 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.units import open_datasets
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
+from cooptrack_ros.eval.result_files import read_exchange
 from cooptrack_ros.eval.runner import BYTES_PER_BOX, MODES, Evaluation
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
@@ -161,15 +161,16 @@ def test_ground_truth_velocities_fit_the_positions(datasets):
     (lambda d: d.pop('scenes'), "'scenes' is missing"),
     (lambda d: d.update(format='x'), 'expected an object with format'),
     (lambda d: d['predictions'].popitem(), "'predictions' lacks 1 samples"),
-    (lambda d: d.update(scenes={}), "'scenes' must be a list, not dict"),
-    (lambda d: d['class_range'].pop('car'), "'class_range' lacks class 'car'"),
-    (lambda d: d['scenes'][0]['samples'][0].pop('timestamp_us'), "lacks 'timestamp_us'"),
-    (lambda d: d['scenes'][0]['samples'].append(d['scenes'][0]['samples'][0]), 'at least one is there twice'),
-    (lambda d: first_box(d).pop('score'), "box 0 lacks 'score'"),
-    (lambda d: first_box(d).update(name='tram'), "box 0: unknown class 'tram'"),
-    (lambda d: first_box(d).update(size=[1, 2]), "'size' must be 3 finite numbers"),
-    (lambda d: first_box(d).update(translation=[0, float('nan'), 0]), "'translation' must be 3 finite numbers"),
-    (lambda d: first_box(d).update(velocity='fast'), "'velocity' must be null or 2 finite numbers"),
+    (lambda d: d.update(scenes={}), "'scenes' is {}; expected a list"),
+    (lambda d: d['class_range'].pop('car'), "'class_range' of class 'car' is missing"),
+    (lambda d: d['scenes'][0]['samples'][0].pop('timestamp_us'), "'timestamp_us' is missing"),
+    (lambda d: d['scenes'][0]['samples'].append(d['scenes'][0]['samples'][0]), 'a text that no other sample has'),
+    (lambda d: first_box(d).pop('score'), "box 0: 'score' is missing"),
+    (lambda d: first_box(d).update(name='tram'), "box 0: 'name' is 'tram'; expected one of 'classes'"),
+    (lambda d: first_box(d).update(size=[1, 2]), r"'size' is \[1, 2\]; expected width, length and height above 0"),
+    (lambda d: first_box(d).update(translation=[0, float('nan'), 0]),
+     r"'translation' is \[0, nan, 0\]; expected 3 finite numbers"),
+    (lambda d: first_box(d).update(velocity='fast'), "'velocity' is 'fast'; expected 2 finite numbers, or null"),
     (lambda d: d.update(detections={}), "'detections' lacks"),
 ])
 def test_a_damaged_result_file_is_refused_with_its_reason(datasets, tmp_path, change, complaint):

@@ -138,6 +138,7 @@ def test_a_recording_that_was_cut_short_names_the_tools_that_mend_it(bag, capsys
 
 
 def test_a_folder_without_a_bag_says_what_is_expected(tmp_path):
+    expected = r'cannot be read as a ROS 2 bag: expected .*metadata\.yaml, or a file \*\.mcap'
     for path in (tmp_path, tmp_path / 'missing'):
-        with pytest.raises(UserError, match=r'cannot be read as a ROS 2 bag: expected .*metadata\.yaml, or a file \*\.mcap'):
+        with pytest.raises(UserError, match=expected):
             describe_bag(path)
