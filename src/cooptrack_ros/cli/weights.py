@@ -55,7 +55,8 @@ def _import(args: argparse.Namespace) -> int:
         package, checked = import_file(path, config, _side(args), args.name, args.models)
         origin = (f'the published {checked.published.name}' if checked.published
                   else f'not one of the published files (MD5 {checked.md5})')
-        print(f'{path}: {origin}; all {checked.entries} entries fit {checked.side.value}')
+        print('; '.join([f'{path}: {origin}', *checked.checkpoint.unwrapping,
+                         f'all {checked.entries} entries fit {checked.side.value}']))
         print(f'  -> {package.folder / (checked.side.value + ".safetensors")}, '
               f'model_id {package.model_id(checked.side)}')
     name = package.folder if args.models else package.folder.name
@@ -132,7 +133,8 @@ def _verify(args: argparse.Namespace) -> int:
     def file_text(path: Path) -> str:
         checked = check_file(path, named_config(args.config), _side(args))
         what = checked.published.name if checked.published else f'no published file (MD5 {checked.md5})'
-        return f'{what}, {checked.side.value}, all {checked.entries} entries fit'
+        return ', '.join([what, checked.side.value, *checked.checkpoint.unwrapping,
+                          f'all {checked.entries} entries fit'])
 
     targets = args.targets or [str(p.folder) for p in installed_models()]
     for target in targets:
