@@ -56,9 +56,9 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         f'<h1>Cooperative tracking: {escape(title)}</h1>',
         f'<p>{frames} frames in {len(first["scenes"])} sequences: '
         f'{escape(", ".join(s["scene"] for s in first["scenes"]))}.</p>',
-        f'<h2>Figures</h2><p>Class {escape(class_name)}; nuScenes detection and tracking metrics. mAP is the mean over distances of 0.5, '
-        '1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the score threshold '
-        'with the best MOTA.</p>',
+        f'<h2>Figures</h2><p>Class {escape(class_name)}; nuScenes detection and tracking metrics. mAP is the mean over '
+        'distances of 0.5, 1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the '
+        'score threshold with the best MOTA.</p>',
         _table({r.label: r.headline for r in results}), '<h2>By class</h2>', _table(classes),
         '<h2>Frames</h2>', MARKUP,
         '<h2>Curves</h2>', _picture(curves_picture, 'precision, sMOTAr and MOTA over recall'),
