@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..common.files import printable, write_atomically
 from .flags import add_truth
 
 SUMMARY = 'draw results: curves, where the loss is, an HTML report, pictures and a video'
@@ -85,13 +86,12 @@ def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, 
 def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
     """Return results by name; where names repeat, by name and file."""
     names = [content['name'] for content in contents]
-    return {name if names.count(name) == 1 else f'{name} ({path})': content
+    return {name if names.count(name) == 1 else f'{name} ({printable(path)})': content
             for path, name, content in zip(paths, names, contents)}
 
 
 def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
     """Write curves, analyses and the report, of class car or else the first one; return the files."""
-    from ..common.files import write_atomically
     from ..eval import report
     from ..eval.analysis import analyse
     from ..eval.nuscenes import evaluate_with_curves

@@ -64,6 +64,11 @@ def _open_for_more(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND)
 
 
+def printable(path: Path) -> str:
+    """Return the name of a file as text that can be drawn and stored: bytes that are no UTF-8 are spelt out."""
+    return os.fsencode(path).decode(errors='backslashreplace')
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a whole file, text as UTF-8; bytes of names that are none are spelt out."""
     with replacing(path) as part:

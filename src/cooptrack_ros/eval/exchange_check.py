@@ -182,7 +182,8 @@ def _shortened(text: str) -> str:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
+    # Half of a pair of surrogates is no character: it can be neither drawn nor stored.
+    return isinstance(value, str) and value != '' and not any('\ud800' <= c <= '\udfff' for c in value)
 
 
 def _is_number(value: Any) -> bool:

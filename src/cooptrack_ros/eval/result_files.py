@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
+from ..common.files import printable
 from .exchange_check import FORMAT, check_exchange
 
 _LOG = logging.getLogger(__name__)
@@ -90,4 +91,4 @@ def _with_truth(path: Path, content: dict[str, Any], truth: dict[str, Any]) -> d
     for name, count in left_out.items():
         _LOG.warning("%s: %d boxes of class '%s' are left out, which the truth does not have", path, count, name)
     kept = {k: v for k, v in truth.items() if k not in ('detections', 'links', 'provenance')}
-    return kept | {'name': path.stem, 'predictions': predictions}
+    return kept | {'name': printable(Path(path.stem)), 'predictions': predictions}

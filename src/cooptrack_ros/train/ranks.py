@@ -36,10 +36,11 @@ class Ranks:
         :raises UserError: for a device that is not there.
         """
         count = int(os.environ.get('WORLD_SIZE', '1'))
+        check_available(device)
         if device == 'cuda':
             device = f'cuda:{os.environ.get("LOCAL_RANK", "0")}'
-        check_available(device)
         if device.startswith('cuda'):
+            check_available(device)
             torch.cuda.set_device(device)
         if count == 1:
             return Ranks(device=device)

@@ -94,6 +94,7 @@ def row(data):
     (lambda d: d.update(classes=['car', 'car']), "'classes' is"),
     (lambda d: d.update(classes=[]), "'classes' is"),
     (lambda d: d.update(name=None), "'name' is missing"),
+    (lambda d: d.update(name='\udce9'), "'name' is '"),
     (lambda d: d.update(ground_truth=[]), r"'ground_truth' is \[\]"),
     (lambda d: d['ground_truth'].update(t0={'1': {}}), "'ground_truth' of scene 's', sample 't0' is {"),
     (lambda d: d['ground_truth'].update(t0=['box']), "sample 't0', box 0 is 'box'"),
