@@ -77,13 +77,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
                             args.online_extrinsics, execution=args.execution)
+    # Before the networks run: labels that cannot be measured end it here.
+    oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
     measured = {}
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
             measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
-        oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
     for mode, values in measured.items():
         values['oracle'] = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}

@@ -1,6 +1,7 @@
 """Runs over a small synthetic scene: exchange format, oracle, statistics."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -235,3 +236,15 @@ def test_studies_of_single_stages_are_refused_where_there_are_none(datasets):
                          channel=Channel(rotation_noise_deg=1.0, noise_scope='points'))
     with pytest.raises(UserError, match="'graph' does not have"):
         studied.run('cooperative')
+
+
+def test_labels_that_cannot_be_measured_end_it_before_the_networks_run(scenes, tmp_path, capsys, monkeypatch):
+    folder = shutil.copytree(scenes.scene(700, 1.5, (160, 90)), tmp_path / 'scene')
+    path = sorted((folder / 'cooperative/label').glob('*.json'))[3]
+    labels = json.loads(path.read_text())
+    labels[1]['3d_dimensions']['w'] = 0.0
+    path.write_text(json.dumps(labels))
+    monkeypatch.setattr(Evaluation, 'run', lambda *args: pytest.fail('the networks ran'))
+    assert main(['eval', '--data', str(folder), '--weights', 'random:mini', '--mode', 'none']) == 2
+    error = capsys.readouterr().err
+    assert "'ground_truth' of scene" in error and "box 1: 'size' is [0.0," in error
