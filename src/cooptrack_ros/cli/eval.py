@@ -79,12 +79,12 @@ def run(args: argparse.Namespace) -> int:
                             args.online_extrinsics, execution=args.execution)
     # Before the networks run: labels that cannot be measured end it here.
     oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
-    measured = {}
+    measured, problems = {}, []
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
-            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
+            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n), problems)
     for mode, values in measured.items():
         values['oracle'] = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         content = measured if args.mode == 'all' else next(iter(measured.values()))
         write_figures(args.json, content)
+    if problems:
+        raise UserError('; '.join(problems))
     return 0
 
 
@@ -118,13 +120,22 @@ def _open_model(args: argparse.Namespace):
         raise UserError(f"--config '{args.config}': {error}") from error
 
 
-def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance) -> dict:
+def _keep(path: Path, result: dict) -> str:
+    """Write a result file; return what prevented it, empty if it is there: the figures are still to come."""
+    try:
+        write_atomically(path, json.dumps(result))
+    except OSError as error:
+        return f'{path} cannot be written: {error.strerror}'
+    return ''
+
+
+def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance, problems: list[str]) -> dict:
     from ..common.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
     if args.results:
-        write_atomically(args.results / f'{mode}.json', json.dumps(result))
+        problems += filter(None, [_keep(args.results / f'{mode}.json', result)])
     metrics = evaluate(result)
     frames = max(cost.frames, 1)
     rate = result['frame_rate_hz']

@@ -248,3 +248,17 @@ def test_labels_that_cannot_be_measured_end_it_before_the_networks_run(scenes, t
     assert main(['eval', '--data', str(folder), '--weights', 'random:mini', '--mode', 'none']) == 2
     error = capsys.readouterr().err
     assert "'ground_truth' of scene" in error and "box 1: 'size' is [0.0," in error
+
+
+def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_path, capsys):
+    folder = datasets[0][0]
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'results/none.json').symlink_to('/dev/full')
+    words = ['eval', '--data', str(folder), '--weights', 'random:mini', '--mode', 'none', '--limit', '3']
+    assert main([*words, '--json', '/dev/full']) == 2
+    printed = capsys.readouterr()
+    assert '"mAP"' in printed.out and '/dev/full cannot be written: No space left on device' in printed.err
+    assert main([*words, '--json', str(tmp_path / 'a.json'), '--results', str(tmp_path / 'results')]) == 2
+    printed = capsys.readouterr()
+    assert 'class car' in printed.out and 'none.json cannot be written: No space left on device' in printed.err
+    assert json.loads((tmp_path / 'a.json').read_text())['mode'] == 'none'
