@@ -123,5 +123,6 @@ def _draw(path: Path, output: Path | None, image, calibration: CameraCalibration
     from ..viz.calibration import draw_calibration
     from ..viz.image_files import write_image
     output = output or path.with_name(f'{path.stem}_calibration.png')
+    output.parent.mkdir(parents=True, exist_ok=True)
     write_image(output, draw_calibration(image, calibration))
     print(f'{output}: the grid must lie on the road, the box be as large as a car')

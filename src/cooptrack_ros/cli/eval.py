@@ -123,6 +123,7 @@ def _open_model(args: argparse.Namespace):
 def _keep(path: Path, result: dict) -> str:
     """Write a result file; return what prevented it, empty if it is there: the figures are still to come."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(result))
     except OSError as error:
         return f'{path} cannot be written: {error.strerror}'

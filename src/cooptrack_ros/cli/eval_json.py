@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     detections = 'detections' if content.get('detections') else 'predictions'
     for path, which in ((args.nuscenes, 'predictions'), (args.nuscenes_detections, detections)):
         if path:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(nuscenes_results(content, which)))
     return 0
 

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if not any(scene['samples'] for scene in contents[0]['scenes']):
         raise UserError(f'{args.results[0]} has no frames')
     check_folder(args.output)
+    args.output.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
         task = progress.add_task('measuring', total=None)
 

@@ -79,6 +79,7 @@ def _export(args: argparse.Namespace) -> int:
         raise UserError(f"'{args.model}' has no files; only stored models can be exported")
     sides = [Side(args.side)] if args.side else [s for s in Side if package.has(s)]
     check_folder(args.out)
+    args.out.mkdir(parents=True, exist_ok=True)
     for side in sides:
         path = args.out / f'{package.name}_{FILE_SUFFIX[side]}.pth'
         print(f'{path}: {export_file(package, side, path)} entries of {side.value}')

@@ -16,7 +16,7 @@ _TRIAL_BYTES = 4096
 
 def check_file(path: Path) -> None:
     """
-    Make the folder of a file that will be written, and see that the file can be; what is there stays.
+    See that a file can be written, its folder too; what is there stays, and nothing is left behind.
 
     :raises UserError: naming the path and the reason.
     """
@@ -31,27 +31,22 @@ def check_file(path: Path) -> None:
 
 def check_folder(path: Path) -> None:
     """
-    Make a folder that files will be written to, and see that they can be.
+    See that files can be written into a folder that is there, or that it can be made; nothing is left behind.
 
     :raises UserError: naming the path and the reason.
     """
-    trial = path / f'.writable.{os.getpid()}'
+    there = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not there.is_dir():
+        raise UserError(f'{path} cannot be a folder: {there} is a file')
+    trial = there / f'.writable.{os.getpid()}'
     try:
-        path.mkdir(parents=True, exist_ok=True)
         try:
             # A full disk still takes an empty file.
             trial.write_bytes(bytes(_TRIAL_BYTES))
         finally:
             trial.unlink(missing_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f'{path} cannot be a folder: {_file_in(path)} is a file') from error
     except OSError as error:
         raise UserError(f'{path} cannot be written to: {error.strerror}') from error
-
-
-def _file_in(path: Path) -> Path:
-    """Return the part of a path that is no folder."""
-    return next((p for p in (path, *path.parents) if p.exists() and not p.is_dir()), path)
 
 
 def write_figures(path: Path, figures: Any, indent: int | None = 1) -> None:
@@ -65,6 +60,7 @@ def write_figures(path: Path, figures: Any, indent: int | None = 1) -> None:
     sys.stdout.flush()
     try:
         check_file(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     except (OSError, UserError) as error:
         print(text, end='')

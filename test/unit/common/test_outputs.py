@@ -9,9 +9,12 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.outputs import check_file, check_folder, write_figures
 
 
-def test_a_new_file_in_a_new_folder_is_fine_and_nothing_is_left_there(tmp_path):
+def test_a_new_file_in_a_new_folder_is_fine_and_the_check_leaves_nothing(tmp_path):
     check_file(tmp_path / 'new' / 'a.json')
-    assert list((tmp_path / 'new').iterdir()) == []
+    check_folder(tmp_path / 'new' / 'newer')
+    assert list(tmp_path.iterdir()) == []
+    write_figures(tmp_path / 'new' / 'a.json', [1])
+    assert (tmp_path / 'new' / 'a.json').read_text() == '[\n 1\n]\n'
 
 
 def test_what_is_there_stays(tmp_path):
