@@ -58,11 +58,11 @@ def table(rows: dict[str, dict]) -> list[str]:
 
 def draw(weights: str, data: Path, target: Path) -> None:
     """Draw the frame in which both units contribute most, of the first scene."""
-    import cv2
     import numpy as np
 
     from cooptrack_ros.common.geometry import transform_boxes
     from cooptrack_ros.data.units import open_dataset
+    from cooptrack_ros.viz.image_files import write_image
     from cooptrack_ros.viz.result import world_boxes
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
     from unit_contributions import draw_units, unit_views
@@ -82,7 +82,7 @@ def draw(weights: str, data: Path, target: Path) -> None:
     partners = {name: pairs[index] for name, pairs in dataset.partners(records).items()}
     views = unit_views(partners, rows, result['links'][record.token], record.global_from_lidar)
     tracks = transform_boxes(np.linalg.inv(record.global_from_lidar), world_boxes(rows, result['classes']))
-    cv2.imwrite(str(target), draw_units(record.boxes, tracks, views))
+    write_image(target, draw_units(record.boxes, tracks, views))
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from rviz_display import MarkerDisplay, draw_from_above, draw_in_camera
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.data.bags.markers import MarkerFrame, read_markers
 from cooptrack_ros.viz.draw import text
+from cooptrack_ros.viz.image_files import write_image
 
 HEIGHT_PX = 720
 
@@ -39,7 +40,7 @@ def write_marker_pictures(folder: Path, frames: Iterable[MarkerFrame], step: int
         if number % step == 0:
             markers = [m for m in display.visible(frame.stamp_ns) if m.ns not in without]
             files.append(folder / f'markers_{number:04d}.png')
-            cv2.imwrite(str(files[-1]), _compose(markers, frame, reach_m, (frame.stamp_ns - start_ns) / 1e9))
+            write_image(files[-1], _compose(markers, frame, reach_m, (frame.stamp_ns - start_ns) / 1e9))
     return files
 
 

@@ -17,7 +17,7 @@ from cooptrack_ros.data.bags.recording import read_recording
 from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.demo.results import exchange
-from cooptrack_ros.eval.exchange import read_exchange
+from cooptrack_ros.eval.result_files import read_exchange
 from cooptrack_ros.nodes.ego_node import EgoNode
 from cooptrack_ros.nodes.roadside_node import RoadsideNode
 from cooptrack_ros.replay.collector import Collector, fused_units

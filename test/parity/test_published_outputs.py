@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from support import shared
 
+from cooptrack_ros.common.config import R50
 from cooptrack_ros.model.ops.deform_attn import PATHS
+from cooptrack_ros.parity import sequences
 from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
 from cooptrack_ros.parity.sequences import GoldenSequence
@@ -52,6 +54,23 @@ def test_every_recorded_array_of_the_full_set_is_reproduced(path):
     comparison = Comparison()
     assert run_file(path, comparison)
     assert not [r for r in comparison.results if r.verdict == 'FAIL']
+
+
+@pytest.mark.parametrize(('near', 'verdict'), [(1.0, 'tie'), (0.0, 'FAIL')])
+def test_numbers_that_a_near_tie_exchanged_are_a_tie_and_others_fail(near, verdict, monkeypatch):
+    monkeypatch.setattr('cooptrack_ros.parity.identities.NEAR_SCORES', near)
+    with np.load(DATA / 'sequence_seed1_pseudo_perm_288x512.npz') as stored:
+        golden = {k: stored[k] for k in stored.files if k.startswith(('coop/f00', 'coop/f01', 'inf/f00', 'inf/f01'))
+                  and not k.startswith('inf/f00/n_next')}
+    for key in ('ids', 'next_obj_idxes'):
+        for frame in ('f00', 'f01'):
+            ids = golden[f'coop/{frame}/{key}']
+            one, other = golden['coop/f00/next_obj_idxes'][-2:]
+            golden[f'coop/{frame}/{key}'] = np.where(ids == one, other, np.where(ids == other, one, ids))
+    comparison = Comparison()
+    sequences.check(golden, GoldenSequence(1, 'pseudo', (288, 512), False), R50, comparison, 'reference')
+    assert {r.verdict for r in comparison.results if r.verdict != 'ok'} == {verdict}
+    assert any('is' in r.note and 'in the recording' in r.note for r in comparison.results) == (verdict == 'tie')
 
 
 def test_the_command_fails_when_an_array_differs(tmp_path, capsys):

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from cooptrack_ros.cli import main as cli
-from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
+from cooptrack_ros.eval.result_files import read_exchange
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from ..common.files import write_atomically
+from ..common.outputs import write_figures
+from .flags import add_json
 
 SUMMARY = 'measure time and memory of network, wire format, nodes, data and training'
 
@@ -50,7 +51,7 @@ def _add_model(actions) -> None:
     model.add_argument('--queries', type=int, help='queries, without --weights only (default: of the configuration)')
     model.add_argument('--input-size', metavar='WxH', help='network input (default: of the configuration)')
     model.add_argument('--camera-size', metavar='WxH', default='1920x1080', help='of the camera (%(default)s)')
-    _add_json(model)
+    add_json(model)
 
 
 def _add_codec(actions) -> None:
@@ -58,7 +59,7 @@ def _add_codec(actions) -> None:
     codec.add_argument('--instances', type=int, default=64, help='per message (default: %(default)s)')
     codec.add_argument('--channels', default='96,256', metavar='C[,C...]', help='channels (default: %(default)s)')
     codec.add_argument('--frames', type=int, default=500, help='messages per encoding (default: %(default)s)')
-    _add_json(codec)
+    add_json(codec)
 
 
 def _add_node(actions) -> None:
@@ -76,7 +77,7 @@ def _add_node(actions) -> None:
     node.add_argument('--no-markers', action='store_true', help='nobody listens to markers')
     node.add_argument('--rate-hz', type=float, default=0.0, help='of the frames, answered or not (default: each comes '
                       'after the answer to the one before)')
-    _add_json(node)
+    add_json(node)
 
 
 def _add_data(actions) -> None:
@@ -85,7 +86,7 @@ def _add_data(actions) -> None:
     data.add_argument('--camera-size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     data.add_argument('--config', default='mini', help='whose input the augmentation makes (default: %(default)s)')
     data.add_argument('--no-bag', action='store_true', help='leave bags out, which need ROS')
-    _add_json(data)
+    add_json(data)
 
 
 def _add_train(actions) -> None:
@@ -99,24 +100,22 @@ def _add_train(actions) -> None:
     train.add_argument('--workers', type=int, default=1, help='processes that prepare frames (default: %(default)s)')
     train.add_argument('--threads', type=int, default=1, help='CPU threads (default: %(default)s)')
     train.add_argument('--device', default='cpu')
-    _add_json(train)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--json', type=Path, help='write the figures there')
+    add_json(train)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; return 0 when everything was measured."""
     if args.action == 'report':
         return _report(args)
+    if hasattr(args, 'device'):
+        from ..model.device import check_available
+        check_available(args.device)
     measure = {'model': _model, 'codec': _codec, 'node': _node, 'data': _data, 'train': _train}[args.action]
     result = measure(args)
     from ..bench.report import lines
     print('\n'.join(lines(result)))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.json, json.dumps(result, indent=1))
+        write_figures(args.json, result)
     return 0
 
 
@@ -203,7 +202,7 @@ def _report(args: argparse.Namespace) -> int:
             print(f'{document}: ' + ('in step' if filled == text else 'not in step with the results'))
             behind |= filled != text
         else:
-            document.write_text(filled, encoding='utf-8')
+            write_atomically(document, filled)
     return int(behind)
 
 

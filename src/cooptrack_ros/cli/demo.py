@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..common.errors import UserError
+from ..common.outputs import check_folder
 
 SUMMARY = 'run the whole demonstration'
 _COLUMNS = ('mAP', 'AMOTA', 'recall', 'IDS', 'FP', 'FN')
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from .synth import parse_size
     if args.seconds < 1:
         raise UserError(f'--seconds is {args.seconds:g}, expected 1 or more')
+    check_folder(args.out)
     open_model(args.weights)
     options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out)
     console, started = Console(), time.monotonic()

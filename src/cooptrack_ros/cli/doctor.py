@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
-from ..common.files import write_atomically
+from ..common.outputs import check_file, write_figures
+from .flags import add_json
 
 if TYPE_CHECKING:
     from ..sensors.calibration_file import CameraCalibration
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     camera.add_argument('--image', type=Path, nargs='+', metavar='IMAGE', help='an image of each camera')
     camera.add_argument('-o', '--output', type=Path, metavar='OUT.png',
                         help='draw the road and a car into the image of the only camera (default: beside each)')
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write the findings to this file')
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,14 +45,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--seconds is {args.seconds}, expected more than 0')
     if args.domain_id is not None and not 0 <= args.domain_id <= 232:
         raise UserError(f'--domain-id is {args.domain_id}, expected 0 to 232')
+    if args.output:
+        check_file(args.output)
     findings, facts = _calibrations(args) if args.calibration else _system(args)
     for number, finding in enumerate(findings, 1):
         print(f'{number}. {finding}')
     print(f'{len(findings)} finding(s)' if findings else 'nothing wrong was found')
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        content = {'schema': 'cooptrack-doctor/1', 'findings': [asdict(f) for f in findings], **facts}
-        write_atomically(args.json, json.dumps(content, indent=1) + '\n')
+        write_figures(args.json, {'schema': 'cooptrack-doctor/1', 'findings': [asdict(f) for f in findings], **facts})
     return 1 if findings else 0
 
 
@@ -110,11 +110,9 @@ def _calibration(name: str, camera: CameraCalibration, path: Path | None,
 
 
 def _draw(path: Path, output: Path | None, image, calibration: CameraCalibration) -> None:
-    import cv2
-
     from ..viz.calibration import draw_calibration
+    from ..viz.image_files import write_image
     output = output or path.with_name(f'{path.stem}_calibration.png')
     output.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(output), draw_calibration(image, calibration)):
-        raise UserError(f'{output} cannot be written: expected a name like overlay.png')
+    write_image(output, draw_calibration(image, calibration))
     print(f'{output}: the grid must lie on the road, the box be as large as a car')

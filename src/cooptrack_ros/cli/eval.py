@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.files import write_atomically
+from ..common.outputs import check_folder, write_figures
 from ..eval.channel import Channel
-from .flags import add_flag, add_flags, settings_of
+from .flags import add_flag, add_flags, add_json, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
 _SIDES = ('vehicle', 'roadside')
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
     add_flags(parser, Channel)
-    parser.add_argument('--json', type=Path, help='write the figures there')
+    add_json(parser)
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     modes = list(MODES) if args.mode == 'all' else [args.mode]
     if modes[0] not in MODES + _SIDES:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    if args.results:
+        check_folder(args.results)
     datasets = open_datasets(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = settings_of(args, Channel)
@@ -74,21 +77,23 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
                             args.online_extrinsics, execution=args.execution)
-    measured = {}
+    # Before the networks run: labels that cannot be measured end it here.
+    oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
+    measured, problems = {}, []
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
-            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n))
-        oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
+            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n), problems)
     for mode, values in measured.items():
         values['oracle'] = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative')
     rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
     Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
     if args.json:
         content = measured if args.mode == 'all' else next(iter(measured.values()))
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.json, json.dumps(content, indent=1))
+        write_figures(args.json, content)
+    if problems:
+        raise UserError('; '.join(problems))
     return 0
 
 
@@ -115,14 +120,23 @@ def _open_model(args: argparse.Namespace):
         raise UserError(f"--config '{args.config}': {error}") from error
 
 
-def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance) -> dict:
+def _keep(path: Path, result: dict) -> str:
+    """Write a result file; return what prevented it, empty if it is there: the figures are still to come."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(result))
+    except OSError as error:
+        return f'{path} cannot be written: {error.strerror}'
+    return ''
+
+
+def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance, problems: list[str]) -> dict:
     from ..common.types import Side
     from ..eval import report
     from ..eval.nuscenes import evaluate
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
     if args.results:
-        args.results.mkdir(parents=True, exist_ok=True)
-        write_atomically(args.results / f'{mode}.json', json.dumps(result))
+        problems += filter(None, [_keep(args.results / f'{mode}.json', result)])
     metrics = evaluate(result)
     frames = max(cost.frames, 1)
     rate = result['frame_rate_hz']

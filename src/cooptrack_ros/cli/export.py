@@ -19,12 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the files."""
     from ..common.errors import UserError
+    from ..common.outputs import check_folder
     from ..common.types import Side
     from ..tracking.fixed_shape.export import Capacity, export
     from ..weights.store import open_model
     for name in ('cameras', 'units', 'slots'):
         if getattr(args, name) < 1:
             raise UserError(f'--{name} must be at least 1, not {getattr(args, name)}')
+    check_folder(args.out)
     package, side = open_model(args.weights), Side(args.side)
     if args.cameras > package.config.max_cameras:
         raise UserError(f"--cameras {args.cameras}, but '{package.name}' knows {package.config.max_cameras} cameras")

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..common.declaration import Declaration, declarations
 
 T = TypeVar('T')
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``; the entry point sees before the work that the file can be written."""
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures to this file')
+
+
+
+def add_truth(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--truth``."""
+    parser.add_argument('--truth', type=Path, metavar='FILE', help='for results in the layout of results_nusc.json: '
+                        'a file cooptrack-eval-golden/1 whose scenes and ground truth they are measured against')
 
 
 def add_flag(parser: argparse.ArgumentParser, name: str, said: Declaration, fallback: str = '') -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 
 from .. import __version__
 from ..common.errors import UserError
+from ..common.outputs import check_file
 from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {
@@ -26,11 +28,18 @@ COMMANDS = {
 }
 
 
+_OF_THE_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOTDIR,
+                   errno.EISDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.EIO, errno.ENXIO}
+"""What a file or folder can be refused for; other errors of the system are faults of the program."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; return the exit status (0 only if the job was done)."""
     if argv is None:
         # Called as a program, which owns its signals.
         end_orderly_when_terminated()
+        # Names of files need not be UTF-8.
+        sys.stdout.reconfigure(errors='backslashreplace')
         argv = sys.argv[1:]
     if '--ros-args' in argv:
         # A launch file appends arguments for nodes.
@@ -48,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(sub)
     args = parser.parse_args(argv)
     try:
+        if getattr(args, 'json', None):
+            check_file(args.json)
         return module.run(args)
     except UserError as error:
         print(f'cooptrack {chosen}: {error}', file=sys.stderr)
@@ -57,6 +68,12 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        print(f'cooptrack {chosen}: ' + ': '.join(filter(None, (error.filename and str(error.filename),
+                                                                error.strerror))), file=sys.stderr)
+        return 2
 
 
 if __name__ == '__main__':

@@ -9,13 +9,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..common.files import printable, write_atomically
+from .flags import add_truth
+
 SUMMARY = 'draw results: curves, where the loss is, an HTML report, pictures and a video'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
-                        help='result files (cooptrack-eval-golden/1) of the same frames, to be compared')
+                        help='result files (cooptrack-eval-golden/1, or results_nusc.json with --truth) of the same '
+                        'frames, to be compared')
+    add_truth(parser)
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
                         help='data set, or several, of the results: draws the first result into the camera images')
     parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for what is drawn')
@@ -29,10 +34,12 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..common.errors import UserError
-    from ..eval.exchange import read_exchange, same_frames
+    from ..common.outputs import check_folder
+    from ..eval.exchange import same_frames
+    from ..eval.result_files import read_exchange
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
-    contents = [read_exchange(path) for path in args.results]
+    contents = [read_exchange(path, args.truth) for path in args.results]
     for path, content in zip(args.results[1:], contents[1:]):
         if not same_frames(contents[0], content):
             raise UserError(f'{args.results[0]} and {path} differ in their frames or ground truth: '
@@ -40,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = _choose(args, contents[0]) if args.data else None
     if not any(scene['samples'] for scene in contents[0]['scenes']):
         raise UserError(f'{args.results[0]} has no frames')
+    check_folder(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
         task = progress.add_task('measuring', total=None)
@@ -79,12 +87,12 @@ def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, 
 def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
     """Return results by name; where names repeat, by name and file."""
     names = [content['name'] for content in contents]
-    return {name if names.count(name) == 1 else f'{name} ({path})': content
+    return {name if names.count(name) == 1 else f'{name} ({printable(path)})': content
             for path, name, content in zip(paths, names, contents)}
 
 
 def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
-    """Write curves, analyses and the report; return the files."""
+    """Write curves, analyses and the report, of class car or else the first one; return the files."""
     from ..eval import report
     from ..eval.analysis import analyse
     from ..eval.nuscenes import evaluate_with_curves
@@ -92,6 +100,8 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
     from ..viz.curves import Measured, draw_curves
     from ..viz.html_report import ReportedResult, write_report
     measured, reported, analyses = [], [], {}
+    classes = next(iter(results.values()))['classes']
+    shown = 'car' if 'car' in classes else classes[0]
     for done, (label, content) in enumerate(results.items(), 1):
         figures, curves = evaluate_with_curves(content)
         measured.append(Measured(label, figures, curves))
@@ -99,11 +109,11 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
         draw_analysis(folder / name, analyses[label], label)
         reported.append(ReportedResult(
-            label, content, report.headline(figures), report.per_class(figures), folder / name))
+            label, content, report.headline(figures, shown), report.per_class(figures), folder / name))
         advance(done, len(results))
-    draw_curves(folder / 'curves.png', measured)
-    (folder / 'analysis.json').write_text(json.dumps(analyses, indent=1) + '\n', encoding='utf-8')
-    write_report(folder / 'report.html', reported, folder / 'curves.png')
+    draw_curves(folder / 'curves.png', measured, shown)
+    write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')
+    write_report(folder / 'report.html', reported, folder / 'curves.png', shown)
     return [folder / 'curves.png', *(r.analysis_picture for r in reported), folder / 'analysis.json',
             folder / 'report.html']
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..common.errors import UserError
-from ..common.files import write_atomically
+from ..common.outputs import write_figures
+from .flags import add_json
 
 SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help='units, separated by commas, that may add no objects, as the parameter '
                          'fusion.confirm_only (default: none)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
-    parser.add_argument('--json', metavar='OUT', help='write counts, drops and latencies to this file')
+    add_json(parser)
     parser.add_argument('--limit', type=int, metavar='N', help='images of the ego vehicle to play at most')
     without = parser.add_mutually_exclusive_group()
     without.add_argument('--ego-only', action='store_true', help='no roadside node runs')
@@ -66,9 +66,7 @@ def run(args: argparse.Namespace) -> int:
     with _played_bag(args) as bag:
         result = play(bag, args)
     if args.json:
-        path = Path(args.json)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(result, indent=1) + '\n')
+        write_figures(args.json, result)
     print(f"{result['ego_images']} images, {result['tracks']} answers in {result['wall_s']:.1f} s; "
           f"modes: {result['modes'] or 'none'}")
     if result['fused']:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from ..common.errors import UserError
+from ..common.outputs import check_folder
 
 SUMMARY = 'generate synthetic scenes in the V2X-Seq-SPD format'
 
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Generate one scene or many."""
     options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar}
+    check_folder(args.out if args.seeds else args.out.parent)
     if args.seeds is None:
         return _run_one(args.out, args.seed, options)
     return _run_many(args.out, args.seeds, options, max(args.jobs, 1))

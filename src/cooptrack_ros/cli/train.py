@@ -62,8 +62,11 @@ def run(args: argparse.Namespace) -> int:
     """Train; return 0 when the run is complete."""
     import torch
 
+    from ..common.outputs import check_folder
     from ..train.ranks import Ranks
     _check(args)
+    for folder in filter(None, (args.out, args.export)):
+        check_folder(folder)
     started = time.monotonic()
     torch.set_num_threads(args.threads)
     ranks = Ranks.join(args.device)

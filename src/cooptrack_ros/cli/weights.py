@@ -55,7 +55,8 @@ def _import(args: argparse.Namespace) -> int:
         package, checked = import_file(path, config, _side(args), args.name, args.models)
         origin = (f'the published {checked.published.name}' if checked.published
                   else f'not one of the published files (MD5 {checked.md5})')
-        print(f'{path}: {origin}; all {checked.entries} entries fit {checked.side.value}')
+        print('; '.join([f'{path}: {origin}', *checked.checkpoint.unwrapping,
+                         f'all {checked.entries} entries fit {checked.side.value}']))
         print(f'  -> {package.folder / (checked.side.value + ".safetensors")}, '
               f'model_id {package.model_id(checked.side)}')
     name = package.folder if args.models else package.folder.name
@@ -68,6 +69,7 @@ def _import(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     from ..common.errors import UserError
+    from ..common.outputs import check_folder
     from ..common.types import Side
     from ..weights.convert import export_file
     from ..weights.published_files import FILE_SUFFIX
@@ -76,6 +78,7 @@ def _export(args: argparse.Namespace) -> int:
     if package.folder is None:
         raise UserError(f"'{args.model}' has no files; only stored models can be exported")
     sides = [Side(args.side)] if args.side else [s for s in Side if package.has(s)]
+    check_folder(args.out)
     args.out.mkdir(parents=True, exist_ok=True)
     for side in sides:
         path = args.out / f'{package.name}_{FILE_SUFFIX[side]}.pth'
@@ -131,7 +134,8 @@ def _verify(args: argparse.Namespace) -> int:
     def file_text(path: Path) -> str:
         checked = check_file(path, named_config(args.config), _side(args))
         what = checked.published.name if checked.published else f'no published file (MD5 {checked.md5})'
-        return f'{what}, {checked.side.value}, all {checked.entries} entries fit'
+        return ', '.join([what, checked.side.value, *checked.checkpoint.unwrapping,
+                          f'all {checked.entries} entries fit'])
 
     targets = args.targets or [str(p.folder) for p in installed_models()]
     for target in targets:

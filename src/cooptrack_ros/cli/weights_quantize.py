@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the ranges of every side of the model; return 0."""
     from ..common.errors import UserError
+    from ..common.outputs import check_folder
     from ..common.types import Side
     from ..data.units import open_datasets
     from ..model.image.preprocess import least_size
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     package = open_model(args.weights)
     if package.folder is None:
         raise UserError(f"'{args.weights}' has no files to go with; only stored models can be quantized")
+    check_folder(package.folder)
     datasets = open_datasets(args.data)
     for side in (s for s in Side if package.has(s)):
         name = 'infrastructure-side' if side is Side.ROADSIDE else 'vehicle-side'

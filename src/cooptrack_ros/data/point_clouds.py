@@ -11,6 +11,8 @@ from ..common.errors import UserError
 
 _NUMPY_KINDS = {'F': 'f', 'U': 'u', 'I': 'i'}
 _PCD_KINDS = {kind: letter for letter, kind in _NUMPY_KINDS.items()}
+_SIZES = {'F': ('4', '8'), 'U': ('1', '2', '4', '8'), 'I': ('1', '2', '4', '8')}
+_INTENSITY = ('intensity', 'i')
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,11 @@ class PcdFile:
 
     def read(self) -> np.ndarray:
         """Return (N, 4) float32, see ``xyz_intensity``; raise a UserError for a file that is none."""
-        return xyz_intensity(read_pcd(self.path))
+        points = read_pcd(self.path)
+        try:
+            return xyz_intensity(points)
+        except ValueError as error:
+            raise UserError(f'{self.path}: {error}') from error
 
 
 def read_pcd(path: Path) -> np.ndarray:
@@ -37,9 +43,8 @@ def read_pcd(path: Path) -> np.ndarray:
     try:
         header, body = _split_header(content)
         dtype = _point_type(header)
-        count = int(header['POINTS'][0])
-        return _READERS[header['DATA'][0]](body, dtype, count)
-    except (KeyError, ValueError, IndexError) as error:
+        return _READERS[header['DATA'][0].lower()](body, dtype, _num_points(header))
+    except (KeyError, ValueError, IndexError, OverflowError) as error:
         raise UserError(f'{path} is not a complete PCD file: {error}') from error
 
 
@@ -58,18 +63,37 @@ def write_pcd(path: Path, points: np.ndarray) -> None:
 
 def xyz_intensity(points: np.ndarray) -> np.ndarray:
     """
-    Return (N, 4) float32 x, y, z, intensity without points that are not finite.
+    Return (N, 4) float32 x, y, z, intensity without points that are not finite; names of fields in any case.
 
-    Intensity is 0 to 1: whole-number fields (the vehicle) are divided by 255, real ones (the roadside) are as
-    stored, a missing one is 0.
+    Intensity is 0 to 1: 8-bit fields (the vehicle) are divided by 255; others are as stored (the roadside) if they are
+    0 to 1, else what they hold tells whether that is 0 to 255 or 16 bits; a missing one is 0.
+
+    :raises ValueError: for points without coordinates, naming the fields that are there.
     """
+    fields = {name.lower(): name for name in reversed(points.dtype.names)}
     values = np.zeros((len(points), 4), np.float32)
     for i, name in enumerate('xyz'):
-        values[:, i] = points[name]
-    if 'intensity' in points.dtype.names:
-        whole = points.dtype['intensity'].kind in 'ui'
-        values[:, 3] = points['intensity'] / np.float32(255 if whole else 1)
+        if name not in fields or points.dtype[fields[name]].shape:
+            raise ValueError(f"no coordinates: expected fields x, y and z, found {', '.join(points.dtype.names)}")
+        values[:, i] = points[fields[name]]
+    strength = next((fields[name] for name in _INTENSITY if name in fields), None)
+    if strength is not None and not points.dtype[strength].shape:
+        values[:, 3] = _normalised(points[strength])
     return values[np.isfinite(values).all(axis=1)]
+
+
+def _normalised(intensity: np.ndarray) -> np.ndarray:
+    """Return (N,) intensities as 0 to 1; what is not finite stays so."""
+    full = 255 if intensity.dtype.itemsize == 1 else _full_scale(intensity)
+    return np.clip(intensity / np.float32(full), 0, 1)
+
+
+def _full_scale(intensity: np.ndarray) -> int:
+    strongest = np.max(intensity, initial=0, where=np.isfinite(intensity))
+    # A little above 1 is noise of a scale that ends there.
+    if intensity.dtype.kind == 'f' and strongest <= 1.01:
+        return 1
+    return 255 if strongest <= 255 else 65535
 
 
 def _split_header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
@@ -77,20 +101,34 @@ def _split_header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
     position = 0
     while 'DATA' not in header:
         end = content.index(b'\n', position)
-        words = content[position:end].decode('ascii').split()
+        # Comments may be in any encoding.
+        words = content[position:end].decode('ascii', errors='replace').split()
         position = end + 1
         if words and not words[0].startswith('#'):
-            header[words[0]] = words[1:]
+            header[words[0].upper()] = words[1:]
     return header, content[position:]
 
 
+def _num_points(header: dict[str, list[str]]) -> int:
+    """Return the number of points; the line POINTS repeats what width and height say, and may be missing."""
+    count = int(header['POINTS'][0]) if 'POINTS' in header else int(header['WIDTH'][0]) * int(
+        header.get('HEIGHT', ['1'])[0])
+    if count < 0:
+        raise ValueError(f'{count} points')
+    return count
+
+
 def _point_type(header: dict[str, list[str]]) -> np.dtype:
-    counts = header.get('COUNT', ['1'] * len(header['FIELDS']))
-    fields = []
-    columns = zip(header['FIELDS'], header['TYPE'], header['SIZE'], counts)
-    for i, (name, letter, size, count) in enumerate(columns):
-        # Padding fields are all called '_'.
-        unique = name if name != '_' else f'_{i}'
+    names = header['FIELDS']
+    columns = (header['TYPE'], header['SIZE'], header.get('COUNT', ['1'] * len(names)))
+    if not names or any(len(column) != len(names) for column in columns):
+        raise ValueError('FIELDS, TYPE, SIZE and COUNT differ in length')
+    fields: list[tuple] = []
+    for i, (name, letter, size, count) in enumerate(zip(names, *columns)):
+        if size not in _SIZES.get(letter, ()):
+            raise ValueError(f"field '{name}' has TYPE {letter} and SIZE {size}; expected F 4|8, or U|I 1|2|4|8")
+        # Padding fields share a name, mostly '_'.
+        unique = name if name not in [n for n, *_ in fields] and name != '_' else f'{name}_{i}'
         fields.append((unique, f'<{_NUMPY_KINDS[letter]}{size}', *([(int(count),)] if int(count) > 1 else [])))
     return np.dtype(fields)
 
@@ -100,7 +138,7 @@ def _read_binary(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
 
 
 def _read_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
-    values = np.array(body.split(), dtype=np.float64).reshape(count, -1)
+    values = np.array(body.split(), dtype=np.float64).reshape(count, -1) if count else np.zeros((0, 0))
     points = np.zeros(count, dtype)
     column = 0
     for name in dtype.names:
@@ -113,7 +151,11 @@ def _read_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
 def _read_compressed(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     """Return points whose fields are stored one after another, compressed as one LZF block."""
     packed, unpacked = (int(n) for n in np.frombuffer(body, '<u4', 2))
-    data = _decompress_lzf(body[8:8 + packed])
+    if unpacked != dtype.itemsize * count:
+        raise ValueError(f'{unpacked} bytes after decompression, {dtype.itemsize * count} expected')
+    block = body[8:8 + packed]
+    # What does not get smaller is stored as it is.
+    data = block if packed == unpacked else _decompress_lzf(block)
     if len(data) != unpacked:
         raise ValueError(f'{len(data)} bytes after decompression, {unpacked} expected')
     points = np.zeros(count, dtype)

@@ -36,7 +36,7 @@ class UnitsDataset:
         :raises UserError: if there are no labels of all units, or no unit of a name.
         """
         self.root = Path(root)
-        folders = {path.name: path for path in sorted(self.root.glob(_UNIT_FOLDERS))}
+        folders = {path.name: path for path in _folders(self.root, _UNIT_FOLDERS)}
         self._labels = self.root / 'cooperative' / 'label'
         if not self._labels.is_dir():
             raise UserError(f'{self.root} holds several roadside units but no {self._labels}: expected are the labels '
@@ -99,9 +99,14 @@ class UnitsDataset:
         return result
 
 
+def _folders(parent: Path, pattern: str) -> list[Path]:
+    """Return folders of a name; archives of them may lie beside."""
+    return sorted(path for path in parent.glob(pattern) if path.is_dir())
+
+
 def has_units(folder: Path) -> bool:
     """Tell whether a folder holds one data set per roadside unit."""
-    return any(folder.glob(_UNIT_FOLDERS))
+    return bool(_folders(folder, _UNIT_FOLDERS))
 
 
 def check_units(chosen: Sequence[str], known: Sequence[str], root: Path) -> list[str]:
@@ -175,7 +180,7 @@ def open_datasets(folders: Sequence[str | Path], chosen: Sequence[str] | None = 
 
 def data_folders(folders: Sequence[str | Path]) -> list[Path]:
     """Return the data sets meant by folders; raise a UserError if there are none."""
-    paths = [path for folder in map(Path, folders) for path in sorted(folder.glob('seed_*')) or [folder]]
+    paths = [path for folder in map(Path, folders) for path in _folders(folder, 'seed_*') or [folder]]
     if not paths:
         raise UserError('no data: give at least one folder with --data')
     return paths

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.files import write_atomically
+from ..common.outputs import write_figures
 from ..common.types import Side
 from ..data.bags.merge import merge_answers
 from ..data.bags.recording import Recording, read_pairs, read_recording
@@ -125,13 +126,10 @@ def _measure(options: DemoOptions, records: list[FrameRecord], class_range: dict
     tracks = {**exchanges[COOPERATIVE.name],
               'provenance': results.provenance_rows(cooperative, records),
               'modes': {name: {'predictions': content['predictions']} for name, content in exchanges.items()}}
-    _write_json(options.out / 'tracks.json', tracks, indent=None)
-    _write_json(options.out / 'metrics.json', metrics, indent=1)
+    # First what is small and cannot be made again without another run.
+    write_figures(options.out / 'metrics.json', metrics)
+    write_atomically(options.out / 'tracks.json', json.dumps(tracks) + '\n')
     return metrics
-
-
-def _write_json(path: Path, content: dict[str, Any], indent: int | None) -> None:
-    write_atomically(path, json.dumps(content, indent=indent) + '\n')
 
 
 def _remove_results(options: DemoOptions) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,19 +10,14 @@ import numpy as np
 from ..common.config import R50
 from ..common.errors import UserError
 from ..common.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
-from ..common.types import Boxes, Provenance, Side
+from ..common.types import Boxes, Side
 from ..data.dataset import FrameRecord
+from .exchange_check import FORMAT, check_exchange
 from .links import TrackLink, link_rows, provenance_rows
 
-FORMAT = 'cooptrack-eval-golden/1'
 DEFAULT_CLASS_RANGE = R50.class_range_of(Side.VEHICLE)
-_KEYS = {'name': str, 'classes': list, 'class_range': dict, 'scenes': list, 'ground_truth': dict, 'predictions': dict}
-_IDENTITIES = {'ground_truth': ('track_id',), 'predictions': ('tracking_id', 'score'), 'detections': ('score',)}
-"""What each list of boxes needs beside the box itself."""
-_VECTORS = {'translation': 3, 'size': 3, 'rotation': 4}
 _SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}
 """Names in the result for the sides of cooperative labels."""
-_PROVENANCES = tuple(p.name.lower() for p in Provenance)
 
 
 def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, classes: Sequence[str], id_name: str | None,
@@ -119,13 +111,21 @@ class ExchangeBuilder:
         return world_rows(near, record.global_from_lidar, self.classes, 'tracking_id', True)
 
     def finish(self) -> dict[str, Any]:
-        """Return the result with samples in time order and ground-truth velocities."""
+        """
+        Return the result with samples in time order and ground-truth velocities.
+
+        :raises UserError: for labels that cannot be measured.
+        """
         for scene in self.content['scenes']:
             scene['samples'].sort(key=lambda s: s['timestamp_us'])
             _set_velocities(scene['samples'], self.content['ground_truth'])
         for optional in ('detections', 'links', 'provenance'):
             if not self.content[optional]:
                 del self.content[optional]
+        try:
+            check_exchange(self.content)
+        except ValueError as error:
+            raise UserError(f"{self.content['name']}: {error}") from error
         return self.content
 
 
@@ -143,115 +143,6 @@ def _set_velocities(samples: list[dict], truth: dict[str, list[dict]]) -> None:
             if steps and 0 < elapsed <= 1.5 * steps:
                 change = np.subtract(last[1]['translation'], first[1]['translation'])[:2]
                 row['velocity'] = (change / elapsed).tolist()
-
-
-def read_exchange(path: Path) -> dict[str, Any]:
-    """
-    Read and check a result file.
-
-    :raises UserError: naming what is missing or wrong.
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: {error}') from error
-    if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise UserError(f"{path}: expected an object with format '{FORMAT}'")
-    try:
-        check_exchange(content)
-    except ValueError as error:
-        raise UserError(f'{path}: {error}') from error
-    return content
-
-
-def check_exchange(content: dict[str, Any]) -> None:
-    """
-    Check the content of a result.
-
-    :raises ValueError: naming the first thing that is missing or wrong.
-    """
-    for key, kind in _KEYS.items():
-        if key not in content:
-            raise ValueError(f"'{key}' is missing")
-        if not isinstance(content[key], kind):
-            raise ValueError(f"'{key}' must be a {kind.__name__}, not {type(content[key]).__name__}")
-    without = [name for name in content['classes'] if name not in content['class_range']]
-    if without:
-        raise ValueError(f"'class_range' lacks class '{without[0]}'")
-    tokens = []
-    for i, scene in enumerate(content['scenes']):
-        if not isinstance(scene, dict) or 'scene' not in scene or not isinstance(scene.get('samples'), list):
-            raise ValueError(f"'scenes' {i} needs 'scene' and a list 'samples'")
-        for sample in scene['samples']:
-            lacking = [k for k in ('token', 'timestamp_us', 'ego_translation') if k not in sample]
-            if lacking:
-                raise ValueError(f"a sample of scene '{scene['scene']}' lacks '{lacking[0]}'")
-            tokens.append(sample['token'])
-    if len(set(tokens)) != len(tokens):
-        raise ValueError('sample tokens must be different; at least one is there twice')
-    for key, identity in _IDENTITIES.items():
-        if content.get(key) is not None:
-            _check_rows(key, content[key], tokens, set(content['classes']), identity)
-    for key, check in (('links', _link_complaint), ('provenance', _provenance_complaint)):
-        _check_notes(key, content.get(key) or {}, content['predictions'], check)
-
-
-def _check_rows(key: str, table: Any, tokens: list[str], classes: set[str], identity: tuple[str, ...]) -> None:
-    if not isinstance(table, dict):
-        raise ValueError(f"'{key}' must map tokens to lists of boxes")
-    missing = [t for t in tokens if t not in table]
-    if missing:
-        raise ValueError(f"'{key}' lacks {len(missing)} samples, first '{missing[0]}'; "
-                         'a sample without boxes needs an empty list')
-    for token in tokens:
-        for i, row in enumerate(table[token]):
-            where = f"'{key}' of sample '{token}', box {i}"
-            lacking = [k for k in ('name', *identity) if k not in row]
-            if lacking:
-                raise ValueError(f"{where} lacks '{lacking[0]}'")
-            if row['name'] not in classes:
-                raise ValueError(f"{where}: unknown class '{row['name']}'; known: {', '.join(sorted(classes))}")
-            for name, count in _VECTORS.items():
-                if not _is_vector(row.get(name), count):
-                    raise ValueError(f"{where}: '{name}' must be {count} finite numbers, not {row.get(name)!r}")
-            if row.get('velocity') is not None and not _is_vector(row['velocity'], 2):
-                raise ValueError(f"{where}: 'velocity' must be null or 2 finite numbers, not {row['velocity']!r}")
-            if 'score' in identity and not _is_vector([row['score']], 1):
-                raise ValueError(f"{where}: 'score' must be a finite number, not {row['score']!r}")
-
-
-def _check_notes(key: str, table: Any, predictions: dict[str, list[dict]],
-                 complaint: Callable[[dict, set[str]], str]) -> None:
-    """Check an optional table of rows that go with tracks; samples without rows may be left out."""
-    if not isinstance(table, dict):
-        raise ValueError(f"'{key}' must map tokens to lists")
-    for token, rows in table.items():
-        if token not in predictions:
-            raise ValueError(f"'{key}' has sample '{token}', which is not in 'predictions'")
-        tracks = {row['tracking_id'] for row in predictions[token]}
-        for i, row in enumerate(rows):
-            wrong = complaint(row, tracks) if 'tracking_id' in row else "'tracking_id' is missing"
-            if wrong:
-                raise ValueError(f"'{key}' of sample '{token}', row {i}: {wrong}")
-
-
-def _link_complaint(row: dict, tracks: set[str]) -> str:
-    if row['tracking_id'] not in tracks:
-        return f"the sample has no track '{row['tracking_id']}'"
-    if not _is_vector(row.get('translation'), 3):
-        return f"'translation' must be 3 finite numbers, not {row.get('translation')!r}"
-    return '' if _is_vector([row.get('affinity')], 1) else f"'affinity' must be a number, not {row.get('affinity')!r}"
-
-
-def _provenance_complaint(row: dict, tracks: set[str]) -> str:
-    # Tracks beyond the range of the predictions may be among them.
-    known = row.get('provenance') in _PROVENANCES
-    return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {row.get('provenance')!r}"
-
-
-def _is_vector(value: Any, count: int) -> bool:
-    return (isinstance(value, list) and len(value) == count
-            and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in value))
 
 
 def nuscenes_results(content: dict[str, Any], which: str = 'predictions') -> dict[str, Any]:

@@ -48,18 +48,20 @@ def evaluate_with_curves(exchange: dict[str, Any]) -> tuple[dict[str, Any], dict
     detection, curves = _detection(exchange)
     tracking = _tracking(exchange)
     result = {'format': 'cooptrack-eval-golden-expected/1', 'name': exchange['name'],
-              'detection': detection, 'tracking': tracking, 'headline_car': _headline(detection, tracking)}
+              'detection': detection, 'tracking': tracking,
+              'headline_car': figures_of_class(detection, tracking, 'car')}
     return _clean(result), _clean(curves)
 
 
-def _headline(detection: dict, tracking: dict) -> dict[str, float]:
-    if 'car' not in detection['label_tp_errors']:
+def figures_of_class(detection: dict, tracking: dict, name: str) -> dict[str, float]:
+    """Return the figures of one class by their short names; empty if the class is absent."""
+    if name not in detection['label_tp_errors']:
         return {}
-    errors, metrics = detection['label_tp_errors']['car'], tracking['label_metrics']
+    errors, metrics = detection['label_tp_errors'][name], tracking['label_metrics']
     names = ('amota', 'amotp', 'recall', 'mota', 'motp', 'mt', 'ml', 'fp', 'fn', 'ids', 'frag', 'tid', 'lgd', 'faf',
              'tp', 'gt')
-    return {'AP': detection['mean_dist_aps']['car'], 'ATE': errors['trans_err'], 'ASE': errors['scale_err'],
-            'AOE': errors['orient_err'], 'AVE': errors['vel_err'], **{n.upper(): metrics[n]['car'] for n in names}}
+    return {'AP': detection['mean_dist_aps'][name], 'ATE': errors['trans_err'], 'ASE': errors['scale_err'],
+            'AOE': errors['orient_err'], 'AVE': errors['vel_err'], **{n.upper(): metrics[n][name] for n in names}}
 
 
 def _clean(value: Any) -> Any:

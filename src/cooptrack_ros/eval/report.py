@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from .nuscenes import figures_of_class
+
 HEADLINE = ('mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'MT', 'ML', 'FP', 'FN')
 _SOURCE = {'mAP': 'AP', 'recall': 'RECALL'}
 
 
-def headline(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the figures of class car under their usual names."""
-    return {name: result['headline_car'].get(_SOURCE.get(name, name)) for name in HEADLINE}
+def headline(result: dict[str, Any], name: str = 'car') -> dict[str, Any]:
+    """Return the figures of a class under their usual names; None where the class is absent."""
+    figures = figures_of_class(result['detection'], result['tracking'], name)
+    return {figure: figures.get(_SOURCE.get(figure, figure)) for figure in HEADLINE}
 
 
 def per_class(result: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..common.config import R50
+from ..common.errors import UserError
+from ..common.outputs import check_file, write_figures
 from ..model.ops.deform_attn import PATHS, forced_path
 from .compare import Comparison, Result
 from .sequences import GoldenSequence
@@ -61,6 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help='fast: whole sequences only (default: reference)')
     parser.add_argument('--quiet', action='store_true', help='print only what is not ok')
     options = parser.parse_args(arguments)
+    try:
+        if options.json:
+            check_file(options.json)
+        return _run(options)
+    except UserError as error:
+        print(f'parity: {error}', file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     files = [p for p in sorted(options.folder.glob('*.npz')) if options.only in p.name]
     comparison = Comparison()
     print(f'{"array":<72} {"max abs":>9} {"relative":>9} verdict')
@@ -77,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in ('ok', 'tie', 'FAIL')}
     print(', '.join(f'{count} {verdict}' for verdict, count in counts.items()))
     if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1), encoding='utf-8')
+        write_figures(options.json, [asdict(r) for r in results])
     if not results:
         print(f'no recordings in {options.folder}', file=sys.stderr)
     return 0 if results and not counts['FAIL'] else 1

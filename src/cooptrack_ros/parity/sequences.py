@@ -18,10 +18,15 @@ from ..tracking.tracker import AgentTracker, TrackerState
 from .compare import TOLERANCES as T
 from .compare import Comparison, as_array
 from .fill import SIDES, filled_network
+from .identities import Renumbering, may_be_exchanged, same_rows
 from .scenes import ego_from_infra, make_motion, query_order, tracker_input
 
 NEAR_TIE = 1e-5
 """Scores this close to a threshold, or to each other, may fall either way."""
+SAME_BOX = 1e-3
+"""Boxes this close, in every value, are those of one object."""
+FOLLOWED = 2
+"""From this frame on there are tracks that were followed for several frames."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,10 @@ def check(golden: Any, recording: GoldenSequence, config: ModelConfig, compariso
         network = filled_network(config, side, recording.seed, recording.association_visible)
         tracker = AgentTracker(network, config, SIDES[side], query_order=lambda count, step: query_order(
             count, recording.seed, step, recording.order), execution=execution)
-        state, frame, tie = tracker.initial(), 0, False
+        state, frame, tie, numbers = tracker.initial(), 0, False, Renumbering()
         while f'{side}/f{frame:02d}/n_next' in golden:
-            view = _Frame(golden, f'{side}/f{frame:02d}', comparison, recording.association_visible)
+            view = _Frame(golden, f'{side}/f{frame:02d}', comparison, recording.association_visible, numbers)
+            view.is_followed = frame >= FOLLOWED
             tie = tie or view.margin() < NEAR_TIE
             view.tie = tie
             messages = _messages(golden, recording, frame) if side == 'coop' else []
@@ -119,11 +125,12 @@ def _close_boxes(comparison: Comparison, name: str, ours: np.ndarray, golden: np
 class _Frame:
     """Golden arrays of one frame and their comparison with ours."""
 
-    def __init__(self, golden: Any, prefix: str, comparison: Comparison, association_visible: bool):
-        self._golden, self._prefix = golden, prefix
+    def __init__(self, golden: Any, prefix: str, comparison: Comparison, association_visible: bool,
+                 numbers: Renumbering):
+        self._golden, self._prefix, self._numbers = golden, prefix, numbers
         self._comparison = comparison.within(prefix)
         self._affinity_limit = T.affinity_visible if association_visible else T.affinity
-        self.tie = False
+        self.tie = self.is_followed = False
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._golden[f'{self._prefix}/{name}']
@@ -142,6 +149,10 @@ class _Frame:
     def close(self, name: str, value, limit: float) -> None:
         self._comparison.close(name, value, self[name], limit)
 
+    def close_motion(self, name: str, value) -> None:
+        """Compare motion features of instances (N, C)."""
+        self._comparison.close_rows(name, value, self[name], T.features, T.followed if self.is_followed else 0.0)
+
     def check(self, tracker: AgentTracker, old: TrackerState, new: TrackerState, output: FrameOutput,
               seen: dict[str, Any]) -> None:
         """Compare everything that the recording holds of this frame."""
@@ -150,6 +161,7 @@ class _Frame:
         self.exact('n_active', (final.scores > 0.4).sum())
         self.close('score_margin', (final.scores - 0.4).abs().min(), T.scores)
         self.exact('n_next', len(new.tracks))
+        self._learn_numbers(new, output, seen)
         self._check_output(output)
         order = torch.arange(len(final))
         if self.has('fused_ref_pts'):
@@ -169,10 +181,25 @@ class _Frame:
         if self.has('n_received'):
             self._check_cooperation(seen)
 
+    def _learn_numbers(self, new: TrackerState, output: FrameOutput, seen: dict[str, Any]) -> None:
+        """Find numbers that near-ties exchanged, from rows that agree."""
+        final, fused = seen['final'], seen.get('fused')
+        scores = fused.sources.decoder_scores if fused else torch.zeros(len(final))
+        is_tie = may_be_exchanged(as_array(final.ids), as_array(scores))
+        before = self._numbers.exchanged
+        live = same_rows(as_array(new.tracks.ref_points), self['next_ref_pts'], T.points)
+        self._numbers.learn([(int(new.tracks.ids[i]), int(self['next_obj_idxes'][k])) for i, k in live], is_tie)
+        boxes = same_rows(_published_boxes(output.tracks), self['boxes'], SAME_BOX)
+        self._numbers.learn([(int(output.tracks.track_id[i]), int(self['ids'][k])) for i, k in boxes], is_tie)
+        for ours, recorded in self._numbers.exchanged.items():
+            if ours not in before:
+                self._comparison.tie('numbers', f'{ours} is {recorded} in the recording')
+
     def _check_output(self, output: FrameOutput) -> None:
-        ours, golden = np.argsort(output.tracks.track_id), np.argsort(self['ids'])
+        numbers = self._numbers.of(output.tracks.track_id)
+        ours, golden = np.argsort(numbers), np.argsort(self['ids'])
         tracks, limits = output.tracks[ours], self._comparison
-        limits.exact('ids', tracks.track_id, self['ids'][golden], self.tie)
+        limits.exact('ids', numbers[ours], self['ids'][golden], self.tie)
         limits.exact('labels', tracks.label, self['labels'][golden], self.tie)
         limits.close('scores', tracks.score, self['scores'][golden], T.scores)
         _close_boxes(limits, 'boxes', _published_boxes(tracks), self['boxes'][golden], T.boxes)
@@ -184,7 +211,10 @@ class _Frame:
 
     def _check_state(self, new: TrackerState) -> None:
         tracks = new.tracks
-        self.exact('next_obj_idxes', tracks.ids)
+        if self._numbers.exchanged:
+            # Rows that were exchanged stand in each other's place too.
+            tracks = tracks[swapped_rows_aligned(tracks.ref_points, self['next_ref_pts'], T.points)]
+        self.exact('next_obj_idxes', self._numbers.of(as_array(tracks.ids)))
         self.exact('next_disappear_time', tracks.missed)
         self.exact('next_track_query_mask', tracks.established)
         self.close('next_scores', tracks.scores, T.scores)
@@ -195,7 +225,7 @@ class _Frame:
         instances = output.instances
         self.close('packet_query_feats', instances.semantic, T.features)
         self.close('packet_query_embeds', instances.position_embedding, T.features)
-        self.close('packet_cache_motion_feats', instances.motion, T.features)
+        self.close_motion('packet_cache_motion_feats', instances.motion)
         self.close('packet_ref_pts', instances.ref_points, T.points)
         golden = decode_codes(torch.from_numpy(self['packet_pred_boxes'])).numpy()
         _close_boxes(self._comparison, 'packet_pred_boxes', _published_boxes(instances.boxes), golden, T.boxes)
@@ -208,7 +238,7 @@ class _Frame:
         self.close('aligned_pred_boxes', aligned.codes, T.boxes)
         self.close('aligned_query_feats', aligned.semantic[:, ::8], T.features)
         self.close('aligned_query_embeds', aligned.embedding[:, ::8], T.features)
-        self.close('aligned_cache_motion_feats', aligned.motion[:, ::8], T.features)
+        self.close_motion('aligned_cache_motion_feats', aligned.motion[:, ::8])
         self.close('affinity_logits', seen['affinity_logits'], self._affinity_limit)
         rows, columns = seen['matches']
         self.exact('match_veh', rows)

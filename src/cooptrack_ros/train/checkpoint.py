@@ -15,8 +15,9 @@ from ..common.files import replacing
 
 def write_training(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint in place of the one before."""
-    with replacing(path) as part:
-        torch.save(content, part)
+    # Into a stream: by name the library hides why a write failed.
+    with replacing(path) as part, part.open('wb') as stream:
+        torch.save(content, stream)
 
 
 def read_training(path: Path) -> dict[str, Any]:

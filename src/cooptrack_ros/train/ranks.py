@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from ..model.device import check_available
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -31,11 +33,14 @@ class Ranks:
         Return this process's place, from the environment that torchrun sets; joins the others.
 
         :param device: ``cpu``, or ``cuda`` for the GPU with the number of the local process.
+        :raises UserError: for a device that is not there.
         """
         count = int(os.environ.get('WORLD_SIZE', '1'))
+        check_available(device)
         if device == 'cuda':
             device = f'cuda:{os.environ.get("LOCAL_RANK", "0")}'
         if device.startswith('cuda'):
+            check_available(device)
             torch.cuda.set_device(device)
         if count == 1:
             return Ranks(device=device)

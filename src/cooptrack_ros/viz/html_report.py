@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..common.files import write_atomically
 from .html_data import player_data
 from .html_player import MARKUP, SCRIPT, STYLE
 
@@ -39,11 +40,13 @@ class ReportedResult:
     analysis_picture: Path
 
 
-def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: Path) -> None:
+def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: Path,
+                 class_name: str = 'car') -> None:
     """
     Write the report.
 
     :param results: of the same frames, at least one; :param curves_picture: a PNG file about all of them.
+    :param class_name: whose figures are in the headlines.
     """
     first = results[0].exchange
     frames = sum(len(s['samples']) for s in first['scenes'])
@@ -53,9 +56,9 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         f'<h1>Cooperative tracking: {escape(title)}</h1>',
         f'<p>{frames} frames in {len(first["scenes"])} sequences: '
         f'{escape(", ".join(s["scene"] for s in first["scenes"]))}.</p>',
-        '<h2>Figures</h2><p>Class car; nuScenes detection and tracking metrics. mAP is the mean over distances of 0.5, '
-        '1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the score threshold '
-        'with the best MOTA.</p>',
+        f'<h2>Figures</h2><p>Class {escape(class_name)}; nuScenes detection and tracking metrics. mAP is the mean over '
+        'distances of 0.5, 1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the '
+        'score threshold with the best MOTA.</p>',
         _table({r.label: r.headline for r in results}), '<h2>By class</h2>', _table(classes),
         '<h2>Frames</h2>', MARKUP,
         '<h2>Curves</h2>', _picture(curves_picture, 'precision, sMOTAr and MOTA over recall'),
@@ -66,12 +69,11 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
     # "<" would let the text of a name end the script element.
     data = json.dumps(player_data({r.label: r.exchange for r in results}), separators=(',', ':'))
     data = data.replace('<', '\\u003c')
-    path.write_text(
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
+    write_atomically(
+        path, f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
         '<meta name="viewport" content="width=device-width">\n'
         f'<style>{_PAGE_STYLE}{STYLE}</style></head>\n<body>\n' + '\n'.join(sections) +
-        f'\n<script type="application/json" id="data">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n',
-        encoding='utf-8')
+        f'\n<script type="application/json" id="data">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n')
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -10,32 +10,8 @@ import numpy as np
 
 from ..data.dataset import FrameRecord
 from .frames import compose, write_gif
+from .image_files import VideoFile, write_image
 from .recording_scenes import TrackedFrame, scenes
-
-
-class VideoFile:
-    """Writes MPEG-4; where OpenCV was built without it, nothing is written and ``close`` says so."""
-
-    def __init__(self, path: Path, frames_per_second: float):
-        """Prepare a file; it is opened with the first picture, which decides the size."""
-        self.path, self._rate = path, frames_per_second
-        self._writer: cv2.VideoWriter | None = None
-
-    def add(self, picture: np.ndarray) -> None:
-        """Append a picture (H, W, 3) BGR."""
-        if self._writer is None:
-            size = (picture.shape[1], picture.shape[0])
-            self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*'mp4v'), self._rate, size)
-        if self._writer.isOpened():
-            self._writer.write(picture)
-
-    def close(self) -> bool:
-        """Finish; return whether there is a video."""
-        written = self._writer is not None and self._writer.isOpened()
-        if self._writer is not None:
-            self._writer.release()
-        return written
-
 
 GIF_LIMIT_BYTES = 6_000_000
 _GIF_WIDTHS = (1000, 860, 720, 600, 480)
@@ -69,7 +45,7 @@ def write_album(folder: Path, records: Sequence[FrameRecord], partners: Mapping[
             writer.add(picture)
         if record.token in chosen:
             files.append(folder / f'frame_{records.index(record):04d}.png')
-            cv2.imwrite(str(files[-1]), picture)
+            write_image(files[-1], picture)
         if record.token in moving:
             small.append(_narrowed(picture, _GIF_WIDTHS[0]))
         advance(done, len(ordered))

@@ -13,6 +13,9 @@ from ..common.types import Boxes, Provenance
 from ..data.dataset import FrameRecord
 from .recording_scenes import TrackedFrame
 
+_MOST_DIGITS = 9
+"""Longer identities are shown by a short number of their own."""
+
 
 def tracked_frames(result: Mapping[str, Any], records: Sequence[FrameRecord], folder: str) -> dict[str, TrackedFrame]:
     """
@@ -43,7 +46,8 @@ def provenance_of(result: Mapping[str, Any], token: str) -> dict[str, Provenance
 
 def identity_number(tracking_id: str) -> int:
     """Return the number that chooses the colour of an identity, and is shown in pictures."""
-    return int(tracking_id) if tracking_id.isdigit() else crc32(tracking_id.encode()) % 100_000
+    is_number = tracking_id.isascii() and tracking_id.isdigit() and len(tracking_id) <= _MOST_DIGITS
+    return int(tracking_id) if is_number else crc32(tracking_id.encode(errors='surrogatepass')) % 100_000
 
 
 def _fused(result: Mapping[str, Any], token: str,

@@ -51,7 +51,8 @@ def check_file(path: Path, config: ModelConfig, side: Side | None = None) -> Che
     report = check_entries(checkpoint.state, config, side, detection_only)
     if not report.good:
         raise UserError(f"{path} does not fit configuration '{config.name}' of the {side.value} side "
-                        f'({report.expected} entries expected, {len(checkpoint.state)} found):\n{report.text()}')
+                        f'({report.expected} entries expected, {len(checkpoint.state)} found):\n'
+                        + '\n'.join([*checkpoint.unwrapping, report.text()]))
     return CheckedFile(checkpoint, md5, published, side, detection_only, report.expected)
 
 

@@ -18,6 +18,7 @@ from ..common.errors import UserError
 from ..common.files import replacing
 from ..common.types import Side
 from .published_keys import TRACKING_PREFIXES, expected_entries
+from .wrappers import STATE_KEYS, entries_of, refuse_placeholder, unwrapped
 
 _META_KEYS = ('epoch', 'iter', 'mmcv_version', 'time', 'exp_name', 'seed')
 """What is kept of the notes of the training framework; everything else in a file is ignored."""
@@ -25,11 +26,16 @@ _META_KEYS = ('epoch', 'iter', 'mmcv_version', 'time', 'exp_name', 'seed')
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Entries of a file under their published names, and the notes worth keeping."""
+    """
+    Entries of a file under their published names, and the notes worth keeping.
+
+    ``unwrapping`` says what was done to get these names, see ``wrappers.unwrapped``.
+    """
 
     path: Path
     state: dict[str, Tensor]
     notes: dict[str, str | int | float]
+    unwrapping: tuple[str, ...] = ()
 
 
 def _harmless() -> list:
@@ -52,6 +58,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise UserError(f'{path}: no such file')
+    refuse_placeholder(path)
     try:
         with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location='cpu', weights_only=True)
@@ -63,13 +70,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
                         f'{first}') from error
     if not isinstance(content, Mapping):
         raise UserError(f'{path} holds a {type(content).__name__}; expected a dictionary with state_dict')
-    state = content.get('state_dict', content)
+    state, key = entries_of(content)
     if not isinstance(state, Mapping) or not state or not all(
             isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise UserError(f"{path} has no 'state_dict' of named tensors; found {_some(map(str, content))}")
+        raise UserError(f"{path} has no 'state_dict' of named tensors (nor {' or '.join(STATE_KEYS[1:])}); "
+                        f'found {_some(map(str, content))}')
     meta = content.get('meta')
     notes = {k: _plain(meta[k]) for k in _META_KEYS if isinstance(meta, Mapping) and k in meta}
-    return Checkpoint(path, dict(state), {k: v for k, v in notes.items() if v is not None})
+    state, unwrapping = unwrapped(state)
+    if key not in ('', STATE_KEYS[0]):
+        unwrapping = (f"the entries stand under '{key}'", *unwrapping)
+    return Checkpoint(path, state, {k: v for k, v in notes.items() if v is not None}, unwrapping)
 
 
 def _reason(error: pickle.UnpicklingError) -> str:
@@ -116,8 +127,6 @@ class EntryReport:
         kinds = {'missing': self.missing, 'unexpected': self.unexpected, 'of another shape': self.misshaped,
                  'of another type': self.mistyped, 'with NaN or infinity': self.not_finite}
         lines = [f'{len(names)} {kind}: {_some(names)}' for kind, names in kinds.items() if names]
-        if self.unexpected and all(n.startswith('module.') for n in self.unexpected):
-            lines.append("every name starts with 'module.': save the wrapped model, not its DataParallel shell")
         return '\n'.join(lines)
 
 
@@ -144,5 +153,6 @@ def _dtype(name: str) -> torch.dtype:
 
 def write_checkpoint(path: Path, state: Mapping[str, Tensor], notes: Mapping[str, Any]) -> None:
     """Write published entries as a ``.pth`` file that the published code loads."""
-    with replacing(path) as part:
-        torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, part)
+    # Into a stream: by name the library hides why a write failed.
+    with replacing(path) as part, part.open('wb') as stream:
+        torch.save({'meta': dict(notes), 'state_dict': OrderedDict(state)}, stream)

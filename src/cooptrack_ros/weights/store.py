@@ -17,6 +17,7 @@ from ..common.errors import UserError
 from ..common.files import read_yaml
 from ..common.types import Side
 from .model_folder import sha256_of, stored, write_with_card
+from .wrappers import refuse_placeholder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,11 +61,14 @@ class ModelPackage:
         """
         Return the network of a side in evaluation mode.
 
-        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card.
+        :raises UserError: if the file is missing, damaged, or does not fit the configuration or the card; for a device
+            that is not there.
         """
         import torch
 
+        from ..model.device import check_available
         from ..model.network import CoopTrackNetwork
+        check_available(device)
         if self.folder is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_RANDOM_SEED[side])
@@ -184,6 +188,7 @@ def _checked(path: Path, expected: str | None) -> Path:
     """Return the path of a file that is what the card says, if it says anything."""
     if not path.is_file():
         raise UserError(f'{path} is missing, but the card names it')
+    refuse_placeholder(path)
     actual = sha256_of(path)
     if expected is not None and expected != actual:
         raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')

@@ -1,10 +1,12 @@
 """Point clouds: every encoding gives the same points."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.data.point_clouds import read_pcd, write_pcd, xyz_intensity
+from cooptrack_ros.data.point_clouds import PcdFile, read_pcd, write_pcd, xyz_intensity
 
 POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('intensity', 'u1'), ('timestamp', '<f8')])
 
@@ -100,3 +102,69 @@ def test_damaged_cloud_is_an_error_that_names_the_file(tmp_path, content):
 def test_missing_cloud_is_an_error_that_names_the_file(tmp_path):
     with pytest.raises(UserError, match='none.pcd'):
         read_pcd(tmp_path / 'none.pcd')
+
+
+CASES = Path(__file__).parents[2] / 'data' / 'pcd_cases'
+
+
+@pytest.mark.parametrize('name', ['compressed_stored', 'no_points_line', 'upper_case', 'utf8_comment'])
+def test_valid_clouds_of_other_writers_are_read(name):
+    cloud = PcdFile(CASES / f'{name}.pcd').read()
+    assert cloud.shape == (4, 4) and np.isfinite(cloud).all()
+    assert cloud[:, :3].any(axis=1).all()
+    assert 0 <= cloud[:, 3].min() < cloud[:, 3].max() <= 1
+
+
+def test_the_cases_hold_the_same_points():
+    clouds = [PcdFile(CASES / f'{name}.pcd').read() for name in ('no_points_line', 'upper_case', 'utf8_comment')]
+    assert all(np.array_equal(clouds[0], cloud) for cloud in clouds)
+
+
+def test_a_cloud_without_coordinates_says_which_fields_are_there():
+    with pytest.raises(UserError, match=r'no_xyz.pcd: .*expected fields x, y and z, found u, v, w, intensity'):
+        PcdFile(CASES / 'no_xyz.pcd').read()
+
+
+def written(tmp_path, lines, body=b''):
+    path = tmp_path / 'a.pcd'
+    path.write_bytes('\n'.join(['VERSION 0.7', *lines, '']).encode() + body)
+    return path
+
+
+def test_padding_fields_may_share_a_name(tmp_path):
+    point = np.dtype([('x', '<f4'), ('p', 'V4'), ('y', '<f4'), ('q', 'V4'), ('z', '<f4')])
+    points = np.zeros(3, point)
+    points['x'], points['y'], points['z'] = 1, 2, 3
+    path = written(tmp_path, ['FIELDS x padding y padding z', 'SIZE 4 1 4 1 4', 'TYPE F U F U F', 'COUNT 1 4 1 4 1',
+                              'WIDTH 3', 'HEIGHT 1', 'DATA binary'], points.tobytes())
+    assert PcdFile(path).read()[:, :3].tolist() == [[1, 2, 3]] * 3
+
+
+@pytest.mark.parametrize('kind', ['ascii', 'binary'])
+def test_an_empty_cloud_is_no_error(tmp_path, kind):
+    path = written(tmp_path, ['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'WIDTH 0', 'HEIGHT 1', 'POINTS 0',
+                              f'DATA {kind}'])
+    assert PcdFile(path).read().shape == (0, 4)
+
+
+@pytest.mark.parametrize(('lines', 'complaint'), [
+    (['FIELDS x y z', 'SIZE 3 4 4', 'TYPE F F F', 'WIDTH 1', 'DATA binary'], "field 'x' has TYPE F and SIZE 3"),
+    (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F Q', 'WIDTH 1', 'DATA binary'], "field 'z' has TYPE Q"),
+    (['FIELDS x y z', 'SIZE 4 4', 'TYPE F F F', 'WIDTH 1', 'DATA binary'], 'differ in length'),
+    (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'POINTS -1', 'DATA binary'], '-1 points'),
+    (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'COUNT 2 1 1', 'POINTS 0', 'DATA binary'], 'no coordinates')])
+def test_what_is_not_valid_is_refused_in_one_line(tmp_path, lines, complaint):
+    with pytest.raises(UserError, match=complaint) as raised:
+        PcdFile(written(tmp_path, lines, bytes(12))).read()
+    assert 'a.pcd' in str(raised.value) and '\n' not in str(raised.value)
+
+
+@pytest.mark.parametrize(('dtype', 'stored', 'expected'), [
+    ('u2', [0, 32768, 65535], [0, 0.5, 1]), ('u2', [0, 100, 255], [0, 100 / 255, 1]),
+    ('f4', [0, 100, 255], [0, 100 / 255, 1]), ('f4', [0, 32768, 65535], [0, 0.5, 1]),
+    ('f4', [0, 0.25, 1], [0, 0.25, 1]), ('u1', [0, 1, 1], [0, 1 / 255, 1 / 255]),
+    ('f4', [-1, 0.5, 1.005], [0, 0.5, 1])])
+def test_intensity_of_every_usual_scale_is_0_to_1(dtype, stored, expected):
+    points = np.zeros(3, [(n, 'f4') for n in 'xyz'] + [('intensity', dtype)])
+    points['intensity'] = stored
+    np.testing.assert_allclose(xyz_intensity(points)[:, 3], expected, atol=1e-4)

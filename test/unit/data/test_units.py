@@ -103,3 +103,11 @@ def test_a_bag_holds_all_units_and_the_exact_relation_to_each(scene, tmp_path, c
             np.testing.assert_array_equal(pair.ego_from_infra, record.ego_from_infra)
     assert main(['bag', 'convert', str(scene), '-o', str(tmp_path / 'other'), '--unit', 'rsu_7']) == 2
     assert 'several roadside units: --unit' in capsys.readouterr().err
+
+
+def test_archives_beside_data_folders_are_left_alone(scenes, tmp_path):
+    source = scenes.scene(20008, 1.0, (240, 135), units=2)
+    shutil.copytree(source / 'unit_1', tmp_path / 'seed_000001')
+    (tmp_path / 'seed_000001.zip').write_bytes(b'PK')
+    (tmp_path / 'seed_000001/unit_1.zip').write_bytes(b'PK')
+    assert [path.name for path, _ in open_datasets([tmp_path])] == ['seed_000001']

@@ -7,7 +7,8 @@ from cooptrack_ros.common.geometry import make_pose, rotation_z
 from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Match, Provenance, RoadsideMessage
 from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID
 from cooptrack_ros.data.spd.reader import SpdDataset
-from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange, same_frames
+from cooptrack_ros.eval.exchange import ExchangeBuilder, same_frames
+from cooptrack_ros.eval.exchange_check import check_exchange
 from cooptrack_ros.eval.links import TrackLink, link_rows, links_of, provenance_rows
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.tracking.ego_agent import EgoResult

@@ -1,6 +1,7 @@
 """Runs over a small synthetic scene: exchange format, oracle, statistics."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.units import open_datasets
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.eval.exchange import read_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
+from cooptrack_ros.eval.result_files import read_exchange
 from cooptrack_ros.eval.runner import BYTES_PER_BOX, MODES, Evaluation
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
@@ -161,15 +162,16 @@ def test_ground_truth_velocities_fit_the_positions(datasets):
     (lambda d: d.pop('scenes'), "'scenes' is missing"),
     (lambda d: d.update(format='x'), 'expected an object with format'),
     (lambda d: d['predictions'].popitem(), "'predictions' lacks 1 samples"),
-    (lambda d: d.update(scenes={}), "'scenes' must be a list, not dict"),
-    (lambda d: d['class_range'].pop('car'), "'class_range' lacks class 'car'"),
-    (lambda d: d['scenes'][0]['samples'][0].pop('timestamp_us'), "lacks 'timestamp_us'"),
-    (lambda d: d['scenes'][0]['samples'].append(d['scenes'][0]['samples'][0]), 'at least one is there twice'),
-    (lambda d: first_box(d).pop('score'), "box 0 lacks 'score'"),
-    (lambda d: first_box(d).update(name='tram'), "box 0: unknown class 'tram'"),
-    (lambda d: first_box(d).update(size=[1, 2]), "'size' must be 3 finite numbers"),
-    (lambda d: first_box(d).update(translation=[0, float('nan'), 0]), "'translation' must be 3 finite numbers"),
-    (lambda d: first_box(d).update(velocity='fast'), "'velocity' must be null or 2 finite numbers"),
+    (lambda d: d.update(scenes={}), "'scenes' is {}; expected a list"),
+    (lambda d: d['class_range'].pop('car'), "'class_range' of class 'car' is missing"),
+    (lambda d: d['scenes'][0]['samples'][0].pop('timestamp_us'), "'timestamp_us' is missing"),
+    (lambda d: d['scenes'][0]['samples'].append(d['scenes'][0]['samples'][0]), 'a text that no other sample has'),
+    (lambda d: first_box(d).pop('score'), "box 0: 'score' is missing"),
+    (lambda d: first_box(d).update(name='tram'), "box 0: 'name' is 'tram'; expected one of 'classes'"),
+    (lambda d: first_box(d).update(size=[1, 2]), r"'size' is \[1, 2\]; expected width, length and height above 0"),
+    (lambda d: first_box(d).update(translation=[0, float('nan'), 0]),
+     r"'translation' is \[0, nan, 0\]; expected 3 finite numbers"),
+    (lambda d: first_box(d).update(velocity='fast'), "'velocity' is 'fast'; expected 2 finite numbers, or null"),
     (lambda d: d.update(detections={}), "'detections' lacks"),
 ])
 def test_a_damaged_result_file_is_refused_with_its_reason(datasets, tmp_path, change, complaint):
@@ -234,3 +236,29 @@ def test_studies_of_single_stages_are_refused_where_there_are_none(datasets):
                          channel=Channel(rotation_noise_deg=1.0, noise_scope='points'))
     with pytest.raises(UserError, match="'graph' does not have"):
         studied.run('cooperative')
+
+
+def test_labels_that_cannot_be_measured_end_it_before_the_networks_run(scenes, tmp_path, capsys, monkeypatch):
+    folder = shutil.copytree(scenes.scene(700, 1.5, (160, 90)), tmp_path / 'scene')
+    path = sorted((folder / 'cooperative/label').glob('*.json'))[3]
+    labels = json.loads(path.read_text())
+    labels[1]['3d_dimensions']['w'] = 0.0
+    path.write_text(json.dumps(labels))
+    monkeypatch.setattr(Evaluation, 'run', lambda *args: pytest.fail('the networks ran'))
+    assert main(['eval', '--data', str(folder), '--weights', 'random:mini', '--mode', 'none']) == 2
+    error = capsys.readouterr().err
+    assert "'ground_truth' of scene" in error and "box 1: 'size' is [0.0," in error
+
+
+def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_path, capsys):
+    folder = datasets[0][0]
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'results/none.json').symlink_to('/dev/full')
+    words = ['eval', '--data', str(folder), '--weights', 'random:mini', '--mode', 'none', '--limit', '3']
+    assert main([*words, '--json', '/dev/full']) == 2
+    printed = capsys.readouterr()
+    assert '"mAP"' in printed.out and '/dev/full cannot be written: No space left on device' in printed.err
+    assert main([*words, '--json', str(tmp_path / 'a.json'), '--results', str(tmp_path / 'results')]) == 2
+    printed = capsys.readouterr()
+    assert 'class car' in printed.out and 'none.json cannot be written: No space left on device' in printed.err
+    assert json.loads((tmp_path / 'a.json').read_text())['mode'] == 'none'

@@ -13,7 +13,8 @@ from cooptrack_ros.common.config import R50, apply_overrides, load_config
 from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.types import Boxes, InstanceSet, Side
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord
-from cooptrack_ros.eval.exchange import ExchangeBuilder, check_exchange
+from cooptrack_ros.eval.exchange import ExchangeBuilder
+from cooptrack_ros.eval.exchange_check import check_exchange
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline, per_class

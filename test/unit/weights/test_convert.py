@@ -177,11 +177,53 @@ def test_every_difference_of_entries_is_reported(small):
     assert '1 with NaN or infinity: reference_points.weight' in text
 
 
-def test_a_wrapped_model_is_explained(small):
-    state = OrderedDict((f'module.{k}', v) for k, v in entries(side=Side.VEHICLE).items())
-    torch.save({'state_dict': state}, small / 'wrapped_veh.pth')
-    with pytest.raises(UserError, match='DataParallel'):
+WRAPPED = {
+    'module.': lambda s: {'state_dict': {f'module.{k}': v for k, v in s.items()}},
+    'model.': lambda s: {'state_dict': {f'model.{k}': v for k, v in s.items()}},
+    '_orig_mod.': lambda s: {f'module._orig_mod.{k}': v for k, v in s.items()},
+    'ema_': lambda s: {'state_dict': {f'ema_{k}': v for k, v in s.items()}},
+    'ema_*': lambda s: {'state_dict': {**s, **{'ema_' + k.replace('.', '_'): v + 1 for k, v in s.items()}}},
+    "'model'": lambda s: {'model': s, 'epoch': 3}, "'model_state_dict'": lambda s: {'model_state_dict': s}}
+
+
+@pytest.mark.parametrize('said', WRAPPED)
+def test_what_other_tools_put_around_the_entries_is_taken_off_and_said(small, said, capsys):
+    state = entries(side=Side.VEHICLE)
+    torch.save(WRAPPED[said](state), small / 'wrapped_veh.pth')
+    assert same(convert.check_file(small / 'wrapped_veh.pth', SMALL).checkpoint.state, state)
+    words = ['weights', 'import', str(small / 'wrapped_veh.pth'), '--config', str(small / 'config.yaml'),
+             '--models', str(small / 'models')]
+    assert main(words) == 0
+    assert said in capsys.readouterr().out
+    assert main(['weights', 'verify', *words[2:5]]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_names_that_do_not_fit_after_it_are_refused_with_what_was_done(small):
+    state = {f'module.{k}': v for k, v in entries(side=Side.VEHICLE).items()}
+    state.pop(next(iter(state)))
+    torch.save(state, small / 'wrapped_veh.pth')
+    with pytest.raises(UserError, match="the prefix 'module.' was taken off all names\n1 missing"):
         convert.check_file(small / 'wrapped_veh.pth', SMALL)
+
+
+@pytest.mark.parametrize(('content', 'called'), [
+    (b'version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n', 'pointer of Git LFS.*git lfs pull'),
+    (b'\n<!DOCTYPE html>\n<html lang="en">', 'page of a website'), (b'<HTML><body>', 'page of a website')])
+def test_a_file_that_only_stands_for_weights_is_called_what_it_is(small, content, called, capsys):
+    path = small / 'some_coop.pth'
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=called):
+        read_checkpoint(path)
+    assert main(['weights', 'import', str(path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_stored_weights_that_are_a_pointer_are_called_that(small):
+    package, _ = import_file(small / 'some_coop.pth', SMALL, folder=small / 'models')
+    (package.folder / 'cooperative.safetensors').write_bytes(b'version https://git-lfs.github.com/spec/v1\n')
+    with pytest.raises(UserError, match='pointer of Git LFS'):
+        package.state(Side.COOPERATIVE)
 
 
 class Malicious:

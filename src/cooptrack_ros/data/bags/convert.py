@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from .info import CUSTOM_DATA_KEY
 from .types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
 from .writer import BagWriter
 
+_LOG = logging.getLogger(__name__)
 STAMPS = ('pointcloud', 'image')
 
 
@@ -207,7 +209,12 @@ class _Agent:
                 (self._names.topic('ground_truth/markers'), markers, VOLATILE)]
 
     def _cloud(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
-        cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)
+        try:
+            cloud = messages.point_cloud(record, self._names, record.stamp_us * 1000)
+        except UserError as error:
+            # Nothing but the cloud depends on it.
+            _LOG.warning('%s; the bag has no cloud for this frame', error)
+            return []
         return [(self._names.topic('lidar/points'), cloud, VOLATILE)]
 
     def _images(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Connection, QosDurability
+from rosbags.interfaces import Connection
 
 from ...common.errors import UserError
 from .info import CUSTOM_DATA_KEY, describe_bag
-from .reader import BagReader
-from .types import VOLATILE, typestore
+from .reader import BagReader, is_latched, qos_of
+from .types import typestore
 from .writer import BagWriter
 
 
@@ -45,10 +45,9 @@ def cut_bag(source: Path, target: Path, from_s: float, to_s: float | None, topic
             bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(_description(summary.description, first, last)))
 
         def write(connection: Connection, log_ns: int, data: bytes) -> None:
-            qos = connection.ext.offered_qos_profiles
-            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos[0] if qos else VOLATILE)
+            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos_of(connection))
 
-        for connection, _, data in reader.messages([c for c in wanted if _is_latched(c)], stop_ns=first):
+        for connection, _, data in reader.messages([c for c in wanted if is_latched(c)], stop_ns=first):
             write(connection, first, data)
         for connection, log_ns, data in reader.messages(wanted, first, last):
             write(connection, log_ns, data)
@@ -56,10 +55,6 @@ def cut_bag(source: Path, target: Path, from_s: float, to_s: float | None, topic
         if not count:
             raise UserError(f'{source} has no message in that cut: it is {summary.duration_ns / 1e9:.3f} s long')
     return count
-
-
-def _is_latched(connection: Connection) -> bool:
-    return any(qos.durability is QosDurability.TRANSIENT_LOCAL for qos in connection.ext.offered_qos_profiles)
 
 
 def _check_types(connections: Collection[Connection]) -> None:

@@ -1,4 +1,4 @@
-"""What a bag holds, read from its ``metadata.yaml``."""
+"""What a bag holds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...common.errors import UserError
-from ...common.files import read_yaml
+from .reader import BagReader, is_latched
 
 CUSTOM_DATA_KEY = 'cooptrack'
 """Under which our description stands in the custom data of a bag."""
@@ -38,22 +36,18 @@ class BagSummary:
 
 def describe_bag(path: Path) -> BagSummary:
     """
-    Read the metadata of a bag.
+    Read what a bag, or a file of one, says about itself.
 
     :raises UserError: if there is no readable bag at ``path``.
     """
-    file = path / 'metadata.yaml'
-    try:
-        content = read_yaml(file)['rosbag2_bagfile_information']
-        text = (content.get('custom_data') or {}).get(CUSTOM_DATA_KEY)
-        return BagSummary(
-            int(content['starting_time']['nanoseconds_since_epoch']), int(content['duration']['nanoseconds']),
-            tuple(sorted((_topic(t) for t in content['topics_with_message_count']), key=lambda t: t.name)),
-            _described(text))
-    except OSError as error:
-        raise UserError(f'{path} is not a ROS 2 bag: {file} cannot be read ({error.strerror})') from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise UserError(f'{file} is not the metadata of a ROS 2 bag: {error!r}') from error
+    with BagReader(path) as reader:
+        first_ns, last_ns = reader.span_ns
+        topics = [TopicSummary(c.topic, c.msgtype, c.msgcount, is_latched(c)) for c in reader.connections]
+        try:
+            description = _described((reader.custom_data or {}).get(CUSTOM_DATA_KEY))
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise UserError(f'{path}: the metadata of this bag hold no description: {error!r}') from error
+    return BagSummary(first_ns, last_ns - first_ns, tuple(sorted(topics, key=lambda t: t.name)), description)
 
 
 def _described(text: str | None) -> dict[str, Any] | None:
@@ -62,13 +56,3 @@ def _described(text: str | None) -> dict[str, Any] | None:
     if description is not None and not isinstance(description, dict):
         raise ValueError(f"custom data '{CUSTOM_DATA_KEY}' is not a mapping")
     return description
-
-
-def _topic(entry: dict[str, Any]) -> TopicSummary:
-    metadata = entry['topic_metadata']
-    profiles = metadata['offered_qos_profiles']
-    if isinstance(profiles, str):
-        # Older versions of the format hold the profiles as text and their values as numbers.
-        profiles = yaml.safe_load(profiles) or []
-    latched = any(profile['durability'] in ('transient_local', 1) for profile in profiles)
-    return TopicSummary(str(metadata['name']), str(metadata['type']), int(entry['message_count']), latched)

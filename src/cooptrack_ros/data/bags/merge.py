@@ -16,8 +16,7 @@ from cooptrack_msgs.msg import InstanceFeatureArray
 from ...common.errors import UserError
 from ...wire.topics import IMAGE, is_features_topic, is_unit_topic
 from .info import CUSTOM_DATA_KEY, describe_bag
-from .reader import BagReader
-from .types import VOLATILE
+from .reader import BagReader, qos_of
 from .writer import BagWriter
 
 FEATURES_AHEAD_NS = 200_000_000
@@ -67,5 +66,4 @@ def _write(inputs: Path, target: Path, *sources: Iterator[_Entry]) -> None:
         if description is not None:
             bag.set_custom_data(CUSTOM_DATA_KEY, json.dumps(description))
         for log_ns, _, connection, data in heapq.merge(*sources, key=lambda entry: entry[:2]):
-            qos = connection.ext.offered_qos_profiles
-            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos[0] if qos else VOLATILE)
+            bag.write_serialized(connection.topic, connection.msgtype, data, log_ns, qos_of(connection))

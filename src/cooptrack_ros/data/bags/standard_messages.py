@@ -18,6 +18,8 @@ from ...wire.arrays import set_stamp
 from ..dataset import CameraFrame, SensorFrame
 from .types import MAP_FRAME, AgentNames
 
+_PNG_START = b'\x89PNG\r\n\x1a\n'
+
 
 def header(stamp_ns: int, frame_id: str) -> Header:
     """Return a header; whole-number arithmetic only, a float would lose nanoseconds."""
@@ -30,7 +32,7 @@ def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> t
     """Return the image with its bytes as they are, its width and its height."""
     try:
         data = camera.image_path.read_bytes()
-        width, height = jpeg_size(data)
+        kind, width, height = _kind_and_size(data)
         # As small as can be, only to notice lost pixels.
         decode_reduced(data, (1, 1))
     except OSError as error:
@@ -38,8 +40,19 @@ def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> t
     except ValueError as error:
         raise UserError(f'{camera.image_path}: {error}') from error
     camera.check((width, height))
-    message = CompressedImage(header=header(stamp_ns, names.camera_frame), format='jpeg', data=array('B', data))
+    message = CompressedImage(header=header(stamp_ns, names.camera_frame), format=kind, data=array('B', data))
     return message, width, height
+
+
+def _kind_and_size(data: bytes) -> tuple[str, int, int]:
+    """
+    Return the format of an image as messages name it, its width and its height.
+
+    :raises ValueError: for another format than JPEG and PNG.
+    """
+    if data[:len(_PNG_START)] == _PNG_START and len(data) >= 24:
+        return 'png', int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
+    return 'jpeg', *jpeg_size(data)
 
 
 def camera_info(camera: CameraFrame, names: AgentNames, stamp_ns: int, size: tuple[int, int]) -> CameraInfo:

@@ -63,6 +63,11 @@ LATCHED = _qos(QosDurability.TRANSIENT_LOCAL, 1)
 """For what a late subscriber needs too: a player offers it again with these settings."""
 
 
+def is_always_latched(topic: str, kind: str) -> bool:
+    """Tell what late subscribers need whatever a bag says about it: fixed transforms, calibrations, units."""
+    return topic == '/tf_static' or kind in (f'{MESSAGE_PACKAGE}/msg/Calibration', f'{MESSAGE_PACKAGE}/msg/UnitInfo')
+
+
 @cache
 def typestore() -> Typestore:
     """

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -130,11 +130,9 @@ class FolderIndex:
 
     def _frame(self, side: str, element: dict[str, Any], path: Path) -> FrameFiles | None:
         """Return one frame; None if calibration is missing, or its image while others are there."""
-        folder = self.root / side
-
         def file(key: str, usual: str | None = None) -> Path:
             value = require(element, key, path) if usual is None else element.get(key, usual)
-            return folder / text(value, key, path)
+            return self._located(side, text(value, key, path))
 
         def time(key: str) -> int:
             return microseconds(require(element, key, path), key, path)
@@ -156,6 +154,22 @@ class FolderIndex:
                 # A folder without any image still serves everything that needs only labels.
                 usable = usable and (kind == 'label' or (kind == 'image' and not self._listing(file.parent)))
         return frame if usable else None
+
+    def _located(self, side: str, name: str) -> Path:
+        """
+        Return where a file is: its name is meant from the folder of the side, but others write it in other ways.
+
+        Backslashes, names from the root of the data set, and absolute ones that were right on another machine.
+        """
+        parts = PurePosixPath(name.replace('\\', '/')).parts
+        usual = self.root.joinpath(side, *parts)
+        if self._exists(usual):
+            return usual
+        places = [self.root.joinpath(*parts)]
+        if side in parts:
+            # Counted from the end: folders above the data set may have that name too.
+            places.insert(0, self.root.joinpath(side, *parts[len(parts) - parts[::-1].index(side):]))
+        return next((place for place in places if self._exists(place)), usual)
 
     def _image(self, side: str, usual: Path) -> Path:
         """Return the path of an image: the usual one, or inside an unpacked image archive."""

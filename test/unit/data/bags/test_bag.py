@@ -1,6 +1,7 @@
 """A converted bag, read back with an independent reader, holds what the data set holds."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -236,3 +237,26 @@ def test_command_line_converts_and_describes(root, tmp_path, capsys):
     assert '/infra/north/pair' in text and 'sequence' in text and 'latched' in text
     assert main(['bag', 'convert', str(root), '-o', target]) == 2
     assert main(['bag', 'info', str(root)]) == 2
+
+
+def test_a_bad_cloud_costs_nothing_but_the_cloud(root, tmp_path, caplog):
+    copied = shutil.copytree(root, tmp_path / 'spd')
+    (copied / 'vehicle-side/velodyne/000002.pcd').write_bytes(b'no header')
+    convert(SpdDataset(copied), '0000', tmp_path / 'bag')
+    topics = {t.name: t.count for t in describe_bag(tmp_path / 'bag').topics}
+    assert topics['/ego/lidar/points'] == 1 and topics['/ego/camera/image/compressed'] == PAIRS
+    assert '000002.pcd' in caplog.text and 'no cloud for this frame' in caplog.text
+
+
+def test_png_images_keep_their_bytes_and_are_called_png(root, tmp_path):
+    copied = shutil.copytree(root, tmp_path / 'spd')
+    for path in copied.glob('*/image/*.jpg'):
+        # The names stay: what a file holds is seen from its content.
+        path.write_bytes(cv2.imencode('.png', cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR))[1])
+    convert(SpdDataset(copied), '0000', tmp_path / 'bag')
+    found = read(tmp_path / 'bag')
+    for prefix in ('/ego', '/infra/rsu_1'):
+        images = [m for _, m in found[f'{prefix}/camera/image/compressed']]
+        assert {m.format for m in images} == {'png'}
+        assert all(cv2.imdecode(m.data, cv2.IMREAD_COLOR).shape == (24, 40, 3) for m in images)
+        assert {(m.width, m.height) for _, m in found[f'{prefix}/camera/camera_info']} == {(40, 24)}

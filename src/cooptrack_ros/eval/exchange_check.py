@@ -1,0 +1,204 @@
+"""Checks of a result in the exchange format, before any work: the first thing that is wrong is named with its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..common.types import Provenance
+
+FORMAT = 'cooptrack-eval-golden/1'
+SEEN_BY = ('ego', 'roadside', 'both')
+_TABLES = {'ground_truth': ('track_id', False), 'predictions': ('tracking_id', True), 'detections': (None, True)}
+"""What names the object of a box, if anything, and whether it has a score."""
+_PROVENANCES = tuple(p.name.lower() for p in Provenance)
+
+
+def check_exchange(content: Any) -> None:
+    """
+    Check the content of a result, and write what has several forms in one: identities as text, unknown velocities null.
+
+    :raises ValueError: naming the first thing that is missing or wrong.
+    """
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise ValueError(f"expected an object with format '{FORMAT}' (docs/data.md, Results)")
+    _require(content.get('name'), _is_text, "'name'", 'a text')
+    _require(content.get('frame_rate_hz', 1), _is_above_0, "'frame_rate_hz'", 'a number above 0')
+    classes = _checked_classes(content)
+    scenes = _checked_scenes(content.get('scenes'))
+    for key, (identity, has_score) in _TABLES.items():
+        if key != 'detections' or content.get(key) is not None:
+            _Table(key, identity, has_score, classes).check(content.get(key), scenes)
+    for key, complaint in (('links', _link_complaint), ('provenance', _provenance_complaint)):
+        if content.get(key) is not None:
+            _check_notes(key, content[key], content['predictions'], complaint)
+
+
+def _checked_classes(content: Mapping[str, Any]) -> list[str]:
+    classes, ranges = content.get('classes'), content.get('class_range')
+    _require(classes, lambda v: isinstance(v, list) and bool(v) and all(map(_is_text, v)) and len(set(v)) == len(v),
+             "'classes'", 'a list of different names')
+    _require(ranges, lambda v: isinstance(v, dict), "'class_range'", 'metres by class')
+    for name in classes:
+        _require(ranges.get(name), _is_above_0, f"'class_range' of class '{name}'", 'metres above 0')
+    return classes
+
+
+def _checked_scenes(scenes: Any) -> dict[str, str]:
+    """Return the scene of each sample."""
+    _require(scenes, lambda v: isinstance(v, list), "'scenes'", 'a list')
+    scene_of: dict[str, str] = {}
+    names = set()
+    for i, scene in enumerate(scenes):
+        where = f"'scenes', number {i}"
+        _require(scene, lambda v: isinstance(v, dict), where, "an object with 'scene' and 'samples'")
+        name = scene.get('scene')
+        _require(name, lambda v: _is_text(v) and v not in names, f"{where}: 'scene'", 'a name that no other scene has')
+        names.add(name)
+        where = f"scene '{name}'"
+        _require(scene.get('samples'), lambda v: isinstance(v, list), f"{where}: 'samples'", 'a list')
+        for k, sample in enumerate(scene['samples']):
+            _require(sample, lambda v: isinstance(v, dict), f'{where}, sample {k}', 'an object')
+            token = sample.get('token')
+            _require(token, lambda v: _is_text(v) and v not in scene_of, f"{where}, sample {k}: 'token'",
+                     'a text that no other sample has')
+            scene_of[token] = name
+            _check_sample(sample, f"{where}, sample '{token}'")
+        _check_times(scene['samples'], where)
+    return scene_of
+
+
+def _check_sample(sample: Mapping[str, Any], where: str) -> None:
+    _require(sample.get('timestamp_us'), lambda v: type(v) is int and v >= 0, f"{where}: 'timestamp_us'",
+             'whole microseconds')
+    _require(sample.get('ego_translation'), lambda v: _is_vector(v, 3), f"{where}: 'ego_translation'",
+             '3 finite numbers')
+    _require(sample.get('ego_yaw', 0.0), _is_number, f"{where}: 'ego_yaw'", 'a finite number')
+
+
+def _check_times(samples: Iterable[Mapping[str, Any]], where: str) -> None:
+    at: dict[int, str] = {}
+    for sample in samples:
+        other = at.setdefault(sample['timestamp_us'], sample['token'])
+        if other != sample['token']:
+            raise ValueError(f"{where}: samples '{other}' and '{sample['token']}' have one 'timestamp_us', "
+                             f"{sample['timestamp_us']}; times must grow within a scene")
+
+
+class _Table:
+    """Lists of boxes by sample."""
+
+    def __init__(self, key: str, identity: str | None, has_score: bool, classes: list[str]) -> None:
+        self._key, self._identity, self._has_score, self._classes = key, identity, has_score, classes
+
+    def check(self, table: Any, scene_of: Mapping[str, str]) -> None:
+        """Check the table against the samples of all scenes."""
+        _require(table, lambda v: isinstance(v, dict), f"'{self._key}'", 'an object with a list of boxes by sample')
+        missing = [token for token in scene_of if token not in table]
+        if missing:
+            raise ValueError(f"'{self._key}' lacks {len(missing)} samples, first '{missing[0]}' of scene "
+                             f"'{scene_of[missing[0]]}'; a sample without boxes needs an empty list")
+        unknown = next((token for token in table if token not in scene_of), None)
+        if unknown is not None:
+            raise ValueError(f"'{self._key}' has sample '{unknown}', which is in no scene")
+        for token, scene in scene_of.items():
+            where = f"'{self._key}' of scene '{scene}', sample '{token}'"
+            _require(table[token], lambda v: isinstance(v, list), where, 'a list of boxes')
+            seen: dict[str, int] = {}
+            for i, row in enumerate(table[token]):
+                self._check_row(row, f'{where}, box {i}')
+                other = seen.setdefault(row[self._identity], i) if self._identity else i
+                if other != i:
+                    raise ValueError(f"{where}: boxes {other} and {i} have one '{self._identity}', "
+                                     f"'{row[self._identity]}'; an object is once in a sample")
+
+    def _check_row(self, row: Any, where: str) -> None:
+        _require(row, lambda v: isinstance(v, dict), where, 'an object')
+        _require(row.get('name'), lambda v: v in self._classes, f"{where}: 'name'",
+                 f"one of 'classes' ({', '.join(self._classes)})")
+        _require(row.get('translation'), lambda v: _is_vector(v, 3), f"{where}: 'translation'", '3 finite numbers')
+        _require(row.get('size'), lambda v: _is_vector(v, 3) and min(v) > 0, f"{where}: 'size'",
+                 'width, length and height above 0')
+        _require(row.get('rotation'), lambda v: _is_vector(v, 4) and any(v), f"{where}: 'rotation'",
+                 'a quaternion w, x, y, z that is not 0')
+        if _is_unknown(row.get('velocity')):
+            row['velocity'] = None
+        else:
+            _require(row['velocity'], lambda v: _is_vector(v, 2), f"{where}: 'velocity'",
+                     '2 finite numbers, or null for unknown')
+        if self._identity:
+            _require(row.get(self._identity), lambda v: _is_text(v) or type(v) is int, f"{where}: '{self._identity}'",
+                     'a text or a whole number')
+            row[self._identity] = str(row[self._identity])
+        if self._has_score:
+            _require(row.get('score'), lambda v: _is_number(v) and v >= 0, f"{where}: 'score'", 'a number, 0 or above')
+        if 'seen_by' in row:
+            _require(row['seen_by'], lambda v: v in SEEN_BY, f"{where}: 'seen_by'", f"one of {', '.join(SEEN_BY)}")
+
+
+def _check_notes(key: str, table: Any, predictions: Mapping[str, list[dict]],
+                 complaint: Callable[[dict, set[str]], str]) -> None:
+    """Check an optional table of rows that go with tracks; samples without rows may be left out."""
+    _require(table, lambda v: isinstance(v, dict), f"'{key}'", 'an object with a list by sample')
+    for token, rows in table.items():
+        if token not in predictions:
+            raise ValueError(f"'{key}' has sample '{token}', which is not in 'predictions'")
+        _require(rows, lambda v: isinstance(v, list), f"'{key}' of sample '{token}'", 'a list')
+        tracks = {row['tracking_id'] for row in predictions[token]}
+        for i, row in enumerate(rows):
+            where = f"'{key}' of sample '{token}', row {i}"
+            _require(row, lambda v: isinstance(v, dict), where, 'an object')
+            _require(row.get('tracking_id'), lambda v: _is_text(v) or type(v) is int, f"{where}: 'tracking_id'",
+                     'a text or a whole number')
+            row['tracking_id'] = str(row['tracking_id'])
+            wrong = complaint(row, tracks)
+            if wrong:
+                raise ValueError(f'{where}: {wrong}')
+
+
+def _link_complaint(row: dict, tracks: set[str]) -> str:
+    if row['tracking_id'] not in tracks:
+        return f"the sample has no track '{row['tracking_id']}'"
+    if not _is_vector(row.get('translation'), 3):
+        return f"'translation' must be 3 finite numbers, not {row.get('translation')!r}"
+    return '' if _is_number(row.get('affinity')) else f"'affinity' must be a number, not {row.get('affinity')!r}"
+
+
+def _provenance_complaint(row: dict, tracks: set[str]) -> str:
+    # Tracks beyond the range of the predictions may be among them.
+    known = row.get('provenance') in _PROVENANCES
+    return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {row.get('provenance')!r}"
+
+
+def _require(value: Any, fits: Callable[[Any], bool], what: str, expected: str) -> None:
+    if not fits(value):
+        shown = 'is missing' if value is None else f'is {_shortened(repr(value))}'
+        raise ValueError(f'{what} {shown}; expected {expected}')
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + '...'
+
+
+def _is_text(value: Any) -> bool:
+    # Half of a pair of surrogates is no character: it can be neither drawn nor stored.
+    return isinstance(value, str) and value != '' and not any('\ud800' <= c <= '\udfff' for c in value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_above_0(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_vector(value: Any, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count and all(map(_is_number, value))
+
+
+def _is_unknown(velocity: Any) -> bool:
+    """Tell whether a velocity is missing, null or NaN, as nuScenes files say it."""
+    return velocity is None or (isinstance(velocity, list) and len(velocity) == 2 and all(
+        isinstance(v, float) and math.isnan(v) for v in velocity))

@@ -1,0 +1,54 @@
+"""Paths in data_info.json as others write them lead to the same files."""
+
+import pytest
+from support.spd_folders import golden, write_folder
+
+from cooptrack_ros.data.spd.reader import SpdDataset
+
+SIDES = ('vehicle-side', 'infrastructure-side')
+
+
+def with_paths(content, change):
+    """Return the content of a folder with all paths in the lists of frames changed; ``change`` gets side and path."""
+    changed = dict(content)
+    for side in SIDES:
+        name = f'{side}/data_info.json'
+        changed[name] = [{k: change(side, v) if k.endswith('_path') else v for k, v in element.items()}
+                         for element in content[name]]
+    return changed
+
+
+@pytest.mark.parametrize('change', [
+    lambda side, path: path.replace('/', '\\'), lambda side, path: f'{side}/{path}',
+    lambda side, path: f'{side}\\{path}'.replace('/', '\\'), lambda side, path: f'./{path}',
+    lambda side, path: f'/data/other/V2X-Seq-SPD/{side}/{path}',
+    lambda side, path: f'/{side}/copies/{side}/{path}',
+    lambda side, path: f'D:\\V2X-Seq-SPD\\{side}\\{path}'.replace('/', '\\')],
+    ids=['backslashes', 'from the root', 'both', 'dot', 'absolute elsewhere', 'name twice', 'drive'])
+def test_the_files_are_found(tmp_path, change):
+    content = golden('dataset')
+    usual = SpdDataset(write_folder(tmp_path / 'usual', content))
+    other = SpdDataset(write_folder(tmp_path / 'other', with_paths(content, change)))
+    assert other.index.missing == usual.index.missing
+    for side, frames in ((SIDES[0], 'vehicle'), (SIDES[1], 'infra')):
+        assert list(getattr(other.index, frames)) == list(getattr(usual.index, frames))
+        for a, b in zip(other.records(side), usual.records(side), strict=True):
+            assert a.labelled == b.labelled and len(a.boxes) == len(b.boxes)
+
+
+def test_an_absolute_path_that_is_right_here_is_used(tmp_path):
+    content = golden('dataset')
+    elsewhere = write_folder(tmp_path / 'elsewhere', content)
+    index = {name: value for name, value in content.items() if name.endswith('data_info.json')}
+    index = with_paths(index, lambda side, path: str(elsewhere / side / path))
+    dataset = SpdDataset(write_folder(tmp_path / 'index', index))
+    record = next(iter(dataset.index.vehicle.values()))
+    assert record.calibration['intrinsic'].is_relative_to(elsewhere)
+
+
+def test_a_missing_file_is_called_by_its_usual_place(tmp_path):
+    content = golden('dataset')
+    root = write_folder(tmp_path, content)
+    element = content['vehicle-side/data_info.json'][0]
+    frame = SpdDataset(root).index.vehicle[element['frame_id']]
+    assert frame.image == root / 'vehicle-side' / element['image_path']
