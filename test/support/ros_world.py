@@ -244,7 +244,7 @@ class EgoWorld:
         """Publish an exact relation and wait until the node has it, which nothing outside of it shows."""
         self.world.publish(f'{INFRA}/pair', msg)
         ego_ns = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
-        self.world.until(lambda: self.node._units['rsu_1'].has_pair(ego_ns), 'the pair')
+        self.world.until(lambda: self.node._pipeline.agent.units['rsu_1'].has_pair(ego_ns), 'the pair')
 
     def unit_events(self) -> int:
         """Return how many messages of the unit were taken or dropped."""
