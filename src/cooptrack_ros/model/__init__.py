@@ -1,1 +1,1 @@
-"""The CoopTrack network in plain PyTorch, and its weights."""
+"""The CoopTrack network in plain PyTorch, block by block, and its arrangement for speed."""

@@ -1,4 +1,4 @@
-"""The ROS nodes: they convert messages, call the core and publish."""
+"""The ROS nodes: they convert messages, run the pipeline of their agent and publish."""
 
 from ..common.blas import leave_blas_one_thread
 from .interpreter import check_interpreter

@@ -40,7 +40,7 @@ def test_lost_features_leave_places_and_change_the_result(sent):
     for before, after in zip(sent, lost, strict=True):
         assert after.instances.boxes is before.instances.boxes and after.instances.ref_points.any()
         for instances in (after.instances, after.earlier[0].instances):
-            assert not any(getattr(instances, n).any() for n in ('semantic', 'motion', 'embedding'))
+            assert not any(getattr(instances, n).any() for n in ('semantic', 'motion', 'position_embedding'))
     (first, output), (second, zeroed) = aligned(sent), aligned(lost)
     assert all(np.array_equal(a.ref_points, b.ref_points) for a, b in zip(first, second, strict=True))
     assert not np.array_equal(output.tracks.score, zeroed.tracks.score)

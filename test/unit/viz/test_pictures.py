@@ -181,9 +181,9 @@ def test_the_command_draws_all_units_of_a_folder(tmp_path):
     records, builder = dataset.records('cooperative'), ExchangeBuilder('x')
     for record in records:
         near = record.boxes[np.argsort(np.hypot(*record.boxes.centre[:, :2].T))[:2]]
-        links = [TrackLink(int(i), centre, 0.8, 0.1, unit)
+        links = [TrackLink(int(i), centre, 0.8, unit)
                  for i, centre, unit in zip(near.track_id, near.centre, dataset.units, strict=True)]
-        builder.add(record, '', near, None, links, 0.3)
+        builder.add(record, '', near, None, links, np.full(len(near), Provenance.FUSED))
     result = builder.finish()
     (tmp_path / 'result.json').write_text(json.dumps(result))
     assert cli.main(['render', str(tmp_path / 'result.json'), '--data', str(folder), '-o', str(tmp_path / 'o'),
