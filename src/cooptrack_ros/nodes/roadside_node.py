@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 
 import numpy as np
 from rclpy.publisher import Publisher
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
 
+from ..common.errors import UserError
 from ..common.types import FrameOutput, Provenance, Side
 from ..tracking.warm_up import blank_frame, warm_up
 from ..weights.store import ModelPackage
@@ -32,17 +34,19 @@ class RoadsideNode(AgentNode):
     settings_class = RoadsideSettings
 
     def __init__(self, package: ModelPackage | None = None, **options):
-        """Declare parameters; the publishers of the unit wait for its name to be checked."""
+        """Declare parameters and create the publishers of the unit; a name that none can have is refused later."""
         super().__init__('roadside_node', package, **options)
         self._features: Publisher | None = None
         self._info: Publisher | None = None
+        with suppress(UserError):
+            self._create_publishers()
 
     def hardware_id(self) -> str:
         """Return the name of the unit."""
         return self.settings.unit_id
 
     def load(self, package: ModelPackage) -> float:
-        """Load the roadside network and create the publishers of the unit."""
+        """Load the roadside network; refuse a name of the unit that cannot be part of topics."""
         self._create_publishers()
         self._tracker = package.tracker(Side.ROADSIDE, self.settings.device, self.settings.execution)
         self._model_id = package.model_id(Side.ROADSIDE)
