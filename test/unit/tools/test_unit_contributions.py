@@ -23,10 +23,10 @@ def partners(tmp_path):
     """Return two units ahead of the vehicle that look at it."""
     path = tmp_path / 'picture.jpg'
     cv2.imwrite(str(path), np.zeros((90, 160, 3), np.uint8))
-    camera = np.eye(4)
-    camera[:3] = [[80.0, -80.0, 0, 0], [45.0, 0, -80.0, 0], [1.0, 0, 0, 0]]
+    intrinsic = np.array([[80.0, 0, 80], [0, 80, 45], [0, 0, 1]])
+    cam_from_lidar = make_pose(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
     return {name: SimpleNamespace(
-        infra=SimpleNamespace(cameras=(CameraFrame('camera', path, 0, camera[:3, :3], np.eye(4), np.zeros(5)),)),
+        infra=SimpleNamespace(cameras=(CameraFrame('camera', path, 0, intrinsic, cam_from_lidar, np.zeros(5)),)),
         ego_from_infra=make_pose(rotation_z(np.pi), np.array([45.0, y, 0.0])))
         for name, y in (('a', 12.0), ('b', -12.0))}
 
