@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
 
 from ...common.errors import UserError
@@ -58,7 +59,8 @@ def generate_many(out: Path, seeds: range, options: dict, jobs: int,
     done = len(seeds) - len(missing)
     advance(done, len(seeds))
     running = set()
-    with ProcessPoolExecutor(jobs) as pool:
+    # Not forked: threads of OpenCV do not come along, and a child waits for them for ever.
+    with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
         while running or (missing and time.monotonic() < until):
             while missing and len(running) < jobs and time.monotonic() < until:
                 seed = missing.pop(0)
