@@ -26,8 +26,8 @@ demo-short: setup  ## the same with two seconds of small images, and a check of 
 test: setup  ## run the tests on real ROS 2
 	@$(PYTEST)
 
-check: lint  ## what to run while working: lint, core, messages, one node; under two minutes
-	@$(PYTEST) test/unit/core test/unit/wire test/node/test_ego_node.py
+check: lint  ## what to run while working: lint, the parts without ROS that nodes use, messages, one node; under two minutes
+	@$(PYTEST) test/unit/common test/unit/cooperation test/unit/sensors test/unit/tracking test/unit/wire test/node/test_ego_node.py
 
 lint: setup  ## style, layers and docstrings
 	@$(VENV_PYTHON) -m ruff check .
