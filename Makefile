@@ -4,7 +4,7 @@ VENV_PYTHON := .venv/bin/python
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 
 # Tests run side by side, each with one thread: more would only get into each other's way.
-WORKERS ?= $(shell cores=$$(nproc); echo $$((cores < 4 ? cores : 4)))
+WORKERS ?= $(shell cores=$$(env -u OMP_NUM_THREADS nproc); echo $$((cores < 4 ? cores : 4)))
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) \
 	--dist loadgroup --no-loadscope-reorder
 
