@@ -23,8 +23,8 @@ from steps import store
 
 from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.data.bags.convert import convert
+from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_dataset
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
 from cooptrack_ros.wire.topics import EGO_NAMESPACE, features_topic, unit_namespace

@@ -120,7 +120,7 @@ def main() -> int:
     import torch
 
     from cooptrack_ros.common.types import Side
-    from cooptrack_ros.data.units import open_datasets
+    from cooptrack_ros.data.folders import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.weights.store import open_model

@@ -95,7 +95,7 @@ def settings_of(panel: str, has_flow: bool) -> list[Setting]:
 
 def evaluation_of(args: argparse.Namespace):
     """Return the evaluation that all settings are runs of."""
-    from cooptrack_ros.data.units import open_datasets
+    from cooptrack_ros.data.folders import open_datasets
     from cooptrack_ros.eval.runner import Evaluation
     from cooptrack_ros.eval.selection import Selection
     from cooptrack_ros.weights.store import open_model

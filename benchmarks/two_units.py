@@ -61,7 +61,7 @@ def draw(weights: str, data: Path, target: Path) -> None:
     import numpy as np
 
     from cooptrack_ros.common.geometry import transform_boxes
-    from cooptrack_ros.data.units import open_dataset
+    from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.viz.image_files import write_image
     from cooptrack_ros.viz.result import world_boxes
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))

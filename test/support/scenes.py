@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_datasets
 
 
 class Scenes:

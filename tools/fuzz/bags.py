@@ -47,7 +47,7 @@ def prepare(folder: Path) -> Run:
     """Convert a small scene to a bag of each storage format."""
     from cooptrack_ros.data.bags.convert import convert
     from cooptrack_ros.data.bags.cut import cut_bag
-    from cooptrack_ros.data.units import open_dataset
+    from cooptrack_ros.data.folders import open_dataset
     convert(open_dataset(make_scene(folder)), '0000', folder / 'whole')
     cut_bag(folder / 'whole', folder / 'mcap', 0.0, 1.0, _KEPT)
     as_sqlite(folder / 'mcap', folder / 'sqlite')

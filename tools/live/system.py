@@ -27,8 +27,8 @@ _FED = (IMAGE, CALIBRATION, 'odometry')
 def make_bag(folder: Path, seconds: float, units: int) -> Path:
     """Return the bag of a synthetic scene, made on the first call."""
     from cooptrack_ros.data.bags.convert import convert
+    from cooptrack_ros.data.folders import open_dataset
     from cooptrack_ros.data.synth import generate
-    from cooptrack_ros.data.units import open_dataset
     bag = folder / f'bag_{units}_{seconds:g}'
     if not bag.exists():
         scene = folder / f'scene_{units}_{seconds:g}'

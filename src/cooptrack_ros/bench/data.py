@@ -13,8 +13,8 @@ import numpy as np
 
 from ..common.config import ModelConfig
 from ..common.types import Side
+from ..data.folders import open_dataset
 from ..data.synth import generate
-from ..data.units import open_dataset
 from ..model.image.preprocess import least_size, prepare_image
 from ..train.clips import ClipStream
 from ..train.frame_tensors import tracker_input

@@ -60,8 +60,8 @@ def _convert(args: argparse.Namespace) -> int:
 def _open(args: argparse.Namespace):
     """Return the data set, with corrections and a name of the unit where the format has a place for them."""
     from ..data.dataset import SINGLE_UNIT
+    from ..data.folders import open_dataset
     from ..data.spd.reader import SpdDataset
-    from ..data.units import open_dataset
     dataset = open_dataset(args.dataset)
     if not (args.unit or args.update_labels or args.ego_labels != 'keep'):
         return dataset

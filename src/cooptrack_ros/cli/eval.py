@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from ..common.errors import UserError
-    from ..data.units import open_datasets
+    from ..data.folders import open_datasets
     from ..eval import report
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 def _choose(args: argparse.Namespace, result: Mapping[str, Any]) -> tuple[list, dict, dict]:
     """Return the records of the sequence to draw, the pairs of each unit with them, and their tracks."""
     from ..common.errors import UserError
-    from ..data.units import open_datasets
+    from ..data.folders import open_datasets
     from ..eval.selection import token_prefix
     from ..viz.result import tracked_frames
     datasets = open_datasets(args.data)

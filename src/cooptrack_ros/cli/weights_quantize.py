@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from ..common.errors import UserError
     from ..common.outputs import check_folder
     from ..common.types import Side
-    from ..data.units import open_datasets
+    from ..data.folders import open_datasets
     from ..model.image.preprocess import least_size
     from ..weights.int8_ranges import activation_ranges, save_ranges
     from ..weights.store import open_model

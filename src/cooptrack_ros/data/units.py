@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from ..common.errors import UserError
-from .dataset import NOBODY, SINGLE_UNIT, DataSet, FrameRecord
-from .spd.index import is_spd_folder
+from .dataset import NOBODY, DataSet, FrameRecord
 from .spd.reader import SpdDataset
 
 _UNIT_FOLDERS = 'unit_*'
@@ -36,7 +35,7 @@ class UnitsDataset:
         :raises UserError: if there are no labels of all units, or no unit of a name.
         """
         self.root = Path(root)
-        folders = {path.name: path for path in _folders(self.root, _UNIT_FOLDERS)}
+        folders = {path.name: path for path in named_folders(self.root, _UNIT_FOLDERS)}
         self._labels = self.root / 'cooperative' / 'label'
         if not self._labels.is_dir():
             raise UserError(f'{self.root} holds several roadside units but no {self._labels}: expected are the labels '
@@ -99,14 +98,14 @@ class UnitsDataset:
         return result
 
 
-def _folders(parent: Path, pattern: str) -> list[Path]:
+def named_folders(parent: Path, pattern: str) -> list[Path]:
     """Return folders of a name; archives of them may lie beside."""
     return sorted(path for path in parent.glob(pattern) if path.is_dir())
 
 
 def has_units(folder: Path) -> bool:
     """Tell whether a folder holds one data set per roadside unit."""
-    return bool(_folders(folder, _UNIT_FOLDERS))
+    return bool(named_folders(folder, _UNIT_FOLDERS))
 
 
 def check_units(chosen: Sequence[str], known: Sequence[str], root: Path) -> list[str]:
@@ -128,59 +127,3 @@ def _seen_by(record: FrameRecord, partners: Sequence[FrameRecord]) -> np.ndarray
     sides = [('coop' if unit else 'veh') if own else ('inf' if unit else NOBODY)
              for own, unit in zip(by_vehicle, by_unit, strict=True)]
     return np.array(sides, dtype=object)
-
-
-@dataclass(frozen=True)
-class _Format:
-    """A format of data sets: what such a folder holds, whether one is of it, and how it is opened."""
-
-    name: str
-    expected: str
-    fits: Callable[[Path], bool]
-    open: Callable[[Path, Sequence[str] | None], DataSet]
-
-
-def _with_one_unit(path: Path, chosen: Sequence[str] | None) -> DataSet:
-    check_units(chosen or (), [SINGLE_UNIT], path)
-    return SpdDataset(path)
-
-
-_FORMATS = (
-    _Format('several roadside units', 'a V2X-Seq-SPD folder per unit, unit_1, unit_2, ..', has_units, UnitsDataset),
-    _Format('V2X-Seq-SPD', 'vehicle-side/data_info.json or infrastructure-side/data_info.json', is_spd_folder,
-            _with_one_unit),
-)
-
-
-def open_dataset(folder: str | Path, chosen: Sequence[str] | None = None) -> DataSet:
-    """
-    Open one data set of any known format.
-
-    :param chosen: roadside units that take part, all by default.
-    :raises UserError: for a folder of no known format, or without a unit of these names.
-    """
-    path = Path(folder)
-    for known in _FORMATS:
-        if known.fits(path):
-            return known.open(path, chosen)
-    formats = '; or '.join(f'{known.expected} ({known.name})' for known in _FORMATS)
-    what = 'is no data set of a known format' if path.is_dir() else 'is no folder'
-    raise UserError(f'{path} {what}: expected in it are {formats}')
-
-
-def open_datasets(folders: Sequence[str | Path], chosen: Sequence[str] | None = None) -> list[tuple[Path, DataSet]]:
-    """
-    Open data folders; one that holds ``seed_*`` data sets stands for all of them.
-
-    :param chosen: roadside units that take part in each, all by default.
-    :raises UserError: if there are none, for a folder of no known format, or without a unit of these names.
-    """
-    return [(path, open_dataset(path, chosen)) for path in data_folders(folders)]
-
-
-def data_folders(folders: Sequence[str | Path]) -> list[Path]:
-    """Return the data sets meant by folders; raise a UserError if there are none."""
-    paths = [path for folder in map(Path, folders) for path in _folders(folder, 'seed_*') or [folder]]
-    if not paths:
-        raise UserError('no data: give at least one folder with --data')
-    return paths

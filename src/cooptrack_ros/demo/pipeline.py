@@ -16,8 +16,8 @@ from ..common.types import Side
 from ..data.bags.merge import merge_answers
 from ..data.bags.recording import Recording, read_pairs, read_recording
 from ..data.dataset import FrameRecord
+from ..data.folders import open_dataset
 from ..data.synth import PROVENANCE, generate
-from ..data.units import open_dataset
 from ..viz.recording_files import write_album
 from ..weights.store import open_model
 from . import passes, results

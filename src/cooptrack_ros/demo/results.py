@@ -13,7 +13,7 @@ from ..common.geometry import transform_boxes
 from ..common.types import Boxes, Provenance
 from ..data.bags.recording import PairFrame, Recording, TrackFrame
 from ..data.dataset import FrameRecord, in_classes
-from ..data.units import open_datasets
+from ..data.folders import open_datasets
 from ..eval.exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
 from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result

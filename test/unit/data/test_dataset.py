@@ -17,7 +17,7 @@ from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.data.bags.convert import convert
 from cooptrack_ros.data.bags.info import describe_bag
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord, in_classes, recordings
-from cooptrack_ros.data.units import open_dataset, open_datasets
+from cooptrack_ros.data.folders import open_dataset, open_datasets
 
 INTRINSIC = np.array([[40.0, 0.0, 32.0], [0.0, 40.0, 16.0], [0.0, 0.0, 1.0]])
 AHEAD = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])

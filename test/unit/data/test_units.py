@@ -12,7 +12,8 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.data.bags.info import describe_bag
 from cooptrack_ros.data.bags.recording import read_pairs
 from cooptrack_ros.data.dataset import NOBODY
-from cooptrack_ros.data.units import UnitsDataset, open_datasets
+from cooptrack_ros.data.folders import open_datasets
+from cooptrack_ros.data.units import UnitsDataset
 from cooptrack_ros.eval.oracle import visible_boxes
 
 UNITS = ('unit_1', 'unit_2')

@@ -8,7 +8,7 @@ import robustness
 from robustness import FIGURES, PICTURES, Setting
 from support.configs import SIZE, TINY, with_thresholds, write_config
 
-from cooptrack_ros.data.units import open_datasets
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.runner import Evaluation

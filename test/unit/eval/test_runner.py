@@ -12,7 +12,7 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import TrackerConfig, apply_overrides
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.data.units import open_datasets
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result

@@ -11,7 +11,7 @@ from test_runner import talkative_model
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import MINI, apply_overrides
 from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, RoadsideMessage
-from cooptrack_ros.data.units import open_datasets
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.eval.ego import KnownFrame, KnownOutputs, make_agent, received_in
 from cooptrack_ros.eval.runner import Evaluation

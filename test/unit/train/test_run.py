@@ -14,7 +14,7 @@ from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import R50_BETTER
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.data.units import open_datasets
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.model.image.backbone import build_backbone
 from cooptrack_ros.train import run
 from cooptrack_ros.train.recipe import RECIPES

@@ -7,8 +7,8 @@ import pytest
 from test_run import TINY, recipe
 
 from cooptrack_ros.common.types import InstanceSet, Side
+from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_datasets
 from cooptrack_ros.train import run
 from cooptrack_ros.train.clips import ClipStream
 from cooptrack_ros.train.feature_flow_stage import timelines

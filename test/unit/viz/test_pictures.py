@@ -12,8 +12,8 @@ from cooptrack_ros.cli import main as cli
 from cooptrack_ros.common.colours import NUM_COLOURS, identity_colour
 from cooptrack_ros.common.geometry import box_corners, project_points
 from cooptrack_ros.common.types import Boxes, Provenance
+from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.synth import generate
-from cooptrack_ros.data.units import open_dataset
 from cooptrack_ros.eval.exchange import ExchangeBuilder
 from cooptrack_ros.eval.links import TrackLink
 from cooptrack_ros.viz.bev import UNIT_COLOUR, BevView, draw_bev
