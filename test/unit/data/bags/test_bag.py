@@ -258,5 +258,5 @@ def test_png_images_keep_their_bytes_and_are_called_png(root, tmp_path):
     for prefix in ('/ego', '/infra/rsu_1'):
         images = [m for _, m in found[f'{prefix}/camera/image/compressed']]
         assert {m.format for m in images} == {'png'}
-        assert all(cv2.imdecode(m.data, cv2.IMREAD_COLOR).shape == (24, 40, 3) for m in images)
-        assert {(m.width, m.height) for _, m in found[f'{prefix}/camera/camera_info']} == {(40, 24)}
+        assert all(cv2.imdecode(m.data, cv2.IMREAD_COLOR).shape == (1080, 1920, 3) for m in images)
+        assert {(m.width, m.height) for _, m in found[f'{prefix}/camera/camera_info']} == {(1920, 1080)}
