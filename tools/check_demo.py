@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cooptrack_ros.demo.options import COOPERATIVE, REPLAYED
 
-_FILES = ('tracks.json', 'images/tracks.gif', 'recording/metadata.yaml')
+_FILES = ('tracks.json', 'pictures/tracks.gif', 'recording/metadata.yaml')
 
 
 def complaints(out: Path) -> Iterator[str]:

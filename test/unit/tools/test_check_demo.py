@@ -16,7 +16,7 @@ def out(tmp_path):
     (tmp_path / 'metrics.json').write_text(json.dumps(metrics))
     modes = {name: {'predictions': {'a': [], 'b': [{}]}} for name in MODES}
     (tmp_path / 'tracks.json').write_text(json.dumps({'modes': modes}))
-    for name in ('images/tracks.gif', 'recording/metadata.yaml'):
+    for name in ('pictures/tracks.gif', 'recording/metadata.yaml'):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b'x')
     return tmp_path
@@ -43,5 +43,5 @@ def test_a_mode_without_figures_or_tracks_is_named(out, mode):
 
 def test_no_answers_in_real_time_and_missing_files_are_named(out):
     change(out / 'metrics.json', real_time={'frames_answered': 0})
-    (out / 'images/tracks.gif').unlink()
-    assert list(complaints(out)) == ['frames_answered is 0', 'images/tracks.gif is missing or empty']
+    (out / 'pictures/tracks.gif').unlink()
+    assert list(complaints(out)) == ['frames_answered is 0', 'pictures/tracks.gif is missing or empty']
