@@ -226,7 +226,7 @@ class DataSet(Protocol):
 
 
 OpenedData = Sequence[tuple[Path, DataSet]]
-"""Folders with what they hold, as ``folders.open_datasets`` returns them."""
+"""Folders with what they hold, as ``data.folders.open_datasets`` returns them."""
 
 
 def recordings(datasets: OpenedData, side: str) -> Iterator[tuple[str, DataSet]]:

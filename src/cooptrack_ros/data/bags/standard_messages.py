@@ -14,11 +14,10 @@ from ...common.errors import UserError
 from ...common.geometry import quaternion_from_rotation, split_projection
 from ...sensors.image_decoding import decode_reduced
 from ...sensors.jpeg import jpeg_size
+from ...sensors.stated_size import png_size
 from ...wire.arrays import set_stamp
 from ..dataset import CameraFrame, SensorFrame
 from .types import MAP_FRAME, AgentNames
-
-_PNG_START = b'\x89PNG\r\n\x1a\n'
 
 
 def header(stamp_ns: int, frame_id: str) -> Header:
@@ -50,9 +49,8 @@ def _kind_and_size(data: bytes) -> tuple[str, int, int]:
 
     :raises ValueError: for another format than JPEG and PNG.
     """
-    if data[:len(_PNG_START)] == _PNG_START and len(data) >= 24:
-        return 'png', int.from_bytes(data[16:20], 'big'), int.from_bytes(data[20:24], 'big')
-    return 'jpeg', *jpeg_size(data)
+    size = png_size(data)
+    return ('png', *size) if size else ('jpeg', *jpeg_size(data))
 
 
 def camera_info(camera: CameraFrame, names: AgentNames, stamp_ns: int, size: tuple[int, int]) -> CameraInfo:
