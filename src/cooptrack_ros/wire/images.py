@@ -35,15 +35,6 @@ def image_time_ns(msg: CompressedImage | Image) -> int:
     return stamp_ns(stamp)
 
 
-def decode_compressed(msg: CompressedImage) -> np.ndarray:
-    """
-    Return a compressed image as BGR.
-
-    :raises WireError: if it cannot be decoded.
-    """
-    return _decode_compressed(msg, None).pixels
-
-
 def _decode_compressed(msg: CompressedImage, least: tuple[int, int] | None) -> DecodedImage:
     data, encoding = bytes(msg.data), _encoding_before(msg)
     try:

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from cooptrack_ros.common.errors import WireError
-from cooptrack_ros.wire.images import decode_compressed, decode_image, decode_raw, encode_jpeg, encode_raw
+from cooptrack_ros.wire.images import decode_image, decode_raw, encode_jpeg, encode_raw
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (4, 6, 3), np.uint8)
 
@@ -106,10 +106,10 @@ def test_raw_image_that_contradicts_itself_is_refused(spoil):
 
 def test_compressed_image_is_decoded_and_rubbish_refused():
     _, data = cv2.imencode('.png', PIXELS)
-    assert np.array_equal(decode_compressed(CompressedImage(data=array('B', data.tobytes()))), PIXELS)
+    assert np.array_equal(decode_image(CompressedImage(data=array('B', data.tobytes()))), PIXELS)
     for bad in (b'', b'no image'):
         with pytest.raises(WireError) as refused:
-            decode_compressed(CompressedImage(data=array('B', bad)))
+            decode_image(CompressedImage(data=array('B', bad)))
         assert refused.value.reason == 'unreadable_image'
 
 
