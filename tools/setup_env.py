@@ -162,8 +162,9 @@ class Environment:
         """Write a script that runs a function of a module of the package with the interpreter of the environment."""
         module, _, function = entry.partition(':')
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Processes that such a program starts import it, too, and must not run it.
         path.write_text(f'#!{self.python}\nimport sys\nfrom cooptrack_ros.{module} import {function}\n'
-                        f'sys.exit({function}())\n',
+                        f"if __name__ == '__main__':\n    sys.exit({function}())\n",
                         encoding='utf-8')
         path.chmod(0o755)
 
