@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument('--seeds', metavar='A-B', help='make scenes A to B as OUT/seed_000001 ...; complete ones stay')
     parser.add_argument('--seconds', type=float, default=10.0, help='length of each recording (default: %(default)s)')
     parser.add_argument('--start', metavar='S', default='0', help='seconds of the scene that go by before the '
-                        'recording, or eventful: where the vehicle turns or traffic crosses its way (default: %(default)s)')
+                        'recording, or eventful: where the vehicle turns or traffic crosses its way (default: 0)')
     parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
     parser.add_argument('--lidar', action='store_true', help='also write coarse point clouds')
