@@ -26,6 +26,7 @@ from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue
+from .given import split_given
 from .health.gap_watch import GapWatch
 from .health.graph import full_names
 from .health.health import Health
@@ -267,8 +268,8 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
         executor = SingleThreadedExecutor()
         for new in create:
             nodes.append(_created(new))
-            own = new.keywords['cli_args'] if isinstance(new, partial) else sys.argv[1:] if args is None else args
-            warn_of_unused(nodes[-1], own)
+            words = sys.argv[1:] if args is None else args
+            warn_of_unused(nodes[-1], getattr(new, 'keywords', {}).get('cli_args', words))
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())
@@ -288,6 +289,12 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def run_program(node: type[AgentNode]) -> int:
+    """Run a node with the arguments of the command line; return the exit status."""
+    args, given = split_given(sys.argv[1:])
+    return run_nodes(partial(node, parameter_overrides=given), args=args)
 
 
 def _created(new: Callable[[], AgentNode]) -> AgentNode:
