@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 
 import rclpy
@@ -254,13 +253,13 @@ class AgentNode(ManagedNode):
             self.get_clock().now().to_msg(), waiting, self._silence.check(), problem))
 
 
-def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:
+def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
     """
     Create nodes, start them, spin until asked to stop; return the exit status.
 
     One executor serves all: callbacks only store, each node works in a thread of its own.
 
-    :param args: arguments that hold for all nodes, without the program's name (default: the command line).
+    :param args: arguments that hold for all nodes, without the program's name.
     """
     nodes: list[AgentNode] = []
     try:
@@ -268,8 +267,7 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
         executor = SingleThreadedExecutor()
         for new in create:
             nodes.append(_created(new))
-            words = sys.argv[1:] if args is None else args
-            warn_of_unused(nodes[-1], getattr(new, 'keywords', {}).get('cli_args', words))
+            warn_of_unused(nodes[-1], new.keywords.get('cli_args', args))
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())
@@ -297,7 +295,7 @@ def run_program(node: type[AgentNode]) -> int:
     return run_nodes(partial(node, parameter_overrides=given), args=args)
 
 
-def _created(new: Callable[[], AgentNode]) -> AgentNode:
+def _created(new: partial[AgentNode]) -> AgentNode:
     """Return a node, or a UserError that tells what ROS has against its arguments."""
     try:
         return new()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from .ego_node import EgoNode
@@ -18,7 +18,7 @@ BOTH = '--both'
 """What starts the arguments of all nodes."""
 
 
-def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[[], AgentNode]]]:
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[partial[AgentNode]]]:
     """
     Return the arguments of the process, and per node what creates it.
 
@@ -32,7 +32,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[
     return list(arguments[:starts[0] if starts else len(arguments)]), nodes
 
 
-def _node(kind: type[AgentNode], arguments: Sequence[str]) -> Callable[[], AgentNode]:
+def _node(kind: type[AgentNode], arguments: Sequence[str]) -> partial[AgentNode]:
     words, given = split_given(arguments)
     return partial(kind, cli_args=words, parameter_overrides=given)
 
