@@ -176,6 +176,8 @@ def _progress(name: str, shown: bool):
 
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from ..train.run_log import FIGURES
+
     @contextmanager
     def bar():
         columns = (TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -183,7 +185,7 @@ def _progress(name: str, shown: bool):
             task = progress.add_task(name, total=1.0)
 
             def report(step: int, fraction: float, means: dict[str, float]) -> None:
-                losses = sum(v for k, v in means.items() if k not in ('grad_norm', 'lr'))
+                losses = sum(v for k, v in means.items() if k not in FIGURES)
                 progress.update(task, completed=fraction,
                                 description=f'{name} step {step} loss {losses:.2f} lr {means["lr"]:.1e}')
             yield report

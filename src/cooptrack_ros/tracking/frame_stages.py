@@ -88,6 +88,8 @@ class DecodedFrame:
     """Of all decoder layers (an arrangement for speed: of the last one), for these rows."""
     rows: Instances
     """The rows as the last layer found them."""
+    twin: DecoderOutput | None = None
+    """The same queries decoded without self-attention, where a training asks for it."""
 
     @property
     def decoder_scores(self) -> Tensor:
@@ -163,9 +165,9 @@ class FrameStages:
             mark('alignment')
         queries = fuse_queries(
             self.network, rows, [r for r in received if r.message.may_create] if self.joins_queries else [])
-        rows, decoded = decode(self.network, queries.instances, bev, observe)
+        rows, decoded, twin = self.decode(queries.instances, bev, observe)
         mark('decoder')
-        return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), queries, decoded, rows)
+        return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), queries, decoded, rows, twin)
 
     def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""
@@ -232,6 +234,11 @@ class FrameStages:
         count = max(self.config.num_queries - len(tracks), 0)
         return Instances.concatenate([self.learned_queries(order()[:count].to(self.device)), tracks])
 
+    def decode(self, rows: Instances, bev: Tensor,
+               observe: StageObserver) -> tuple[Instances, DecoderOutput, DecoderOutput | None]:
+        """Return the rows as the decoder finds them, what its layers say, and what ``DecodedFrame.twin`` holds."""
+        return *decode(self.network, rows, bev, observe), None
+
     def learned_queries(self, order: Tensor | None = None) -> Instances:
         """Return all queries without a past, or those that are named."""
         return self._queries if order is None else self._queries[order]
@@ -297,12 +304,17 @@ def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
     observe('queries', rows)
     decoded = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
     observe('decoded', decoded)
+    return as_found(network, rows, decoded), decoded
+
+
+def as_found(network: CoopTrackNetwork, rows: Instances, decoded: DecoderOutput) -> Instances:
+    """Return rows as the last layer of the decoder left them."""
     codes = decoded.boxes[-1, 0]
     if network.config.method.carried_motion:
         filled = (~rows.hist_padding).to(codes.dtype).sum(-1) / max(rows.hist_padding.shape[-1], 1)
         codes = network.track_motion(rows.codes, rows.previous_centre, rows.previous_age, filled, codes,
                                      decoded.feats[-1, 0])
-    return rows.with_(semantic=decoded.feats[-1, 0], ref_points=decoded.refs[-1, 0], codes=codes), decoded
+    return rows.with_(semantic=decoded.feats[-1, 0], ref_points=decoded.refs[-1, 0], codes=codes)
 
 
 def reason(network: CoopTrackNetwork, rows: Instances, observe: StageObserver) -> Instances:

@@ -150,12 +150,12 @@ def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
     """
     Carry live tracks over to the next frame: velocity, then the motion of the lidar.
 
-    Features stay as they are; the positional embedding must be derived anew from the points. The result is detached.
+    Features stay as they are; the positional embedding must be derived anew from the points.
 
     :param turns: yaw and velocity get the axes of the next frame; in the published method nobody reads them there.
     """
     step, limits = (tracks.ref_points.new_tensor(x) for x in (dt_s, pc_range))
-    return carry_over(tracks, step, frame_transform(source, target), limits, turns).detach()
+    return carry_over(tracks, step, frame_transform(source, target), limits, turns)
 
 
 def carry_over(tracks: Instances, dt_s: Tensor, move: FrameTransform, pc_range: Tensor, turns: bool) -> Instances:

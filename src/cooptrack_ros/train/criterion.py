@@ -22,6 +22,7 @@ from .dense_heads import (
 from .losses import Term, association_loss, refined_output, spreads, supervised_output
 from .matching import Assignment, Targets, assign, association_labels
 from .recipe import TrainConfig
+from .syncl.criterion import SynclCriterion
 
 
 class Supervision(NamedTuple):
@@ -46,8 +47,16 @@ class Criterion:
         self.modules = nn.ModuleDict()
         if self.weights.bev_heatmap_weight:
             self.modules['bev_head'] = DenseHead(*size, BEV_VALUES, BEV_MOTIONS, spreads(self.weights))
+        self._syncl = SynclCriterion(train_config.syncl, self.weights, config.embed_dims)
+        if train_config.syncl.twin:
+            self.modules.update(self._syncl.modules)
         if self.weights.image_heatmap_weight:
             self.modules['image_head'] = DenseHead(*size, IMAGE_VALUES, IMAGE_MOTIONS, spreads(self.weights))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Figures of the last frame that are no losses."""
+        return self._syncl.figures
 
     def __call__(self, seen: DecodedFrame, frame: TrackedFrame | None, inputs: TrackerInput, targets: Targets,
                  observe: StageObserver) -> Supervision:
@@ -59,7 +68,7 @@ class Criterion:
         ids, out = seen.queries.instances.ids, seen.decoded
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], ids, targets, self.weights)
                        for i in range(len(out.logits))]
-        losses = self._dense(seen, inputs, targets)
+        losses = self._dense(seen, inputs, targets) | self._syncl(seen, targets, observe)
         if self.side is not Side.COOPERATIVE or self.config.method.aux_losses_stage2:
             for i, assignment in enumerate(assignments):
                 losses |= supervised_output(

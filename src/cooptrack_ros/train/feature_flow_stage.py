@@ -161,6 +161,13 @@ class FlowStage:
         off = (age * (batch.velocity + rates.velocity) - batch.moved).norm(dim=1)
         return {**terms, 'position': Term(_POSITION_WEIGHT * off.sum(), n)}
 
+    def figures(self) -> dict[str, float]:
+        """Return nothing."""
+        return {}
+
+    def cut(self) -> None:
+        """Do nothing."""
+
     def memory(self) -> dict[int, dict]:
         """Return nothing: batches have no past."""
         return {}

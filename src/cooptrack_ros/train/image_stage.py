@@ -41,6 +41,13 @@ class ImageStage:
         loss = self.modules['image_head'].loss(features.float(), targets)
         return [{'image': Term(loss * len(samples), len(samples))}]
 
+    def figures(self) -> dict[str, float]:
+        """Return nothing."""
+        return {}
+
+    def cut(self) -> None:
+        """Do nothing."""
+
     def memory(self) -> dict[int, dict]:
         """Return nothing: images have no past."""
         return {}

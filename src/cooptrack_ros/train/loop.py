@@ -17,11 +17,11 @@ from torch import nn
 from ..common.errors import UserError
 from .checkpoint import read_training, write_training
 from .clips import Position, Sample
-from .feed import Stream, feed
+from .feed import Place, Stream, feed
 from .losses import Terms, combine, divisors
 from .ranks import Ranks
 from .recipe import TrainConfig
-from .run_log import Journal
+from .run_log import Journal, Means
 
 CHECKPOINT_NAME = 'checkpoint.pt'
 REPORT_EVERY = 20
@@ -35,6 +35,12 @@ class Stage(Protocol):
 
     def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[Terms]:
         """Return the losses of one frame each of some slots."""
+
+    def figures(self) -> dict[str, float]:
+        """Return what else of the last losses belongs in the log."""
+
+    def cut(self) -> None:
+        """Let no gradient flow into what is remembered."""
 
     def memory(self) -> dict[int, dict]:
         """Return by slot all that the next losses depend on besides weights and samples: tensors, numbers, texts."""
@@ -113,24 +119,21 @@ class TrainLoop:
         :param report: ``report(step, fraction, means)`` is called every 20 steps with losses, ``grad_norm`` and ``lr``.
         :returns: whether the run is complete.
         """
-        sums, count = defaultdict(float), 0
+        means = Means()
         ends = math.inf if time_limit_minutes is None else time.monotonic() + 60 * time_limit_minutes
         journal = Journal(self.folder, self.step) if self._ranks.rank == 0 else None
         while self.fraction < 1 and self._ranks.agree(time.monotonic() < ends):
             started = time.monotonic()
-            values = self._one_step()
+            losses, figures = self._one_step()
             self.elapsed_s = self._ranks.agree(self.elapsed_s + time.monotonic() - started)
             self.step += 1
-            count += 1
-            for name, value in values.items():
-                sums[name] += value
+            means.add(losses, figures)
             if self.step % REPORT_EVERY == 0:
-                means = {k: v / count for k, v in sums.items()}
+                found = means.take()
                 if journal:
-                    journal.write(self.step, self.elapsed_s, means)
+                    journal.write(self.step, self.elapsed_s, found)
                 if report:
-                    report(self.step, self.fraction, means)
-                sums, count = defaultdict(float), 0
+                    report(self.step, self.fraction, found)
             if self.step % self.config.checkpoint_every == 0:
                 self.save()
         self.save()
@@ -138,21 +141,21 @@ class TrainLoop:
             journal.close()
         return self.fraction >= 1
 
-    def _one_step(self) -> dict[str, float]:
+    def _one_step(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Return losses and figures."""
         rate = learning_rate(self.config, self.step, self.fraction)
         for group in self._optimiser.param_groups:
             group['lr'] = rate * group['factor']
         self._optimiser.zero_grad(set_to_none=True)
-        asked = time.monotonic()
-        drawn = next(self._feed)
-        self.waited_s += time.monotonic() - asked
-        self._positions = {slot: (number, frame) for (slot, number, frame), _ in drawn}
+        drawn = [self._next() for _ in range(self.config.clip_grad_frames)]
         parts = self.config.grad_accum_steps
-        share = len(drawn) // parts
+        share = len(drawn[0]) // parts
         values = defaultdict(float)
         for i in range(parts):
-            part = drawn[i * share:(i + 1) * share]
-            terms = self.stage.losses([slot for (slot, _, _), _ in part], [sample for _, sample in part])
+            terms = []
+            for frames in drawn:
+                part = frames[i * share:(i + 1) * share]
+                terms += self.stage.losses([slot for (slot, _, _), _ in part], [sample for _, sample in part])
             losses = combine(terms, self._ranks.sum(divisors(terms)))
             self._scaler.scale(sum(losses.values()) / parts).backward()
             for name, value in losses.items():
@@ -164,7 +167,16 @@ class TrainLoop:
             # The scaler leaves out steps that are not finite by itself.
             self._scaler.step(self._optimiser)
         self._scaler.update()
-        return {**self._ranks.sum(values), 'grad_norm': norm, 'lr': rate}
+        self.stage.cut()
+        return self._ranks.sum(values), {**self.stage.figures(), 'grad_norm': norm, 'lr': rate}
+
+    def _next(self) -> Sequence[tuple[Place, Sample]]:
+        """Return the next frame of every slot."""
+        asked = time.monotonic()
+        drawn = next(self._feed)
+        self.waited_s += time.monotonic() - asked
+        self._positions = {slot: (number, frame) for (slot, number, frame), _ in drawn}
+        return drawn
 
     def save(self) -> None:
         """Write the checkpoint atomically."""

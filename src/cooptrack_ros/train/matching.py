@@ -27,6 +27,10 @@ class Targets:
         """Return the number of objects."""
         return len(self.ids)
 
+    def __getitem__(self, index) -> Targets:
+        """Return some of the objects."""
+        return Targets(self.codes[index], self.labels[index], self.ids[index])
+
     def boxes(self) -> Boxes:
         """Return the objects as boxes."""
         return boxes_from_codes(self.codes, self.labels, torch.ones(len(self)), self.ids)
@@ -53,6 +57,12 @@ def focal_cost(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Te
     return (positive - negative)[:, labels]
 
 
+def matching_cost(logits: Tensor, codes: Tensor, targets: Targets, config: LossConfig) -> Tensor:
+    """Return the cost (N, G) of every pair of a row, (N, K) and (N, 10), and an object."""
+    cost = config.cls_weight * focal_cost(logits, targets.labels, config.focal_alpha, config.focal_gamma)
+    return cost + config.box_weight * torch.cdist(codes[:, :8], targets.codes[:, :8], p=1)
+
+
 @torch.no_grad()
 def assign(logits: Tensor, codes: Tensor, row_ids: Tensor, targets: Targets, config: LossConfig) -> Assignment:
     """
@@ -70,10 +80,7 @@ def assign(logits: Tensor, codes: Tensor, row_ids: Tensor, targets: Targets, con
     free_rows = torch.nonzero(~carried).flatten()
     free_objects = torch.nonzero(~claimed).flatten()
     if len(free_rows) and len(free_objects):
-        cost = config.cls_weight * focal_cost(
-            logits[free_rows], targets.labels[free_objects], config.focal_alpha, config.focal_gamma)
-        cost = cost + config.box_weight * torch.cdist(
-            codes[free_rows, :8], targets.codes[free_objects, :8], p=1)
+        cost = matching_cost(logits[free_rows], codes[free_rows], targets[free_objects], config)
         rows, columns = linear_sum_assignment(torch.nan_to_num(cost, nan=1e6, posinf=1e6, neginf=-1e6).cpu().numpy())
         gt_index[free_rows[rows]] = free_objects[columns]
         return Assignment(gt_index, len(rows), int(carried.sum()))

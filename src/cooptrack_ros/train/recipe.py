@@ -11,6 +11,7 @@ from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
 from ..common.files import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
+from .syncl.settings import SynclConfig
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class TrainConfig:
     grad_accum_steps: int = 1
     """Parts into which a process cuts its streams; one part at a time is in memory."""
     clip_length: int = 5
+    clip_grad_frames: int = 1
+    """Frames that make one step, with gradients from each to those before; 1: none across frames, as published."""
     tracking: bool = True
     """False: detection pretraining. No track is carried over and only the decoder layers are supervised."""
     learning_rate: float = 2e-4
@@ -100,6 +103,7 @@ class TrainConfig:
     seed: int = 0
     checkpoint_every: int = 200
     losses: LossConfig = field(default_factory=LossConfig)
+    syncl: SynclConfig = field(default_factory=SynclConfig)
     selection: TrackSelectionConfig = field(default_factory=TrackSelectionConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 

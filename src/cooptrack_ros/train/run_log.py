@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,32 @@ from ..common.files import write_atomically
 
 LOG_NAME = 'log.jsonl'
 TENSORBOARD_NAME = 'tensorboard'
+FIGURES = ('lr', 'grad_norm', 'syncl_threshold', 'syncl_retrieval')
+"""What a log tells beside losses."""
+
+
+class Means:
+    """Mean losses and figures of some steps."""
+
+    def __init__(self):
+        """Start with none."""
+        self._steps, self._losses = 0, defaultdict(float)
+        self._figures: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, losses: Mapping[str, float], figures: Mapping[str, float]) -> None:
+        """Add a step; a loss that it has not counts as 0, a figure that it has not does not count."""
+        self._steps += 1
+        for name, value in losses.items():
+            self._losses[name] += value
+        for name, value in figures.items():
+            self._figures[name].append(value)
+
+    def take(self) -> dict[str, float]:
+        """Return the means and start again."""
+        means = {name: total / self._steps for name, total in self._losses.items()}
+        means |= {name: sum(values) / len(values) for name, values in self._figures.items()}
+        self.__init__()
+        return means
 
 
 class Journal:
@@ -37,7 +64,7 @@ class Journal:
         self._lines.flush()
         if self._board:
             for name, value in means.items():
-                self._board.add_scalar(name if name in ('lr', 'grad_norm') else f'loss/{name}', value, step)
+                self._board.add_scalar(name if name in FIGURES else f'loss/{name}', value, step)
 
     def close(self) -> None:
         """Write what is pending."""

@@ -14,8 +14,9 @@ from ..common.timeline import StampedPose, continues
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.instances.boxes import denormalize
+from ..model.instances.decoder import DecoderOutput
 from ..model.network import CoopTrackNetwork
-from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput
+from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput, as_found
 from ..tracking.fusion import Association, Fusion, Received, StageObserver, associate, receive
 from ..tracking.lifecycle import Instances, RowPose
 from .clips import Sample
@@ -40,6 +41,7 @@ class TrainingStages(FrameStages):
         """Take a network on its device; :param flow: that the tracker uses too, see ``tracking.fusion.up_to_date``."""
         super().__init__(network, network.config, network.side, device, flow)
         self._precision = precision_of(config)
+        self._decodes_twice = config.syncl.twin and (config.syncl.stage2 or self.side is not Side.COOPERATIVE)
         by_distance = replace(self.method, association='distance', max_match_distance_m=config.losses.distance_gate_m)
         self._matching = self.method if self.method.training_match == 'learned' else by_distance
 
@@ -49,6 +51,17 @@ class TrainingStages(FrameStages):
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             features, bev = super().encode(inputs, past, observe, mark)
         return features.float(), bev.float()
+
+    def decode(self, rows: Instances, bev: Tensor,
+               observe: StageObserver) -> tuple[Instances, DecoderOutput, DecoderOutput | None]:
+        """Return it with a second pass, where there is one and tracks are carried over from the last frame."""
+        if not self._decodes_twice or not (rows.ids >= 0).any():
+            return super().decode(rows, bev, observe)
+        observe('queries', rows)
+        decoded, twin = self.network.decoder.twice(
+            bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
+        observe('decoded', decoded)
+        return as_found(self.network, rows, decoded), decoded, twin
 
     def first_bev(self, features: Tensor) -> Tensor:
         """Return empty BEV features."""
@@ -139,9 +152,17 @@ class TrackingStage:
         frame = self.stages.track(seen, observe, _unmarked) if self.train_config.tracking else None
         found = self.criterion(seen, frame, inputs, targets, observe)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, targets)
-        # ``propagate`` detaches the rows.
-        self._memory[slot] = Past(inputs.stamped_pose, tracks, seen.bev.detach())
+        past = Past(inputs.stamped_pose, tracks, seen.bev)
+        self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else _cut(past)
         return found.losses
+
+    def figures(self) -> dict[str, float]:
+        """Return what else of the last frame is worth a line of the log."""
+        return self.criterion.figures
+
+    def cut(self) -> None:
+        """Let no gradient flow into the frames so far."""
+        self._memory = {slot: _cut(past) for slot, past in self._memory.items()}
 
     def _past(self, slot: int, now: StampedPose) -> Past | None:
         past = self._memory.get(slot)
@@ -157,13 +178,17 @@ class TrackingStage:
             return select_rows(rows, index, targets, self.train_config.selection)
 
 
+def _cut(past: Past) -> Past:
+    return Past(past.stamped_pose, past.tracks.detach(), past.bev.detach())
+
+
 def _unmarked(stage: str) -> None:
     """Take no time."""
 
 
 def _to_plain(past: Past) -> dict:
     stamped_pose = past.stamped_pose
-    return {'sequence': stamped_pose.sequence, 'stamp_ns': stamped_pose.stamp_ns, 'bev': past.bev,
+    return {'sequence': stamped_pose.sequence, 'stamp_ns': stamped_pose.stamp_ns, 'bev': past.bev.detach(),
             'global_from_lidar': torch.from_numpy(stamped_pose.global_from_lidar),
             'can_bus': torch.from_numpy(stamped_pose.can_bus),
             'rows': {f.name: getattr(past.tracks, f.name).detach() for f in fields(Instances)}}

@@ -26,6 +26,10 @@ class DecoderOutput(NamedTuple):
     feats: Tensor
     """(L, B, N, C)."""
 
+    def rows(self, part: slice) -> DecoderOutput:
+        """Return the results of some of the queries."""
+        return DecoderOutput(*(values[:, :, part] for values in self))
+
 
 class BevSampling(nn.Module):
     """Deformable attention of queries over the BEV features."""
@@ -68,9 +72,15 @@ class DecoderLayer(nn.Module):
         query = feats + embeds
         return feats + self.dropout(self.self_attention(query, query, feats))
 
-    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, bev_size: tuple[int, int], xy: Tensor) -> Tensor:
-        """Return the features (B, N, C) of the next layer."""
-        feats = self.norms[0](self.attend(feats, embeds))
+    def forward(self, feats: Tensor, embeds: Tensor, bev: Tensor, bev_size: tuple[int, int], xy: Tensor,
+                attending: int | None = None) -> Tensor:
+        """
+        Return the features (B, N, C) of the next layer.
+
+        :param attending: so many queries, the first ones, have self-attention and its norm; None: all.
+        """
+        attended = self.norms[0](self.attend(feats[:, :attending], embeds[:, :attending]))
+        feats = attended if attending is None else torch.cat([attended, feats[:, attending:]], dim=1)
         feats = self.norms[1](self.sampling(feats, embeds, bev, bev_size, xy))
         return self.norms[2](self.ffn(feats))
 
@@ -87,17 +97,29 @@ class Decoder(nn.Module):
             head(config.embed_dims, len(config.class_names)) for _ in range(config.decoder_layers))
         self.reg = nn.ModuleList(plain_head(config.embed_dims, CODE_SIZE) for _ in range(config.decoder_layers))
 
-    def forward(self, bev: Tensor, feats: Tensor, embeds: Tensor, ref_points: Tensor) -> DecoderOutput:
+    def forward(self, bev: Tensor, feats: Tensor, embeds: Tensor, ref_points: Tensor,
+                attending: int | None = None) -> DecoderOutput:
         """
         Decode queries.
 
         :param bev: (B, cells, C); :param feats: (B, N, C); :param embeds: (B, N, C), constant through the layers;
-        :param ref_points: (B, N, 3) in 0..1.
+        :param ref_points: (B, N, 3) in 0..1; :param attending: see ``DecoderLayer``.
         """
         results = []
         for layer, cls, reg in zip(self.layers, self.cls, self.reg, strict=True):
-            feats = layer(feats, embeds, bev, self.bev_size, ref_points[..., :2])
+            feats = layer(feats, embeds, bev, self.bev_size, ref_points[..., :2], attending)
             boxes, refined = refine_code(reg(feats), ref_points, self.pc_range)
             results.append((cls(feats), boxes, refined, feats))
             ref_points = refined.detach()
         return DecoderOutput(*(torch.stack(values) for values in zip(*results, strict=True)))
+
+    def twice(self, bev: Tensor, feats: Tensor, embeds: Tensor,
+              ref_points: Tensor) -> tuple[DecoderOutput, DecoderOutput]:
+        """
+        Decode the same queries with and without self-attention, in one pass of all layers (SynCL, arXiv:2411.06780).
+
+        Both halves lie side by side as queries, so that each layer samples the BEV features once.
+        """
+        count = feats.shape[1]
+        both = self(bev, *(torch.cat([x, x], dim=1) for x in (feats, embeds, ref_points)), attending=count)
+        return both.rows(slice(count)), both.rows(slice(count, None))
