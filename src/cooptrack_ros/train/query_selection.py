@@ -18,9 +18,10 @@ def query_order(config: ModelConfig) -> Tensor:
     return torch.randperm(count) if config.method.query_fill == 'random' else torch.arange(count)
 
 
-def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Instances:
+@torch.no_grad()
+def rows_to_carry(rows: Instances, gt_index: Tensor, targets: Targets, config: TrackSelectionConfig) -> Tensor:
     """
-    Return the rows that go on to the next training frame (method.md 13.5): well placed tracks and some false positives.
+    Return which rows go on to the next training frame (method.md 13.5): well placed tracks and some false positives.
 
     Where ``carry_score`` is reached, also what the tracker itself would carry: badly placed tracks, and every false
     positive that it believes in.
@@ -33,4 +34,4 @@ def select_rows(rows: Instances, gt_index: Tensor, targets: Targets, config: Tra
     free = (rows.ids < 0).nonzero().flatten()
     believed = int((rows.scores[free] >= config.carry_score).sum())
     false = free[rows.scores[free].topk(min(max(false_count, believed), len(free))).indices]
-    return rows[torch.cat([kept, false])]
+    return torch.cat([kept, false])

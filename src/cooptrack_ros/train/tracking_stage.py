@@ -23,7 +23,7 @@ from .clips import Sample
 from .criterion import Criterion, Supervision
 from .losses import Term
 from .matching import Targets
-from .query_selection import query_order, select_rows
+from .query_selection import query_order, rows_to_carry
 from .recipe import TrainConfig, precision_of
 
 
@@ -174,8 +174,7 @@ class TrackingStage:
         index = found.assignment.gt_index
         if len(targets):
             rows = rows.with_(ids=torch.where(index >= 0, targets.ids[index.clamp(min=0)], rows.ids))
-        with torch.no_grad():
-            return select_rows(rows, index, targets, self.train_config.selection)
+        return rows[rows_to_carry(rows, index, targets, self.train_config.selection)]
 
 
 def _cut(past: Past) -> Past:

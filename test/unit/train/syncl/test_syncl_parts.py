@@ -41,7 +41,8 @@ def test_the_contrastive_losses_have_their_known_values():
 
 def test_a_new_head_starts_at_the_log_of_the_number_of_tracks():
     torch.manual_seed(0)
-    loss = contrast(ContrastHead(16), torch.randn(7, 16), torch.randn(5, 16), torch.zeros(7, dtype=torch.long), SETTINGS)
+    right = torch.zeros(7, dtype=torch.long)
+    loss = contrast(ContrastHead(16), torch.randn(7, 16), torch.randn(5, 16), right, SETTINGS)
     assert float(loss.detach()) == pytest.approx(np.log(5), abs=1e-6)
 
 
