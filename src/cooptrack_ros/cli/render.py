@@ -108,8 +108,9 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         analyses[label] = analyse(content)
         name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
         draw_analysis(folder / name, analyses[label], label)
-        reported.append(ReportedResult(
-            label, content, report.headline(figures, shown), report.per_class(figures), folder / name))
+        found = report.measure(content, figures, shown)
+        reported.append(ReportedResult(label, content, found['vehicle'], found['per_class'],
+                                       report.motion_row(found['motion']), folder / name))
         advance(done, len(results))
     draw_curves(folder / 'curves.png', measured, shown)
     write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')

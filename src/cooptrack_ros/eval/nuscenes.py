@@ -14,6 +14,8 @@ from ..common.errors import UserError
 _DETECTION_CONFIG = 'detection_cvpr_2019'
 _TRACKING_CONFIG = 'tracking_nips_2019'
 _UNKNOWN = (float('nan'), float('nan'))
+MIN_RECALL = 0.1
+"""Of the devkit's configurations: errors and AP are means over higher recalls."""
 
 
 def _devkit():

@@ -2,39 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from .nuscenes import figures_of_class
+from ..common.figures import figure_text
+from .hota import HOTA_FIGURES, track_figures
+from .motion_errors import motion_errors
+from .nuscenes import MIN_RECALL, evaluate, figures_of_class
+from .undefined import ABSENT, UNREACHED
 
 HEADLINE = ('mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'MT', 'ML', 'FP', 'FN')
+MOTION = ('along', 'against', 'across', 'turning', 'mod pi', 'AVE moving', 'AVE slow', 'speed ratio')
+"""Columns of errors of heading, degrees, and velocity, m/s: median / mean; the last one is a median alone."""
 _SOURCE = {'mAP': 'AP', 'recall': 'RECALL'}
+_ERRORS = ('ATE', 'ASE', 'AOE', 'AVE')
+
+
+def measure(exchange: dict[str, Any], result: dict[str, Any] | None = None, name: str = 'car') -> dict[str, Any]:
+    """
+    Measure a result in every way that there is.
+
+    :param exchange: ``cooptrack-eval-golden/1``; :param result: of ``nuscenes.evaluate``, where that is known already.
+    :returns: ``vehicle``: figures of a class, of nuScenes and of HOTA; ``per_class``; ``motion``: errors of heading
+        and velocity of that class. A figure that does not exist is a word, see ``undefined``.
+    """
+    result, hota = result or evaluate(exchange), track_figures(exchange)
+    return {'vehicle': {**headline(result, name), **hota.get(name, dict.fromkeys(HOTA_FIGURES, ABSENT))},
+            'per_class': {other: {**row, **hota[other]} for other, row in per_class(result).items()},
+            'motion': motion_errors(exchange, name)}
 
 
 def headline(result: dict[str, Any], name: str = 'car') -> dict[str, Any]:
-    """Return the figures of a class under their usual names; None where the class is absent."""
+    """
+    Return the figures of a class under their usual names.
+
+    :param result: what ``nuscenes.evaluate`` returns. Where the devkit has a substitute or nothing for a figure, the
+        word for the reason stands: the class is not labelled, or the recall is not reached that it begins at.
+    """
+    if not result['detection']['n_gt_after_filter_per_class'].get(name):
+        return dict.fromkeys(HEADLINE, ABSENT)
     figures = figures_of_class(result['detection'], result['tracking'], name)
-    return {figure: figures.get(_SOURCE.get(figure, figure)) for figure in HEADLINE}
+    found = {figure: figures.get(_SOURCE.get(figure, figure)) for figure in HEADLINE}
+    # The devkit averages from the next of its 101 recalls on.
+    if round(100 * result['detection']['label_max_recall'][name]['2.0']) <= round(100 * MIN_RECALL):
+        found |= dict.fromkeys(_ERRORS, UNREACHED)
+    return {figure: UNREACHED if value is None else value for figure, value in found.items()}
 
 
 def per_class(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return AP and AMOTA of each class."""
-    return {name: {'AP': ap, 'AMOTA': result['tracking']['label_metrics']['amota'].get(name)}
-            for name, ap in result['detection']['mean_dist_aps'].items()}
+    """Return AP and AMOTA of each class; see ``headline`` for what does not exist."""
+    figures = {name: headline(result, name) for name in result['detection']['mean_dist_aps']}
+    return {name: {'AP': row['mAP'], 'AMOTA': row['AMOTA']} for name, row in figures.items()}
 
 
-def table(title: str, rows: dict[str, dict[str, Any]]):
-    """Return a terminal table with one row per mode."""
+def motion_row(motion: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns ``MOTION`` of what ``motion_errors`` returns, as they are printed."""
+    groups = motion['heading'], motion['heading_while_turning'], motion['velocity']
+    both = [*((groups[0][name], 'deg') for name in ('along', 'against', 'across')), (groups[1]['all'], 'deg'),
+            (groups[0]['all'], 'mod_pi_deg'), (groups[2]['moving'], 'mps'), (groups[2]['slow'], 'mps')]
+    cells = [_median_and_mean(group[f'median_{unit}'], group[f'mean_{unit}'],
+                              1 if 'deg' in unit else 2) for group, unit in both]
+    return dict(zip(MOTION, [*cells, figure_text(groups[2]['moving']['speed_ratio'])], strict=True))
+
+
+def _median_and_mean(median: Any, mean: Any, digits: int) -> str:
+    return median if isinstance(median, str) else f'{median:.{digits}f} / {mean:.{digits}f}'
+
+
+def tables(title: str, rows: Mapping[str, Mapping[str, Any]], motions: Mapping[str, Mapping[str, Any]]) -> list:
+    """
+    Return terminal tables with one row per mode: nuScenes, then HOTA with headings and velocities.
+
+    :param rows: figures by name, as ``measure`` returns them for the vehicle; :param motions: the same of motion.
+    """
+    more = {mode: {**values, **motion_row(motions[mode])} for mode, values in rows.items()}
+    return [_table(title, HEADLINE, rows),
+            _table('tracks; errors of heading in degrees and of velocity in m/s, median / mean',
+                   (*HOTA_FIGURES, *MOTION), more)]
+
+
+def _table(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]):
     from rich.table import Table
     out = Table(title=title)
     out.add_column('mode')
-    for name in HEADLINE:
+    for name in columns:
         out.add_column(name, justify='right')
     for mode, values in rows.items():
-        out.add_row(mode, *(_cell(values.get(name)) for name in HEADLINE))
+        out.add_row(mode, *(figure_text(values.get(name)) for name in columns))
     return out
 
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.3f}' if value != int(value) else f'{value:.0f}'

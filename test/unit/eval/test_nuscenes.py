@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.exchange_cases import result, track, truth
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.eval.nuscenes import evaluate
+from cooptrack_ros.eval.report import measure
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval_golden'
 
@@ -65,6 +67,27 @@ def test_a_class_without_ground_truth_has_no_tracking_figures_and_zero_precision
     assert list(differences(result['headline_car'], golden)) == []
 
 
+def test_absent_and_never_found_are_different_words_and_no_numbers():
+    data = load('set_a.input')
+    data['ground_truth'] = {t: [r for r in rows if r['name'] != 'bicycle'] for t, rows in data['ground_truth'].items()}
+    data['predictions'] = {t: [r for r in rows if r['name'] != 'car'] for t, rows in data['predictions'].items()}
+    measured = measure(data)
+    assert set(measured['per_class']['bicycle'].values()) == {'class absent'}
+    car = measured['vehicle']
+    unreached = {k for k, v in car.items() if v == 'recall never reached'}
+    assert unreached >= {'ATE', 'ASE', 'AOE', 'AVE', 'FP', 'IDS', 'LocA'}
+    assert (car['mAP'], car['AMOTA'], car['HOTA'], car['IDF1']) == (0, 0, 0, 0)
+    assert 'NaN' not in json.dumps(measured)
+
+
+@pytest.mark.parametrize(('found', 'of'), [(10, 100), (11, 100)])
+def test_errors_begin_where_the_recall_of_the_devkit_does(found, of):
+    rows = [truth(*divmod(i, 10), track_id=str(i)) for i in range(of)]
+    boxes = [track(*divmod(i, 10), str(i), 0.9 - 1e-3 * i, yaw_deg=20) for i in range(found)]
+    figures = measure(result([rows], [boxes]))['vehicle']
+    assert figures['ATE'] == ('recall never reached' if found == 10 else 0)
+
+
 def test_nothing_in_the_world_and_nothing_found_is_no_error():
     data = load('set_b.input')
     for key in ('ground_truth', 'predictions'):
@@ -85,14 +108,15 @@ def test_what_the_devkit_needs_but_does_not_declare_is_installed():
     # Without pandas the devkit raises SkipTest on import, which would hide this whole module.
     import motmetrics
     import pandas
-    assert motmetrics.__version__ and pandas.__version__
+    import trackeval
+    assert motmetrics.__version__ and pandas.__version__ and trackeval.__version__
 
 
-@pytest.mark.parametrize('name', ['pandas', 'motmetrics', 'nuscenes'])
+@pytest.mark.parametrize('name', ['pandas', 'motmetrics', 'nuscenes', 'trackeval.metrics'])
 def test_a_missing_package_is_named(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UserError, match=name):
-        evaluate(load('set_b.input'))
+        measure(load('set_b.input'))
 
 
 def test_the_command_measures_a_file_and_writes_the_nuscenes_layout(tmp_path):
