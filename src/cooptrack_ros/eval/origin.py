@@ -17,26 +17,27 @@ from ..weights.store import ModelPackage
 NOT_VERSIONED = 'not a git checkout'
 _TOLERANCE = 1e-6
 """Figures that differ by less are equal: sums of another order."""
-_NOT_FIGURES = {'made_by', 'seconds_per_frame', 'stage_seconds'}
-"""Of the machine and of the row itself."""
+ORIGIN = ('version', 'commit', 'uncommitted_changes', 'label_hash', 'models', 'seed', 'options')
+_NOT_FIGURES = {*ORIGIN, 'data', 'config', 'seconds_per_frame', 'stage_seconds'}
+"""What a row was made from, and what is of the machine."""
 
 
 def origin_of(exchange: Mapping[str, Any], options: Mapping[str, Any],
               models: Mapping[str, ModelPackage]) -> dict[str, Any]:
     """
-    Return what a result was made from.
+    Return what a result was made from, under the names of ``ORIGIN``.
 
     :param options: all options of the command that matter for the figures, as plain data.
     :param models: packages by their part in it; their sides are told apart by ``ModelPackage.model_id``.
     """
-    return {'version': __version__, **_commit(), 'labels_sha256': labels_sha256(exchange),
+    return {'version': __version__, **_commit(), 'label_hash': label_hash(exchange),
             'models': {part: {side.value: package.model_id(side) for side in Side if package.has(side)}
                        for part, package in models.items()},
             'seed': options.get('seed'), 'options': dict(options)}
 
 
-def labels_sha256(exchange: Mapping[str, Any]) -> str:
-    """Return a hash of the frames and labelled objects that a result is measured against."""
+def label_hash(exchange: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the frames and labelled objects that a result is measured against."""
     content = [exchange['class_range'], exchange['scenes'], exchange['ground_truth']]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

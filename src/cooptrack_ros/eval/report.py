@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import stdev
 from typing import Any
 
-from ..common.figures import figure_text
+from ..common.figures import figure_text, is_number
+from .error_kinds import GHOST, KINDS
 from .hota import HOTA_FIGURES, track_figures
 from .motion_errors import motion_errors
 from .nuscenes import MIN_RECALL, evaluate, figures_of_class
-from .undefined import ABSENT, UNREACHED
+from .undefined import ABSENT, TOO_FEW, UNREACHED
 
 HEADLINE = ('mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'MT', 'ML', 'FP', 'FN')
 MOTION = ('along', 'against', 'across', 'turning', 'mod pi', 'AVE moving', 'AVE slow', 'speed ratio')
 """Columns of errors of heading, degrees, and velocity, m/s: median / mean; the last one is a median alone."""
+VEHICLE = (*HEADLINE, *HOTA_FIGURES, 'AVE_moving')
+"""What is told of one class, of the vehicle's result."""
 _SOURCE = {'mAP': 'AP', 'recall': 'RECALL'}
 _ERRORS = ('ATE', 'ASE', 'AOE', 'AVE')
 
@@ -23,13 +27,29 @@ def measure(exchange: dict[str, Any], result: dict[str, Any] | None = None, name
     Measure a result in every way that there is.
 
     :param exchange: ``cooptrack-eval-golden/1``; :param result: of ``nuscenes.evaluate``, where that is known already.
-    :returns: ``vehicle``: figures of a class, of nuScenes and of HOTA; ``per_class``; ``motion``: errors of heading
-        and velocity of that class. A figure that does not exist is a word, see ``undefined``.
+    :returns: ``vehicle``: figures of a class, of nuScenes, of HOTA, and the mean AVE of what moves; ``per_class``;
+        ``motion``: errors of heading and velocity of that class. A figure that does not exist is a word, see
+        ``undefined``.
     """
-    result, hota = result or evaluate(exchange), track_figures(exchange)
-    return {'vehicle': {**headline(result, name), **hota.get(name, dict.fromkeys(HOTA_FIGURES, ABSENT))},
+    result, hota, motion = result or evaluate(exchange), track_figures(exchange), motion_errors(exchange, name)
+    return {'vehicle': {**headline(result, name), **hota.get(name, dict.fromkeys(HOTA_FIGURES, ABSENT)),
+                        'AVE_moving': motion['velocity']['moving']['mean_mps']},
             'per_class': {other: {**row, **hota[other]} for other, row in per_class(result).items()},
-            'motion': motion_errors(exchange, name)}
+            'motion': motion}
+
+
+def spread(exchange: dict[str, Any], name: str = 'car') -> dict[str, Any]:
+    """
+    Return how much the figures of ``vehicle`` differ between the scenes of a result, each measured on its own.
+
+    :returns: ``over``: what was compared; ``number``: how many there are; ``vehicle``: the standard deviation (of the
+        sample) of each figure over the scenes that have it, or a word where fewer than two do.
+    """
+    scenes = exchange['scenes']
+    rows = [measure({**exchange, 'scenes': [s]}, name=name)['vehicle'] for s in scenes] if len(scenes) > 1 else []
+    known = {figure: [r[figure] for r in rows if is_number(r[figure])] for figure in VEHICLE}
+    return {'over': 'scenes', 'number': len(scenes),
+            'vehicle': {k: stdev(v) if len(v) > 1 else TOO_FEW for k, v in known.items()}}
 
 
 def headline(result: dict[str, Any], name: str = 'car') -> dict[str, Any]:
@@ -69,16 +89,30 @@ def _median_and_mean(median: Any, mean: Any, digits: int) -> str:
     return median if isinstance(median, str) else f'{median:.{digits}f} / {mean:.{digits}f}'
 
 
-def tables(title: str, rows: Mapping[str, Mapping[str, Any]], motions: Mapping[str, Mapping[str, Any]]) -> list:
+def tables(title: str, rows: Mapping[str, Mapping[str, Any]]) -> list:
     """
     Return terminal tables with one row per mode: nuScenes, then HOTA with headings and velocities.
 
-    :param rows: figures by name, as ``measure`` returns them for the vehicle; :param motions: the same of motion.
+    :param rows: what ``measure`` returns, by name.
     """
-    more = {mode: {**values, **motion_row(motions[mode])} for mode, values in rows.items()}
-    return [_table(title, HEADLINE, rows),
+    figures: dict[str, Mapping] = {}
+    more: dict[str, Mapping] = {}
+    for mode, row in rows.items():
+        figures[mode], more[mode] = row['vehicle'], {**row['vehicle'], **motion_row(row['motion'])}
+        if row.get('spread', {}).get('number', 0) > 1:
+            deviation = f"{mode}, ± over {row['spread']['number']} {row['spread']['over']}"
+            figures[deviation] = more[deviation] = row['spread']['vehicle']
+    return [_table(title, HEADLINE, figures),
             _table('tracks; errors of heading in degrees and of velocity in m/s, median / mean',
                    (*HOTA_FIGURES, *MOTION), more)]
+
+
+def error_table(errors: Mapping[str, Mapping[str, Any]]):
+    """Return a terminal table of what ``error_kinds`` returns, one row per mode."""
+    columns = {**KINDS, GHOST: 'track of nothing'}
+    return _table('errors by kind, all classes', ('objects', *columns.values(), 'errors'), {
+        mode: {'objects': found['all']['objects'], 'errors': found['all']['errors'],
+               **{columns[kind]: n for kind, n in found['all']['kinds'].items()}} for mode, found in errors.items()})
 
 
 def _table(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]):

@@ -10,4 +10,5 @@ NONE_FOUND = 'none found'
 """There are such objects, and none of them was found, or none with what is asked for, such as a velocity."""
 NO_HEADING = 'vehicle heading not given'
 """The result file does not tell how the vehicle stands (``ego_yaw`` of its samples)."""
-
+TOO_FEW = 'fewer than two'
+"""A deviation needs the figure of two scenes, sets or seeds."""

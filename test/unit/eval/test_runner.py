@@ -14,6 +14,7 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel
+from cooptrack_ros.eval.error_kinds import error_kinds
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
@@ -65,6 +66,19 @@ def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):
     alone = headline(evaluate(oracle_result(datasets, 'vehicle')))
     assert both['mAP'] > 0.99 and both['AMOTA'] > 0.99 and both['ATE'] < 1e-6
     assert alone['FN'] > both['FN']
+
+
+def test_errors_of_the_oracle_are_those_of_all_its_boxes(datasets):
+    # Where all scores are equal the devkit says of all boxes what holds for one: 0 m/s, as the last of them stands.
+    result = oracle_result(datasets, 'cooperative')
+    errors = [np.hypot(*np.subtract(truth['velocity'], found['velocity']))
+              for token in result['predictions'] for found in result['predictions'][token]
+              for truth in result['ground_truth'][token] if truth['name'] == found['name'] == 'car'
+              and truth['velocity'] and np.allclose(truth['translation'], found['translation'])]
+    assert np.mean(errors) > 0.05
+    assert headline(evaluate(result))['AVE'] == pytest.approx(np.mean(errors), rel=0.3)
+    del result['detections']
+    assert headline(evaluate(result))['AVE'] == 0
 
 
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
@@ -135,7 +149,11 @@ def test_the_command_writes_the_keys_of_the_contract(datasets, tmp_path):
     assert {'schema', 'mode', 'weights', 'data', 'vehicle', 'per_class', 'oracle', 'payload_bytes_per_second',
             'serialized_bytes_per_second', 'seconds_per_frame'} <= set(figures)
     assert list(figures['vehicle']) == ['mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS',
-                                        'MT', 'ML', 'FP', 'FN']
+                                        'MT', 'ML', 'FP', 'FN', 'HOTA', 'DetA', 'AssA', 'LocA', 'IDF1', 'AVE_moving']
+    assert set(figures['motion']) >= {'heading', 'heading_while_turning', 'velocity'}
+    assert {'options', 'seed', 'commit', 'version', 'label_hash', 'models'} <= set(figures)
+    assert figures['options']['config'] == {'tracker_vehicle': {'score_threshold': 0.1}}
+    assert 'NaN' not in out.read_text()
     assert read_exchange(tmp_path / 'late.json')['frame_rate_hz'] == 10
     change.write_text('tracker_vehicle: {no_such_key: 1}\n')
     assert main([*arguments, '--config', str(change)]) == 2
@@ -262,3 +280,28 @@ def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_pat
     printed = capsys.readouterr()
     assert 'class car' in printed.out and 'none.json cannot be written: No space left on device' in printed.err
     assert json.loads((tmp_path / 'a.json').read_text())['mode'] == 'none'
+
+
+def test_frames_are_taken_of_vehicle_unit_and_labels_alike(datasets):
+    evaluation = Evaluation(datasets, talkative_model(), Selection(hz=5))
+    result, cost = evaluation.run('cooperative', with_agents=True)
+    all_frames = oracle_result(datasets, 'cooperative')['scenes'][0]['samples']
+    taken = [s['token'] for s in result['scenes'][0]['samples']]
+    assert taken == [s['token'] for s in all_frames][::2] and cost.frames == len(taken)
+    assert result['frame_rate_hz'] == 5
+    assert set(result['agents']) == {'ego', 'roadside'}
+    assert all(set(table) == set(taken) for table in (*result['agents'].values(), result['ground_truth']))
+    assert any(result['agents']['roadside'].values())
+    alone = evaluation.run('none')[0]
+    assert result['agents']['ego'] == alone['predictions']
+    found = error_kinds(result)['all']
+    assert found['errors'] == sum(found['kinds'].values()) > 0
+
+
+def test_a_result_has_the_rate_of_its_frames_and_agents_are_checked(datasets, tmp_path):
+    result = oracle_result(datasets, 'vehicle', Selection(hz=2))
+    assert result['frame_rate_hz'] == 2 and len(result['scenes'][0]['samples']) == 3
+    result['agents'] = {'ego': result['predictions'], 'roadside': {}}
+    (tmp_path / 'a.json').write_text(json.dumps(result))
+    with pytest.raises(UserError, match="'agents: roadside' lacks 3 samples"):
+        read_exchange(tmp_path / 'a.json')
