@@ -11,7 +11,7 @@ from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
 from ..eval.channel import Channel
 from ..eval.selection import RATES_HZ
-from .eval_options import options_of, print_differences, read_overrides, restored
+from .eval_options import is_preset, options_of, print_differences, read_overrides, restored
 from .flags import add_flag, add_flags, add_json, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
@@ -138,7 +138,7 @@ def _open_model(args: argparse.Namespace):
     package = open_model(args.weights)
     if args.config is None:
         return package
-    if args.config in PRESETS:
+    if is_preset(args.config):
         return replace(package, config=PRESETS[args.config])
     try:
         return replace(package, config=apply_overrides(package.config, read_overrides(args.config)))

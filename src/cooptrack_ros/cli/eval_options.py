@@ -30,9 +30,14 @@ def options_of(args: argparse.Namespace, mode: str) -> dict[str, Any]:
     return options | {'mode': mode, 'config': _content_of(args.config)}
 
 
-def _content_of(config: Any) -> Any:
+def is_preset(config: Any) -> bool:
+    """Tell whether ``--config`` names a preset; if not, it is a file or the overrides themselves."""
     from ..common.config import PRESETS
-    return config if config is None or isinstance(config, Mapping) or config in PRESETS else read_overrides(config)
+    return isinstance(config, str) and config in PRESETS
+
+
+def _content_of(config: Any) -> Any:
+    return config if config is None or is_preset(config) else read_overrides(config)
 
 
 def read_overrides(config: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from ..data.dataset import DataSet, FrameRecord, OpenedData
 
 RATES_HZ = (2, 5, 10)
 """At which frames can be taken from a recording."""
+_COMMON_HZ = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Stamps of images differ from these by some milliseconds, which matters where there are few."""
 _USUAL_RATE_HZ = 10.0
 """Of a recording that is too short to tell."""
 
@@ -58,7 +60,7 @@ class Selection:
 
 def frame_rate_hz(sequences: Iterable[Sequence[int]]) -> float:
     """
-    Return the usual number of frames a second, whole numbers from 1 on.
+    Return the usual number of frames a second: a common one if it is near, else a whole number from 1 on.
 
     :param sequences: stamps of each in the order of time, microseconds.
     """
@@ -66,6 +68,9 @@ def frame_rate_hz(sequences: Iterable[Sequence[int]]) -> float:
     if not len(steps):
         return _USUAL_RATE_HZ
     rate = 1e6 / float(np.median(steps))
+    common = min(_COMMON_HZ, key=lambda hz: abs(np.log(rate / hz)))
+    if abs(rate / common - 1) < 0.15:
+        return common
     return float(round(rate)) if rate >= 1 else round(rate, 3)
 
 

@@ -68,17 +68,12 @@ def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):
     assert alone['FN'] > both['FN']
 
 
-def test_errors_of_the_oracle_are_those_of_all_its_boxes(datasets):
-    # Where all scores are equal the devkit says of all boxes what holds for one: 0 m/s, as the last of them stands.
+def test_no_two_detections_of_an_oracle_score_the_same(datasets):
     result = oracle_result(datasets, 'cooperative')
-    errors = [np.hypot(*np.subtract(truth['velocity'], found['velocity']))
-              for token in result['predictions'] for found in result['predictions'][token]
-              for truth in result['ground_truth'][token] if truth['name'] == found['name'] == 'car'
-              and truth['velocity'] and np.allclose(truth['translation'], found['translation'])]
-    assert np.mean(errors) > 0.05
-    assert headline(evaluate(result))['AVE'] == pytest.approx(np.mean(errors), rel=0.3)
-    del result['detections']
-    assert headline(evaluate(result))['AVE'] == 0
+    scores = [row['score'] for rows in result['detections'].values() for row in rows]
+    assert len(set(scores)) == len(scores) > 20
+    assert {row['score'] for rows in result['predictions'].values() for row in rows} == {1.0}
+    assert result['detections'] == oracle_result(datasets, 'cooperative')['detections']
 
 
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
@@ -283,11 +278,11 @@ def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_pat
 
 
 def test_frames_are_taken_of_vehicle_unit_and_labels_alike(datasets):
-    evaluation = Evaluation(datasets, talkative_model(), Selection(hz=5))
+    evaluation = Evaluation(datasets, talkative_model(), Selection(hz=5, limit=3))
     result, cost = evaluation.run('cooperative', with_agents=True)
     all_frames = oracle_result(datasets, 'cooperative')['scenes'][0]['samples']
     taken = [s['token'] for s in result['scenes'][0]['samples']]
-    assert taken == [s['token'] for s in all_frames][::2] and cost.frames == len(taken)
+    assert taken == [s['token'] for s in all_frames][:6:2] and cost.frames == 3
     assert result['frame_rate_hz'] == 5
     assert set(result['agents']) == {'ego', 'roadside'}
     assert all(set(table) == set(taken) for table in (*result['agents'].values(), result['ground_truth']))

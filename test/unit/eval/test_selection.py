@@ -62,4 +62,5 @@ def test_a_rate_that_the_data_does_not_have_is_refused():
 def test_the_rate_of_frames_is_the_usual_one():
     assert frame_rate_hz([[0, 99_000, 201_000, 300_000, 2_000_000], [0, 100_000]]) == 10
     assert frame_rate_hz([[0, 500_000]]) == 2 and frame_rate_hz([[0, 4_000_000]]) == 0.25
+    assert frame_rate_hz([[0, 110_000]]) == 10 and frame_rate_hz([[0, 140_000]]) == 7
     assert frame_rate_hz([[5], []]) == 10
