@@ -14,7 +14,6 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel
-from cooptrack_ros.eval.error_kinds import error_kinds
 from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.oracle import oracle_result
 from cooptrack_ros.eval.report import headline
@@ -275,22 +274,6 @@ def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_pat
     printed = capsys.readouterr()
     assert 'class car' in printed.out and 'none.json cannot be written: No space left on device' in printed.err
     assert json.loads((tmp_path / 'a.json').read_text())['mode'] == 'none'
-
-
-def test_frames_are_taken_of_vehicle_unit_and_labels_alike(datasets):
-    evaluation = Evaluation(datasets, talkative_model(), Selection(hz=5, limit=3))
-    result, cost = evaluation.run('cooperative', with_agents=True)
-    all_frames = oracle_result(datasets, 'cooperative')['scenes'][0]['samples']
-    taken = [s['token'] for s in result['scenes'][0]['samples']]
-    assert taken == [s['token'] for s in all_frames][:6:2] and cost.frames == 3
-    assert result['frame_rate_hz'] == 5
-    assert set(result['agents']) == {'ego', 'roadside'}
-    assert all(set(table) == set(taken) for table in (*result['agents'].values(), result['ground_truth']))
-    assert any(result['agents']['roadside'].values())
-    alone = evaluation.run('none')[0]
-    assert result['agents']['ego'] == alone['predictions']
-    found = error_kinds(result)['all']
-    assert found['errors'] == sum(found['kinds'].values()) > 0
 
 
 def test_a_result_has_the_rate_of_its_frames_and_agents_are_checked(datasets, tmp_path):
