@@ -91,20 +91,18 @@ def _median_and_mean(median: Any, mean: Any, digits: int) -> str:
 
 def tables(title: str, rows: Mapping[str, Mapping[str, Any]]) -> list:
     """
-    Return terminal tables with one row per mode: nuScenes, then HOTA with headings and velocities.
+    Return terminal tables with one row per mode: nuScenes, HOTA, headings and velocities.
 
-    :param rows: what ``measure`` returns, by name.
+    :param rows: what ``measure`` returns, by name; with ``spread`` the first two have its deviations.
     """
     figures: dict[str, Mapping] = {}
-    more: dict[str, Mapping] = {}
     for mode, row in rows.items():
-        figures[mode], more[mode] = row['vehicle'], {**row['vehicle'], **motion_row(row['motion'])}
+        figures[mode] = row['vehicle']
         if row.get('spread', {}).get('number', 0) > 1:
-            deviation = f"{mode}, ± over {row['spread']['number']} {row['spread']['over']}"
-            figures[deviation] = more[deviation] = row['spread']['vehicle']
-    return [_table(title, HEADLINE, figures),
-            _table('tracks; errors of heading in degrees and of velocity in m/s, median / mean',
-                   (*HOTA_FIGURES, *MOTION), more)]
+            figures[f"{mode}, ± over {row['spread']['number']} {row['spread']['over']}"] = row['spread']['vehicle']
+    return [_table(title, HEADLINE, figures), _table('tracks', VEHICLE[len(HEADLINE):], figures),
+            _table('errors of heading in degrees and of velocity in m/s, median / mean', MOTION,
+                   {mode: motion_row(row['motion']) for mode, row in rows.items()})]
 
 
 def error_table(errors: Mapping[str, Mapping[str, Any]]):

@@ -50,8 +50,8 @@ def _bars(axes: Axes, groups: Mapping[str, Mapping[str, Any]], title: str) -> No
         axes.bar_label(bars, [f'{v:.0f}' if v >= 4 else '' for v in rate], label_type='center', fontsize=8,
                        color='white' if kind in ('missed_by_both', 'duplicate') else 'black')
         bottom += rate
-    axes.set_xticks(range(len(groups)), [f"{name}\n{g['errors']} of {g['objects']}" for name, g in groups.items()],
-                    fontsize=8)
+    axes.set_xticks(range(len(groups)), [f"{name}\n{g['errors']} errors\n{g['objects']} objects"
+                                         for name, g in groups.items()], fontsize=8)
     axes.set_xlim(-0.6, max(len(groups), 1) - 0.4)
     axes.set_ylabel('errors for 100 objects')
     axes.set_title(title, fontsize=11)
