@@ -110,7 +110,7 @@ def test_the_spread_is_that_of_the_scenes_measured_on_their_own():
     assert [table.row_count for table in tables('', rows)] == [2, 2, 1]
 
 
-def test_among_equal_scores_the_devkit_takes_one_box_for_all():
+def test_among_equal_scores_the_devkit_takes_one_box_for_all(caplog):
     # Why the oracle's detections have scores of their own.
     labelled = [[truth(10, y, f'{y}', velocity=[3, 0]) for y in range(0, 30, 3)]]
 
@@ -119,7 +119,10 @@ def test_among_equal_scores_the_devkit_takes_one_box_for_all():
                  for y, score in zip(range(0, 30, 3), scores)]
         return measure(result(labelled, [boxes]))['vehicle']['AVE']
     assert ave([0.5] * 10) == 0
+    assert "x: all 10 boxes of class 'car' have one score" in caplog.text
+    caplog.clear()
     assert ave([0.5 + 0.01 * i for i in (3, 7, 1, 9, 0, 4, 8, 2, 6, 5)]) == pytest.approx(1.8, abs=0.2)
+    assert not caplog.records
 
 
 def test_detections_serve_precision_and_predictions_serve_tracking():
