@@ -17,7 +17,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evaluation import COMMAND
+from evaluation import COMMAND, cell, kept
 
 CONFIGS = Path(__file__).parents[1] / 'config' / 'ablation'
 ORDER = ('baseline', 'early_fusion', 'no_mdfe', 'no_caa', 'no_gba', 'full', *(f'history_{n}' for n in range(6)))
@@ -40,8 +40,7 @@ def measure(name: str, args: argparse.Namespace) -> dict:
                  '--json', figures]):
             subprocess.run([*COMMAND, *map(str, command), '--threads', '1'], check=True, env=environment,
                            stdout=subprocess.DEVNULL)
-    measured = json.loads(figures.read_text(encoding='utf-8'))
-    return {k: measured['vehicle'][k] for k in FIGURES}
+    return kept(json.loads(figures.read_text(encoding='utf-8')), FIGURES)
 
 
 def main() -> int:
@@ -65,7 +64,7 @@ def main() -> int:
                          encoding='utf-8')
     print(f'| configuration | {" | ".join(FIGURES)} |\n' + '|---' * (len(FIGURES) + 1) + '|')
     for name, row in rows.items():
-        print(f'| `{name}` | ' + ' | '.join('-' if row[f] is None else f'{row[f]:.3f}' for f in FIGURES) + ' |')
+        print(f'| `{name}` | ' + ' | '.join(cell(row[f], row['spread'][f]) for f in FIGURES) + ' |')
     return 0
 
 

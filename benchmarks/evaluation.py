@@ -1,12 +1,17 @@
-"""What ``cooptrack eval`` measures, for the benchmarks that call it many times."""
+"""What ``cooptrack eval`` measures, for the benchmarks that call it many times, and how they print it."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from cooptrack_ros.common.figures import figure_text, is_number
 
 COMMAND = [sys.executable, '-m', 'cooptrack_ros.cli.main']
 
@@ -18,3 +23,25 @@ def evaluate(*options: object) -> dict:
         subprocess.run([*COMMAND, 'eval', *map(str, options), '--threads', '1', '--json', str(path)], check=True,
                        stdout=subprocess.DEVNULL)
         return json.loads(path.read_text(encoding='utf-8'))
+
+
+def kept(measured: Mapping[str, Any], figures: Sequence[str]) -> dict[str, Any]:
+    """Return figures of a row of ``evaluate``, their spread over its scenes, and what it was made from."""
+    from cooptrack_ros.eval.origin import ORIGIN
+    spread = measured['spread']
+    return {**{k: measured['vehicle'][k] for k in figures}, 'spread_over': f"{spread['number']} {spread['over']}",
+            'spread': {k: spread['vehicle'][k] for k in figures}, **{k: measured[k] for k in ORIGIN}}
+
+
+def cell(value: Any, deviation: Any = None, digits: int = 3) -> str:
+    """Return a figure as it stands in tables, with its standard deviation if there is one."""
+    return figure_text(value, digits) + (f' ± {deviation:.{digits}f}' if is_number(deviation) else '')
+
+
+def cell_of(values: Sequence[Any], digits: int = 3) -> str:
+    """Return the mean of the numbers among several values, and their standard deviation; without any, the word."""
+    known = [v for v in values if is_number(v)]
+    if not known:
+        return figure_text(values[0])
+    mean = statistics.fmean(known)
+    return f'{mean:.{digits}f}' + (f' ± {statistics.stdev(known):.{digits}f}' if len(known) > 1 else '')

@@ -13,12 +13,19 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from evaluation import evaluate
+from evaluation import cell_of, evaluate, kept
 
 FIGURES = ('mAP', 'ATE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
+MORE = ('HOTA', 'DetA', 'AssA', 'LocA', 'IDF1', 'AVE_moving')
+MOTION = {'heading along': ('heading', 'along', 'median_deg'), 'against': ('heading', 'against', 'median_deg'),
+          'across': ('heading', 'across', 'median_deg'),
+          'while turning': ('heading_while_turning', 'all', 'median_deg'),
+          'modulo pi': ('heading', 'all', 'median_mod_pi_deg'), 'speed ratio': ('velocity', 'moving', 'speed_ratio')}
+"""Columns of the second table: medians of a set, errors of heading in degrees; where they stand in ``motion``."""
 NAMES = {'none': 'none', 'late': 'late', 'late_ab3dmot': 'late, AB3DMOT',
          'late_ab3dmot_dair': 'late, AB3DMOT (1, 21)',
          'distance_association': 'distance association', 'cooperative': 'cooperative',
@@ -31,32 +38,37 @@ ORACLES = {'vehicle': ('none', 'oracle of what the vehicle sees'),
 def measure(weights: str, data: Path) -> dict:
     """Return the figures of every mode on one set."""
     measured = evaluate('--data', data, '--weights', weights, '--mode', 'all')
-    return {mode: {**{k: v['vehicle'][k] for k in FIGURES}, 'bytes_per_second': v['payload_bytes_per_second'],
+    return {mode: {**kept(v, FIGURES + MORE), **_motion(v['motion']),
+                   'bytes_per_second': v['payload_bytes_per_second'],
                    'serialized_bytes_per_second': v['serialized_bytes_per_second'], 'frames': v['frames'],
-                   'oracle': {k: v['oracle'][k] for k in FIGURES}}
+                   'oracle': {**{k: v['oracle'][k] for k in FIGURES + MORE}, **_motion(v['oracle_motion'])}}
             for mode, v in measured.items()}
 
 
+def _motion(motion: dict) -> dict:
+    return {name: motion[part][group][figure] for name, (part, group, figure) in MOTION.items()}
+
+
 def rows_of(sets: list[dict]) -> list[str]:
-    """Return a markdown table: the mean over the sets, and the standard deviation over them where it matters."""
-    def cell(values: list[float | None], figure: str) -> str:
-        known = [v for v in values if v is not None]
-        if not known:
-            return '-'
-        mean = statistics.fmean(known)
-        if figure == 'IDS':
-            return f'{mean:.1f}'
-        spread = f' ± {statistics.stdev(known):.3f}' if figure in ('mAP', 'AMOTA') and len(known) > 1 else ''
-        return f'{mean:.3f}{spread}'
-    lines = [f'| mode | {" | ".join(FIGURES)} | kB/s |', '|---' * (len(FIGURES) + 2) + '|']
-    for mode, name in NAMES.items():
-        cells = [cell([s[mode][f] for s in sets], f) for f in FIGURES]
-        rate = statistics.fmean(s[mode]['bytes_per_second'] for s in sets) / 1e3
-        lines.append(f'| {name} | {" | ".join(cells)} | {rate:.1f} |')
-    for mode, name in ORACLES.values():
-        cells = [cell([s[mode]['oracle'][f] for s in sets], f) for f in FIGURES]
-        lines.append(f'| {name} | {" | ".join(cells)} | |')
-    return lines
+    """Return markdown tables: means over the sets with their standard deviation; the second where the sets have it."""
+    has_more = all('HOTA' in s[mode] for s in sets for mode in NAMES)
+    tables = [(FIGURES, True), *([((*MORE, *MOTION), False)] if has_more else [])]
+    lines = []
+    for figures, with_rate in tables:
+        lines += ['', f'| mode | {" | ".join(figures)} |' + ' kB/s |' * with_rate,
+                  '|---' * (len(figures) + 1 + with_rate) + '|']
+        for mode, name in NAMES.items():
+            rate = f' {statistics.fmean(s[mode]["bytes_per_second"] for s in sets) / 1e3:.1f} |' * with_rate
+            lines.append(f'| {name} | {" | ".join(_cells([s[mode] for s in sets], figures))} |{rate}')
+        for mode, name in ORACLES.values():
+            oracles = [s[mode]['oracle'] for s in sets]
+            lines.append(f'| {name} | {" | ".join(_cells(oracles, figures))} |' + ' |' * with_rate)
+    return lines[1:]
+
+
+def _cells(rows: list[dict], figures: Sequence[str]) -> list[str]:
+    digits = {'IDS': 1, **{name: 1 for name in MOTION if name != 'speed ratio'}}
+    return [cell_of([row[f] for row in rows], digits.get(f, 3)) for f in figures]
 
 
 def main() -> int:

@@ -17,6 +17,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evaluation import cell
+
 CAPS = (64, 32, 16, 8, 4, 2)
 _FULL_CAPS = (64, 32, 16)
 """Smaller ones for compact messages only: leaving out embeddings costs the same for any number."""
@@ -61,8 +63,11 @@ def measure(evaluation) -> dict:
     from cooptrack_ros.eval import report
     from cooptrack_ros.eval.nuscenes import evaluate
     result, cost = evaluation.run('cooperative')
-    figures = report.headline(evaluate(result))
-    return {'mAP': figures['mAP'], 'AMOTA': figures['AMOTA'], 'instances_per_frame': cost.instances / cost.frames,
+    figures, spread = report.headline(evaluate(result)), report.spread(result)
+    return {'mAP': figures['mAP'], 'AMOTA': figures['AMOTA'],
+            'spread_over': f"{spread['number']} {spread['over']}",
+            'spread': {k: spread['vehicle'][k] for k in ('mAP', 'AMOTA')},
+            'instances_per_frame': cost.instances / cost.frames,
             'serialized_bytes_per_second': cost.serialized_bytes / cost.frames * result['frame_rate_hz']}
 
 
@@ -103,8 +108,9 @@ def table(rows: dict[str, dict]) -> list[str]:
     """Return a markdown table."""
     lines = ['| encoding | message | at most | instances per frame | kB/s | AMOTA | mAP |', '|---' * 7 + '|']
     for key, row in rows.items():
+        figures = [cell(row[f], row.get('spread', {}).get(f)) for f in ('AMOTA', 'mAP')]
         lines.append(f'| {" | ".join(key.split())} | {row["instances_per_frame"]:.1f} '
-                     f'| {row["serialized_bytes_per_second"] / 1e3:.1f} | {row["AMOTA"]:.3f} | {row["mAP"]:.3f} |')
+                     f'| {row["serialized_bytes_per_second"] / 1e3:.1f} | {" | ".join(figures)} |')
     return lines
 
 

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evaluation import cell
+
 FIGURES = ('mAP', 'AMOTA', 'AMOTP', 'recall', 'IDS', 'ATE')
 PICTURES = {'loss': 'robustness_loss.png', 'latency': 'robustness_latency.png', 'noise': 'robustness_noise.png'}
 
@@ -110,12 +112,13 @@ def measure(evaluation, setting: Setting) -> dict:
     """Return the figures of a setting."""
     from cooptrack_ros.eval.channel import Channel
     from cooptrack_ros.eval.nuscenes import evaluate
-    from cooptrack_ros.eval.report import headline
+    from cooptrack_ros.eval.report import headline, spread
     started = time.monotonic()
     run = evaluation.under(Channel(**setting.channel), setting.corrects, **setting.method)
     result, cost = run.run(setting.mode)
-    figures = headline(evaluate(result))
-    return {**{k: figures[k] for k in FIGURES}, 'frames': cost.frames,
+    figures, deviation = headline(evaluate(result)), spread(result)
+    return {**{k: figures[k] for k in FIGURES}, 'spread': {k: deviation['vehicle'][k] for k in FIGURES},
+            'spread_over': f"{deviation['number']} {deviation['over']}", 'frames': cost.frames,
             'instances_per_frame': round(cost.instances / max(cost.frames, 1), 2),
             'minutes': round((time.monotonic() - started) / 60, 2), 'mode': setting.mode, 'channel': setting.channel,
             'online_extrinsics': setting.corrects, 'method': setting.method}
@@ -155,7 +158,7 @@ def table(settings: list[Setting], rows: dict[str, dict]) -> str:
     for s in (s for s in settings if s.key in rows):
         row = rows[s.key]
         lines.append(f'| {s.line} | {s.x:g} | ' + ' | '.join(
-            '-' if row[f] is None else f'{row[f]:.0f}' if f == 'IDS' else f'{row[f]:.3f}' for f in FIGURES) + ' |')
+            cell(row[f], row.get('spread', {}).get(f), 1 if f == 'IDS' else 3) for f in FIGURES) + ' |')
     return '\n'.join(lines)
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from evaluation import evaluate
+from evaluation import cell, evaluate, kept
 
 FIGURES = ('mAP', 'ATE', 'AMOTA', 'AMOTP', 'recall', 'IDS')
 RUNS = {
@@ -39,7 +39,7 @@ def measure(weights: str, data: Path, mode: str, units: tuple[str, ...]) -> dict
     """Return the figures of one row."""
     chosen = ('--units', *units) if units else ()
     measured = evaluate('--data', data, '--weights', weights, '--mode', mode, *chosen)
-    return {**{k: measured['vehicle'][k] for k in FIGURES}, 'units': measured['units'],
+    return {**kept(measured, FIGURES), 'units': measured['units'],
             'bytes_per_second': measured['payload_bytes_per_second'], 'frames': measured['frames'],
             'oracle': {k: measured['oracle'][k] for k in FIGURES}}
 
@@ -47,7 +47,8 @@ def measure(weights: str, data: Path, mode: str, units: tuple[str, ...]) -> dict
 def table(rows: dict[str, dict]) -> list[str]:
     """Return a markdown table."""
     def line(name: str, row: dict, rest: list[str]) -> str:
-        figures = ['-' if row[f] is None else f'{row[f]:.0f}' if f == 'IDS' else f'{row[f]:.3f}' for f in FIGURES]
+        spread = row.get('spread', {})
+        figures = [cell(row[f], spread.get(f), 1 if f == 'IDS' else 3) for f in FIGURES]
         return f'| {" | ".join([name, *figures, *rest])} |'
     lines = [f'| | {" | ".join(FIGURES)} | fused per frame, by unit | kB/s |', '|---' * (len(FIGURES) + 3) + '|']
     for name, row in rows.items():

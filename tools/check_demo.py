@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from cooptrack_ros.common.figures import is_number
 from cooptrack_ros.demo.options import COOPERATIVE, REPLAYED
 
 _FILES = ('tracks.json', 'pictures/tracks.gif', 'recording/metadata.yaml')
@@ -18,7 +19,8 @@ def complaints(out: Path) -> Iterator[str]:
     metrics = json.loads((out / 'metrics.json').read_text(encoding='utf-8'))
     modes = json.loads((out / 'tracks.json').read_text(encoding='utf-8'))['modes']
     for name in (COOPERATIVE.name, *(job.name for job in REPLAYED)):
-        if not metrics.get(name, {}).get('recall'):
+        recall = metrics.get(name, {}).get('recall')
+        if not is_number(recall) or not recall > 0:
             yield f'mode {name} found nothing: {metrics.get(name)}'
         tracks = sum(map(len, modes.get(name, {}).get('predictions', {}).values()))
         if not tracks:

@@ -118,14 +118,16 @@ class Environment:
         torch = [p for p in packages if p.startswith('torch==')]
         index = os.environ.get('TORCH_INDEX_URL')
         self.command([*pip, *torch, *(['--index-url', index] if index else [])], 'installing torch')
-        devkit = [p for p in packages if p.startswith('nuscenes-devkit')]
-        others = [p for p in packages if p not in torch + devkit]
+        devkit, trackeval = ([p for p in packages if p.startswith(n)] for n in ('nuscenes-devkit', 'trackeval'))
+        others = [p for p in packages if p not in torch + devkit + trackeval]
         numpy2 = any(p.startswith('numpy>=2') for p in packages)
         self.command([*pip, *others, *([] if numpy2 else devkit)], 'installing packages')
         if numpy2:
             # The devkit works with numpy 2; only its metadata say otherwise.
             self.command([*pip, '--no-deps', *devkit], 'installing nuscenes-devkit')
             self.command([*pip, 'xmltodict', 'cachetools', 'tqdm'], "installing the devkit's imports")
+        # Asks for numpy above 2.3 and for OpenCV with windows; only its metadata need them.
+        self.command([*pip, '--no-deps', *trackeval], 'installing trackeval')
 
     def build_interfaces(self, folders: list[Path]) -> None:
         """Generate the message packages into the environment, so that nothing needs sourcing."""

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..common.errors import UserError
+from ..common.figures import figure_text
 from ..common.outputs import check_folder
 
 SUMMARY = 'run the whole demonstration'
 _COLUMNS = ('mAP', 'AMOTA', 'recall', 'IDS', 'FP', 'FN')
-_COUNTS = ('IDS', 'FP', 'FN')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +82,7 @@ def _show(console, result, weights: str) -> None:
             'oracle, vehicle side': metrics['oracle']['vehicle'],
             'oracle, both sides': metrics['oracle']['cooperative']}
     for title, values in rows.items():
-        table.add_row(title, *(_cell(name, values[name]) for name in _COLUMNS))
+        table.add_row(title, *(figure_text(values[name]) for name in _COLUMNS))
     console.print(table)
     console.print('oracle: a perfect detector of what can be seen from there', highlight=False)
     latency, real_time = metrics['latency_ms'], metrics['real_time']
@@ -94,8 +94,3 @@ def _show(console, result, weights: str) -> None:
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 
-
-def _cell(name: str, value: float | None) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.0f}' if name in _COUNTS else f'{value:.3f}'

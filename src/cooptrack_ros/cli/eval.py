@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
@@ -12,6 +11,8 @@ from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
 from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
 from ..eval.channel import Channel
+from ..eval.selection import RATES_HZ
+from .eval_options import is_preset, options_of, print_differences, read_overrides, restored
 from .flags import add_flag, add_flags, add_json, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
@@ -20,8 +21,11 @@ _SIDES = ('vehicle', 'roadside')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('--data', nargs='+', required=True, type=Path,
+    parser.add_argument('--data', nargs='+', type=Path,
                         help='data folders, with one roadside unit or several, or folders of seed_* folders')
+    parser.add_argument('--rerun', type=Path, metavar='FILE', help='make the rows of a file of --json again, with the '
+                        'options that it names, and tell for each figure whether it is equal; --data: where the data '
+                        'is now')
     parser.add_argument('--units', nargs='+', metavar='NAME',
                         help='roadside units that take part, such as unit_1 unit_2 (default: all); the labels stay '
                         'those of all units of the data')
@@ -35,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
+    parser.add_argument('--hz', type=int, choices=RATES_HZ, help='take so many frames a second, of the vehicle, the '
+                        'units and the labels (default: all)')
     add_flag(parser, 'encoding', ENCODING)
     parser.add_argument('--send-embeddings', action='store_true',
                         help='send the positional embeddings too, which receivers can recompute')
@@ -47,13 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
     add_flags(parser, Channel)
     add_json(parser)
+    parser.add_argument('--errors', action='store_true', help='tell errors of six kinds apart, by what the vehicle '
+                        'and the units find alone; drawn as errors.png in the folder of --results')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
     parser.add_argument('--threads', type=int, default=2, help='CPU threads')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate and print the table; return 0 when all modes were measured."""
+    """Evaluate and print the tables; return 0 when all modes were measured, and equal to those of --rerun."""
     import torch
     from rich.console import Console
     from rich.progress import Progress
@@ -64,14 +72,22 @@ def run(args: argparse.Namespace) -> int:
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
     from ..weights.store import open_model
+    recorded: dict[str, dict] = {}
+    if args.rerun:
+        args, recorded = restored(args, add_arguments)
+    if not args.data:
+        raise UserError('--data is missing; expected one data folder or more, or --rerun FILE')
     torch.set_num_threads(args.threads)
-    modes = list(MODES) if args.mode == 'all' else [args.mode]
-    if modes[0] not in MODES + _SIDES:
-        raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    modes = list(recorded) or (list(MODES) if args.mode == 'all' else [args.mode])
+    if not set(modes) <= {*MODES, *_SIDES}:
+        raise UserError(f"unknown mode '{', '.join(modes)}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    one_side = modes[0] in _SIDES
+    if args.errors and one_side:
+        raise UserError(f"--errors needs a mode of the vehicle and its units, not '{modes[0]}'")
     if args.results:
         check_folder(args.results)
     datasets = open_datasets(args.data, args.units, args.velocity_labels)
-    selection = Selection(None if args.split == 'all' else args.split, args.limit)
+    selection = Selection(None if args.split == 'all' else args.split, args.limit, args.hz)
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_method(compensation=args.compensation)
@@ -80,31 +96,44 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
                             args.online_extrinsics, execution=args.execution)
+    models = {'vehicle': package, 'roadside': sender}
     # Before the networks run: labels that cannot be measured end it here.
-    oracles = {} if args.mode in _SIDES else _oracles(datasets, selection, package.config)
+    oracles = {} if one_side else _oracles(datasets, selection, package.config)
     measured, problems = {}, []
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
-            measured[mode] = _measure(evaluation, mode, args, channel, lambda n: progress.advance(task, n), problems)
+            measured[mode] = _measure(evaluation, mode, args, models, lambda n: progress.advance(task, n), problems)
     for mode, values in measured.items():
-        values['oracle'] = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative')
-    rows = {m: v['vehicle'] for m, v in measured.items()} | {f'oracle {k}': v for k, v in oracles.items()}
-    Console(width=160).print(report.table(f'{args.weights} on {len(datasets)} data sets, class car', rows))
+        oracle = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative', {})
+        values |= {'oracle': oracle.get('vehicle'), 'oracle_motion': oracle.get('motion')}
+    rows = measured | {f'oracle {k}': v for k, v in oracles.items()}
+    console = Console(width=160)
+    for table in report.tables(f'{args.weights} on {len(datasets)} data sets, class car', rows):
+        console.print(table)
+    if args.errors:
+        _show_errors(console, {m: v['errors'] for m, v in measured.items()}, args.results)
     if args.json:
-        content = measured if args.mode == 'all' else next(iter(measured.values()))
-        write_figures(args.json, content)
+        write_figures(args.json, measured if len(measured) > 1 else next(iter(measured.values())))
     if problems:
         raise UserError('; '.join(problems))
-    return 0
+    return int(print_differences(recorded, measured)) if recorded else 0
+
+
+def _show_errors(console, errors: dict[str, dict], folder: Path | None) -> None:
+    """Print the table of errors, and draw it if there is a folder for it."""
+    from ..eval.report import error_table
+    console.print(error_table(errors))
+    if folder:
+        from ..viz.error_plot import draw_errors
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_errors(folder / 'errors.png', errors)
 
 
 def _open_model(args: argparse.Namespace):
     """Return the model, with the configuration changed as asked for."""
     from dataclasses import replace
-
-    import yaml
 
     from ..common.config import PRESETS, apply_overrides
     from ..common.errors import UserError
@@ -112,14 +141,11 @@ def _open_model(args: argparse.Namespace):
     package = open_model(args.weights)
     if args.config is None:
         return package
-    if args.config in PRESETS:
+    if is_preset(args.config):
         return replace(package, config=PRESETS[args.config])
     try:
-        overrides = yaml.safe_load(Path(args.config).read_text(encoding='utf-8'))
-        if not isinstance(overrides, dict):
-            raise ValueError(f'expected a mapping of configuration keys, or one of {", ".join(PRESETS)}')
-        return replace(package, config=apply_overrides(package.config, overrides))
-    except (OSError, yaml.YAMLError, ValueError) as error:
+        return replace(package, config=apply_overrides(package.config, read_overrides(args.config)))
+    except ValueError as error:
         raise UserError(f"--config '{args.config}': {error}") from error
 
 
@@ -133,41 +159,39 @@ def _keep(path: Path, result: dict) -> str:
     return ''
 
 
-def _measure(evaluation, mode: str, args: argparse.Namespace, channel: Channel, advance, problems: list[str]) -> dict:
+def _measure(evaluation, mode: str, args: argparse.Namespace, models: dict, advance, problems: list[str]) -> dict:
     from ..common.types import Side
     from ..eval import report
-    from ..eval.nuscenes import evaluate
-    result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES else evaluation.run(mode, advance))
+    from ..eval.error_kinds import error_kinds
+    from ..eval.origin import origin_of
+    result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES
+                    else evaluation.run(mode, advance, args.errors))
     if args.results:
         problems += filter(None, [_keep(args.results / f'{mode}.json', result)])
-    metrics = evaluate(result)
     frames = max(cost.frames, 1)
     rate = result['frame_rate_hz']
     return {
-        'schema': 'cooptrack-eval/1', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
-        'split': args.split, 'config': args.config, 'execution': args.execution,
+        'schema': 'cooptrack-eval/2', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
+        'split': args.split, 'config': args.config, 'execution': args.execution, 'frame_rate_hz': rate,
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
-        'channel': {**asdict(channel), 'online_extrinsics': args.online_extrinsics,
-                    'compensation': args.compensation,
-                    'encoding': args.encoding, 'send_embeddings': args.send_embeddings,
-                    'max_instances': args.max_instances},
         'tracks': 'reported by the network (score threshold of the published runtime)',
-        'vehicle': report.headline(metrics), 'per_class': report.per_class(metrics),
+        **report.measure(result), 'spread': report.spread(result),
+        **({'errors': error_kinds(result)} if args.errors else {}),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
         'serialized_bytes_per_second': cost.serialized_bytes / frames * rate,
         'instances_per_frame': cost.instances / frames,
         'seconds_per_frame': cost.seconds / frames, 'frames': cost.frames,
-        'stage_seconds': {k: v / frames for k, v in cost.stage_seconds.items()}}
+        'stage_seconds': {k: v / frames for k, v in cost.stage_seconds.items()},
+        **origin_of(result, options_of(args, mode), models)}
 
 
 def _oracles(datasets, selection, config) -> dict[str, dict]:
     from ..common.types import Side
     from ..eval import report
-    from ..eval.nuscenes import evaluate
     from ..eval.oracle import ORACLES, oracle_result
     class_range = config.class_range_of(Side.VEHICLE)
-    return {name: report.headline(evaluate(oracle_result(datasets, name, selection, class_range))) for name in ORACLES}
+    return {name: report.measure(oracle_result(datasets, name, selection, class_range)) for name in ORACLES}
 
 
 def _transmission(args: argparse.Namespace, package):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from ..common.files import write_atomically
 from ..common.outputs import check_file, write_figures
@@ -25,20 +24,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate the file and print the headline figures; return 0 when it was measured."""
+    """Evaluate the file and print the figures; return 0 when it was measured."""
     from rich.console import Console
 
     from ..eval import report
     from ..eval.exchange import nuscenes_results
     from ..eval.nuscenes import evaluate
+    from ..eval.origin import origin_of
     from ..eval.result_files import read_exchange
     for path in filter(None, (args.nuscenes, args.nuscenes_detections)):
         check_file(path)
     content = read_exchange(args.input, args.truth)
     result = evaluate(content)
-    Console(width=160).print(report.table(*_rows(args.input.name, result)))
+    has_car = bool(result['headline_car'])
+    shown = ['car'] if has_car else content['classes']
+    measured = {name: report.measure(content, result, name) for name in shown}
+    rows = {content['name']: measured['car']} if has_car else measured
+    console = Console(width=160)
+    for table in report.tables(f"{args.input.name}, class car{'' if has_car else ' absent'}", rows):
+        console.print(table)
     if args.json:
-        write_figures(args.json, result)
+        options = {'input': str(args.input), 'truth': None if args.truth is None else str(args.truth)}
+        figures = next(iter(measured.values()))
+        write_figures(args.json, {**result, 'per_class': figures['per_class'],
+                                  'motion': {name: found['motion'] for name, found in measured.items()},
+                                  **origin_of(content, options, {})})
     # Files that hold one list use it for both.
     detections = 'detections' if content.get('detections') else 'predictions'
     for path, which in ((args.nuscenes, 'predictions'), (args.nuscenes_detections, detections)):
@@ -46,11 +56,3 @@ def run(args: argparse.Namespace) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(nuscenes_results(content, which)))
     return 0
-
-
-def _rows(file: str, result: dict[str, Any]) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return title and rows of the table: the figures of class car, or of the classes that are there instead."""
-    from ..eval import report
-    if result['headline_car']:
-        return f'{file}, class car', {result['name']: report.headline(result)}
-    return f'{file}, class car absent', {name: report.headline(result, name) for name in report.per_class(result)}

@@ -95,9 +95,11 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
     """Write curves, analyses and the report, of class car or else the first one; return the files."""
     from ..eval import report
     from ..eval.analysis import analyse
+    from ..eval.error_kinds import error_kinds
     from ..eval.nuscenes import evaluate_with_curves
     from ..viz.analysis_plot import draw_analysis
     from ..viz.curves import Measured, draw_curves
+    from ..viz.error_plot import draw_errors
     from ..viz.html_report import ReportedResult, write_report
     measured, reported, analyses = [], [], {}
     classes = next(iter(results.values()))['classes']
@@ -108,14 +110,20 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         analyses[label] = analyse(content)
         name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
         draw_analysis(folder / name, analyses[label], label)
-        reported.append(ReportedResult(
-            label, content, report.headline(figures, shown), report.per_class(figures), folder / name))
+        found = report.measure(content, figures, shown)
+        reported.append(ReportedResult(label, content, found['vehicle'], found['per_class'],
+                                       report.motion_row(found['motion']), folder / name))
         advance(done, len(results))
+    errors = {label: error_kinds(content) for label, content in results.items() if content.get('agents')}
+    for label, found in errors.items():
+        analyses[label]['errors'] = found
+    if errors:
+        draw_errors(folder / 'errors.png', errors)
     draw_curves(folder / 'curves.png', measured, shown)
     write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')
     write_report(folder / 'report.html', reported, folder / 'curves.png', shown)
-    return [folder / 'curves.png', *(r.analysis_picture for r in reported), folder / 'analysis.json',
-            folder / 'report.html']
+    return [folder / 'curves.png', *(r.analysis_picture for r in reported), *([folder / 'errors.png'] * bool(errors)),
+            folder / 'analysis.json', folder / 'report.html']
 
 
 def _draw(args: argparse.Namespace, chosen: tuple[list, dict, dict], title: str,

@@ -15,9 +15,8 @@ from ..data.bags.recording import PairFrame, Recording, TrackFrame
 from ..data.dataset import FrameRecord, in_classes
 from ..data.folders import open_datasets
 from ..eval.exchange import DEFAULT_CLASS_RANGE, ExchangeBuilder
-from ..eval.nuscenes import evaluate
 from ..eval.oracle import oracle_result
-from ..eval.report import headline, per_class
+from ..eval.report import measure
 from ..viz.recording_scenes import TrackedFrame
 
 
@@ -55,15 +54,15 @@ def provenance_rows(recording: Recording, records: Sequence[FrameRecord]) -> dic
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the headline figures of class car, and those of each class."""
-    measured = evaluate(result)
-    return {**headline(measured), 'per_class': per_class(measured)}
+    """Return the figures of class car, those of each class, and errors of heading and velocity of cars."""
+    measured = measure(result)
+    return {**measured.pop('vehicle'), **measured}
 
 
 def oracle_figures(scene: Path, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE) -> dict[str, Any]:
     """Return the figures of a perfect detector on what the vehicle, and on what either side can see."""
     datasets = open_datasets([scene])
-    return {name: headline(evaluate(oracle_result(datasets, name, class_range=class_range)))
+    return {name: measure(oracle_result(datasets, name, class_range=class_range))['vehicle']
             for name in ('vehicle', 'cooperative')}
 
 

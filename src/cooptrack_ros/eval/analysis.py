@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..common.geometry import heading, rotation_from_quaternion, wrap_angle
+from .matching import (
+    MATCH_M,
+    NEAR_M,
+    FrameBoxes,
+    Identities,
+    distances,
+    explanations,
+    frame_boxes,
+    frames_of,
+    greedy_match,
+)
 
-MATCH_M = 2.0
-"""A track nearer than this to a labelled object of its class has found it (the devkit's rule for tracks)."""
-NEAR_M = 4.0
-"""A track nearer than this is still about the object, only badly placed."""
 LOW_SCORE = 0.15
 """An unreported box counts as a hint of an object from this score on: half the published reporting threshold."""
 BIN_M = 10
@@ -25,45 +31,6 @@ was not reported; none of these. The first that holds counts, and a track or box
 """
 VIEWERS = ('ego', 'both', 'roadside', 'unknown')
 _ERRORS = ('translation_error_m', 'yaw_error_deg', 'velocity_error_mps')
-
-
-@dataclass(frozen=True)
-class _Boxes:
-    """Rows of one frame within the range of their class: position (n, 2), range (n,), class, score and the rows."""
-
-    position: np.ndarray
-    range_m: np.ndarray
-    name: np.ndarray
-    score: np.ndarray
-    rows: list[dict]
-
-    @staticmethod
-    def of(rows: Sequence[dict], ego: Sequence[float], limits: Mapping[str, float]) -> _Boxes:
-        """Take the rows that count, strictly within the range like the devkit."""
-        kept = [r for r in rows if _distance(r, ego) < limits[r['name']]]
-        return _Boxes(np.array([r['translation'][:2] for r in kept], np.float64).reshape(-1, 2),
-                      np.array([_distance(r, ego) for r in kept]), np.array([r['name'] for r in kept], object),
-                      np.array([r.get('score', 0.0) for r in kept]), kept)
-
-
-def _distance(row: dict, ego: Sequence[float]) -> float:
-    return float(np.hypot(*np.subtract(row['translation'][:2], ego[:2])))
-
-
-def greedy_match(distance: np.ndarray, score: np.ndarray, limit_m: float) -> np.ndarray:
-    """
-    Return for each of T objects the box that takes it, -1 for none.
-
-    As in the devkit: boxes in order of falling score, each takes the nearest object that is left, if near enough.
-
-    :param distance: (P, T) metres, infinite for pairs that must not match; :param score: (P,).
-    """
-    taken_by = np.full(distance.shape[1], -1)
-    for box in np.lexsort((np.arange(len(score)), score))[::-1]:
-        left = np.where(taken_by < 0, distance[box], np.inf)
-        if len(left) and left.min() < limit_m:
-            taken_by[left.argmin()] = box
-    return taken_by
 
 
 def analyse(exchange: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,9 +46,9 @@ def analyse(exchange: Mapping[str, Any]) -> dict[str, Any]:
     truth: list[dict] = []
     tracks: list[dict] = []
     for scene in exchange['scenes']:
-        last: dict[str, str] = {}
-        for sample in sorted(scene['samples'], key=lambda s: s['timestamp_us']):
-            _judge_frame(exchange, sample, last, truth, tracks)
+        identities = Identities()
+        for sample in frames_of(scene):
+            _judge_frame(exchange, sample, identities, truth, tracks)
     outcomes = [o for o in OUTCOMES if o != 'low_score' or exchange.get('detections')]
 
     def grouped(key: str, groups: Sequence, with_tracks: bool = True) -> list[dict]:
@@ -98,55 +65,33 @@ def analyse(exchange: Mapping[str, Any]) -> dict[str, Any]:
         'by_viewer': dict(zip(viewers, grouped('viewer', viewers, with_tracks=False)))}
 
 
-def _judge_frame(exchange: Mapping[str, Any], sample: Mapping[str, Any], last: dict[str, str],
+def _judge_frame(exchange: Mapping[str, Any], sample: Mapping[str, Any], identities: Identities,
                  truth: list[dict], tracks: list[dict]) -> None:
-    """
-    Append what became of every object and track of a frame.
-
-    :param last: identity under which each object was found the last time; updated.
-    """
-    token = sample['token']
-    objects, boxes, unreported = (
-        _Boxes.of((exchange.get(key) or {}).get(token, ()), sample['ego_translation'], exchange['class_range'])
-        for key in ('ground_truth', 'predictions', 'detections'))
-    distance = _distances(boxes, objects, same_class=True)
+    """Append what became of every object and track of a frame."""
+    objects, boxes, unreported = (frame_boxes(exchange, sample, table)
+                                  for table in ('ground_truth', 'predictions', 'detections'))
+    distance = distances(boxes, objects)
     taken_by = greedy_match(distance, boxes.score, MATCH_M)
     reasons = _reasons(objects, boxes, unreported, taken_by)
+    switched = identities.switched(objects, boxes, distance, taken_by)
     for i, row in enumerate(objects.rows):
         judged = {'name': row['name'], 'bin': int(objects.range_m[i] // BIN_M),
                   'viewer': row.get('seen_by', 'unknown'), 'outcome': reasons[i]}
         if taken_by[i] >= 0:
-            found = boxes.rows[taken_by[i]]
-            # Of two tracks on one object either may score higher; as in MOTA the old one stays while it is near.
-            near = {boxes.rows[k]['tracking_id'] for k in np.flatnonzero(distance[:, i] < MATCH_M)
-                    if k == taken_by[i] or k not in taken_by}
-            old = last.get(row['track_id'], found['tracking_id'])
-            judged['outcome'] = 'found' if old in near else 'switched'
-            last[row['track_id']] = old if old in near else found['tracking_id']
-            judged |= dict(zip(_ERRORS, _errors(row, found)))
+            judged['outcome'] = 'switched' if next(switched) else 'found'
+            judged |= dict(zip(_ERRORS, _errors(row, boxes.rows[taken_by[i]])))
         truth.append(judged)
     for i, row in enumerate(boxes.rows):
         tracks.append({'name': row['name'], 'bin': int(boxes.range_m[i] // BIN_M), 'is_right': i in taken_by})
 
 
-def _distances(boxes: _Boxes, objects: _Boxes, same_class: bool) -> np.ndarray:
-    distance = np.linalg.norm(boxes.position[:, None] - objects.position[None], axis=-1)
-    return np.where(boxes.name[:, None] == objects.name[None], distance, np.inf) if same_class else distance
-
-
-def _reasons(objects: _Boxes, boxes: _Boxes, unreported: _Boxes, taken_by: np.ndarray) -> list[str]:
+def _reasons(objects: FrameBoxes, boxes: FrameBoxes, unreported: FrameBoxes, taken_by: np.ndarray) -> list[str]:
     """Return why each object was missed; empty for those that were found."""
     reasons = np.where(taken_by >= 0, '', 'nothing').astype(object)
-    hints = np.where(unreported.score[:, None] >= LOW_SCORE, _distances(unreported, objects, True), np.inf)
+    hints = np.where(unreported.score[:, None] >= LOW_SCORE, distances(unreported, objects), np.inf)
     reasons[(greedy_match(hints, unreported.score, MATCH_M) >= 0) & (taken_by < 0)] = 'low_score'
-    free = ~np.isin(np.arange(len(boxes.rows)), taken_by)
-    missed = taken_by < 0
-    for reason, same_class, limit_m in (('wrong_class', False, MATCH_M), ('badly_placed', True, NEAR_M)):
-        distance = np.where(free[:, None] & missed[None], _distances(boxes, objects, same_class), np.inf)
-        explained_by = greedy_match(distance, boxes.score, limit_m)
+    for reason, explained_by in zip(('wrong_class', 'badly_placed'), explanations(objects, boxes, taken_by)):
         reasons[explained_by >= 0] = reason
-        missed &= explained_by < 0
-        free[explained_by[explained_by >= 0]] = False
     return reasons.tolist()
 
 

@@ -14,7 +14,8 @@ from ..cooperation.channel_model import ChannelModel, LinkConfig
 from ..cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
 from .studies import TwoPoseMessage
 
-_HALF_FRAME_NS = 50_000_000
+_FRAME_NS = 100_000_000
+_HALF_FRAME_NS = _FRAME_NS // 2
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Channel(LinkConfig):
         0.0, 'constant turn of the unit about its own z: its calibration is wrong by just this', unit='degrees',
         low=-90, high=90)
 
-    def deliver(self, name: str, sent: Iterable[tuple[str, RoadsideMessage]]) -> Iterator[list[RoadsideMessage]]:
+    def deliver(self, name: str, sent: Iterable[tuple[str, RoadsideMessage]],
+                period_s: float = _FRAME_NS / 1e9) -> Iterator[list[RoadsideMessage]]:
         """
         Yield what the vehicle uses in each frame, chosen as the ego node does it.
 
@@ -51,7 +53,7 @@ class Channel(LinkConfig):
         which knows where it is now.
 
         :param name: of the data set; link and noise depend on it and on the seed alone.
-        :param sent: sequence and current message of each frame.
+        :param sent: sequence and current message of each frame; :param period_s: usual time between frames.
         """
         luck, noise = (np.random.default_rng([self.seed, purpose, *name.encode()]) for purpose in (0, 1))
         last_sequence = None
@@ -60,7 +62,7 @@ class Channel(LinkConfig):
             drawn = noise.standard_normal(3)
             if sequence != last_sequence:
                 last_sequence, error = sequence, drawn
-                link, buffer = ChannelModel(self, luck), UnitBuffer(self._pairing)
+                link, buffer = ChannelModel(self, luck), UnitBuffer(self._pairing(period_s))
                 under_way: list[tuple[int, UnitMessage]] = []
             under_way += [(arrives_ns, _unplaced(message, number)) for arrives_ns in link.send(message.stamp_ns)]
             under_way = _receive(buffer, under_way, message.stamp_ns + _HALF_FRAME_NS)
@@ -68,9 +70,10 @@ class Channel(LinkConfig):
             yield [] if used is None else [self._placed(
                 used, buffer.before(used), message.ego_from_infra, error if self.constant_noise else drawn)]
 
-    @property
-    def _pairing(self) -> PairingConfig:
-        due_s = (self.latency_ms + self.jitter_ms) / 1e3 + _HALF_FRAME_NS / 1e9
+    def _pairing(self, period_s: float) -> PairingConfig:
+        # Where frames are rarer, the one that a message is due in comes up to so much later.
+        later_s = max(period_s - _FRAME_NS / 1e9, 0.0)
+        due_s = (self.latency_ms + self.jitter_ms) / 1e3 + _HALF_FRAME_NS / 1e9 + later_s
         return PairingConfig(max_infra_age_s=self.max_age_ms / 1e3 or due_s)
 
     def _placed(self, message: UnitMessage, earlier: Sequence[UnitMessage], pose: np.ndarray,

@@ -12,8 +12,9 @@ from ..common.errors import UserError
 from ..common.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
 from ..common.types import Boxes, Side
 from ..data.dataset import FrameRecord
-from .exchange_check import FORMAT, check_exchange
+from .exchange_check import FORMAT, OPTIONAL_TABLES, check_exchange
 from .links import TrackLink, link_rows, provenance_rows
+from .selection import frame_rate_hz
 
 DEFAULT_CLASS_RANGE = R50.class_range_of(Side.VEHICLE)
 _SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}
@@ -49,7 +50,7 @@ def in_class_range(boxes: Boxes, ego_from_lidar: np.ndarray, class_range: Sequen
 class ExchangeBuilder:
     """Collects frames of one or several recordings."""
 
-    def __init__(self, name: str, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE, frame_rate_hz: float = 10):
+    def __init__(self, name: str, class_range: Mapping[str, float] = DEFAULT_CLASS_RANGE):
         """
         Start an empty result.
 
@@ -60,10 +61,11 @@ class ExchangeBuilder:
         self._class_range = tuple(map(float, class_range.values()))
         self._scenes: dict[str, list[dict]] = {}
         self.content: dict[str, Any] = {
-            'format': FORMAT, 'name': name, 'frame_rate_hz': frame_rate_hz,
+            'format': FORMAT, 'name': name, 'frame_rate_hz': 0.0,
             'frame': 'world; boxes centred; size=[w,l,h] metres; rotation=[w,x,y,z]; velocity m/s, null = unknown',
             'classes': list(self.classes), 'class_range': dict(zip(self.classes, self._class_range)),
-            'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {}}
+            'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {},
+            'agents': {}}
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
             links: Sequence[TrackLink] | None = None, provenance: np.ndarray | None = None) -> None:
@@ -106,6 +108,11 @@ class ExchangeBuilder:
             self.content['provenance'][token] = provenance_rows(
                 {int(r['tracking_id']): sources[int(r['tracking_id'])] for r in self.content['predictions'][token]})
 
+    def add_agents(self, record: FrameRecord, prefix: str, found: Mapping[str, Boxes]) -> None:
+        """Add what each agent alone found in a frame, by its name: boxes in the vehicle's lidar frame."""
+        for agent, boxes in found.items():
+            self.content['agents'].setdefault(agent, {})[prefix + record.token] = self._predicted(record, boxes)
+
     def _predicted(self, record: FrameRecord, boxes: Boxes) -> list[dict]:
         near = in_class_range(boxes, record.ego_from_lidar, self._class_range)
         return world_rows(near, record.global_from_lidar, self.classes, 'tracking_id', True)
@@ -119,7 +126,9 @@ class ExchangeBuilder:
         for scene in self.content['scenes']:
             scene['samples'].sort(key=lambda s: s['timestamp_us'])
             _set_velocities(scene['samples'], self.content['ground_truth'])
-        for optional in ('detections', 'links', 'provenance'):
+        self.content['frame_rate_hz'] = frame_rate_hz(
+            [s['timestamp_us'] for s in scene['samples']] for scene in self.content['scenes'])
+        for optional in OPTIONAL_TABLES:
             if not self.content[optional]:
                 del self.content[optional]
         try:

@@ -9,6 +9,9 @@ from typing import Any
 from ..common.types import Provenance
 
 FORMAT = 'cooptrack-eval-golden/1'
+OPTIONAL_TABLES = ('detections', 'links', 'provenance', 'agents')
+AGENTS = ('ego', 'roadside')
+"""What each of them found alone is in ``agents``; all units are one."""
 SEEN_BY = ('ego', 'roadside', 'both')
 _TABLES = {'ground_truth': ('track_id', False), 'predictions': ('tracking_id', True), 'detections': (None, True)}
 """What names the object of a box, if anything, and whether it has a score."""
@@ -30,6 +33,11 @@ def check_exchange(content: Any) -> None:
     for key, (identity, has_score) in _TABLES.items():
         if key != 'detections' or content.get(key) is not None:
             _Table(key, identity, has_score, classes).check(content.get(key), scenes)
+    if content.get('agents') is not None:
+        _require(content['agents'], lambda v: isinstance(v, dict) and set(v) <= set(AGENTS), "'agents'",
+                 f"an object with tables of boxes of {' and '.join(AGENTS)}")
+        for agent, table in content['agents'].items():
+            _Table(f'agents: {agent}', None, True, classes).check(table, scenes)
     for key, complaint in (('links', _link_complaint), ('provenance', _provenance_complaint)):
         if content.get(key) is not None:
             _check_notes(key, content[key], content['predictions'], complaint)

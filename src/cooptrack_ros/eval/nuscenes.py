@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..common.errors import UserError
 
+_LOG = logging.getLogger(__name__)
 _DETECTION_CONFIG = 'detection_cvpr_2019'
 _TRACKING_CONFIG = 'tracking_nips_2019'
 _UNKNOWN = (float('nan'), float('nan'))
+MIN_RECALL = 0.1
+"""Of the devkit's configurations: errors and AP are means over higher recalls."""
 
 
 def _devkit():
@@ -112,6 +117,7 @@ def _detection(exchange: dict) -> tuple[dict[str, Any], dict[str, dict]]:
     config.class_names, config.class_range = list(classes), dict(limits)
     truth, predicted = EvalBoxes(), EvalBoxes()
     detections = exchange.get('detections') or exchange['predictions']
+    _warn_of_equal_scores(exchange['name'], detections, classes)
     for sample in _samples(exchange):
         token, ego = sample['token'], sample['ego_translation']
         truth.add_boxes(token, _boxes(
@@ -134,6 +140,15 @@ def _detection(exchange: dict) -> tuple[dict[str, Any], dict[str, dict]]:
         'label_max_recall': {c: {str(d): curves[c, d].max_recall for d in config.dist_ths} for c in classes},
     }, {c: {str(d): {'recall': curves[c, d].recall, 'precision': curves[c, d].precision} for d in config.dist_ths}
         for c in classes}
+
+
+def _warn_of_equal_scores(result: str, detections: dict[str, list[dict]], classes: Iterable[str]) -> None:
+    """Say so where the devkit, which interpolates over scores, takes the errors of one box for those of all."""
+    for name in classes:
+        scores = [row['score'] for rows in detections.values() for row in rows if row['name'] == name]
+        if len(scores) > 1 and len(set(scores)) == 1:
+            _LOG.warning("%s: all %d boxes of class '%s' have one score, so ATE, ASE, AOE and AVE are those of one box",
+                         result, len(scores), name)
 
 
 def _tracking(exchange: dict) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..common.errors import UserError
 from ..common.files import printable
-from .exchange_check import FORMAT, check_exchange
+from .exchange_check import FORMAT, OPTIONAL_TABLES, check_exchange
 
 _LOG = logging.getLogger(__name__)
 _KITTI_COLUMNS = (15, 16, 17, 18)
@@ -90,5 +90,5 @@ def _with_truth(path: Path, content: dict[str, Any], truth: dict[str, Any]) -> d
                 'name': row['tracking_name'], 'score': row['tracking_score']})
     for name, count in left_out.items():
         _LOG.warning("%s: %d boxes of class '%s' are left out, which the truth does not have", path, count, name)
-    kept = {k: v for k, v in truth.items() if k not in ('detections', 'links', 'provenance')}
+    kept = {k: v for k, v in truth.items() if k not in OPTIONAL_TABLES}
     return kept | {'name': printable(Path(path.stem)), 'predictions': predictions}

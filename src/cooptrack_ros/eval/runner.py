@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
 
 from ..common.config import EXECUTIONS, ModelConfig
 from ..common.types import Frame, FrameOutput, InstanceSet, RoadsideMessage, Side
+from ..cooperation.late_fusion import roadside_boxes
 from ..data.dataset import DataSet, FrameRecord, OpenedData
 from ..model.image.preprocess import least_size
 from ..tracking.ego_agent import EgoResult, Tracker
@@ -20,7 +21,7 @@ from .channel import Channel
 from .ego import MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
 from .exchange import ExchangeBuilder
 from .links import links_of
-from .selection import Selection, token_prefix
+from .selection import Selection, frame_rate_hz, token_prefix
 from .studies import RememberingTracker, SeenInput, StudyStages
 
 Transmit = Callable[[InstanceSet], tuple[InstanceSet, int]]
@@ -105,11 +106,13 @@ class Evaluation:
         """Frames of one run."""
         return sum(len(self._selection.records(d)) for _, d in self._datasets)
 
-    def run(self, mode: str, advance: Callable[[int], None] = lambda n: None) -> tuple[dict[str, Any], RunStatistics]:
+    def run(self, mode: str, advance: Callable[[int], None] = lambda n: None,
+            with_agents: bool = False) -> tuple[dict[str, Any], RunStatistics]:
         """
         Return the exchange result of a mode and its cost.
 
         :param advance: called with the number of frames done.
+        :param with_agents: the result also has ``agents``: what the vehicle alone and the units alone find.
         :raises ValueError: for an unknown mode.
         """
         if mode not in MODES:
@@ -123,7 +126,21 @@ class Evaluation:
                 builder.add(record, token_prefix(folder, self._datasets), result.tracks, result.detections,
                             links_of(result, messages), result.provenance)
                 advance(1)
+            if with_agents:
+                self._add_agents(builder, mode, folder, dataset)
         return builder.finish(), statistics
+
+    def _add_agents(self, builder: ExchangeBuilder, mode: str, folder: Path, dataset: DataSet) -> None:
+        """Add what the vehicle alone reports and what units send, at their true poses and times, without a link."""
+        records = self._selection.records(dataset)
+        partners = dataset.partners(records) if listens(mode) else {}
+        sent = {unit: [out for out, _ in self._alone(Side.ROADSIDE, folder, pairs, unit)]
+                for unit, pairs in partners.items()}
+        for i, (record, _, result, _) in enumerate(self._driven('none', folder, dataset)):
+            messages = [RoadsideMessage(unit, outs[i].stamp_ns, outs[i].instances, partners[unit][i].ego_from_infra)
+                        for unit, outs in sent.items()]
+            found = {'ego': result.tracks, 'roadside': roadside_boxes(messages, result.output.stamp_ns)}
+            builder.add_agents(record, token_prefix(folder, self._datasets), found)
 
     def run_side(self, side: Side, advance: Callable[[int], None] = lambda n: None) -> tuple[dict, RunStatistics]:
         """Return the result of one side alone against its own labels."""
@@ -211,8 +228,10 @@ class Evaluation:
                   records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
         """Yield what arrives of all units in each frame."""
         partners = dataset.partners(records)
+        rate_hz = frame_rate_hz([r.stamp_us for r in group] for _, group in groupby(records, lambda r: r.sequence))
         links = [self._channel.deliver(folder.name if len(partners) == 1 else f'{folder.name}/{unit}',
-                                       self._sent(unit, folder, pairs)) for unit, pairs in partners.items()]
+                                       self._sent(unit, folder, pairs), 1 / rate_hz)
+                 for unit, pairs in partners.items()]
         for arrived in zip(*links, strict=True):
             yield [message for messages in arrived for message in messages]
 

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..common.figures import figure_text
 from ..common.files import write_atomically
 from .html_data import player_data
 from .html_player import MARKUP, SCRIPT, STYLE
@@ -29,14 +30,15 @@ class ReportedResult:
     """
     A result with what was measured on it.
 
-    ``exchange`` is the result itself; ``headline`` has figures of class car by name, ``per_class`` figures by class;
-    ``analysis_picture`` shows where it loses.
+    ``exchange`` is the result itself; ``headline`` has figures of class car by name, ``per_class`` figures by class,
+    ``motion`` errors of heading and velocity of cars as they are printed; ``analysis_picture`` shows where it loses.
     """
 
     label: str
     exchange: Mapping[str, Any]
     headline: Mapping[str, Any]
     per_class: Mapping[str, Mapping[str, Any]]
+    motion: Mapping[str, Any]
     analysis_picture: Path
 
 
@@ -58,8 +60,12 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         f'{escape(", ".join(s["scene"] for s in first["scenes"]))}.</p>',
         f'<h2>Figures</h2><p>Class {escape(class_name)}; nuScenes detection and tracking metrics. mAP is the mean over '
         'distances of 0.5, 1, 2 and 4 m; ATE in m, AOE in rad, AVE in m/s; MOTA, recall, IDS, MT, ML, FP and FN at the '
-        'score threshold with the best MOTA.</p>',
+        'score threshold with the best MOTA; HOTA and IDF1 of all reported tracks.</p>',
         _table({r.label: r.headline for r in results}), '<h2>By class</h2>', _table(classes),
+        '<h2>Headings and velocities</h2><p>Errors of reported tracks, median / mean: of heading in degrees by how the '
+        'object stands to the vehicle, while the vehicle turns, and with opposite headings taken as one; of velocity '
+        'in m/s above and up to 2 m/s; and the median of reported by true speed of those that move.</p>',
+        _table({r.label: r.motion for r in results}),
         '<h2>Frames</h2>', MARKUP,
         '<h2>Curves</h2>', _picture(curves_picture, 'precision, sMOTAr and MOTA over recall'),
         '<h2>Where the loss is</h2><p>All reported tracks of all classes: a track within 2 m of a labelled object of '
@@ -80,15 +86,9 @@ def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     names = list(next(iter(rows.values())))
     head = ''.join(f'<th>{escape(name)}</th>' for name in ('', *names))
     body = ''.join(
-        f'<tr><td>{escape(label)}</td>' + ''.join(f'<td>{_cell(values.get(n))}</td>' for n in names) + '</tr>'
+        f'<tr><td>{escape(label)}</td>' + ''.join(f'<td>{figure_text(values.get(n))}</td>' for n in names) + '</tr>'
         for label, values in rows.items())
     return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-
-
-def _cell(value: float | None) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.3f}' if value != int(value) else f'{value:.0f}'
 
 
 def _picture(path: Path, words: str) -> str:

@@ -2,31 +2,10 @@
 
 import numpy as np
 import pytest
+from support.exchange_cases import result, row, track
 
-from cooptrack_ros.common.geometry import quaternion_from_rotation, rotation_z
-from cooptrack_ros.eval.analysis import analyse, greedy_match
-
-
-def row(x, y, name='car', yaw_deg=0.0, velocity=None, **more):
-    """Return a box of the exchange format."""
-    return {'translation': [x, y, 0.0], 'size': [2.0, 4.0, 1.5], 'velocity': velocity, 'name': name,
-            'rotation': quaternion_from_rotation(rotation_z(np.radians(yaw_deg))).tolist(), **more}
-
-
-def track(x, y, tracking_id, score, **more):
-    """Return a predicted box."""
-    return row(x, y, tracking_id=tracking_id, score=score, **more)
-
-
-def result(truth, predictions, detections=None):
-    """Return a result of one scene with the ego vehicle at the origin; one list of boxes per frame."""
-    tokens = [f'f{i}' for i in range(len(truth))]
-    samples = [{'token': t, 'timestamp_us': 100_000 * i, 'ego_translation': [0, 0, 0]} for i, t in enumerate(tokens)]
-    return {'name': 'x', 'classes': ['car', 'pedestrian'], 'class_range': {'car': 50, 'pedestrian': 40},
-            'scenes': [{'scene': 's', 'samples': samples}], 'ground_truth': dict(zip(tokens, truth)),
-            'predictions': dict(zip(tokens, predictions)),
-            **({'detections': dict(zip(tokens, detections))} if detections else {})}
-
+from cooptrack_ros.eval.analysis import analyse
+from cooptrack_ros.eval.matching import greedy_match
 
 TRUTH = [row(5, 0, velocity=[3, 0], track_id='A', seen_by='ego'), row(15, 0, track_id='B', seen_by='both'),
          row(25, 0, track_id='C', seen_by='roadside'), row(35, 0, track_id='D', seen_by='roadside'),
@@ -37,7 +16,7 @@ WEAK = [track(35, 1, '-1', 0.2), track(45, 1, '-1', 0.1)]
 
 
 def test_every_missed_object_gets_its_reason():
-    analysis = analyse(result([TRUTH], [TRACKS], [TRACKS + WEAK]))
+    analysis = analyse(result([TRUTH], [TRACKS], detections=[TRACKS + WEAK]))
     assert analysis['all']['outcomes'] == {
         'found': 1, 'switched': 0, 'wrong_class': 1, 'badly_placed': 1, 'low_score': 1, 'nothing': 2}
     assert (analysis['all']['objects'], analysis['all']['tracks']) == (6, 3)
@@ -53,7 +32,7 @@ def test_errors_are_those_of_the_tracks_that_found_something():
 
 
 def test_groups_count_objects_and_tracks_by_their_own_range_and_class():
-    analysis = analyse(result([TRUTH], [TRACKS], [TRACKS + WEAK]))
+    analysis = analyse(result([TRUTH], [TRACKS], detections=[TRACKS + WEAK]))
     counts = {k: (g['objects'], g['tracks'], g['recall'], g['precision']) for k, g in analysis['by_range'].items()}
     assert counts == {'0-10 m': (1, 1, 1, 1), '10-20 m': (2, 1, 0, 0), '20-30 m': (1, 1, 0, 0),
                       '30-40 m': (1, 0, 0, None), '40-50 m': (1, 0, 0, None)}

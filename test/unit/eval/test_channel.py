@@ -35,6 +35,16 @@ def test_a_late_message_keeps_its_stamp_and_gets_the_pose_of_now():
     assert arrived[4][0].ego_from_infra[0, 3] == 4
 
 
+@pytest.mark.parametrize(('latency_ms', 'expected'), [(0, [0, 500, 1000]), (100, [None, 0, 500]),
+                                                      (400, [None, 0, 500]), (600, [None, None, 0])])
+def test_a_message_is_used_in_the_frame_it_is_due_in_where_frames_are_rare(latency_ms, expected):
+    rare = [message for i, message in enumerate(sent(11)) if i % 5 == 0]
+    assert stamps_ms(Channel(latency_ms=latency_ms).deliver('x', rare, 0.5)) == expected
+    lossy = Channel(latency_ms=latency_ms, drop_rate=0.5, seed=3)
+    ages = [500 * i - at for i, at in enumerate(stamps_ms(lossy.deliver('x', rare, 0.5))) if at is not None]
+    assert set(ages) <= {500 * i - at for i, at in enumerate(expected) if at is not None}
+
+
 def test_delay_starts_anew_with_each_sequence():
     both = [*sent(3), *sent(3, 'b', 300)]
     assert stamps_ms(Channel(latency_ms=100).deliver('x', both)) == [None, 0, 100, None, 300, 400]

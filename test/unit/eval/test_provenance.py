@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.config import MINI
+from cooptrack_ros.common.geometry import transform_boxes
 from cooptrack_ros.common.types import Boxes, FrameOutput, InstanceSet, Provenance, RoadsideMessage
 from cooptrack_ros.cooperation.late_fusion import LateTracker
 from cooptrack_ros.cooperation.pairing import Received
 from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.eval.channel import Channel
+from cooptrack_ros.eval.error_kinds import error_kinds
 from cooptrack_ros.eval.runner import Evaluation
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.tracking.ego_agent import EgoAgent
@@ -60,7 +62,7 @@ class Sees:
     def step(self, state, frame, messages=()):
         """Report the boxes."""
         return None, FrameOutput(frame.stamp_ns, self.boxes, np.ones(len(self.boxes), bool), self.boxes,
-                                 InstanceSet.empty(3))
+                                 said_by('', self.boxes).instances)
 
 
 @pytest.fixture(scope='module')
@@ -76,7 +78,7 @@ def evaluated(scene, ego, messages):
     class Fixed(Channel):
         """Delivers the messages at hand."""
 
-        def deliver(self, name, sent):
+        def deliver(self, name, sent, period_s):
             """Deliver them in each frame."""
             for _, message in sent:
                 yield [replace(m, stamp_ns=message.stamp_ns) for m in messages]
@@ -108,3 +110,24 @@ def test_the_agent_and_the_evaluation_name_the_same_source_of_a_track(scene, ego
     ego, messages = things(*ego), [said_by('rsu', things(*infra), may_create)]
     assert evaluated(scene, ego, messages) == expected
     assert driven(scene, ego, messages) == expected
+
+
+def test_what_each_agent_finds_alone_stands_beside_the_result_for_the_frames_that_are_taken(scene):
+    first = Selection().records(scene)[0]
+    sent = transform_boxes(np.linalg.inv(first.ego_from_infra), things((CAR, 25, -3)))
+    evaluation = Evaluation([(scene.root, scene)], Sees(things((CAR, 15, 3))), Selection(hz=5), roadside=Sees(sent),
+                            channel=Channel(drop_rate=1.0))
+    result, cost = evaluation.run('late', with_agents=True)
+    taken = [r.token for r in Selection().records(scene)][::2]
+    assert [s['token'] for s in result['scenes'][0]['samples']] == taken and cost.frames == len(taken) == 3
+    for table in (result['predictions'], result['ground_truth'], *result['agents'].values()):
+        assert list(table) == taken
+    # Without a link: every message is lost, and all the same the unit has seen what it has.
+    assert result['agents']['ego'] == result['predictions'] == evaluation.run('none')[0]['predictions']
+    place = transform_boxes(first.global_from_lidar, things((CAR, 25, -3))).centre[0]
+    for rows in result['agents']['roadside'].values():
+        assert [row['translation'] for row in rows] == [pytest.approx(place)]
+    found = error_kinds(result)['all']
+    assert found['errors'] == sum(found['kinds'].values()) > 0
+    assert all(not any(t.values()) for k, t in evaluation.run('no_messages', with_agents=True)[0]['agents'].items()
+               if k == 'roadside')

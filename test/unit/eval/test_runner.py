@@ -67,6 +67,14 @@ def test_the_cooperative_oracle_is_perfect_and_the_vehicle_sees_less(datasets):
     assert alone['FN'] > both['FN']
 
 
+def test_no_two_detections_of_an_oracle_score_the_same(datasets):
+    result = oracle_result(datasets, 'cooperative')
+    scores = [row['score'] for rows in result['detections'].values() for row in rows]
+    assert len(set(scores)) == len(scores) > 20
+    assert {row['score'] for rows in result['predictions'].values() for row in rows} == {1.0}
+    assert result['detections'] == oracle_result(datasets, 'cooperative')['detections']
+
+
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
     evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3), lambda instances: (instances, 100))
     for mode in MODES:
@@ -135,7 +143,11 @@ def test_the_command_writes_the_keys_of_the_contract(datasets, tmp_path):
     assert {'schema', 'mode', 'weights', 'data', 'vehicle', 'per_class', 'oracle', 'payload_bytes_per_second',
             'serialized_bytes_per_second', 'seconds_per_frame'} <= set(figures)
     assert list(figures['vehicle']) == ['mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS',
-                                        'MT', 'ML', 'FP', 'FN']
+                                        'MT', 'ML', 'FP', 'FN', 'HOTA', 'DetA', 'AssA', 'LocA', 'IDF1', 'AVE_moving']
+    assert set(figures['motion']) >= {'heading', 'heading_while_turning', 'velocity'}
+    assert {'options', 'seed', 'commit', 'version', 'label_hash', 'models'} <= set(figures)
+    assert figures['options']['config'] == {'tracker_vehicle': {'score_threshold': 0.1}}
+    assert 'NaN' not in out.read_text()
     assert read_exchange(tmp_path / 'late.json')['frame_rate_hz'] == 10
     change.write_text('tracker_vehicle: {no_such_key: 1}\n')
     assert main([*arguments, '--config', str(change)]) == 2
@@ -262,3 +274,12 @@ def test_figures_are_kept_when_the_disk_is_full_after_the_work(datasets, tmp_pat
     printed = capsys.readouterr()
     assert 'class car' in printed.out and 'none.json cannot be written: No space left on device' in printed.err
     assert json.loads((tmp_path / 'a.json').read_text())['mode'] == 'none'
+
+
+def test_a_result_has_the_rate_of_its_frames_and_agents_are_checked(datasets, tmp_path):
+    result = oracle_result(datasets, 'vehicle', Selection(hz=2))
+    assert result['frame_rate_hz'] == 2 and len(result['scenes'][0]['samples']) == 3
+    result['agents'] = {'ego': result['predictions'], 'roadside': {}}
+    (tmp_path / 'a.json').write_text(json.dumps(result))
+    with pytest.raises(UserError, match="'agents: roadside' lacks 3 samples"):
+        read_exchange(tmp_path / 'a.json')

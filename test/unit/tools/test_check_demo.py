@@ -33,8 +33,9 @@ def test_a_complete_one_has_no_complaint(out):
 
 @pytest.mark.parametrize('mode', MODES)
 def test_a_mode_without_figures_or_tracks_is_named(out, mode):
-    change(out / 'metrics.json', **{mode: {'recall': 0.0}})
-    assert [line.split(':')[0] for line in complaints(out)] == [f'mode {mode} found nothing']
+    for nothing in (0.0, 'recall never reached'):
+        change(out / 'metrics.json', **{mode: {'recall': nothing}})
+        assert [line.split(':')[0] for line in complaints(out)] == [f'mode {mode} found nothing']
     change(out / 'metrics.json', **{mode: {'recall': 0.1}})
     modes = json.loads((out / 'tracks.json').read_text())['modes'] | {mode: {'predictions': {'a': []}}}
     change(out / 'tracks.json', modes=modes)

@@ -121,7 +121,7 @@ def test_without_cars_there_is_no_headline():
     frame = record(1, [0], ('dog',))
     builder.add(frame, '', frame.boxes, None)
     result = evaluate(builder.finish())
-    assert result['headline_car'] == {} and set(headline(result).values()) == {None}
+    assert result['headline_car'] == {} and set(headline(result).values()) == {'class absent'}
     assert per_class(result)['dog']['AP'] > 0.9
 
 

@@ -75,7 +75,10 @@ class Page(HTMLParser):
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp('results')
     for name in ('cooperative', 'none'):
-        (folder / f'{name}.json').write_text(json.dumps(result(name)))
+        content = result(name)
+        if name == 'cooperative':
+            content['agents'] = {side: content['predictions'] for side in ('ego', 'roadside')}
+        (folder / f'{name}.json').write_text(json.dumps(content))
     files = [str(folder / 'cooperative.json'), str(folder / 'none.json')]
     assert cli.main(['render', *files, '-o', str(folder / 'o')]) == 0
     return folder / 'o'
@@ -83,11 +86,12 @@ def drawn(tmp_path_factory):
 
 def test_a_result_alone_gives_curves_analysis_and_report(drawn):
     assert {p.name for p in drawn.iterdir()} == {
-        'curves.png', 'analysis.png', 'analysis_2_none.png', 'analysis.json', 'report.html'}
+        'curves.png', 'analysis.png', 'analysis_2_none.png', 'analysis.json', 'errors.png', 'report.html'}
     for picture in drawn.glob('*.png'):
         assert cv2.imread(str(picture)).std() > 20
     analysis = json.loads((drawn / 'analysis.json').read_text())
     assert analysis['cooperative']['by_viewer']['roadside']['recall'] == 1
+    assert analysis['cooperative']['errors']['all']['errors'] == 0 and 'errors' not in analysis['none']
 
 
 def test_the_report_is_one_page_that_needs_no_network(drawn):
@@ -97,7 +101,8 @@ def test_the_report_is_one_page_that_needs_no_network(drawn):
     assert '://' not in text
     data = next(json.loads(content) for name, content in page.scripts if name == 'data')
     assert data['results'] == ['cooperative', 'none'] and data['scenes'][0]['name'] == 'a</script>'
-    assert {'mAP', 'AMOTA', 'IDS', 'cooperative', 'none, bicycle'} <= set(page.cells)
+    assert {'mAP', 'AMOTA', 'IDS', 'HOTA', 'IDF1', 'cooperative', 'none, bicycle', 'class absent'} <= set(page.cells)
+    assert {'along', 'across', 'turning', 'mod pi', 'AVE moving', 'speed ratio'} <= set(page.cells)
 
 
 def test_the_player_gets_whole_centimetres_from_the_first_ego_position():
