@@ -4,9 +4,9 @@ Train stage 1 with and without the parts of SynCL, from one start and with the s
     python benchmarks/syncl.py --data data/train --test data/val --init runs/image_vehicle --steps 3000 --seeds 0 1 2 \
         --out runs/syncl --json benchmarks/results/syncl.json --picture docs/syncl.png
 
-Arms: the plain training; a second pass with hybrid matching; the same with filtering; the same with contrast, which
-is SynCL; and the plain training with as many more steps as make up for the time that SynCL takes. An interrupted comparison
-goes on: runs that are complete stay.
+Arms: the plain training; a second pass with hybrid matching; the same with filtering; the same with contrast, which is
+SynCL; and the plain training with as many more steps as make up for the time that SynCL takes. An interrupted
+comparison goes on: runs that are complete stay.
 """
 
 from __future__ import annotations
