@@ -19,7 +19,7 @@ def by_points(grid, start, end):
     return seen.reshape(grid.shape)
 
 
-@pytest.mark.parametrize('seed', range(30))
+@pytest.mark.parametrize('seed', range(12))
 def test_a_ray_visits_the_voxels_in_which_its_points_lie(seed):
     rng = np.random.default_rng(seed)
     start, end = rng.uniform([-4, -5, -1], [4, 2, 8], (2, 3))
