@@ -22,7 +22,8 @@ class Overlaps:
     """
     Voxels by what they are and what they were taken for, R different combinations.
 
-    ``truth_class``, ``truth_id``, ``class_``, ``id_`` and ``count`` are (R,) int64; only true things have a ``truth_id``.
+    ``truth_class``, ``truth_id``, ``class_``, ``id_`` and ``count`` are (R,) int64. Of the truth, only things have an
+    identity.
     """
 
     truth_class: np.ndarray
