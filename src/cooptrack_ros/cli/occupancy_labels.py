@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from ..occupancy.grids import LABELLED
 from .flags import add_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..data.occupancy_labels import Job
 
 
@@ -42,31 +45,31 @@ def run(args: argparse.Namespace) -> int:
             check_folder(folder)
     with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bar:
         task = bar.add_task('sequences', total=len(wanted))
+        work = _compare if args.compare else _write
+        finish = work(args, wanted, lambda done: bar.update(task, completed=done))
+    finish()
+    return 0
 
-        def advance(done: int) -> None:
-            bar.update(task, completed=done)
-        return (_compare if args.compare else _write)(args, wanted, advance)
 
-
-def _write(args: argparse.Namespace, wanted: list[Job], advance) -> int:
+def _write(args: argparse.Namespace, wanted: list[Job], advance: Callable[[int], None]) -> Callable[[], None]:
     from ..data.occupancy_labels import run_jobs
     written = run_jobs(wanted, max(args.jobs, 1), advance)
-    print(f'{written} files written, {len(wanted)} sequences are labelled')
-    return 0
+    return lambda: print(f'{written} files written, {len(wanted)} sequences are labelled')
 
 
-def _compare(args: argparse.Namespace, wanted: list[Job], advance) -> int:
-    from rich.console import Console
-
+def _compare(args: argparse.Namespace, wanted: list[Job], advance: Callable[[int], None]) -> Callable[[], None]:
     from ..data.occupancy_comparison import compare
     figures = compare(wanted, advance)
-    Console(width=160).print(_table(figures))
-    if args.json:
-        write_figures(args.json, figures)
-    return 0
+
+    def show() -> None:
+        from rich.console import Console
+        Console(width=160).print(_table(figures))
+        if args.json:
+            write_figures(args.json, figures)
+    return show
 
 
-def _table(figures: dict[str, Any]):
+def _table(figures: dict[str, Any]) -> Table:
     from rich.table import Table
 
     from ..data.occupancy_comparison import MASKS

@@ -18,7 +18,7 @@ from ..occupancy.label_file import VoxelLabels, label_path, write_voxels
 from ..occupancy.static_map import StaticMap, StaticWorld
 from ..occupancy.taxonomy import V2X
 from ..occupancy.track_points import TrackPoints, from_box_frame, split_scan
-from .dataset import SensorFrame
+from ..occupancy.visibility import CameraGeometry, grid_below
 from .folders import open_dataset
 from .occupancy_scans import VEHICLE, AgentFrame, agent_frames, image_size
 
@@ -100,7 +100,8 @@ class SequenceLabeller:
         self._ego_stamps = np.array([frame.record.stamp_us for frame in self._ego])
         self._image_size: dict[tuple[str, str], tuple[int, int]] = {}
         self._points = TrackPoints()
-        static = StaticMap(*_bounds([(self._profile.grid(f.side), f) for f in frames]), self._profile.vehicle.voxel)
+        static = StaticMap(*_bounds([(grid_below(self._profile.grid(f.side), self._cameras(f)), f) for f in frames]),
+                           self._profile.vehicle.voxel)
         for frame in frames:
             if frame.record.point_cloud is not None:
                 self._add_scan(static, frame, frame.record.point_cloud.read()[:, :3].astype(np.float64))
@@ -126,10 +127,8 @@ class SequenceLabeller:
 
     def label(self, frame: AgentFrame) -> VoxelLabels:
         """Return the labels of a frame."""
-        cameras = [(camera.img_from_lidar, self._size(frame.agent, frame.record, k))
-                   for k, camera in enumerate(frame.record.cameras)]
         return label_frame(self._profile.grid(frame.side), np.linalg.inv(frame.world_from_lidar), self._world,
-                           list(self._things(frame)), cameras)
+                           list(self._things(frame)), self._cameras(frame))
 
     def _things(self, frame: AgentFrame) -> Iterator[Thing]:
         boxes = frame.boxes
@@ -140,12 +139,15 @@ class SequenceLabeller:
                 yield Thing(V2X.classes.index(name), self._identity[track], int(frame.side_track_id[k]),
                             from_box_frame(boxes, k, local))
 
-    def _size(self, agent: str, record: SensorFrame, camera: int) -> tuple[int, int]:
-        """Return the size of the images of a camera, which does not change within a sequence."""
-        key = agent, record.cameras[camera].name
-        if key not in self._image_size:
-            self._image_size[key] = image_size(record.cameras[camera])
-        return self._image_size[key]
+    def _cameras(self, frame: AgentFrame) -> list[CameraGeometry]:
+        """Return the cameras of a frame; the size of their images does not change within a sequence."""
+        cameras = []
+        for camera in frame.record.cameras:
+            key = frame.agent, camera.name
+            if key not in self._image_size:
+                self._image_size[key] = image_size(camera)
+            cameras.append((camera.img_from_lidar, self._image_size[key]))
+        return cameras
 
 
 def _ray_origin(frame: AgentFrame) -> np.ndarray:

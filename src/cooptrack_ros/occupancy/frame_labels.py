@@ -13,7 +13,7 @@ from .label_file import VoxelLabels
 from .painting import paint
 from .static_map import StaticWorld
 from .taxonomy import V2X
-from .visibility import CameraGeometry, seen_by_cameras
+from .visibility import CameraGeometry, grid_below, seen_by_cameras
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,15 @@ def label_frame(grid: Grid, lidar_from_world: np.ndarray, world: StaticWorld, th
     :param lidar_from_world: (4, 4) affine, into the frame of the grid.
     """
     ground, general = (transform_points(lidar_from_world, points) for points in (world.ground, world.general))
-    volume = paint(grid, ground, general, [(t.class_, t.identity, t.points) for t in things])
+    tall, layers = grid_below(grid, cameras), grid.shape[2]
+    volume = paint(tall, ground, general, [(t.class_, t.identity, t.points) for t in things])
     occupied = volume.semantics != V2X.free
     centres = transform_points(np.linalg.inv(lidar_from_world), grid.all_centres().reshape(-1, 3))
     inside, place = world.grid.indices(centres)
-    known = occupied.ravel().copy()
+    known = occupied[..., :layers].ravel()
     known[inside] |= world.free.ravel()[place]
     known = known.reshape(grid.shape)
-    seen = known & seen_by_cameras(grid, occupied, cameras)
-    return VoxelLabels(volume.semantics, volume.instances, known.astype(np.uint8), seen.astype(np.uint8),
-                       np.array([t.identity for t in things], np.int64),
+    seen = known & seen_by_cameras(tall, occupied, cameras)[..., :layers]
+    return VoxelLabels(volume.semantics[..., :layers], volume.instances[..., :layers], known.astype(np.uint8),
+                       seen.astype(np.uint8), np.array([t.identity for t in things], np.int64),
                        np.array([t.track_id for t in things], np.int64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,16 @@ class Grid:
     def centres(self, voxels: np.ndarray) -> np.ndarray:
         """Return the centres (..., 3) of voxels given by index (..., 3)."""
         return self.origin + (voxels + 0.5) * self.voxel
+
+    @property
+    def top(self) -> float:
+        """Height of the upper face, metres."""
+        return self.origin[2] + self.shape[2] * self.voxel[2]
+
+    def up_to(self, height: float) -> Grid:
+        """Return the grid with further layers on top, as many as reach a height in metres."""
+        layers = max(math.ceil((height - self.top) / self.voxel[2]), 0)
+        return replace(self, shape=(*self.shape[:2], self.shape[2] + layers))
 
     def all_centres(self) -> np.ndarray:
         """Return the centres of all voxels (X, Y, Z, 3)."""

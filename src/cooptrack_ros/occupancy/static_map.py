@@ -65,8 +65,8 @@ class StaticMap:
             self._waiting = [self._thinned(np.concatenate(self._waiting))]
 
     def _thinned(self, points: np.ndarray) -> np.ndarray:
-        inside, cells = self._fine.indices(points)
-        return points[inside][np.unique(cells, return_index=True)[1]]
+        points = points[self.grid.indices(points)[0]]
+        return points[np.unique(self._fine.indices(points)[1], return_index=True)[1]]
 
     def finish(self) -> StaticWorld:
         """

@@ -13,7 +13,7 @@ from ...occupancy.grids import GRIDS, Grid
 from ...occupancy.label_file import VoxelLabels
 from ...occupancy.painting import paint
 from ...occupancy.taxonomy import V2X
-from ...occupancy.visibility import seen_by_cameras
+from ...occupancy.visibility import grid_below, seen_by_cameras
 from ..spd.schema import CLASSES, CONE_LABEL, label_of_type
 from .agents import Agent
 from .labels import View
@@ -24,8 +24,8 @@ _THING_STEPS, _PLAIN_STEPS, _GROUND_STEPS = 4, 2, 3
 _LAMP_HALF_M, _TRUNK_HALF_M, _TRUNK_SHARE = 0.08, 0.12, 0.5
 _CROWN = np.array([[0.42, 0.45], [0.58, 1.0], [0.8, 0.85], [1.0, 0.25]])
 """Height and radius of the rings of a crown, as shares of those of the tree (render.py draws them)."""
-_SENSOR_M = 3.0
-"""The sensors, from which the grids are measured, are not higher above the ground."""
+_TOP_M = 12.0
+"""Grids and cameras are not higher above the ground."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class VoxelScene:
         :param track_ids: identities in the labels of the side by number of the agent.
         """
         grid = GRIDS[self.profile].grid(side)
+        camera = view.camera
+        projection = np.eye(4)
+        projection[:3] = camera.intrinsic @ (camera.cam_from_scene @ view.scene_from_lidar)[:3]
+        cameras = [(projection, camera.size)]
+        tall, layers = grid_below(grid, cameras), grid.shape[2]
         lidar_from_scene = np.linalg.inv(view.scene_from_lidar)
         general, things, numbers = [transform_points(lidar_from_scene, self.plain)], [], []
         for agent in self.agents:
@@ -60,27 +65,24 @@ class VoxelScene:
             else:
                 things.append((V2X.classes.index(CLASSES[label]), agent.number + 1, points))
                 numbers.append(agent.number)
-        volume = paint(grid, _ground(grid, view.scene_from_lidar), np.concatenate(general), things)
-        camera = view.camera
-        projection = np.eye(4)
-        projection[:3] = camera.intrinsic @ (camera.cam_from_scene @ view.scene_from_lidar)[:3]
-        counts = volume.instances != self.ego + 1
-        seen = counts & seen_by_cameras(grid, volume.semantics != V2X.free, [(projection, camera.size)])
-        return VoxelLabels(volume.semantics, volume.instances, counts.astype(np.uint8), seen.astype(np.uint8),
+        volume = paint(tall, _ground(grid, view.scene_from_lidar), np.concatenate(general), things)
+        seen = seen_by_cameras(tall, volume.semantics != V2X.free, cameras)[..., :layers]
+        instances = volume.instances[..., :layers]
+        counts = instances != self.ego + 1
+        return VoxelLabels(volume.semantics[..., :layers], instances, counts.astype(np.uint8),
+                           (counts & seen).astype(np.uint8),
                            np.array(numbers, np.int64) + 1,
                            np.array([track_ids.get(number, -1) for number in numbers], np.int64))
 
 
 def make_voxel_scene(layout: Layout, agents: Sequence[Agent], ego: int, profile: str) -> VoxelScene:
     """Return what labels the frames of a scene with a grid of a name."""
-    grid = GRIDS[profile].vehicle
-    top = grid.origin[2] + grid.shape[2] * grid.voxel[2] + _SENSOR_M
-    step = np.array(grid.voxel) / _PLAIN_STEPS
-    parts = [_block(b.centre, b.half, (0.0, min(b.height, top)), step) for b in layout.buildings]
-    parts += [_block((x, y), (_LAMP_HALF_M,) * 2, (0.0, min(height, top)), step) for x, y, height in layout.lamps]
+    step = np.array(GRIDS[profile].vehicle.voxel) / _PLAIN_STEPS
+    parts = [_block(b.centre, b.half, (0.0, min(b.height, _TOP_M)), step) for b in layout.buildings]
+    parts += [_block((x, y), (_LAMP_HALF_M,) * 2, (0.0, min(height, _TOP_M)), step) for x, y, height in layout.lamps]
     for x, y, height, radius in layout.trees:
         parts.append(_block((x, y), (_TRUNK_HALF_M,) * 2, (0.0, _TRUNK_SHARE * height), step))
-        crown = _block((x, y), (radius, radius), (_CROWN[0, 0] * height, min(height, top)), step)
+        crown = _block((x, y), (radius, radius), (_CROWN[0, 0] * height, min(height, _TOP_M)), step)
         wide = radius * np.interp(crown[:, 2] / height, *_CROWN.T)
         parts.append(crown[np.hypot(*(crown[:, :2] - (x, y)).T) <= wide])
     return VoxelScene(agents, ego, profile, np.concatenate([np.zeros((0, 3)), *parts]))
