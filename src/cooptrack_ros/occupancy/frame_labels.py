@@ -39,7 +39,7 @@ def label_frame(grid: Grid, lidar_from_world: np.ndarray, world: StaticWorld, th
     occupied = volume.semantics != V2X.free
     centres = transform_points(np.linalg.inv(lidar_from_world), grid.all_centres().reshape(-1, 3))
     inside, place = world.grid.indices(centres)
-    known = occupied[..., :layers].ravel()
+    known = occupied[..., :layers].flatten()
     known[inside] |= world.free.ravel()[place]
     known = known.reshape(grid.shape)
     seen = known & seen_by_cameras(tall, occupied, cameras)[..., :layers]

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..common.errors import UserError
 from ..common.files import replacing
+from .grids import GRIDS
 
-LABEL_DIR = 'occupancy'
+_FOLDER = 'occupancy'
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,13 @@ class VoxelLabels:
 
 def label_path(side_root: Path, grid: str, token: str) -> Path:
     """Return the file of a frame; ``side_root`` is the folder of its side in a data set."""
-    return side_root / LABEL_DIR / grid / f'{token}.npz'
+    return side_root / _FOLDER / grid / f'{token}.npz'
+
+
+def label_files(side_root: Path, token: str) -> dict[str, Path]:
+    """Return the files of a frame that are there, by name of the grid."""
+    paths = {name: label_path(side_root, name, token) for name in GRIDS}
+    return {name: path for name, path in paths.items() if path.is_file()}
 
 
 def write_voxels(path: Path, labels: VoxelLabels) -> None:
