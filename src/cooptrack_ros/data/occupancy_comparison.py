@@ -38,12 +38,13 @@ def compare(wanted: Sequence[Job], advance: Callable[[int], None]) -> dict[str, 
     frames = known = seen = 0
     for done, job in enumerate(wanted, 1):
         scans = agent_frames(open_dataset(job.folder), job.sequence)
-        labeller = SequenceLabeller(job, scans)
-        for scan in scans:
-            path = files_of(scan, job.grid)[0]
+        paths = [files_of(scan, job.grid)[0] for scan in scans]
+        for path in paths:
             if not path.is_file():
                 raise UserError(f'{path} is missing: expected labels to compare with, such as the exact ones of '
                                 f'`cooptrack synth --lidar --occupancy {job.grid}`')
+        labeller = SequenceLabeller(job, scans)
+        for scan, path in zip(scans, paths):
             exact, found = read_voxels(path), labeller.label(scan)
             if exact.semantics.shape != found.semantics.shape:
                 raise UserError(f'{path}: expected {found.semantics.shape} voxels, not {exact.semantics.shape}')

@@ -36,10 +36,8 @@ def measure_case(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
             for k in sequences:
                 columns = _columns(path, k, arrays)
                 shapes.add(columns[_MASK].shape[1:])
-                _add(scores, str(k), columns)
-    except ValueError as error:
-        raise UserError(f'{path}: {error}') from error
-    except (OSError, EOFError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+                _add(path, scores, str(k), columns)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, TypeError, AttributeError) as error:
         raise UserError(f'{path} cannot be read as an npz file: {error}') from error
     return {'num_sequences': len(sequences),
             'grid': ', '.join('x'.join(map(str, shape)) for shape in sorted(shapes)),
@@ -64,9 +62,12 @@ def _columns(path: Path, k: int, arrays: Any) -> dict[str, np.ndarray]:
     return columns
 
 
-def _add(scores: dict[str, OccupancyScore], sequence: str, columns: dict[str, np.ndarray]) -> None:
+def _add(path: Path, scores: dict[str, OccupancyScore], sequence: str, columns: dict[str, np.ndarray]) -> None:
     for t, mask in enumerate(columns[_MASK]):
         truth_class, truth_id, class_, id_ = (columns[part][t] for part in _PARTS)
         for name, score in scores.items():
-            score.add(sequence, Volume(truth_class, truth_id), Volume(class_, id_),
-                      mask if name == 'expected' else None)
+            try:
+                score.add(sequence, Volume(truth_class, truth_id), Volume(class_, id_),
+                          mask if name == 'expected' else None)
+            except ValueError as error:
+                raise UserError(f'{path}: frame {t} of seq{sequence}: {error}') from error

@@ -149,8 +149,8 @@ class SpdDataset:
             FrameRecord(
                 **vars(sensor), side=side, classes=classes, unit=unit, frame_index=i, previous=tokens[i],
                 next=tokens[i + 2], labelled=raw[i] is not None,
-                occupancy=label_files(self.root / files[i].side, files[i].frame_id), **_label_fields(labels[i], keep_cones),
-                **(self._pair_fields(pairs[i], sensor) if pairs else {}))
+                occupancy=label_files(self.root / files[i].side, files[i].frame_id),
+                **_label_fields(labels[i], keep_cones), **(self._pair_fields(pairs[i], sensor) if pairs else {}))
             for i, sensor in enumerate(sensors)]
 
     def _pair_fields(self, pair: Pair, vehicle: SensorFrame) -> dict[str, object]:
