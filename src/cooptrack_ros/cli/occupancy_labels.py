@@ -15,7 +15,7 @@ from .flags import add_json
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..data.occupancy_labels import Job
+    from ..data.voxels.labels import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..common.errors import UserError
     from ..data.folders import data_folders
-    from ..data.occupancy_labels import jobs
+    from ..data.voxels.labels import jobs
     if args.json and not args.compare:
         raise UserError('--json writes the figures of --compare')
     folders = data_folders(args.data)
@@ -52,13 +52,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(args: argparse.Namespace, wanted: list[Job], advance: Callable[[int], None]) -> Callable[[], None]:
-    from ..data.occupancy_labels import run_jobs
+    from ..data.voxels.labels import run_jobs
     written = run_jobs(wanted, max(args.jobs, 1), advance)
     return lambda: print(f'{written} files written, {len(wanted)} sequences are labelled')
 
 
 def _compare(args: argparse.Namespace, wanted: list[Job], advance: Callable[[int], None]) -> Callable[[], None]:
-    from ..data.occupancy_comparison import compare
+    from ..data.voxels.comparison import compare
     figures = compare(wanted, advance)
 
     def show() -> None:
@@ -72,7 +72,7 @@ def _compare(args: argparse.Namespace, wanted: list[Job], advance: Callable[[int
 def _table(figures: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    from ..data.occupancy_comparison import MASKS
+    from ..data.voxels.comparison import MASKS
     table = Table(title=f"labels from point clouds against those that are there: convention strict, grid "
                   f"{figures['grid']}, {figures['frames']} frames")
     for head in ('', *(f'mask: {name}\n{said}' for name, said in MASKS.items())):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ..common.errors import UserError
-from ..common.types import Boxes, Side
-from ..sensors.image_decoding import read_image
-from ..sensors.stated_size import stated_size
-from .dataset import CameraFrame, DataSet, FrameRecord
+from ...common.errors import UserError
+from ...common.types import Boxes, Side
+from ...sensors.image_decoding import read_image
+from ...sensors.stated_size import stated_size
+from ..dataset import CameraFrame, DataSet, FrameRecord
 
 _SAME_M = 0.5
 """Labels of one object for one time lie on each other, whoever made them."""

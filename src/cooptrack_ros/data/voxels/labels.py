@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..common.errors import UserError
-from ..common.geometry import transform_points
-from ..occupancy.frame_labels import Thing, label_frame
-from ..occupancy.grids import GRIDS, Grid
-from ..occupancy.label_file import VoxelLabels, label_path, write_voxels
-from ..occupancy.static_map import StaticMap, StaticWorld
-from ..occupancy.taxonomy import V2X
-from ..occupancy.track_points import TrackPoints, from_box_frame, split_scan
-from ..occupancy.visibility import CameraGeometry, grid_below
-from .folders import open_dataset
-from .occupancy_scans import VEHICLE, AgentFrame, agent_frames, image_size
+from ...common.errors import UserError
+from ...common.geometry import transform_points
+from ...occupancy.frame_labels import Thing, label_frame
+from ...occupancy.grids import GRIDS, Grid
+from ...occupancy.label_file import VoxelLabels, label_path, write_voxels
+from ...occupancy.static_map import StaticMap, StaticWorld
+from ...occupancy.taxonomy import V2X
+from ...occupancy.track_points import TrackPoints, from_box_frame, split_scan
+from ...occupancy.visibility import CameraGeometry, grid_below
+from ..folders import open_dataset
+from .scans import VEHICLE, AgentFrame, agent_frames, image_size
 
 OWN_OUTLINE_M = np.array([4.0, 1.6])
 """Half length and half width of the place of the ego vehicle around its lidar: it is in no label."""

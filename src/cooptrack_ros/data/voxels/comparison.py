@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..common.errors import UserError
-from ..occupancy.grids import GRIDS
-from ..occupancy.label_file import VoxelLabels, read_voxels
-from ..occupancy.score import OccupancyScore
-from ..occupancy.segments import Volume
-from .folders import open_dataset
-from .occupancy_labels import Job, SequenceLabeller, files_of
-from .occupancy_scans import agent_frames
+from ...common.errors import UserError
+from ...occupancy.grids import GRIDS
+from ...occupancy.label_file import VoxelLabels, read_voxels
+from ...occupancy.score import OccupancyScore
+from ...occupancy.segments import Volume
+from ..folders import open_dataset
+from .labels import Job, SequenceLabeller, files_of
+from .scans import agent_frames
 
 MASKS = {
     'camera': 'what the camera sees and the tool knows',

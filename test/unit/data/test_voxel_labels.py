@@ -15,8 +15,8 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.data.dataset import CameraFrame, FrameRecord
 from cooptrack_ros.data.folders import open_dataset
-from cooptrack_ros.data.occupancy_labels import Job, SequenceLabeller, files_of, jobs, write_missing
-from cooptrack_ros.data.occupancy_scans import agent_frames
+from cooptrack_ros.data.voxels.labels import Job, SequenceLabeller, files_of, jobs, write_missing
+from cooptrack_ros.data.voxels.scans import agent_frames
 from cooptrack_ros.occupancy.grids import GRIDS
 from cooptrack_ros.occupancy.label_file import read_voxels
 
