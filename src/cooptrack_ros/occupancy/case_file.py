@@ -1,4 +1,4 @@
-"""Files with true and predicted volumes of sequences, in the layout of the golden numbers (trackocc.md 7.5)."""
+"""Files with true and predicted volumes of sequences, in the layout of the golden numbers."""
 
 from __future__ import annotations
 

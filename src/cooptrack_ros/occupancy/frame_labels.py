@@ -1,4 +1,4 @@
-"""Labels of one frame from what stands still and from the shapes of things (trackocc.md 8.2)."""
+"""Labels of one frame from what stands still and from the shapes of things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grids of voxels by name: where they lie around a side, and what their voxels may be (trackocc.md 1)."""
+"""Grids of voxels by name: where they lie around a side, and what their voxels may be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Identities of voxels of things from tracked boxes (trackocc.md 8.1)."""
+"""Identities of voxels of things from tracked boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks of queries become one volume of classes and identities (trackocc.md 6)."""
+"""Masks of queries become one volume of classes and identities."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """
 Panoptic quality of voxels, frame by frame: PQ, and PQ* with the best matching instead of IoU above one half.
 
-The published code of PQ* leaves out the true instance of the lowest identity of each frame; this one does not
-(trackocc.md 7.4).
+The published code of PQ* leaves out the true instance of the lowest identity of each frame; this one does not.
 """
 
 from __future__ import annotations

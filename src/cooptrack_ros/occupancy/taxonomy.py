@@ -52,7 +52,7 @@ WAYMO = Taxonomy(
     (1, 2, 4), 15, (9,))
 """The classes of Occ3D-Waymo in the order of the published code."""
 GOLDEN = Taxonomy(('general', 'vehicle', 'pedestrian', 'cyclist', 'road', 'ignored_class', 'free'), (1, 2, 3), 6, (5,))
-"""That of the golden numbers (trackocc.md 7.5)."""
+"""That of the golden numbers."""
 
 
 def read_taxonomy(path: Path) -> Taxonomy:

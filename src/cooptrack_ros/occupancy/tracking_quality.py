@@ -1,5 +1,5 @@
 """
-OccSTQ, OccSQ and OccAQ of TrackOcc (trackocc.md 7.1 to 7.3) from counters of a stream of frames.
+OccSTQ, OccSQ and OccAQ of TrackOcc from counters of a stream of frames.
 
 ``strict`` are the formulas of the paper; ``released`` is what the published evaluation code does, with or without its
 rule that the identity 1 is left out. The published figures presumably are of the latter.

@@ -1,4 +1,4 @@
-"""Labels of voxels of any data set with point clouds and boxes, one file a frame and side (trackocc.md 8.2)."""
+"""Labels of voxels of any data set with point clouds and boxes, one file a frame and side."""
 
 from __future__ import annotations
 
