@@ -37,21 +37,30 @@ def merge_masks(probability: np.ndarray, masks: np.ndarray, ids: np.ndarray, tax
     """
     label, score = _labels(probability, ids, taxonomy, rules.kinds_apart)
     kept = np.flatnonzero((label != taxonomy.free) & (score > rules.score))
-    shape = masks.shape[1:]
-    semantics = np.full(shape, taxonomy.free, np.uint8)
-    instances = np.zeros(shape, np.int64)
+    flat = masks.reshape(len(masks), int(np.prod(masks.shape[1:])))
+    owner, share = _owners(flat, score, kept)
+    written = share >= rules.mask
+    # The last number stands for voxels that nobody owns.
+    owned, writes = (np.bincount(owners, minlength=len(masks) + 1)[:-1] for owners in (owner, owner[written]))
+    inside = np.zeros(len(masks), np.int64)
+    inside[kept] = [np.count_nonzero(flat[query] >= rules.mask) for query in kept]
+    valid = (writes > 0) & (owned >= rules.owned * inside)
+    label_of, id_of = np.append(np.where(valid, label, taxonomy.free), taxonomy.free), np.append(valid * ids, 0)
+    return Volume(np.where(written, label_of[owner], taxonomy.free).astype(np.uint8).reshape(masks.shape[1:]),
+                  np.where(written, id_of[owner], 0).astype(np.int64).reshape(masks.shape[1:]))
+
+
+def _owners(flat: np.ndarray, score: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the kept queries owns each voxel (V,), their number for none, and its mask there (V,)."""
+    owner, share = np.full(flat.shape[1], len(flat)), np.zeros(flat.shape[1], flat.dtype)
+    best, weighted = np.full(flat.shape[1], -np.inf, flat.dtype), np.empty(flat.shape[1], flat.dtype)
     # Query by query: all masks times their scores would be a second copy of them.
-    best, owner = np.full(shape, -np.inf, np.float32), np.full(shape, -1)
     for query in kept:
-        weighted = score[query] * masks[query]
+        np.multiply(flat[query], score[query], out=weighted)
         better = weighted > best
-        best[better], owner[better] = weighted[better], query
-    for query in kept:
-        owned, inside = owner == query, masks[query] >= rules.mask
-        written = owned & inside
-        if written.any() and owned.sum() / inside.sum() >= rules.owned:
-            semantics[written], instances[written] = label[query], ids[query]
-    return Volume(semantics, instances)
+        for whole, part in ((best, weighted), (share, flat[query]), (owner, query)):
+            np.copyto(whole, part, where=better)
+    return owner, share
 
 
 def _labels(probability: np.ndarray, ids: np.ndarray, taxonomy: Taxonomy,
