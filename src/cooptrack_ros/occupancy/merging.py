@@ -37,30 +37,22 @@ def merge_masks(probability: np.ndarray, masks: np.ndarray, ids: np.ndarray, tax
     """
     label, score = _labels(probability, ids, taxonomy, rules.kinds_apart)
     kept = np.flatnonzero((label != taxonomy.free) & (score > rules.score))
-    flat = masks.reshape(len(masks), int(np.prod(masks.shape[1:])))
-    owner, share = _owners(flat, score, kept)
-    written = share >= rules.mask
-    # The last number stands for voxels that nobody owns.
-    owned, writes = (np.bincount(owners, minlength=len(masks) + 1)[:-1] for owners in (owner, owner[written]))
-    inside = np.zeros(len(masks), np.int64)
-    inside[kept] = [np.count_nonzero(flat[query] >= rules.mask) for query in kept]
-    valid = (writes > 0) & (owned >= rules.owned * inside)
-    label_of, id_of = np.append(np.where(valid, label, taxonomy.free), taxonomy.free), np.append(valid * ids, 0)
-    return Volume(np.where(written, label_of[owner], taxonomy.free).astype(np.uint8).reshape(masks.shape[1:]),
-                  np.where(written, id_of[owner], 0).astype(np.int64).reshape(masks.shape[1:]))
-
-
-def _owners(flat: np.ndarray, score: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which of the kept queries owns each voxel (V,), their number for none, and its mask there (V,)."""
-    owner, share = np.full(flat.shape[1], len(flat)), np.zeros(flat.shape[1], flat.dtype)
-    best, weighted = np.full(flat.shape[1], -np.inf, flat.dtype), np.empty(flat.shape[1], flat.dtype)
-    # Query by query: all masks times their scores would be a second copy of them.
+    shape = masks.shape[1:]
+    semantics, instances = np.full(shape, taxonomy.free, np.uint8), np.zeros(shape, np.int64)
+    # Twice query by query: all weighted masks at once would not fit into caches. Both times with the same rounding.
+    score = score.astype(masks.dtype)
+    best = np.zeros(shape, masks.dtype)
     for query in kept:
-        np.multiply(flat[query], score[query], out=weighted)
-        better = weighted > best
-        for whole, part in ((best, weighted), (share, flat[query]), (owner, query)):
-            np.copyto(whole, part, where=better)
-    return owner, share
+        np.maximum(best, score[query] * masks[query], out=best)
+    unowned = np.ones(shape, bool)
+    for query in kept:
+        owned = (score[query] * masks[query] == best) & unowned
+        unowned &= ~owned
+        inside = masks[query] >= rules.mask
+        written = owned & inside
+        if written.any() and np.count_nonzero(owned) / np.count_nonzero(inside) >= rules.owned:
+            semantics[written], instances[written] = label[query], ids[query]
+    return Volume(semantics, instances)
 
 
 def _labels(probability: np.ndarray, ids: np.ndarray, taxonomy: Taxonomy,

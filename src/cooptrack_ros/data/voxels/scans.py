@@ -83,7 +83,6 @@ def _vehicle_frames(records: list[FrameRecord], pairs: list[FrameRecord], names:
 
 def _unit_frames(unit: str, records: list[FrameRecord], pairs: list[FrameRecord], names: _Names,
                  folders: tuple[Path, ...]) -> Iterator[AgentFrame]:
-    pairs = [pair for pair in pairs if pair.sequence == pairs[0].sequence]
     stamps = np.array([pair.infra_stamp_us for pair in pairs])
     for record in records:
         pose = record.stored_global_from_lidar
