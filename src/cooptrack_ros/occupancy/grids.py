@@ -30,9 +30,14 @@ class Grid:
         return self.origin + (voxels + 0.5) * self.voxel
 
     @property
+    def extent(self) -> np.ndarray:
+        """Size of the whole (3,), metres."""
+        return np.multiply(self.shape, self.voxel)
+
+    @property
     def top(self) -> float:
         """Height of the upper face, metres."""
-        return self.origin[2] + self.shape[2] * self.voxel[2]
+        return float(self.origin[2] + self.extent[2])
 
     def up_to(self, height: float) -> Grid:
         """Return the grid with further layers on top, as many as reach a height in metres."""

@@ -94,6 +94,13 @@ def test_a_sequence_without_clouds_is_refused():
         SequenceLabeller(Job(Path('made'), '0', 'mini'), agent_frames(in_memory(scans=False), '0'))
 
 
+def test_a_sequence_whose_poses_jump_is_refused():
+    dataset = in_memory()
+    dataset.frames[1].global_from_ego[1, 3] = 9000.0
+    with pytest.raises(UserError, match="made: the poses of sequence '0' lie 9.* m apart"):
+        SequenceLabeller(Job(Path('made'), '0', 'mini'), agent_frames(dataset, '0'))
+
+
 @pytest.fixture(scope='module')
 def scene(scenes):
     """Return a scene with point clouds and exact labels."""

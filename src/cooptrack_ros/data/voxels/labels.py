@@ -13,7 +13,7 @@ import numpy as np
 from ...common.errors import UserError
 from ...common.geometry import transform_points
 from ...occupancy.frame_labels import Thing, label_frame
-from ...occupancy.grids import GRIDS, Grid
+from ...occupancy.grids import GRIDS
 from ...occupancy.label_file import VoxelLabels, label_path, write_voxels
 from ...occupancy.static_map import StaticMap, StaticWorld
 from ...occupancy.taxonomy import V2X
@@ -25,6 +25,8 @@ from .scans import VEHICLE, AgentFrame, agent_frames, image_size
 OWN_OUTLINE_M = np.array([4.0, 1.6])
 """Half length and half width of the place of the ego vehicle around its lidar: it is in no label."""
 _NEAR_US = 200_000
+_WIDEST_M = 2000.0
+"""No sequence goes so far; where poses jump, there would be no memory for all between."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,15 @@ class Job:
 
 
 def jobs(folders: Sequence[Path], grid: str) -> list[Job]:
-    """Return one job for each sequence of data folders."""
-    return [Job(folder, sequence, grid) for folder in folders for sequence in open_dataset(folder).sequences()]
+    """
+    Return one job for each sequence of data folders.
+
+    :raises UserError: if there is none.
+    """
+    wanted = [Job(folder, sequence, grid) for folder in folders for sequence in open_dataset(folder).sequences()]
+    if not wanted:
+        raise UserError(f"{', '.join(map(str, folders))}: no sequence, expected at least one")
+    return wanted
 
 
 def run_jobs(wanted: Sequence[Job], processes: int, advance: Callable[[int], None]) -> int:
@@ -88,7 +97,7 @@ class SequenceLabeller:
         """
         Read all scans.
 
-        :raises UserError: if there is none.
+        :raises UserError: if there is none, or if they cannot be of one place.
         """
         self._profile = GRIDS[job.grid]
         if not any(frame.record.point_cloud for frame in frames):
@@ -100,12 +109,25 @@ class SequenceLabeller:
         self._ego_stamps = np.array([frame.record.stamp_us for frame in self._ego])
         self._image_size: dict[tuple[str, str], tuple[int, int]] = {}
         self._points = TrackPoints()
-        static = StaticMap(*_bounds([(grid_below(self._profile.grid(f.side), self._cameras(f)), f) for f in frames]),
-                           self._profile.vehicle.voxel)
+        static = StaticMap(*self._bounds(job, frames), self._profile.vehicle.voxel)
         for frame in frames:
             if frame.record.point_cloud is not None:
                 self._add_scan(static, frame, frame.record.point_cloud.read()[:, :3].astype(np.float64))
         self._world: StaticWorld = static.finish()
+
+    def _bounds(self, job: Job, frames: Sequence[AgentFrame]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the corners of the part of the world in which the grids of all frames lie."""
+        corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+        parts = []
+        for frame in frames:
+            grid = grid_below(self._profile.grid(frame.side), self._cameras(frame))
+            parts.append(transform_points(frame.world_from_lidar, grid.origin + corners * grid.extent))
+        low, high = np.min(parts, axis=(0, 1)), np.max(parts, axis=(0, 1))
+        widest = (high - low).max()
+        if not widest <= _WIDEST_M:
+            raise UserError(f"{job.folder}: the poses of sequence '{job.sequence}' lie {widest:.0f} m apart, "
+                            f'expected less than {_WIDEST_M:.0f} m')
+        return low, high
 
     def _add_scan(self, static: StaticMap, frame: AgentFrame, points: np.ndarray) -> None:
         own, standing = split_scan(frame.boxes, points)
@@ -160,12 +182,3 @@ def _ray_origin(frame: AgentFrame) -> np.ndarray:
         return np.zeros(3)
     projection = frame.record.cameras[0].img_from_lidar
     return -np.linalg.solve(projection[:3, :3], projection[:3, 3])
-
-
-def _bounds(grids: Sequence[tuple[Grid, AgentFrame]]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the corners of the part of the world in which all grids lie."""
-    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-    world = np.concatenate([
-        transform_points(frame.world_from_lidar, grid.origin + corners * grid.shape * np.array(grid.voxel))
-        for grid, frame in grids])
-    return world.min(0), world.max(0)
