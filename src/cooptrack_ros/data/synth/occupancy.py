@@ -17,13 +17,10 @@ from ...occupancy.visibility import grid_below, seen_by_cameras
 from ..spd.schema import CLASSES, CONE_LABEL, label_of_type
 from .agents import Agent
 from .labels import View
-from .layout import Layout
+from .layout import CROWN_RINGS, LAMP_HALF, TRUNK_HALF, TRUNK_SHARE, Layout
 
 _THING_STEPS, _PLAIN_STEPS, _GROUND_STEPS = 4, 2, 3
 """So many points of a body, and of the ground, lie along a voxel."""
-_LAMP_HALF_M, _TRUNK_HALF_M, _TRUNK_SHARE = 0.08, 0.12, 0.5
-_CROWN = np.array([[0.42, 0.45], [0.58, 1.0], [0.8, 0.85], [1.0, 0.25]])
-"""Height and radius of the rings of a crown, as shares of those of the tree (render.py draws them)."""
 _TOP_M = 12.0
 """Grids and cameras are not higher above the ground."""
 
@@ -79,11 +76,11 @@ def make_voxel_scene(layout: Layout, agents: Sequence[Agent], ego: int, profile:
     """Return what labels the frames of a scene with a grid of a name."""
     step = np.array(GRIDS[profile].vehicle.voxel) / _PLAIN_STEPS
     parts = [_block(b.centre, b.half, (0.0, min(b.height, _TOP_M)), step) for b in layout.buildings]
-    parts += [_block((x, y), (_LAMP_HALF_M,) * 2, (0.0, min(height, _TOP_M)), step) for x, y, height in layout.lamps]
+    parts += [_block((x, y), (LAMP_HALF,) * 2, (0.0, min(height, _TOP_M)), step) for x, y, height in layout.lamps]
     for x, y, height, radius in layout.trees:
-        parts.append(_block((x, y), (_TRUNK_HALF_M,) * 2, (0.0, _TRUNK_SHARE * height), step))
-        crown = _block((x, y), (radius, radius), (_CROWN[0, 0] * height, min(height, _TOP_M)), step)
-        wide = radius * np.interp(crown[:, 2] / height, *_CROWN.T)
+        parts.append(_block((x, y), (TRUNK_HALF,) * 2, (0.0, TRUNK_SHARE * height), step))
+        crown = _block((x, y), (radius, radius), (CROWN_RINGS[0][0] * height, min(height, _TOP_M)), step)
+        wide = radius * np.interp(crown[:, 2] / height, *np.transpose(CROWN_RINGS))
         parts.append(crown[np.hypot(*(crown[:, :2] - (x, y)).T) <= wide])
     return VoxelScene(agents, ego, profile, np.concatenate([np.zeros((0, 3)), *parts]))
 
