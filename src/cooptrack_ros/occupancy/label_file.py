@@ -63,6 +63,8 @@ def read_voxels(path: Path) -> VoxelLabels:
             labels = VoxelLabels(**{name: arrays[name] for name in names})
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise UserError(f'{path} cannot be read as labels of voxels: {error}') from error
+    if any(array.dtype.kind not in 'uib' for array in vars(labels).values()):
+        raise UserError(f'{path}: {", ".join(names)} must hold whole numbers')
     shape = labels.semantics.shape
     if len(shape) != 3 or any(getattr(labels, name).shape != shape for name in names[:4]):
         raise UserError(f'{path}: {", ".join(names[:4])} must have one shape (X, Y, Z)')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.data.voxels.labels import Job, SequenceLabeller, files_of, jobs, write_missing
 from cooptrack_ros.data.voxels.scans import agent_frames
 from cooptrack_ros.occupancy.grids import GRIDS
-from cooptrack_ros.occupancy.label_file import read_voxels
+from cooptrack_ros.occupancy.label_file import read_voxels, write_voxels
 
 GENERAL, CAR, GROUND, FREE = 0, 1, 4, 5
 AHEAD = np.array([[0.0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
@@ -161,6 +162,15 @@ def test_frames_without_labels_cannot_be_compared(unlabelled, capsys):
     assert main(['occupancy', 'labels', str(unlabelled), '--grid', 'mini', '--compare']) == 2
     assert 'npz is missing: expected labels to compare with' in capsys.readouterr().err
     assert main(['occupancy', 'labels', str(unlabelled), '--grid', 'mini', '--json', 'a.json']) == 2
+
+
+def test_labels_of_unknown_classes_cannot_be_compared(scene, tmp_path, capsys):
+    folder = shutil.copytree(scene, tmp_path / 'scene')
+    path = open_dataset(folder).records('vehicle-side')[0].occupancy['mini']
+    labels = read_voxels(path)
+    write_voxels(path, replace(labels, semantics=labels.semantics + 200))
+    assert main(['occupancy', 'labels', str(folder), '--grid', 'mini', '--compare']) == 2
+    assert f'{path.name}: a class of voxels is none of 0 to 5' in capsys.readouterr().err
 
 
 def test_the_vehicle_of_several_units_has_the_same_labels_in_each_folder(tmp_path, scenes):

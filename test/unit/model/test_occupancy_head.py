@@ -12,7 +12,7 @@ from cooptrack_ros.common.config import MINI, R50
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.occupancy.attention import VolumeAttention
 from cooptrack_ros.model.occupancy.head import OccupancyHead, Queries
-from cooptrack_ros.model.occupancy.lift import VolumeLift, volume_geometry
+from cooptrack_ros.model.occupancy.lift import VolumeGeometry, VolumeLift, volume_geometry
 from cooptrack_ros.model.occupancy.sizes import MINI_HEAD, TRACKOCC_R50
 from cooptrack_ros.model.ops.volume_sample import sample_volume
 from cooptrack_ros.occupancy.grids import GRIDS
@@ -222,11 +222,14 @@ def test_a_grid_that_does_not_fit_the_network_is_refused():
 
 
 def test_the_published_size_fits_its_tracker():
-    with torch.device('meta'):
-        head = OccupancyHead(R50, TRACKOCC_R50)
-    assert head.lift.heights == 16 and head.mask_embed[-1].out_features == 64
     coarse = TRACKOCC_R50.coarse_grid(GRIDS['v2x'].grid(Side.ROADSIDE), R50)
     assert coarse.shape == (50, 50, 16) and coarse.voxel == pytest.approx((2.048, 2.048, 0.5))
+    # Shapes only: a frame of this size takes seconds on a CPU.
+    with torch.device('meta'):
+        head = OccupancyHead(R50, TRACKOCC_R50)
+        geometry = VolumeGeometry(torch.empty(2, 2500, 16, 2), torch.empty(2, 2500, 16, dtype=torch.bool))
+        output = head(torch.empty(1, 2, 256, 17, 30), torch.empty(1, 2500, 256), geometry, head.new_things(1))
+    assert output.mask_feats.shape == (1, 64, 200, 200, 16) and output.logits.shape == (1, 250, 6)
 
 
 def test_mini_fits_six_megabytes():

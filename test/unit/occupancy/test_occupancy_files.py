@@ -33,9 +33,10 @@ def test_labels_there_and_back(tmp_path):
 @pytest.mark.parametrize('write, said', [
     (lambda path: path.write_bytes(b'no archive'), 'cannot be read'),
     (lambda path: path.write_bytes(b''), 'cannot be read'),
-    (lambda path: np.savez(path, semantics=np.zeros(SHAPE)), 'no array instances'),
-    (lambda path: np.savez(path, **{**vars(labels()), 'instances': np.zeros((3, 2, 1))}), 'one shape'),
+    (lambda path: np.savez(path, semantics=np.zeros(SHAPE, int)), 'no array instances'),
+    (lambda path: np.savez(path, **{**vars(labels()), 'instances': np.zeros((3, 2, 1), int)}), 'one shape'),
     (lambda path: np.savez(path, **{**vars(labels()), 'instances': np.array([None])}), 'cannot be read'),
+    (lambda path: np.savez(path, **{**vars(labels()), 'instances': np.zeros(SHAPE)}), 'whole numbers'),
     (lambda path: path.mkdir(), 'cannot be read')])
 def test_a_file_that_holds_no_labels_is_named(tmp_path, write, said):
     path = tmp_path / 'frame.npz'

@@ -50,8 +50,12 @@ def compare(wanted: Sequence[Job], advance: Callable[[int], None]) -> dict[str, 
                 raise UserError(f'{path}: expected {found.semantics.shape} voxels, not {exact.semantics.shape}')
             masks = _masks(exact, found)
             for name, mask in masks.items():
-                scores[name].add(f'{job.folder}/{job.sequence}/{scan.agent}', Volume(exact.semantics, exact.instances),
-                                 Volume(found.semantics, found.instances), mask)
+                try:
+                    scores[name].add(f'{job.folder}/{job.sequence}/{scan.agent}',
+                                     Volume(exact.semantics, exact.instances),
+                                     Volume(found.semantics, found.instances), mask)
+                except ValueError as error:
+                    raise UserError(f'{path}: {error}') from error
             frames, known, seen = frames + 1, known + int(masks['camera'].sum()), seen + int(exact.mask_camera.sum())
         advance(done)
     return {'grid': wanted[0].grid, 'classes': list(taxonomy.classes), 'sequences': len(wanted), 'frames': frames,
