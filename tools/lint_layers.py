@@ -17,6 +17,7 @@ ROS_PLACES = ('nodes/', 'wire/', 'replay/', 'doctor/', 'bench/ros_', 'data/bags/
 """Beginnings of the paths that may import ROS, when they are loaded or later."""
 LAYERS = (
     ('common',),
+    ('occupancy',),
     ('model', 'sensors', 'cooperation'),
     ('tracking',),
     ('weights', 'wire'),

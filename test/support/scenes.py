@@ -23,11 +23,13 @@ class Scenes:
         self._folder = folder
         folder.mkdir(exist_ok=True)
 
-    def scene(self, seed: int, seconds: float, size: tuple[int, int], units: int = 1, lidar: bool = False) -> Path:
+    def scene(self, seed: int, seconds: float, size: tuple[int, int], units: int = 1, lidar: bool = False,
+              occupancy: str = '') -> Path:
         """Return the data set that ``generate`` makes of these arguments, ``seed_...`` in a folder of its own."""
-        kind = f'{seed}_{seconds:g}s_{size[0]}x{size[1]}_{units}{"_lidar" if lidar else ""}'
+        kind = f'{seed}_{seconds:g}s_{size[0]}x{size[1]}_{units}{"_lidar" if lidar else ""}{occupancy}'
         path = self._folder / kind / f'seed_{seed:06}'
-        return self._once(path, lambda: generate(path, seed, seconds, size, units=units, lidar=lidar))
+        return self._once(path, lambda: generate(path, seed, seconds, size, units=units, lidar=lidar,
+                                                 occupancy=occupancy))
 
     def bag(self, scene: Path) -> Path:
         """Return a bag of the only sequence of a scene that comes from ``scene``."""

@@ -48,7 +48,8 @@ def test_a_problem_is_reported_in_one_line_with_exit_status_2():
     ('train', 'image', '--data', '/nowhere', '--out', '{file}/a'), ('synth', '{file}/a', '--seed', '1'),
     ('synth', '{file}/a', '--seeds', '1-2'), ('demo', '--out', '{file}/a'), ('doctor', '--json', '{file}/a'),
     ('weights', 'export', 'mini', '--out', '{file}/a'), ('replay', '{file}', '--offline', '--json', '{file}/a'),
-    ('export', '--side', 'vehicle', '--out', '{file}/a')], ids=' '.join)
+    ('export', '--side', 'vehicle', '--out', '{file}/a'),
+    ('occupancy', 'score', '/nowhere', '--json', '{file}/a.json')], ids=' '.join)
 def test_a_target_that_cannot_be_is_refused_in_one_line_before_the_work(tmp_path, words):
     file = tmp_path / 'file'
     file.write_text('stays')

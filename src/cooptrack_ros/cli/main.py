@@ -19,6 +19,7 @@ COMMANDS = {
     'train': 'train vehicle, roadside and cooperative networks',
     'eval': 'run a model over data and measure detection and tracking',
     'eval-json': 'measure a result file in the exchange format',
+    'occupancy': 'label voxels from point clouds and boxes, measure volumes of classes and identities',
     'bench': 'measure time and memory of network, wire format, nodes, data and training',
     'render': 'draw a result as pictures and an animation',
     'weights': 'import, export, list and verify models',

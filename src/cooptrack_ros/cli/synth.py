@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..common.errors import UserError
 from ..common.outputs import check_folder
+from ..occupancy.grids import LABELLED
 
 EVENTFUL = 'eventful'
 SUMMARY = 'generate synthetic scenes in the V2X-Seq-SPD format'
@@ -25,13 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
     parser.add_argument('--lidar', action='store_true', help='also write coarse point clouds')
+    parser.add_argument('--occupancy', nargs='?', const=LABELLED[0], default='', choices=LABELLED,
+                        help=f'also write the exact labels of voxels, of this grid (default: {LABELLED[0]})')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='J',
                         help='processes for --seeds (default: one per core)')
 
 
 def run(args: argparse.Namespace) -> int:
     """Generate one scene or many."""
-    options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar}
+    options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar,
+               'occupancy': args.occupancy}
     check_folder(args.out if args.seeds else args.out.parent)
     eventful = args.start == EVENTFUL
     if not eventful:

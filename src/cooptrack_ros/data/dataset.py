@@ -137,7 +137,7 @@ class FrameRecord(SensorFrame):
     ``boxes.track_id`` is the number of the stored id, unique within sequence and side; velocity is 0 at a track's last
     label. ``visibility`` (N,) is 4 (visible) to 1 (filled into a hole). ``labelled`` is False if there are no labels.
     ``from_side`` (N,) tells for cooperative labels who sees the object: ``veh``, ``inf``, ``coop`` or ``NOBODY``.
-    ``occupancy`` is the file of the occupancy labels, None where the data has none.
+    ``occupancy`` has the file of the labels of voxels (``occupancy.label_file``) by name of the grid.
     For pairs, ``infra`` is the roadside frame and ``ego_from_infra`` maps its lidar points into the vehicle lidar
     frame; the side track ids are -1 where that side has no label.
     """
@@ -150,7 +150,7 @@ class FrameRecord(SensorFrame):
     next: str = ''
     labelled: bool = False
     boxes: Boxes = field(default_factory=Boxes.empty)
-    occupancy: Path | None = None
+    occupancy: Mapping[str, Path] = field(default_factory=dict)
     visibility: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     type_names: np.ndarray = field(default_factory=lambda: np.zeros(0, object))
     object_tokens: np.ndarray = field(default_factory=lambda: np.zeros(0, object))

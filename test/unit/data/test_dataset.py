@@ -114,6 +114,6 @@ def test_the_name_of_the_only_unit_is_that_of_its_records(tmp_path):
     from cooptrack_ros.data.spd.reader import SpdDataset
     root = write_folder(tmp_path, golden('dataset'))
     pair = SpdDataset(root, unit='pole').records('cooperative', '0000')[0]
-    assert pair.unit == 'pole' and pair.side == 'cooperative' and pair.occupancy is None
+    assert pair.unit == 'pole' and pair.side == 'cooperative' and pair.occupancy == {}
     assert open_dataset(root).records('vehicle-side', '0000')[0].unit == ''
     assert list(open_dataset(root).units) == ['rsu_1']

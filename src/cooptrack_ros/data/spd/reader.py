@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import UserError
+from ...occupancy.label_file import label_files
 from ..camera_history import CameraHistory
 from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
 from ..point_clouds import PcdFile
@@ -151,8 +152,9 @@ class SpdDataset:
         return [
             FrameRecord(
                 **vars(sensor), side=side, classes=classes, unit=unit, frame_index=i, previous=tokens[i],
-                next=tokens[i + 2], labelled=raw[i] is not None, **_label_fields(labels[i], keep_cones),
-                **(self._pair_fields(pairs[i], sensor) if pairs else {}))
+                next=tokens[i + 2], labelled=raw[i] is not None,
+                occupancy=label_files(self.root / files[i].side, files[i].frame_id),
+                **_label_fields(labels[i], keep_cones), **(self._pair_fields(pairs[i], sensor) if pairs else {}))
             for i, sensor in enumerate(sensors)]
 
     def _pair_fields(self, pair: Pair, vehicle: SensorFrame) -> dict[str, object]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...common.errors import UserError
 from .layout import make_layout
+from .occupancy import make_voxel_scene
 from .recording import Scene, record_roadside, record_vehicle, write_pairs, write_union
 from .render import SceneRenderer
 from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_scene
@@ -25,14 +26,17 @@ VERSION = 1
 PROVENANCE = 'scene.json'
 
 
-def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool, start: float = 0.0) -> dict:
+def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool, start: float = 0.0,
+               occupancy: str = '') -> dict:
     """Return what ``scene.json`` holds: all that decides the bytes of a data set."""
-    return {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
+    voxels = {'occupancy': occupancy} if occupancy else {}
+    return voxels | {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
             'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar), 'start': float(start)}
 
 
 def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] = (960, 540), units: int = 1,
-             lidar: bool = False, start: float = 0.0, progress: Callable[[int, int], None] | None = None) -> None:
+             lidar: bool = False, start: float = 0.0, occupancy: str = '',
+             progress: Callable[[int, int], None] | None = None) -> None:
     """
     Write one synthetic scene as a V2X-Seq-SPD folder with the sequence '0000' in split ``val``.
 
@@ -45,6 +49,7 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
         identical vehicle sides, and ``root/cooperative/label`` what the vehicle or any unit labels.
     :param lidar: also write coarse point clouds.
     :param start: seconds of the scene that go by before the recording, see ``window``.
+    :param occupancy: also write the exact labels of the voxels of the grid of this name.
     :param progress: is called with (images done, images in all).
     :raises UserError: if the arguments make no sense or ``root`` is in use.
     """
@@ -58,15 +63,15 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
     root.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
     try:
-        _generate(work, seed, seconds, size, units, lidar, start, progress or (lambda done, total: None))
+        _generate(work, seed, seconds, size, units, lidar, start, occupancy, progress or (lambda done, total: None))
         work.chmod(0o755)
         os.replace(work, root)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _generate(work: Path, seed, seconds, size, units, lidar, start, progress) -> None:
-    scene = make_scene(seed, seconds, size, lidar, start)
+def _generate(work: Path, seed, seconds, size, units, lidar, start, occupancy, progress) -> None:
+    scene = make_scene(seed, seconds, size, lidar, start, occupancy)
     clocks = [_roadside_clock(seed, unit, len(scene.clock.image_us), start) for unit in range(1, units + 1)]
     total = len(scene.clock.image_us) + sum(len(clock.image_us) for clock in clocks)
     done = [0]
@@ -78,6 +83,7 @@ def _generate(work: Path, seed, seconds, size, units, lidar, start, progress) ->
     folders = [work] if units == 1 else [work / f'unit_{k}' for k in range(1, units + 1)]
     vehicle = record_vehicle(scene, folders[0], tick)
     ego_arm = scene.agents[scene.ego].path.arms[0]
+    made_of = provenance(seed, seconds, size, units, lidar, start, occupancy)
     rigs, roadsides = (), []
     for unit, (folder, clock) in enumerate(zip(folders, clocks), 1):
         if unit > 1:
@@ -85,13 +91,14 @@ def _generate(work: Path, seed, seconds, size, units, lidar, start, progress) ->
         rigs += (make_roadside_rig(scene.layout, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
         roadsides.append(record_roadside(scene, folder, rigs[-1], clock, unit, tick))
         write_pairs(scene, folder, vehicle, roadsides[-1], unit)
-        write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar, start) | {'unit': unit})
+        write_json(folder / PROVENANCE, made_of | {'unit': unit})
     if units > 1:
         write_union(scene, work, vehicle, roadsides)
-        write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar, start))
+        write_json(work / PROVENANCE, made_of)
 
 
-def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False, start: float = 0.0) -> Scene:
+def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False, start: float = 0.0,
+               occupancy: str = '') -> Scene:
     """Return the scene of a seed with its traffic and the ego's sensors."""
     cv2.setNumThreads(1)  # several scenes are made at once, one per process
     layout = make_layout(np.random.default_rng([seed, 1]))
@@ -99,7 +106,8 @@ def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = F
     rng = np.random.default_rng([seed, 5])
     rig, pose = make_vehicle_rig(rng, size), world_from_scene(rng)
     clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0 + 1e6 * start)
-    return Scene(seed, layout, agents, ego, SceneRenderer(layout, agents), pose, rig, clock, lidar)
+    return Scene(seed, layout, agents, ego, SceneRenderer(layout, agents), pose, rig, clock, lidar,
+                 make_voxel_scene(layout, agents, ego, occupancy) if occupancy else None)
 
 
 def _roadside_clock(seed: int, unit: int, vehicle_frames: int, start: float):

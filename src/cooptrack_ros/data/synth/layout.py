@@ -14,6 +14,11 @@ ZEBRA_START = CORNER_RADIUS + 0.5
 ZEBRA_LENGTH = 3.0
 STOP_OFFSET = ZEBRA_START + ZEBRA_LENGTH + 1.0
 ARM_LENGTH = 120.0
+LAMP_HALF = 0.08
+TRUNK_HALF, TRUNK_SHARE = 0.12, 0.5
+"""Half width of a trunk, and its height as a share of that of the tree."""
+CROWN_RINGS = ((0.42, 0.45), (0.58, 1.0), (0.8, 0.85), (1.0, 0.25))
+"""Height and radius of the rings of a crown, as shares of those of the tree."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,15 @@ import cv2
 import numpy as np
 
 from ...common.geometry import make_pose
+from ...common.types import Side
+from ...occupancy.label_file import label_path, write_voxels
 from ..point_clouds import write_pcd
 from . import writer
 from .agents import Agent
 from .labels import Identities, View, make_label, occlusion_state, seen_agents, token_of
 from .layout import Layout
 from .lidar import roadside_cloud, vehicle_cloud
+from .occupancy import VoxelScene
 from .render import SceneRenderer, Sight
 from .sensors import Clock, RoadsideRig, VehicleRig, pair_frames
 
@@ -33,6 +36,7 @@ class Scene:
     rig: VehicleRig
     clock: Clock
     lidar: bool
+    voxels: VoxelScene | None = None
 
     def vehicle_view(self, time_us: int) -> View:
         """Return where the vehicle's sensors are at a time."""
@@ -71,6 +75,7 @@ def record_vehicle(scene: Scene, root: Path, tick: Callable[[], None]) -> SideRe
     _write_info(scene, side, 'vehicle', clock)
     if scene.lidar:
         _write_vehicle_clouds(scene, side / 'velodyne', cloud_views)
+    _write_voxels(scene, side, Side.VEHICLE, cloud_views, labels)
     return SideRecord(clock, cloud_views, labels)
 
 
@@ -89,6 +94,14 @@ def _write_roadside_clouds(scene: Scene, root: Path, views: list[View], unit: in
         write_pcd(root / f'{k:06d}.pcd', roadside_cloud(
             scene.layout, scene.agents, view.t, view.camera.position - [0.0, 0.0, 0.6], view.scene_from_lidar,
             np.random.default_rng([scene.seed, 10, unit, k])))
+
+
+def _write_voxels(scene: Scene, root: Path, side: Side, views: list[View], labels: list[dict[int, dict]]) -> None:
+    if scene.voxels is None:
+        return
+    for k, view in enumerate(views):
+        track_ids = {number: int(label['track_id']) for number, label in labels[k].items()}
+        write_voxels(label_path(root, scene.voxels.profile, f'{k:06d}'), scene.voxels.label(side, view, track_ids))
 
 
 def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, unit: int,
@@ -113,6 +126,7 @@ def record_roadside(scene: Scene, root: Path, rig: RoadsideRig, clock: Clock, un
     _write_info(scene, side, 'roadside', clock)
     if scene.lidar:
         _write_roadside_clouds(scene, side / 'velodyne', views[0], unit)
+    _write_voxels(scene, side, Side.ROADSIDE, views[0], labels)
     return SideRecord(clock, views[0], labels)
 
 

@@ -10,7 +10,15 @@ import numpy as np
 from .agents import Agent
 from .faces import Faces, draw_faces
 from .ground import HALF_SIZE, PX_PER_M, GroundPainter, shadow_hull
-from .layout import Building, Layout, blocked_by_buildings
+from .layout import (
+    CROWN_RINGS,
+    LAMP_HALF,
+    TRUNK_HALF,
+    TRUNK_SHARE,
+    Building,
+    Layout,
+    blocked_by_buildings,
+)
 from .meshes import Mesh, object_faces, stride_step
 from .raster import (
     GROUND,
@@ -85,7 +93,8 @@ class SceneRenderer:
                               for z in (0.45 * height, 0.95 * height)])
             hulls.append(shadow_hull(crown, self.layout.sun))
         for x, y, height in self.layout.lamps:
-            mesh.block((x - 0.08, x + 0.08), (y - 0.08, y + 0.08), (0.0, height), (110.0, 112.0, 112.0))
+            mesh.block((x - LAMP_HALF, x + LAMP_HALF), (y - LAMP_HALF, y + LAMP_HALF), (0.0, height),
+                       (110.0, 112.0, 112.0))
             mesh.block((x - 0.25, x + 0.25), (y - 0.25, y + 0.25), (height, height + 0.15), (120.0, 120.0, 120.0),
                        bottom=True)
         for b in self.layout.buildings:
@@ -241,11 +250,11 @@ def _building_corners(b: Building) -> np.ndarray:
 
 
 def _tree(mesh: Mesh, rng, x, y, height, radius) -> None:
-    mesh.block((x - 0.12, x + 0.12), (y - 0.12, y + 0.12), (0.0, 0.5 * height), (50.0, 65.0, 80.0))
+    mesh.block((x - TRUNK_HALF, x + TRUNK_HALF), (y - TRUNK_HALF, y + TRUNK_HALF), (0.0, TRUNK_SHARE * height),
+               (50.0, 65.0, 80.0))
     green = rng.uniform([30, 70, 40], [60, 120, 85])
     angle = np.arange(9) * 2 * np.pi / 8
-    rings = ((0.42, 0.45), (0.58, 1.0), (0.8, 0.85), (1.0, 0.25))
-    for (z0, r0), (z1, r1) in zip(rings[:-1], rings[1:]):
+    for (z0, r0), (z1, r1) in zip(CROWN_RINGS[:-1], CROWN_RINGS[1:]):
         for a, b in zip(angle[:-1], angle[1:]):
             face = np.array([[x + radius * r * np.cos(t), y + radius * r * np.sin(t), z * height]
                              for r, t, z in ((r0, a, z0), (r0, b, z0), (r1, b, z1), (r1, a, z1))])

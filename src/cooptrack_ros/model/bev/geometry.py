@@ -57,14 +57,24 @@ def bev_geometry(config: ModelConfig, side: Side, img_from_lidar: np.ndarray,
                         z[:, None, None].expand(heights, rows, columns)], dim=-1).reshape(heights, -1, 3)
     low, high = torch.tensor([x0, y0, z0]), torch.tensor([x1, y1, z1])
     points = grid * (high - low) + low
-    points = torch.cat([points, torch.ones_like(points[..., :1])], dim=-1).permute(1, 0, 2)
+    uv, visible = project_into_inputs(points.permute(1, 0, 2), img_from_lidar, config.input_size)
+    return _geometry(uv[None].to(device), visible[None].to(device))
+
+
+def project_into_inputs(points: Tensor, img_from_lidar: np.ndarray,
+                        input_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """
+    Project points (Q, heights, 3), metres in the lidar frame, into V padded inputs of some rows and columns.
+
+    :returns: positions (V, Q, heights, 2) as fractions of the input, and which of them lie inside (V, Q, heights).
+    """
+    points = torch.cat([points, torch.ones_like(points[..., :1])], dim=-1)
     matrix = torch.from_numpy(np.asarray(img_from_lidar, dtype=np.float32))
     projected = (matrix[:, None, None] @ points[None, ..., None]).squeeze(-1)
     depth = projected[..., 2:3]
-    height_px, width_px = config.input_size
+    height_px, width_px = input_size
     uv = projected[..., :2] / depth.clamp(min=1e-5) / torch.tensor([width_px, height_px], dtype=torch.float32)
-    visible = (depth[..., 0] > 1e-5) & ((uv > 0) & (uv < 1)).all(-1)
-    return _geometry(uv[None].to(device), visible[None].to(device))
+    return uv, (depth[..., 0] > 1e-5) & ((uv > 0) & (uv < 1)).all(-1)
 
 
 @dataclass(frozen=True)

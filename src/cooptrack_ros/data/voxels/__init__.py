@@ -1,0 +1,1 @@
+"""Labels of voxels of whole data sets: from scans and boxes, and compared with others."""

@@ -1,0 +1,134 @@
+"""Occupancy head: queries of things and stuff become masks of voxels, classes, points and velocities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ...common.config import ModelConfig
+from ...occupancy.grids import GRIDS
+from ...occupancy.merging import MergeRules, merge_masks
+from ...occupancy.segments import Volume
+from ..initialization import PRIOR_LOGIT
+from ..instances.boxes import inverse_sigmoid
+from ..layers import plain_head
+from .attention import VolumeLayer
+from .lift import MaskFeatures, VolumeGeometry, VolumeLift
+from .sizes import OccupancySizes
+
+_MASKS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Queries:
+    """N queries: ``feats`` (B, N, C), position embeddings ``embeds`` (B, N, C), ``reference`` points (B, N, 3) 0..1."""
+
+    feats: Tensor
+    embeds: Tensor
+    reference: Tensor
+
+    @staticmethod
+    def join(first: Queries, second: Queries) -> Queries:
+        """Return both, in order."""
+        return Queries(*(torch.cat(pair, dim=1) for pair in zip(vars(first).values(), vars(second).values())))
+
+
+class LearnedQueries(nn.Module):
+    """Queries with a learned feature and position each; the position tells their reference points."""
+
+    def __init__(self, number: int, dims: int):
+        """Create them."""
+        super().__init__()
+        self.embedding = nn.Embedding(number, 2 * dims)
+        self.reference = nn.Linear(dims, 3)
+
+    def forward(self, batch: int) -> Queries:
+        """Return them for a batch."""
+        feats, embeds = self.embedding.weight.expand(batch, -1, -1).chunk(2, dim=-1)
+        return Queries(feats, embeds, self.reference(embeds).sigmoid())
+
+
+@dataclass(frozen=True)
+class MaskOutput:
+    """
+    What the head says of N queries, those of things first.
+
+    ``logits`` (B, N, K) of the classes, free among them; ``mask_embed`` (B, N, D) and ``mask_feats`` (B, D, X, Y, Z),
+    whose products are the logits of masks; ``feats`` (B, N, C) of the queries; refined ``reference`` (B, N, 3) in 0..1;
+    ``velocity`` (B, N, 3) m/s.
+    """
+
+    logits: Tensor
+    mask_embed: Tensor
+    mask_feats: Tensor
+    feats: Tensor
+    reference: Tensor
+    velocity: Tensor
+
+    def masks(self, batch: int, queries: Tensor) -> Tensor:
+        """Return (M, X, Y, Z) in 0..1 of M queries given by number."""
+        flat = self.mask_feats[batch].flatten(1)
+        chosen = self.mask_embed[batch, queries]
+        # A few at once: all masks of a grid of full size would not fit into caches, nor into small devices.
+        rows = [(part @ flat).sigmoid() for part in chosen.split(_MASKS_AT_ONCE)]
+        return torch.cat([flat.new_zeros(0, flat.shape[1]), *rows]).unflatten(1, self.mask_feats.shape[2:])
+
+
+class OccupancyHead(nn.Module):
+    """
+    Reads image and BEV features of the tracker; has learned queries of stuff, and of things that are new.
+
+    Things that are known come from outside: those that were followed so far, or the instances of the tracker.
+    """
+
+    def __init__(self, config: ModelConfig, sizes: OccupancySizes):
+        """
+        Create the layers.
+
+        :raises ValueError: if the grid does not fit the BEV cells of the network.
+        """
+        super().__init__()
+        self.taxonomy = GRIDS[sizes.profile].taxonomy
+        sizes.coarse_grid(GRIDS[sizes.profile].vehicle, config)
+        dims = config.embed_dims
+        self.lift = VolumeLift(config, sizes)
+        self.mask_features = MaskFeatures(sizes)
+        self.new_things = LearnedQueries(sizes.thing_queries, dims)
+        self.stuff = LearnedQueries(sizes.stuff_queries, dims)
+        self.layer = VolumeLayer(config, sizes)
+        self.cls = nn.Linear(dims, sizes.classes)
+        self.mask_embed = plain_head(dims, sizes.mask_dims[1])
+        self.refinement = nn.Linear(dims, 3)
+        self.velocity = nn.Linear(dims, 3)
+        nn.init.constant_(self.cls.bias, PRIOR_LOGIT)
+
+    def forward(self, features: Tensor, bev: Tensor, geometry: VolumeGeometry, things: Queries) -> MaskOutput:
+        """
+        Return what is found for things and stuff.
+
+        :param features: (B, V, C, h, w) of the images; :param bev: (B, cells, C).
+        :param things: known ones and, where the head finds them itself, ``new_things``; may be none.
+        """
+        volume = self.lift(features, bev, geometry)
+        queries = Queries.join(things, self.stuff(len(bev)))
+        feats = self.layer(queries.feats, queries.embeds, volume, queries.reference)
+        # Not detached: errors of a place also teach the place before.
+        reference = (inverse_sigmoid(queries.reference) + self.refinement(feats)).sigmoid()
+        return MaskOutput(self.cls(feats), self.mask_embed(feats), self.mask_features(volume), feats, reference,
+                          self.velocity(feats))
+
+    def volume(self, output: MaskOutput, ids: Tensor, rules: MergeRules, batch: int = 0) -> Volume:
+        """
+        Return classes and identities of the voxels of one agent.
+
+        :param ids: (T,) identities of the T queries of things, 1 or more; those of stuff follow them.
+        """
+        probability = output.logits[batch].sigmoid()
+        # Others write nothing; masks are the most expensive part.
+        queries = torch.nonzero(probability.amax(-1) > rules.score).flatten()
+        all_ids = torch.cat([ids, ids.new_zeros(len(probability) - len(ids))])[queries]
+        return merge_masks(probability[queries].detach().cpu().numpy(),
+                           output.masks(batch, queries).detach().cpu().numpy(), all_ids.cpu().numpy(), self.taxonomy,
+                           rules)

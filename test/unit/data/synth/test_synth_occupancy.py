@@ -1,0 +1,108 @@
+"""Exact labels of the voxels of a scene."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.common.geometry import transform_points
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.data.synth import make_scene
+from cooptrack_ros.data.synth.labels import View
+from cooptrack_ros.data.synth.render import body_corners
+from cooptrack_ros.data.synth.sensors import make_roadside_rig
+from cooptrack_ros.occupancy.grids import GRIDS
+from cooptrack_ros.occupancy.label_file import read_voxels
+
+GENERAL, CAR, GROUND, FREE = 0, 1, 4, 5
+
+
+@pytest.fixture(scope='module')
+def scene():
+    return make_scene(20006, 1.0, (480, 270), occupancy='mini')
+
+
+@pytest.fixture(scope='module')
+def roadside(scene):
+    rig = make_roadside_rig(scene.layout, np.random.default_rng(5), (480, 270),
+                            scene.agents[scene.ego].path.arms[0])
+    return View(0.5, rig.scene_from_lidar, rig.camera)
+
+
+def place_of(grid, view, point):
+    return tuple(np.floor(grid.places(transform_points(np.linalg.inv(view.scene_from_lidar), point))).astype(int))
+
+
+def inside(grid, place):
+    return all(0 <= i < n for i, n in zip(place, grid.shape))
+
+
+@pytest.mark.parametrize('side', [Side.VEHICLE, Side.ROADSIDE])
+def test_every_body_is_where_it_stands(scene, roadside, side):
+    view = scene.vehicle_view(500_000) if side is Side.VEHICLE else roadside
+    labels = scene.voxels.label(side, view, {})
+    grid, cars, walls = GRIDS['mini'].grid(side), 0, 0
+    for agent in scene.agents:
+        place = place_of(grid, view, body_corners(agent, agent.pose(view.t)).mean(0)) if agent.alive(view.t) else None
+        if place and inside(grid, place) and agent.kind in ('Car', 'Van') and agent.number != scene.ego:
+            assert (labels.semantics[place], labels.instances[place]) == (CAR, agent.number + 1)
+            cars += 1
+    for building in scene.layout.buildings:
+        place = place_of(grid, view, np.array([*building.centre, 1.0]))
+        if inside(grid, place):
+            assert labels.semantics[place] == GENERAL
+            walls += 1
+    assert cars > 3 and walls > 1
+
+
+def test_the_ground_is_below_everything(scene):
+    view = scene.vehicle_view(500_000)
+    labels = scene.voxels.label(Side.VEHICLE, view, {})
+    # 1.9 m below the lidar, in layers of 1 m from -5 m.
+    assert np.isin(labels.semantics[:, :, 3], (GENERAL, 1, 2, 3, GROUND)).all()
+    assert (labels.semantics[:, :, :3] == FREE).all()
+    assert (labels.semantics[:, :, 3] == GROUND).mean() > 0.4
+
+
+def test_the_ego_vehicle_is_in_no_label_and_in_no_mask(scene, roadside):
+    own = scene.voxels.label(Side.VEHICLE, scene.vehicle_view(500_000), {})
+    assert not (own.instances == scene.ego + 1).any()
+    labels = scene.voxels.label(Side.ROADSIDE, roadside, {})
+    ego = labels.instances == scene.ego + 1
+    assert ego.any() and not labels.mask_lidar[ego].any() and not labels.mask_camera[ego].any()
+    assert labels.mask_lidar[~ego].all()
+
+
+def test_the_camera_sees_surfaces_and_the_free_space_before_them(scene):
+    labels = scene.voxels.label(Side.VEHICLE, scene.vehicle_view(500_000), {3: 70})
+    seen = labels.mask_camera != 0
+    assert seen[85:].any() and not seen[:78].any()
+    assert 0.01 < (labels.semantics[seen] != FREE).mean() < 0.5
+    assert dict(zip(labels.identity.tolist(), labels.track_id.tolist()))[4] == 70
+    assert set(labels.track_id.tolist()) == {70, -1}
+
+
+def test_the_command_writes_them_and_says_so(tmp_path):
+    arguments = ['--seed', '20006', '--seconds', '0.5', '--size', '64x36']
+    assert main(['synth', str(tmp_path / 'with'), *arguments, '--occupancy', 'v2x']) == 0
+    assert json.loads((tmp_path / 'with/scene.json').read_text())['occupancy'] == 'v2x'
+    for side in ('vehicle-side', 'infrastructure-side'):
+        images = sorted(path.stem for path in (tmp_path / 'with' / side / 'image').iterdir())
+        files = sorted((tmp_path / 'with' / side / 'occupancy/v2x').iterdir())
+        assert [path.stem for path in files] == images
+        labels = read_voxels(files[0])
+        assert labels.semantics.shape == GRIDS['v2x'].vehicle.shape
+        names = json.loads((tmp_path / 'with' / side / ('label/lidar' if side[0] == 'v' else 'label/virtuallidar')
+                            / f'{files[0].stem}.json').read_text())
+        assert sorted(int(label['track_id']) for label in names) == sorted(labels.track_id[labels.track_id >= 0])
+    # A set with labels also is one without; not the other way round.
+    assert main(['synth', str(tmp_path / 'with'), *arguments]) == 0
+    assert main(['synth', str(tmp_path / 'with'), *arguments, '--occupancy']) == 2
+
+
+def test_the_grid_of_the_paper_has_no_labels_of_ours(tmp_path):
+    with pytest.raises(SystemExit):
+        main(['synth', str(tmp_path / 'a'), '--seed', '1', '--occupancy', 'waymo'])
