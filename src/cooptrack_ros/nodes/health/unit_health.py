@@ -6,9 +6,10 @@ import threading
 from collections import deque
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticStatus
 
 from ...cooperation.extrinsic_error import Misalignment
+from .statuses import status_of
 
 _OFFSETS = 100
 _JUMP_S = 1.0
@@ -128,6 +129,4 @@ class UnitHealth:
                         f'its pose seems off by {yaw_deg:.1f} degrees and {shift_m:.1f} m: check its calibration')
         if silence:
             level, message = DiagnosticStatus.ERROR, silence
-        return DiagnosticStatus(level=level, name=f'{name}: unit {self.unit_id}', message=message,
-                                hardware_id=self.unit_id,
-                                values=[KeyValue(key=k, value=v) for k, v in values.items()])
+        return status_of(level, f'{name}: unit {self.unit_id}', message, self.unit_id, values)

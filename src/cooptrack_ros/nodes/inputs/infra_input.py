@@ -65,12 +65,12 @@ class InfraInput:
             self._context.arrived.notify_all()
             self._receiver.on_pair(msg)
 
-    def _on_features(self, msg: InstanceFeatureArray) -> None:
+    def _on_features(self, data: bytes) -> None:
         try:
             with self._context.arrived:
                 # Also for what is refused: the worker may be waiting for just that.
                 self._context.arrived.notify_all()
-                self._receiver.on_features(msg)
+                self._receiver.on_features(data)
         except WireError as error:
             if error.reason == 'too_many':
                 self._features.pause(FLOOD_PAUSE_S)

@@ -10,9 +10,10 @@ from ...common.errors import WireError
 from ...common.types import InstanceSet
 from ...cooperation.pairing import RateLimit, StaleMessage, UnitMessage, UnitPairing
 from ...weights.compact_messages import SenderModel
-from ...wire.arrays import stamp_ns
+from ...wire.arrays import has_serialized_stamp, serialized_stamp_ns
 from ...wire.features import FeatureLimits, decode_instances
 from ...wire.poses import decode_pair
+from ...wire.serialized import read_message
 from ..health.health import Health
 
 
@@ -32,20 +33,21 @@ class UnitReceiver:
         self.unit_id, self._pairing, self._sender = pairing.unit_id, pairing, sender
         self._map_frame, self._health = map_frame, health
         self.health = health.add_unit(self.unit_id, pairing.config.max_infra_age_s, pairing.config.max_clock_skew_s)
-        self._rate, self._limits = RateLimit(max_rate_hz), limits
+        self._rate, self._limits = RateLimit(max_rate_hz), limits or FeatureLimits()
 
-    def on_features(self, msg: InstanceFeatureArray) -> None:
+    def on_features(self, data: bytes) -> None:
         """
-        Store a message.
+        Store a serialized message.
 
         :raises WireError: if it must be dropped; for ``too_many`` without having looked at it.
         """
         if not self._rate.allows(time.monotonic()):
             raise WireError('too_many', f"unit '{self.unit_id}' sends more than fusion.max_unit_rate allows")
         try:
-            self._store(msg)
+            self._store(read_message(data, InstanceFeatureArray, self._limits.max_bytes))
         except WireError:
-            self._pairing.refuse(stamp_ns(msg.header.stamp))
+            if has_serialized_stamp(data):
+                self._pairing.refuse(serialized_stamp_ns(data))
             raise
 
     def on_pair(self, msg: PairTransform) -> None:
