@@ -60,7 +60,7 @@ class EgoPipeline:
         # Late fusion needs boxes alone, so a package without roadside weights will do.
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
         pairing = PairingConfig(settings.max_infra_age_s(method.compensation),
-                                settings.fusion__max_clock_skew_ms / 1e3)
+                                settings.fusion__max_clock_skew_ms / 1e3, max_rate_hz)
         only_confirm = settings.only_confirm(list(units))
         pairings = [UnitPairing(name, pairing, sender.model_id if sender else None, name not in only_confirm)
                     for name in sorted(set(units))]
@@ -70,7 +70,7 @@ class EgoPipeline:
             own.output_threshold, units=pairings, fuses_features=cooperates)
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names))
-        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, max_rate_hz, limits)
+        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, limits)
                           for p in pairings}
         self._model_id = package.model_id(side)
         self._tracks = PublicTracks(own.score_threshold)

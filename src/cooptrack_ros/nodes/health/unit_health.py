@@ -54,7 +54,7 @@ class UnitHealth:
         self._clock = ClockOffset()
         self._stamp_ns: int | None = None
         self._model = ''
-        self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions'), 0)
+        self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions', 'alternations'), 0)
         self._reported = 0
         self._misalignment: Misalignment | None = None
 
@@ -73,10 +73,10 @@ class UnitHealth:
             self._counts['instances'] += instances
             self._counts['late'] += image_ns is not None and image_ns - stamp_ns > self._max_age_s * 1e9
 
-    def restarted(self) -> None:
-        """Count a new session of the unit."""
+    def restarted(self, alternations: int = 0) -> None:
+        """Count another session of the unit; :param alternations: how often one went on that another had followed."""
         with self._lock:
-            self._counts['sessions'] += 1
+            self._counts |= {'sessions': self._counts['sessions'] + 1, 'alternations': alternations}
 
     def fused(self, count: int) -> None:
         """Count instances that were fused into tracks."""
