@@ -35,8 +35,14 @@ _INDEPENDENT_S = 1.0
 _ROUNDS = 8
 _POSITION_SPREAD_M, _EGO_DEPTH_SPREAD, _INFRA_DEPTH_SPREAD = 0.5, 0.06, 0.03
 """Standard deviations of where an object is seen, in all directions, and along the ray per metre of distance."""
-_PRIOR_YAW, _PRIOR_SHIFT_M = np.deg2rad(1.0), 0.2
-"""Standard deviations of calibration errors: what few pairs say is believed a little only."""
+_CALIBRATION = (np.deg2rad(1.0), 0.2)
+"""Standard deviations of the yaw and the shift of calibration errors: what few pairs say is believed a little only."""
+_ANYTHING = (np.deg2rad(5.0), 3.0)
+"""The same where nothing is expected."""
+_RECENT_S, _MIN_RECENT, _MIN_BEFORE = 6.0, 8, 20
+"""The last seconds, whose pairs are compared with those before, and how many of both it takes."""
+_CERTAINTY = 5.0
+"""Standard deviations between both from which the pose has changed: about the largest in an hour of an honest unit."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +77,42 @@ class Pairs:
 
 
 def fit(pairs: Sequence[Pairs]) -> Misalignment:
+    """Return the small planar motion that takes points as sent to where they were seen."""
+    parameters, covariance, count = _solve(pairs, _CALIBRATION)
+    return _misalignment(parameters, covariance, count)
+
+
+def change(pairs: Sequence[Pairs]) -> Misalignment | None:
     """
-    Return the small planar motion that takes points as sent to where they were seen.
+    Return how the motion of the last seconds differs from that of the time before, None unless it does.
+
+    A pose that is wrong from the start is a matter of calibration, and believed slowly. One that wanders is not that
+    of a unit that stands, whatever it was.
+    """
+    since_ns = pairs[-1].stamp_ns - _RECENT_S * 1e9
+    recent, before = ([p for p in pairs if (p.stamp_ns > since_ns) is is_recent] for is_recent in (True, False))
+    if sum(len(p.sent) for p in recent) < _MIN_RECENT or sum(len(p.sent) for p in before) < _MIN_BEFORE:
+        return None
+    (now, now_covariance, count), (then, then_covariance, _) = (_solve(p, _ANYTHING) for p in (recent, before))
+    difference, covariance = now - then, now_covariance + then_covariance
+    if difference @ np.linalg.solve(covariance, difference) < _CERTAINTY ** 2:
+        return None
+    return _misalignment(difference, covariance, count)
+
+
+def _misalignment(parameters: np.ndarray, covariance: np.ndarray, count: int) -> Misalignment:
+    yaw, *shift = parameters.tolist()
+    return Misalignment(yaw, tuple(shift), float(np.sqrt(covariance[0, 0])), count)
+
+
+def _solve(pairs: Sequence[Pairs], expected: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, int]:
+    """
+    Return yaw and shift (3,), their covariance (3, 3), and how many objects told them.
 
     Robust (Cauchy weights) least squares with a prior towards no error, linear in the small yaw. Cameras are sure of
     the direction of an object and unsure of its distance, so what lies along either ray counts less.
+
+    :param expected: standard deviations of yaw and shift before anything was seen.
     """
     sent, seen, ego, weight = (np.concatenate([getattr(p, name) for p in pairs])
                                for name in ('sent', 'seen', 'ego', 'weight'))
@@ -86,15 +123,14 @@ def fit(pairs: Sequence[Pairs]) -> Misalignment:
     rows = np.zeros((len(sent), 2, 3))
     rows[:, 0, 0], rows[:, 1, 0], rows[:, 0, 1], rows[:, 1, 2] = -sent[:, 1], sent[:, 0], 1, 1
     rows, target = whiten @ rows, np.einsum('nij,nj->ni', whiten, seen - sent)
-    certainty = np.diag([_PRIOR_YAW ** -2, _PRIOR_SHIFT_M ** -2, _PRIOR_SHIFT_M ** -2])
+    certainty = np.diag([expected[0] ** -2, expected[1] ** -2, expected[1] ** -2])
     robust = np.ones(len(sent))
     for _ in range(_ROUNDS):
         weighted = rows * (weight * robust)[:, None, None]
         normal = np.einsum('nij,nik->jk', weighted, rows) + certainty
         parameters = np.linalg.solve(normal, np.einsum('nij,ni->j', weighted, target))
         robust = 1 / (1 + ((target - rows @ parameters) ** 2).sum(1) / 2)
-    spread = float(np.sqrt(np.linalg.inv(normal)[0, 0]))
-    return Misalignment(float(parameters[0]), (float(parameters[1]), float(parameters[2])), spread, len(sent))
+    return parameters, np.linalg.inv(normal), len(sent)
 
 
 def _along(rays: np.ndarray, spread: float) -> np.ndarray:
@@ -109,6 +145,7 @@ class MisalignmentEstimator:
         """Start without pairs."""
         self._pairs: dict[str, deque[Pairs]] = {}
         self._found: dict[str, Misalignment] = {}
+        self._changed: dict[str, Misalignment | None] = {}
         self._looked_ns: int | None = None
 
     def update(self, messages: Sequence[RoadsideMessage], stamp_ns: int, look: Callable[[], EgoOnlyDetections],
@@ -152,10 +189,15 @@ class MisalignmentEstimator:
             count -= len(kept.popleft().sent)
         if count >= MIN_PAIRS:
             self._found[unit_id] = fit(kept)
+            self._changed[unit_id] = change(kept)
 
     def estimate(self, unit_id: str) -> Misalignment | None:
         """Return the residual of a unit as of the last look, None before there are enough pairs."""
         return self._found.get(unit_id)
+
+    def change(self, unit_id: str) -> Misalignment | None:
+        """Return how the residual of a unit differs from that of the minute before, None unless it does."""
+        return self._changed.get(unit_id)
 
     def correct(self, messages: Sequence[RoadsideMessage]) -> list[RoadsideMessage]:
         """Return messages with the poses of their units corrected as far as is known."""

@@ -16,8 +16,10 @@ _WINDOW = 1024
 """Numbers below the highest one that are still known to be seen or not; more than come in ten seconds."""
 LONGEST_BURST = 20
 """More than any queue on the way holds, and few enough that a flood is distinguished from a burst at once."""
-_DISPUTE_S, _SILENT_S = 10.0, 2.0
+_DISPUTE_S, _SILENT_S = 10.0, 1.0
 """After two sessions alternated the first one is kept for so long, unless it has been silent for the other time."""
+_AHEAD_S = 0.5
+"""Stamps that run farther ahead of the steady clock than this are not those of the unit."""
 _MAX_SESSIONS = 64
 
 
@@ -32,13 +34,30 @@ class StaleMessage(ValueError):
 
 @dataclass
 class _Session:
-    """One session; ``first_s`` and ``heard_s`` are when it was heard first and last, None for recorded data."""
+    """
+    One session; ``first_s`` and ``heard_s`` are when it was heard first and last, None for recorded data.
+
+    ``newest_ns`` is the newest stamp that can be true, ``offset_s`` the smallest stamp minus arrival; ``ahead`` is a
+    number that was refused since the last one was taken.
+    """
 
     first_s: float | None
     heard_s: float | None
     highest: int
     newest_ns: int
+    offset_s: float = math.inf
+    ahead: int | None = None
     seen: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    def take(self, sequence: int, stamp_ns: int, now_s: float | None) -> None:
+        """Take note of a message that is taken."""
+        # A number far below those before it: whoever sent them has left the unit behind.
+        self.highest = sequence if sequence <= self.highest - _WINDOW else max(self.highest, sequence)
+        self.newest_ns, self.heard_s, self.ahead = max(self.newest_ns, stamp_ns), now_s, None
+        if now_s is not None:
+            self.offset_s = min(self.offset_s, stamp_ns / 1e9 - now_s)
+            self.newest_ns = min(self.newest_ns, round((now_s + self.offset_s + _AHEAD_S) * 1e9))
+        self.seen.append(sequence)
 
 
 class Sessions:
@@ -73,7 +92,10 @@ class Sessions:
         self._present = session
         if known is None:
             known = self._known[session] = _Session(now_s, now_s, sequence, stamp_ns)
-        self._note(session, known, sequence, stamp_ns, now_s)
+        known.take(sequence, stamp_ns, now_s)
+        self._known.move_to_end(session)
+        while len(self._known) > _MAX_SESSIONS:
+            self._known.popitem(last=False)
         return changes
 
     def later(self, session: int) -> set[int]:
@@ -91,6 +113,7 @@ class Sessions:
             del self._known[session]
         for session, known in self._known.items():
             known.highest, known.newest_ns = highest.get(session, (-1, -1))
+            known.offset_s = math.inf
             known.seen.clear()
 
     def _check_number(self, known: _Session, sequence: int, stamp_ns: int, now_s: float | None) -> None:
@@ -101,11 +124,14 @@ class Sessions:
                 raise StaleMessage('replayed', f'sequence number {sequence} after {known.highest} in one session')
         elif now_s is not None and known.heard_s is not None:
             elapsed_s = max(now_s - known.heard_s, 0.0)
-            if sequence - known.highest > LONGEST_BURST + self._max_rate_hz * elapsed_s:
+            # A unit that sends more than is taken of it goes on.
+            goes_on = elapsed_s >= _SILENT_S and known.ahead is not None and sequence > known.ahead
+            if sequence - known.highest > LONGEST_BURST + self._max_rate_hz * elapsed_s and not goes_on:
+                known.ahead = sequence
                 raise StaleMessage(
-                    'implausible_number', f'sequence number {sequence} only {elapsed_s:.1f} s after {known.highest}: at '
-                    f'most {self._max_rate_hz:g} messages a second are expected; somebody else in the session of the '
-                    'unit?')
+                    'implausible_number', f'sequence number {sequence} only {elapsed_s:.1f} s after {known.highest}: '
+                    f'at most {self._max_rate_hz:g} messages a second are expected; somebody else in the session of '
+                    'the unit?')
 
     def _check_turn(self, known: _Session | None, present: _Session, session: int, now_s: float) -> None:
         """Decide whether a session may follow the present one, or go on after it."""
@@ -116,13 +142,3 @@ class Sessions:
             self._disputed_s = now_s
             raise StaleMessage('other_session', f'session {session} while {self._present} goes on: do two send under '
                                'the name of the unit? What was heard first is kept')
-
-    def _note(self, session: int, known: _Session, sequence: int, stamp_ns: int, now_s: float | None) -> None:
-        """Take note of a message that is taken."""
-        # A number far below those before it: whoever sent them has left the unit behind.
-        known.highest = sequence if sequence <= known.highest - _WINDOW else max(known.highest, sequence)
-        known.newest_ns, known.heard_s = max(known.newest_ns, stamp_ns), now_s
-        known.seen.append(sequence)
-        self._known.move_to_end(session)
-        while len(self._known) > _MAX_SESSIONS:
-            self._known.popitem(last=False)

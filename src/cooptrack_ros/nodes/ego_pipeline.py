@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cooptrack_msgs.msg import TrackArray
 
 from ..common.types import Frame, Side
@@ -80,6 +82,8 @@ class EgoPipeline:
         result = self.agent.step(frame, received, settings.fusion__online_extrinsics)
         for name, receiver in self.receivers.items():
             receiver.health.fused(sum(m.unit_id == name for m in result.matches))
+        for message in received.messages:
+            self.receivers[message.unit_id].health.placed(float(np.hypot(*message.ego_from_infra[:2, 3])))
         meta = ego_meta(result, received.messages, frame, lidar_frame, self._model_id, settings.map_frame,
                         self._class_names)
         self._tracks.observe(result.tracks, frame.stamp_ns, result.output.reset)
@@ -87,8 +91,13 @@ class EgoPipeline:
         published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
         return EgoAnswer(result, meta, published)
 
-    def learn_poses(self) -> None:
-        """Learn of the poses of units from that frame, when its answer is on the way, and tell the diagnostics."""
+    def learn_poses(self, is_corrected: bool) -> None:
+        """
+        Learn of the poses of units from that frame, when its answer is on the way, and tell the diagnostics.
+
+        :param is_corrected: whether what is learned is used.
+        """
         self.agent.learn_poses()
         for name, receiver in self.receivers.items():
-            receiver.health.misaligned(self.agent.misalignment(name))
+            receiver.health.misaligned(
+                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected)

@@ -16,7 +16,7 @@ from ..common.errors import WireError
 from ..common.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..common.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
-from .poses import check_plausible_pose
+from .poses import check_plausible_pose, check_upright
 
 ENCODINGS: dict[str, int] = {name: getattr(InstanceFeatureArray, name.upper()) for name in ENCODING.choices}
 _FEATURE_TYPES = {code: np.dtype(name) for name, code in ENCODINGS.items()}
@@ -259,6 +259,7 @@ def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMet
         map_from_lidar[:3, :3] = rotation_from_quaternion(quaternion)
         map_from_lidar[:3, 3] = finite(np.array([pose.position.x, pose.position.y, pose.position.z]), 'pose.position')
     check_plausible_pose(map_from_lidar, 'the pose of the unit')
+    check_upright(map_from_lidar, 'the pose of the unit')
     if not is_time(msg.header.stamp):
         raise WireError('implausible', f'stamp {msg.header.stamp.sec} s, {msg.header.stamp.nanosec} ns')
     pc_range = finite(np.array(msg.pc_range, np.float64), 'pc_range')

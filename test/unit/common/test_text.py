@@ -10,7 +10,8 @@ from cooptrack_ros.common.text import MAX_SHOWN, for_plot, for_table, readable, 
 
 @pytest.mark.parametrize(('text', 'shown'), [
     ('rsu_1', 'rsu_1'), ('Straße 5', 'Straße 5'), ('\x1b[31mred\x07', r'\x1b[31mred\x07'),
-    ('one\ntwo\r', r'one\ntwo\r'), ('\u202egnp', r'\u202egnp'), ('a\u2028b\x9b', r'a\u2028b\x9b'), ('\ud800', r'\ud800')])
+    ('one\ntwo\r', r'one\ntwo\r'), ('\u202egnp', r'\u202egnp'), ('a\u2028b\x9b', r'a\u2028b\x9b'),
+    ('\ud800', r'\ud800')])
 def test_what_steers_a_terminal_or_ends_a_line_stands_as_an_escape(text, shown):
     assert readable(text) == shown and readable(shown) == shown
 

@@ -80,6 +80,25 @@ def test_a_unit_that_comes_back_after_somebody_else_went_on_for_it_is_heard():
     assert unit.send(20) == [] and unit.used() == (OURS, 29)
 
 
+def test_a_burst_of_numbers_and_stamps_far_ahead_silences_no_unit_for_more_than_half_a_second():
+    unit = Unit()
+    unit.send(10)
+    for number in range(29, 6000, 20):
+        assert unit.other(OURS, number, 1e6 + number) is None
+    unit.send(5)
+    assert unit.send(10) == []
+    # And from then on as before.
+    assert unit.other(OURS, 6100) == 'implausible_number' and unit.send(10) == []
+
+
+def test_a_unit_that_sends_more_than_is_taken_is_heard_again_after_a_pause():
+    unit = Unit()
+    unit.send(10)
+    unit.now_s += 2.0
+    assert unit.other(OURS, 5000) == 'implausible_number' and unit.other(OURS, 5000) == 'implausible_number'
+    assert unit.other(OURS, 5001) is None and unit.used() == (OURS, 5001)
+
+
 def test_what_was_taken_is_never_taken_again():
     unit = Unit()
     unit.send(10)
@@ -126,7 +145,7 @@ def test_who_has_fallen_silent_is_followed_by_whoever_sends():
     unit.other(THEIRS, 0)
     unit.send()
     assert unit.other(THEIRS, 1) == 'other_session'
-    unit.now_s += 2.1
+    unit.now_s += 1.1
     assert unit.other(THEIRS, 2) is None and unit.used() == (THEIRS, 2)
 
 

@@ -39,7 +39,7 @@ MESSAGES = [
     features(), InstanceFeatureArray(), Odometry(child_frame_id='base'), PairTransform(unit_id='rsu_1'),
     Calibration(distortion=array('d', [1.0, 2.0])), CameraInfo(d=array('d', [1.0]), distortion_model='plumb_bob'),
     UnitInfo(class_names=['car', 'a']), Latency(stages=['wait'], stage_start_s=array('d', [0.5])),
-    DiagnosticArray(status=[DiagnosticStatus(level=b'\1', values=[KeyValue(key='a', value='bcd')]), DiagnosticStatus()])]
+    DiagnosticArray(status=[DiagnosticStatus(level=b'\1', values=[KeyValue(key='a', value='b')]), DiagnosticStatus()])]
 
 
 @pytest.mark.parametrize('message', MESSAGES, ids=lambda m: type(m).__name__)

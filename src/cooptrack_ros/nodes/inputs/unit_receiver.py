@@ -11,6 +11,7 @@ from ...common.errors import WireError
 from ...common.types import InstanceSet
 from ...cooperation.pairing import RateLimit, UnitMessage, UnitPairing
 from ...cooperation.sessions import StaleMessage
+from ...cooperation.unit_pose import PoseWatch
 from ...weights.compact_messages import SenderModel
 from ...wire.arrays import has_serialized_stamp, serialized_stamp_ns
 from ...wire.features import FeatureLimits, decode_instances
@@ -32,7 +33,7 @@ class UnitReceiver:
         :param map_frame: that poses must refer to; :param limits: what is accepted.
         """
         self.unit_id, self._pairing, self._sender = pairing.unit_id, pairing, sender
-        self._map_frame, self._health = map_frame, health
+        self._map_frame, self._health, self._poses = map_frame, health, PoseWatch()
         self.health = health.add_unit(self.unit_id, pairing.config.max_infra_age_s, pairing.config.max_clock_skew_s)
         self._rate, self._limits = RateLimit(pairing.config.max_rate_hz), limits or FeatureLimits()
 
@@ -72,6 +73,7 @@ class UnitReceiver:
         message = UnitMessage(self.unit_id, meta.stamp_ns, meta.session, meta.sequence, meta.model_id, instances,
                               meta.map_from_lidar)
         try:
+            self._poses.check(meta.session, meta.stamp_ns, meta.map_from_lidar)
             # With lockstep time is that of the recording.
             if self._pairing.add(message, now_s if isfinite(self._pairing.config.max_rate_hz) else None):
                 self._health.count(f'{self.unit_id}.sessions')
@@ -83,6 +85,7 @@ class UnitReceiver:
             wrong = f"'{meta.model_id}', needed is '{self._sender.model_id}'"
             self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
                               f"with '{self._sender.model_id}'; boxes still can")
+        self.health.moved(self._poses.moved)
         self.health.received(meta.stamp_ns, now_s, len(instances), self._health.image_ns, wrong)
         self._health.count(f'{self.unit_id}.received')
 
