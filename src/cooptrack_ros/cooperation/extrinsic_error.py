@@ -41,8 +41,8 @@ _ANYTHING = (np.deg2rad(5.0), 3.0)
 """The same where nothing is expected."""
 _CHANGE_S, _MIN_RECENT, _MIN_BEFORE = 10.0, 10, 20
 """A pose that wanders is looked for in the last seconds; how many pairs these and the time before must have."""
-_CERTAINTY = 4.5
-"""Standard deviations from which a pose wanders. Honest units reach 4.2 where scenes change, 3.4 within one."""
+_CERTAINTY = 5.5
+"""Standard deviations from which a pose wanders. Honest units reach 1.8, below 5 where scenes change all the time."""
 _ALIKE_M, _WHITE = 3.0, 0.15
 """Errors of what is seen at the same place from the same place are alike, over this distance, but for this share."""
 _MAX_LOOKED_AT = 200

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from ..common.errors import WireError
+from ..common.errors import UserError, WireError
 from ..common.text import readable
 from ..nodes.health.graph import full_name, published_topics, publishers_of, subscriptions_of
 from ..nodes.health.silence import Endpoint, Wanted
@@ -123,7 +123,11 @@ class GraphObserver:
         if topic in self._topics:
             return
         seen = self._topics[topic] = TopicSeen(kind)
-        message_class = kind_of(kind)
+        try:
+            message_class = kind_of(kind)
+        except UserError as error:
+            seen.refusal = str(error)
+            return
 
         def receive(data: bytes) -> None:
             seen.count += 1

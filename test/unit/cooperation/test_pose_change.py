@@ -61,7 +61,7 @@ def test_ten_minutes_of_an_honest_unit_raise_no_alarm():
 @pytest.mark.parametrize('scene', sorted(set(SCENES) - {SPARSE}))
 @pytest.mark.parametrize(('wander', 'within_s'), [
     ({'shift_m_s': (0.1, 0.0)}, 15), ({'shift_m_s': (0.0, -0.1)}, 15), ({'shift_m_s': (0.0, 0.3)}, 6),
-    ({'yaw_deg_s': 0.1}, 21)])
+    ({'yaw_deg_s': 0.1}, 12)])
 def test_a_slow_movement_is_told(scene, wander, within_s):
     told, _ = watch([scene], START_S + within_s, **wander)
     assert told and min(told) >= START_S
