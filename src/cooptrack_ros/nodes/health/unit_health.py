@@ -60,7 +60,8 @@ class UnitHealth:
         self._clock = ClockOffset()
         self._stamp_ns: int | None = None
         self._model = ''
-        self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions', 'alternations'), 0)
+        self._counts = dict.fromkeys(
+            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back'), 0)
         self._reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
         self._changed: Misalignment | None = None
@@ -78,11 +79,14 @@ class UnitHealth:
         :param wrong_model: both models in words, if its features cannot be fused.
         """
         with self._lock:
+            is_late = image_ns is not None and image_ns - stamp_ns > self._max_age_s * 1e9
+            self._counts['stamps_back'] += (
+                is_late and self._stamp_ns is not None and self._stamp_ns - stamp_ns > _JUMP_S * 1e9)
             self._stamp_ns, self._model = stamp_ns, wrong_model
             self._clock.add(arrived_s, stamp_ns)
             self._counts['messages'] += 1
             self._counts['instances'] += instances
-            self._counts['late'] += image_ns is not None and image_ns - stamp_ns > self._max_age_s * 1e9
+            self._counts['late'] += is_late
 
     def restarted(self, alternations: int = 0) -> None:
         """Count another session of the unit; :param alternations: how often one went on that another had followed."""
@@ -173,6 +177,9 @@ class UnitHealth:
             yield f'{new} messages refused: {refusal}'
         if self._counts['alternations'] > self._reported.get('alternations', 0):
             yield 'sessions alternate: do two send under the name of the unit?'
+        back = self._counts['stamps_back'] - self._reported.get('stamps_back', 0)
+        if back:
+            yield f'stamps ran back {back} times: does somebody else send old messages under the name of the unit?'
         if self._model:
             yield f'wrong model: {self._model}'
         yield from self._pose_warnings()

@@ -91,6 +91,24 @@ def test_sessions_that_alternate_are_named_beside_other_warnings():
     assert told(health, 1, 'x')[0] == DiagnosticStatus.OK
 
 
+def test_old_stamps_among_those_of_the_present_are_named():
+    health = unit()
+    for number in range(1, 6):
+        now_ns = number * 10**8
+        health.received(now_ns, 0.0, 1, now_ns)
+        health.received(now_ns - 5 * 10**9, 0.0, 1, now_ns)
+    health.received(6 * 10**8, 0.0, 1, 6 * 10**8)
+    status = health.status('/ego', 1.0, 6 * 10**8, ClockOffset(), '')
+    assert status.level == DiagnosticStatus.WARN and status.message.startswith('stamps ran back 5 times')
+
+
+def test_a_slow_link_is_no_second_sender():
+    health = unit()
+    for number in range(1, 6):
+        health.received((number - 9 * (number % 2)) * 10**8, 0.0, 1, number * 10**8)
+    assert 'ran back' not in health.status('/ego', 1.0, 5 * 10**8, ClockOffset(), '').message
+
+
 def test_silence_wins_and_everything_can_only_be_read():
     health = unit()
     health.received(0, 0.0, 1, None, "'\x1b[2J\n'")
