@@ -136,7 +136,8 @@ class OfflineReplay:
         try:
             return data if kind is None else read_message(data, kind)
         except WireError as error:
-            raise UserError(f'{self._bag} cannot be read: a message on {topic}: {error}') from error
+            raise UserError(f'{self._bag} cannot be read: a message on {topic} is no {kind.__name__}: '
+                            f'{error}') from error
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
