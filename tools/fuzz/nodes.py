@@ -7,6 +7,7 @@ import os
 import sys
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from .entry import Entry, Run, plain_seeds
@@ -20,6 +21,7 @@ MODULES = (
     'cooptrack_ros.nodes.inputs.pose_input', 'cooptrack_ros.nodes.inputs.tf_input',
     'cooptrack_ros.nodes.outputs.track_output', 'cooptrack_ros.nodes.health.unit_health',
     'cooptrack_ros.nodes.health.health', 'cooptrack_ros.wire.cameras', 'cooptrack_ros.wire.poses',
+    'cooptrack_ros.wire.serialized',
     'cooptrack_ros.wire.images', 'cooptrack_ros.wire.tracks', 'cooptrack_ros.wire.public_tracks',
     'cooptrack_ros.wire.markers', 'cooptrack_ros.cooperation.late_fusion', 'cooptrack_ros.cooperation.ab3dmot',
     'cooptrack_ros.cooperation.compensation', 'cooptrack_ros.cooperation.pairing',
@@ -97,7 +99,8 @@ def prepare(folder: Path) -> Run:
     camera_input._TRANSFORM_PATIENCE_S = 0.0
     world = ros_world.World()
     info = {'camera__source': 'camera_info', 'image__rectified': False, 'lidar_frame': 'lidar', 'base_frame': 'base'}
-    kinds = [(EgoNode, {'infra_units': 'rsu_1'}), (EgoNode, {'image__transport': 'raw', 'pose__source': 'pose'}),
+    kinds = [(EgoNode, {'infra_units': 'rsu_1', 'fusion__pairs': True}),
+             (EgoNode, {'image__transport': 'raw', 'pose__source': 'pose'}),
              (EgoNode, {**info, 'pose__source': 'tf'}), (EgoNode, {'cameras': 'front,left'}),
              (RoadsideNode, {'prediction__enabled': True})]
     nodes, published = [], []
@@ -129,7 +132,7 @@ def prepare(folder: Path) -> Run:
         node._frames._worker, node.node_context.failed = _AtOnce(node), _fail
         node.tracks_publisher = type('Kept', (), {'publish': staticmethod(published.append)})()
         node._output._tracks = node.tracks_publisher
-        callbacks = [(s.msg_type, s.callback) for s in node._inputs]
+        callbacks = [(s.msg_type, partial(_serialized, s.callback) if s.raw else s.callback) for s in node._inputs]
         if node.tf is not None:
             callbacks += [(TFMessage, node.tf._listener.callback), (TFMessage, node.tf._listener.static_callback)]
         nodes.append(callbacks)
@@ -164,6 +167,12 @@ def prepare(folder: Path) -> Run:
                 assert all(abs(v) < 1e9 for v in values.reshape(-1)), 'nonsense was published'
         return bool(published)
     return run
+
+
+def _serialized(callback, message) -> None:
+    """Hand over a message as it comes over the wire."""
+    from rclpy.serialization import serialize_message
+    callback(serialize_message(message))
 
 
 ENTRY = Entry('nodes', MODULES, prepare, plain_seeds)

@@ -7,6 +7,7 @@ from statistics import stdev
 from typing import Any
 
 from ..common.figures import figure_text, is_number
+from ..common.text import for_table
 from .error_kinds import GHOST, KINDS
 from .hota import HOTA_FIGURES, track_figures
 from .motion_errors import motion_errors
@@ -115,7 +116,7 @@ def error_table(errors: Mapping[str, Mapping[str, Any]]):
 
 def _table(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]):
     from rich.table import Table
-    out = Table(title=title)
+    out = Table(title=for_table(title))
     out.add_column('mode')
     for name in columns:
         out.add_column(name, justify='right')
