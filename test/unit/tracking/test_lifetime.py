@@ -11,7 +11,7 @@ from cooptrack_ros.common.types import Side
 from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID, LateConfig, LateTracker
 from cooptrack_ros.cooperation.pairing import Received
 from cooptrack_ros.tracking.ego_agent import EgoAgent
-from cooptrack_ros.tracking.lifecycle import TrackEvidence
+from cooptrack_ros.tracking.sight import TrackEvidence
 
 MS = 1_000_000
 
@@ -60,12 +60,11 @@ def test_without_a_limit_tracks_live_as_published(sent):
 
 
 def test_a_track_that_the_vehicle_sees_needs_no_messages():
-    received = TrackEvidence().renewed(0, False, 0)
+    received = TrackEvidence(received_ns=0)
     assert received.is_outlived(1001 * MS, 1.0) and not received.is_outlived(1000 * MS, 1.0)
-    seen = received.renewed(900 * MS, True, None)
+    seen = TrackEvidence(900 * MS, 0)
     assert not seen.is_outlived(1800 * MS, 1.0) and seen.is_outlived(1901 * MS, 1.0)
-    own = TrackEvidence().renewed(0, True, None)
-    assert not own.is_outlived(np.iinfo(np.int64).max, 0.1)
+    assert not TrackEvidence(0).is_outlived(np.iinfo(np.int64).max, 0.1)
 
 
 def shown_late(lifetime_s, sent_ms):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -16,6 +17,12 @@ _FRAME_S = 0.1
 """A message may come this much before the image of its time."""
 _MAX_YAW_DEG, _MAX_SHIFT_M = 1.0, 1.5
 """Error in the pose of a unit from which it should be calibrated again."""
+
+
+LEFT_OUT = {'too_many': 'too many of all units together (fusion.max_received)',
+            'no_room': 'no room for more objects of units (fusion.max_added_per_unit, fusion.max_added)',
+            'no_time': 'no time for them (fusion.time_budget_ms)'}
+"""Why instances of a message that was taken in are not used, in words."""
 
 
 class ClockOffset:
@@ -53,8 +60,9 @@ class UnitHealth:
         self._clock = ClockOffset()
         self._stamp_ns: int | None = None
         self._model = ''
-        self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions'), 0)
+        self._counts = dict.fromkeys(('messages', 'instances', 'fused', 'late', 'sessions', *LEFT_OUT), 0)
         self._reported = 0
+        self._left_out_reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
 
     def received(self, stamp_ns: int, arrived_s: float, instances: int, image_ns: int | None,
@@ -81,6 +89,12 @@ class UnitHealth:
         """Count instances that were fused into tracks."""
         with self._lock:
             self._counts['fused'] += count
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """Count instances that the limits of a frame left out, by reason, see ``LEFT_OUT``."""
+        with self._lock:
+            for reason, count in counts.items():
+                self._counts[reason] += count
 
     def misaligned(self, found: Misalignment | None) -> None:
         """Take in what is known of the error in the pose of the unit."""
@@ -126,6 +140,11 @@ class UnitHealth:
                 if level == DiagnosticStatus.OK and (abs(yaw_deg) > _MAX_YAW_DEG or shift_m > _MAX_SHIFT_M):
                     level, message = DiagnosticStatus.WARN, (
                         f'its pose seems off by {yaw_deg:.1f} degrees and {shift_m:.1f} m: check its calibration')
+            left_out = {reason: self._counts[reason] - self._left_out_reported.get(reason, 0) for reason in LEFT_OUT}
+            self._left_out_reported = {reason: self._counts[reason] for reason in LEFT_OUT}
+            if level == DiagnosticStatus.OK and any(left_out.values()):
+                level, message = DiagnosticStatus.WARN, '; '.join(
+                    f'{count} instances left out: {LEFT_OUT[reason]}' for reason, count in left_out.items() if count)
         if silence:
             level, message = DiagnosticStatus.ERROR, silence
         return DiagnosticStatus(level=level, name=f'{name}: unit {self.unit_id}', message=message,
