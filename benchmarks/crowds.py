@@ -32,7 +32,7 @@ from cooptrack_ros.model.image.preprocess import least_size
 from cooptrack_ros.tracking.ego_agent import EgoAgent, EgoResult
 from cooptrack_ros.weights.store import ModelPackage, open_model
 
-COUNTS = (0, 25, 50, 75, 100, 150, 225, 300, 450, 900)
+COUNTS = (0, 25, 50, 100, 150, 300, 450, 900)
 """Made-up objects of all units together."""
 UNITS = (1, 3)
 FOUND_M = 2.0

@@ -143,6 +143,8 @@ class RoadsideMessage:
     """What is known of its messages of the second before, oldest first; only stamps and instances count."""
     may_create: bool = True
     """Whether the unit may add objects; otherwise it only takes part in what the vehicle sees itself."""
+    motion: tuple[np.ndarray, np.ndarray] | None = None
+    """What ``compensation.fitted_velocities`` says of the message, where that is known already."""
     looked_at: np.ndarray | None = None
     """(N,) bool, the instances that count where units send more than a frame can take; None: all."""
 

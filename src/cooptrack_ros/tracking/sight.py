@@ -93,9 +93,11 @@ class Sight:
             found = _found(tracks.points, view, threshold)
         evidence = {}
         for place, (track, old) in enumerate(zip(tracks.ids, known, strict=True)):
-            # Until a message has had a part in it, the query is the vehicle's own.
-            score = tracks.decoder_scores[place] if old.received_ns is None else None if found is None else found[place]
-            seen_ns = now_ns if score is not None and score >= threshold else old.seen_ns
+            # Until a message has had a part in it, the query is the vehicle's own, and so is its life.
+            is_own = old.received_ns is None
+            score = tracks.decoder_scores[place] if is_own else None if found is None else found[place]
+            is_seen = (is_own and track not in tracks.spoken) or (score is not None and score >= threshold)
+            seen_ns = now_ns if is_seen else old.seen_ns
             unit, received_ns = tracks.spoken.get(track, (old.unit_id, old.received_ns))
             evidence[track] = TrackEvidence(seen_ns, received_ns, old.own_score if score is None else score, unit)
         return Sight(evidence, looked_ns, view)
