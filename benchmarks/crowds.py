@@ -4,8 +4,8 @@ What units that send many made-up objects do to the vehicle: what it finds, what
     python benchmarks/crowds.py --weights mini --data DEMO_SCENE --json benchmarks/results/crowds.json
 
 An honest unit is always there. Beside it, one or three others send objects that are not there, none of them near a true
-one, with features and scores as good as those of real ones. ``--before JSON`` puts the figures of an earlier run beside
-these, ``--picture PNG`` draws both.
+one, with features and scores as good as those of real ones. ``--before JSON`` puts the figures of an
+earlier run beside these in ``--picture PNG``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 
 from cooptrack_ros.common.geometry import transform_points
 from cooptrack_ros.common.types import Boxes, Frame, InstanceSet, Provenance, RoadsideMessage, Side
+from cooptrack_ros.cooperation.limits import Limits
 from cooptrack_ros.cooperation.pairing import Received
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.eval.oracle import visible_boxes
@@ -32,7 +33,7 @@ from cooptrack_ros.model.image.preprocess import least_size
 from cooptrack_ros.tracking.ego_agent import EgoAgent, EgoResult
 from cooptrack_ros.weights.store import ModelPackage, open_model
 
-COUNTS = (0, 25, 50, 100, 150, 300, 450, 900)
+COUNTS = (0, 25, 50, 75, 100, 150, 225, 300, 450, 900)
 """Made-up objects of all units together."""
 UNITS = (1, 3)
 FOUND_M = 2.0
@@ -49,11 +50,11 @@ class Scene:
     def __init__(self, folder: Path, package: ModelPackage, limit: int | None):
         """Read the records and run the roadside network once."""
         self.records = Selection(limit=limit).records(open_dataset(folder))
-        self._least = least_size(package.config)
+        self.least = least_size(package.config)
         tracker, self.sent = package.tracker(Side.ROADSIDE), []
         state = tracker.initial()
         for record in self.records:
-            state, output = tracker.step(state, record.frame('infrastructure', self._least))
+            state, output = tracker.step(state, record.frame('infrastructure', self.least))
             self.sent.append(RoadsideMessage('rsu', output.stamp_ns, output.instances, record.ego_from_infra))
         self.true = [visible_boxes(record, 'cooperative') for record in self.records]
         self.pc_range = np.array(package.config.infra_range.pc_range)
@@ -63,7 +64,7 @@ class Scene:
         """Yield the frames; images are read only where the BEV features are not known yet."""
         for record in self.records:
             known = (record.sequence, record.stamp_us * 1000) in self.seen
-            yield record.frame_without_image() if known else record.frame('vehicle', self._least)
+            yield record.frame_without_image() if known else record.frame('vehicle', self.least)
 
     def made_up(self, index: int, total: int, units: int) -> list[RoadsideMessage]:
         """Return messages of ``units`` with ``total`` objects in all that are not there, standing in the world."""
@@ -97,8 +98,8 @@ def agent_of(package: ModelPackage, scene: Scene | None = None) -> EgoAgent:
     if scene is not None:
         StudyStages.put_into(tracker)
         tracker = RememberingTracker(tracker, scene.seen)
-    limits = {"max_received": package.config.num_queries} if "max_received" in EgoAgent.__init__.__code__.co_varnames else {}
-    return EgoAgent(tracker, None, package.config.tracker_cooperative.output_threshold, **limits)
+    return EgoAgent(tracker, None, package.config.tracker_cooperative.output_threshold,
+                    max_received=Limits.of(package.config).received)
 
 
 def found(true: Boxes, tracks: Boxes) -> int:
@@ -132,7 +133,7 @@ def run(package: ModelPackage, scene: Scene, total: int, units: int, honest: boo
 def cost(package: ModelPackage, scene: Scene, each: int, units: int, repeats: int) -> float:
     """Return the least processor time (ms) of a frame, the median over frames, with ``units`` that send ``each``."""
     medians = []
-    frames = [record.frame('vehicle', scene._least) for record in scene.records[:25]]
+    frames = [record.frame('vehicle', scene.least) for record in scene.records[:25]]
     for _ in range(repeats):
         agent, seconds = agent_of(package), []
         for index, frame in enumerate(frames):
@@ -157,6 +158,22 @@ def curve(package: ModelPackage, scenes: Sequence[Scene]) -> list[dict[str, Any]
     return rows
 
 
+def draw(before: dict[str, Any], after: dict[str, Any], target: Path) -> None:
+    """Draw found objects and own tracks over received ones, before and after."""
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(9, 3.4), layout='constrained')
+    for axes, name, title in zip(figure.subplots(1, 2), ('found', 'own_tracks'), (
+            'true objects found in a frame', "tracks of the vehicle's own in a frame"), strict=True):
+        for run_, colour, label in ((before, 'tab:red', 'without limits'), (after, 'tab:blue', 'with limits')):
+            for units, style in zip(UNITS, ('-', '--'), strict=True):
+                rows = [row for row in run_['curve'] if row['units'] == units]
+                axes.plot([r['objects'] for r in rows], [r[name] for r in rows], style, color=colour, marker='.',
+                          label=f'{label}, {units} unit{"s" * (units > 1)}')
+        axes.set(title=title, xlabel='made-up objects received', ylim=(0, None))
+    figure.axes[0].legend(fontsize=8)
+    figure.savefig(target, dpi=110)
+
+
 def main() -> int:
     """Measure, and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,6 +182,8 @@ def main() -> int:
     parser.add_argument('--limit', type=int, help='frames of each scene')
     parser.add_argument('--json', type=Path)
     parser.add_argument('--repeats', type=int, default=3, help='of the measurement of processor time, 0 for none')
+    parser.add_argument('--before', type=Path, help='result of an earlier run, for the picture')
+    parser.add_argument('--picture', type=Path)
     args = parser.parse_args()
     package = open_model(args.weights)
     scenes = [Scene(folder, package, args.limit) for folder in args.data]
@@ -177,6 +196,8 @@ def main() -> int:
     result['curve'] = curve(package, scenes)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+    if args.picture and args.before:
+        draw(json.loads(args.before.read_text(encoding='utf-8')), result, args.picture)
     return 0
 
 

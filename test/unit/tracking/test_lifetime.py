@@ -46,7 +46,8 @@ def test_tracks_end_with_what_spoke_of_them_and_others_stay(sent):
 
 def test_an_old_message_used_again_does_not_prolong_a_life(sent):
     live, received = run(0.25, 5, lambda i: [make_message(sent)])
-    assert received[0] <= live[2] and not set.union(*received) & live[3]
+    # Others, which the vehicle had found before the message was taken for one of them, are its own.
+    assert received[0] <= live[2] and not received[0] & live[3]
 
 
 def test_messages_that_go_on_keep_tracks(sent):
