@@ -36,8 +36,9 @@ class Limits:
     def of(config: ModelConfig) -> Limits:
         """Return the limits of a configuration."""
         method, queries = config.method, config.num_queries
-        return Limits(queries, round(method.learned_floor * queries), method.max_received or queries, method.max_added or queries,
-                      method.max_added_per_unit or round(_UNIT_SHARE * queries), method.fusion_time_s)
+        return Limits(queries, round(method.learned_floor * queries), method.max_received or queries,
+                      method.max_added or queries, method.max_added_per_unit or round(_UNIT_SHARE * queries),
+                      method.fusion_time_s)
 
     def rooms(self, wanted: Sequence[int], own: int) -> list[int]:
         """

@@ -110,8 +110,8 @@ class EgoSettings(CommonSettings):
         0, 'instances of one message, more are refused; 0: as many as the network has queries, since no sender knows '
         'more', low=0, high=900)
     fusion__max_received: int = parameter(
-        0, 'instances of all units together that a frame looks at, the best of each unit; 0: as many as the network has '
-        'queries', low=0, high=10000)
+        0, 'instances of all units together that a frame looks at, the best of each unit; 0: as many as the network '
+        'has queries', low=0, high=10000)
     fusion__max_added_per_unit: int = parameter(
         0, 'objects of one unit that the vehicle does not see itself, the best by score; 0: a fifth of the queries',
         low=0, high=900)

@@ -1,9 +1,9 @@
 """
 What the tracks of a vehicle stand on: what it sees by itself, and what messages say.
 
-The query of a track that a message had a part in carries on what the message said, so its score tells nothing about what
-the vehicle sees. The vehicle therefore decodes its BEV features now and then as if it knew of no track, and such tracks
-are seen where that look finds an object too.
+The query of a track that a message had a part in carries on what the message said, so its score tells nothing about
+what the vehicle sees. The vehicle therefore decodes its BEV features now and then as if it knew of no track, and such
+tracks are seen where that look finds an object too.
 """
 
 from __future__ import annotations

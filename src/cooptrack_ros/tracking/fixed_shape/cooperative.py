@@ -45,8 +45,8 @@ Perceived = NamedTuple('Perceived', [(name, Tensor) for name in (
 What the first part leaves: N rows after reasoning (columns of ``Instances``), K candidates, and who may be who.
 
 ``bev`` is (1, cells, C), the ``slot_`` features (K, C) are aligned, ``decoder_scores`` is (N,), ``reported`` (N,) bool
-tells which rows would be reported without any message, and ``logits`` (N, K) are of the affinity of every row with every
-candidate.
+tells which rows would be reported without any message, and ``logits`` (N, K) are of the affinity of every row with
+every candidate.
 """
 
 
