@@ -124,6 +124,17 @@ def test_a_unit_that_stands_elsewhere_is_named():
     assert status.level == DiagnosticStatus.WARN and 'off by 1.4 degrees' in status.message
 
 
+def test_what_is_left_out_of_a_unit_is_counted_and_told_until_the_next_report():
+    unit = UnitHealth('rsu_1', 0.5, 0.05)
+    unit.received(0, 0.0, 200, None)
+    unit.left_out({'no_room': 3, 'too_many': 50})
+    unit.left_out({'no_room': 4})
+    status = unit.status('/ego', 1.0, 0, ClockOffset(), '')
+    assert status.level == DiagnosticStatus.WARN and '7 instances left out: no room' in status.message
+    assert (values(status)['too_many'], values(status)['no_room'], values(status)['no_time']) == ('50', '7', '0')
+    assert unit.status('/ego', 1.0, 0, ClockOffset(), '').level == DiagnosticStatus.OK
+
+
 def test_a_unit_whose_clock_is_ahead_is_named():
     unit = UnitHealth('rsu_1', 0.5, 0.05)
     unit.received(2 * SECOND, 0.0, 1, SECOND)

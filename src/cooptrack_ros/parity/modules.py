@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..common.config import ModelConfig
-from ..common.types import InstanceSet, RoadsideMessage
+from ..common.types import Boxes, InstanceSet, RoadsideMessage
 from ..model.bev.geometry import BevGeometry
 from ..model.cooperation.alignment import AlignedInstances
 from ..model.instances.boxes import POINT_DIMS, corner_offsets, decode_codes, denormalize, normalize
@@ -155,10 +156,12 @@ def _check_association(network: CoopTrackNetwork, a: Arrays) -> None:
                              a['inf_pred_boxes'], torch.ones(7, dtype=torch.bool))
     rows = Instances.new(a['veh_ref_pts'], a['veh_query_feats'], a['veh_query_embeds'], 4, 3).with_(
         motion=a['veh_motion_feats'], ids=torch.arange(100, 112))
-    message = RoadsideMessage('unit', 0, InstanceSet.empty(256), np.eye(4))
+    zeros, places = np.zeros((7, 3)), np.arange(7)
+    boxes = Boxes(zeros, zeros, zeros[:, 0], zeros[:, :2], places, zeros[:, 0], places)
+    message = RoadsideMessage('unit', 0, replace(InstanceSet.empty(256), boxes=boxes), np.eye(4))
     seen: dict[str, Any] = {}
     stages = FrameStages(network, network.config, network.side, torch.device('cpu'))
-    fusion, _ = stages.fuse(Fusion.start(rows, a['veh_cache_scores']), [Received(message, infra, np.arange(7))],
+    fusion, _ = stages.fuse(Fusion.start(rows, a['veh_cache_scores']), [Received(message, infra, places)],
                             seen.__setitem__)
     a.close('affinity_logits', seen['affinity_logits'], T.affinity)
     a.close('affinity', seen['affinity_logits'].sigmoid(), T.scores)
