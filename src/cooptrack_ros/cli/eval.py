@@ -101,10 +101,9 @@ def _open_model(args: argparse.Namespace):
     """Return the model, with the configuration changed as asked for."""
     from dataclasses import replace
 
-    import yaml
-
     from ..common.config import PRESETS, apply_overrides
     from ..common.errors import UserError
+    from ..common.reading import read_yaml
     from ..weights.store import open_model
     package = open_model(args.weights)
     if args.config is None:
@@ -112,12 +111,9 @@ def _open_model(args: argparse.Namespace):
     if args.config in PRESETS:
         return replace(package, config=PRESETS[args.config])
     try:
-        overrides = yaml.safe_load(Path(args.config).read_text(encoding='utf-8'))
-        if not isinstance(overrides, dict):
-            raise ValueError(f'expected a mapping of configuration keys, or one of {", ".join(PRESETS)}')
-        return replace(package, config=apply_overrides(package.config, overrides))
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise UserError(f"--config '{args.config}': {error}") from error
+        return replace(package, config=apply_overrides(package.config, read_yaml(Path(args.config))))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--config '{args.config}', which is none of {', '.join(PRESETS)}: {error}") from error
 
 
 def _keep(path: Path, result: dict) -> str:

@@ -17,6 +17,7 @@ from ..common.files import write_atomically
 from ..common.types import Boxes, InstanceSet, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
+from ..data.spd.schema import read_json
 from ..data.folders import open_datasets
 from ..model.network import CoopTrackNetwork
 from ..weights.published_checkpoint import read_checkpoint
@@ -164,7 +165,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
 def _check_sender(out: Path, sender: str | None) -> None:
     """Refuse other messages than before: the weights would fit neither."""
     path = out / SETTINGS_NAME
-    before = json.loads(path.read_text(encoding='utf-8')).get('sender') if path.is_file() else None
+    before = read_json(path, dict).get('sender') if path.is_file() else None
     if before not in (None, sender):
         raise UserError(f'the run in {out} learned from messages of the roadside weights {before}, not of '
                         f'{sender}: choose another run folder')

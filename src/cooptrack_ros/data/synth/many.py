@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ...common.errors import UserError
+from ..spd.schema import read_json
 from . import PROVENANCE, generate, provenance
 
 
@@ -38,7 +38,7 @@ def is_complete(folder: Path, seed: int, options: dict) -> bool:
     path = folder / PROVENANCE
     if not path.is_file():
         return False
-    found = json.loads(path.read_text(encoding='utf-8'))
+    found = read_json(path, dict)
     wanted = provenance(seed, **options)
     if {key: found.get(key) for key in wanted} != wanted:
         raise UserError(f'{folder} holds another scene ({found}); wanted {wanted}')
