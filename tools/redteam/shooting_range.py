@@ -218,9 +218,9 @@ class ShootingRange:
         means = np.mean(rows, axis=0) if rows else np.zeros(5)
         # The first answer after the warm-up is a reset, for its stamp is a minute later.
         resets = max(sum(msg.reset for msg in answered) - 1, 0)
-        return Figures(count, len(answered), *(round(float(v), 2) for v in means), resets, round(1e3 * cpu_s / count, 1),
-                       self._peak_mib(), self._largest, self._process.log.stat().st_size,
-                       self._process.status is None, self._words(), self._dropped())
+        return Figures(count, len(answered), *(round(float(v), 2) for v in means), resets,
+                       round(1e3 * cpu_s / count, 1), self._peak_mib(), self._largest,
+                       self._process.log.stat().st_size, self._process.status is None, self._words(), self._dropped())
 
     def _peak_mib(self) -> float:
         try:
@@ -230,7 +230,7 @@ class ShootingRange:
         return round(int(text.split('VmHWM:')[1].split()[0]) / 1024, 1)
 
     def _words(self) -> dict[str, list[str]]:
-        """Return what the node said of itself and of each unit, the most frequent first, shortened; texts that differ in numbers count as one."""
+        """Return what the node said of itself and of each unit, the most frequent first; numbers make no difference."""
         words: dict[str, dict[str, str]] = {}
         for (name, message), _ in self._said.most_common():
             if message not in ('running', 'messages come'):

@@ -17,8 +17,8 @@ from ..common.files import write_atomically
 from ..common.types import Boxes, InstanceSet, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
-from ..data.spd.schema import read_json
 from ..data.folders import open_datasets
+from ..data.spd.schema import read_json
 from ..model.network import CoopTrackNetwork
 from ..weights.published_checkpoint import read_checkpoint
 from ..weights.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side

@@ -261,7 +261,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
             raise ValueError("'sides' must map the names of sides to what is known of them")
         flow = card.get('flow')
-        if flow is not None and not (isinstance(flow, dict) and _FLOW_KEYS <= flow.keys()
+        if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
                                      and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
             raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
     except (OSError, TypeError, ValueError) as error:

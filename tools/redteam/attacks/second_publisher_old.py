@@ -4,5 +4,6 @@ from ..attack import Attack, lie
 from ..drive import UNIT
 
 ATTACK = Attack('a second publisher under the name of the unit, with old stamps', units=(UNIT,),
-                before=lambda moment: [lie(moment, moment.drive.pattern.instances[:0], UNIT, session=1000 + moment.index,
-                                    sequence=0, stamp_ns=moment.frame.stamp_ns - 3600 * 10**9)])
+                before=lambda moment: [lie(
+                    moment, moment.drive.pattern.instances[:0], UNIT, session=1000 + moment.index, sequence=0,
+                    stamp_ns=moment.frame.stamp_ns - 3600 * 10**9)])
