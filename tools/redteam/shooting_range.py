@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -256,8 +256,3 @@ def _compare(msg: TrackArray, truth: np.ndarray) -> tuple[float, ...]:
 def _copy(message: Any) -> Any:
     from rclpy.serialization import serialize_message
     return deserialize_message(serialize_message(message), type(message))
-
-
-def as_plain(figures: Figures) -> dict[str, Any]:
-    """Return figures as plain data."""
-    return asdict(figures)

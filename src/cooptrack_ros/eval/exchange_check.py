@@ -80,8 +80,8 @@ def _checked_scenes(scenes: Any) -> dict[str, str]:
 
 
 def _check_sample(sample: Mapping[str, Any], where: str) -> None:
-    _require(sample.get('timestamp_us'), lambda v: type(v) is int and 0 <= v < _END_OF_TIME_US, f"{where}: 'timestamp_us'",
-             'whole microseconds')
+    _require(sample.get('timestamp_us'), lambda v: type(v) is int and 0 <= v < _END_OF_TIME_US,
+             f"{where}: 'timestamp_us'", 'whole microseconds')
     _require(sample.get('ego_translation'), lambda v: _is_vector(v, 3), f"{where}: 'ego_translation'",
              '3 finite numbers')
     _require(sample.get('ego_yaw', 0.0), _is_number, f"{where}: 'ego_yaw'", 'a finite number')

@@ -11,7 +11,7 @@ from ..common.errors import UserError
 from ..common.reading import MIB
 
 MAX_BYTES = 2048 * MIB
-"""The largest published checkpoint has 500 MB."""
+"""Ten times the published networks in single precision."""
 _MAX_HEADER = 4 * MIB
 _BLOCK = MIB
 
