@@ -83,12 +83,12 @@ def _attack(name: str, rows: dict[str, Any], args: argparse.Namespace) -> list[s
 
 
 def _set_off_all(rows: dict[str, Any], args: argparse.Namespace) -> list[str]:
-    """Have every bomb read in a process of its own; return the names of those that were not refused in time."""
+    """Have every bomb read; return the names of those that were not refused in time."""
     failed = []
-    for name, bomb in all_bombs().items():
-        blast = set_off([name], args.source)[name]
+    bombs = all_bombs()
+    for name, blast in set_off(list(bombs), args.source).items():
         print(f'{name}: {json.dumps(asdict(blast))}', flush=True)
-        rows[name] = {**rows.get(name, {}), 'title': bomb.title, args.label: asdict(blast)}
+        rows[name] = {**rows.get(name, {}), 'title': bombs[name].title, args.label: asdict(blast)}
         failed += [] if blast.is_withstood else [name]
     return failed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from .hollow import MIB
 
 MAX_SECONDS, MAX_MIB = 1.0, 300
 """Within what every bomb must be refused."""
-_PATIENCE_S = 30
+_PATIENCE_S, _MAX_WALL_S = 10, 300
+"""Processor time that a reader gets, and time on a busy machine."""
 _TOOLS = Path(__file__).resolve().parents[1]
 _ROOM = 3072 * MIB
 """Address space and disk that a reader gets beside what it has before: the machine must outlive those that fail."""
@@ -47,8 +49,8 @@ class Blast:
     """
     What came of a bomb.
 
-    ``mib`` is what the reader took beside what it had before; ``outcome`` is refused (with a UserError), read, or what
-    went wrong.
+    ``seconds`` of processor time and ``mib`` are what the reader took beside what it had before; ``outcome`` is refused
+    (with a UserError), read, or what went wrong.
     """
 
     outcome: str
@@ -73,27 +75,38 @@ def all_bombs() -> dict[str, Bomb]:
 
 def set_off(names: Sequence[str], source: Path | None = None) -> dict[str, Blast]:
     """
-    Make bombs, have them read one after the other in a process of its own, and remove them.
+    Make bombs, have them read in processes of their own, and remove them.
 
     :param source: sources of another version of the package that reads them, None for these.
     """
-    bombs, places = all_bombs(), [str(source)] if source else []
-    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join([*places, str(_TOOLS)])}
+    bombs, blasts = all_bombs(), {}
     with TemporaryDirectory(prefix='redteam_') as folder:
-        pairs = []
+        left = []
         for name in names:
             place = Path(folder) / name
             place.mkdir()
-            pairs += [name, str(bombs[name].make(place))]
-        command = [sys.executable, '-m', 'redteam.bomb', *pairs]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S * len(names),
-                                  env=environment, check=False)
-        except subprocess.TimeoutExpired:
-            return dict.fromkeys(names, Blast(f'still busy after {_PATIENCE_S} s', _PATIENCE_S, 0))
-    blasts = {name: Blast(**json.loads(line)) for name, line in zip(names, done.stdout.splitlines())}
-    ended = Blast(f'the process ended with status {done.returncode}', 0, 0, done.stderr[-300:])
-    return {name: blasts.get(name, ended) for name in names}
+            left.append((name, str(bombs[name].make(place))))
+        while left:
+            # A process reads one after the other; the next one goes on behind the bomb that ended it.
+            found = _read_apart(left, source)
+            blasts |= {name: blast for (name, _), blast in zip(left, found)}
+            left = left[len(found):]
+    return blasts
+
+
+def _read_apart(pairs: Sequence[tuple[str, str]], source: Path | None) -> list[Blast]:
+    """Return what came of bombs, given as names and paths, up to the first that ended the process; at least one."""
+    places = [str(source)] if source else []
+    done = subprocess.run(
+        [sys.executable, '-m', 'redteam.bomb', *(word for pair in pairs for word in pair)], capture_output=True,
+        text=True, timeout=_MAX_WALL_S * len(pairs), check=False,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([*places, str(_TOOLS)])})
+    blasts = [Blast(**json.loads(line)) for line in done.stdout.splitlines()]
+    if done.returncode == -signal.SIGXCPU:
+        blasts.append(Blast(f'still busy after {_PATIENCE_S} s', _PATIENCE_S, 0))
+    elif len(blasts) < len(pairs):
+        blasts.append(Blast(f'the process ended with status {done.returncode}', 0, 0, done.stderr[-300:]))
+    return blasts
 
 
 def _read(bomb: Bomb, path: Path) -> Blast:
@@ -105,7 +118,9 @@ def _read(bomb: Bomb, path: Path) -> Blast:
     room = int(_memory('VmSize') * MIB) + _ROOM
     resource.setrlimit(resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, resource.RLIM_INFINITY))
-    started, said = time.monotonic(), ''
+    started, said = time.process_time(), ''
+    busy = int(started) + 1 + _PATIENCE_S
+    resource.setrlimit(resource.RLIMIT_CPU, (busy, resource.RLIM_INFINITY))
     try:
         bomb.read(path)
         outcome = 'read'
@@ -113,7 +128,7 @@ def _read(bomb: Bomb, path: Path) -> Blast:
         outcome, said = 'refused', str(error)[:300].replace(str(path.parent), '')
     except Exception as error:
         outcome, said = f'ended with {type(error).__name__}', str(error)[:300]
-    return Blast(outcome, round(time.monotonic() - started, 2), round(max(_memory('VmHWM') - before, 0), 1), said)
+    return Blast(outcome, round(time.process_time() - started, 2), round(max(_memory('VmHWM') - before, 0), 1), said)
 
 
 def _warm_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -33,11 +34,11 @@ from cooptrack_ros.wire.tracks import decode_tracks
 from .attack import Attack, Moment, Shot
 from .drive import Drive
 
-PERIOD_S = 0.4
-"""An image comes when the one before is answered, after this time at the latest, as on a slow computer."""
-_LEAST_S = 0.1
-"""Time between two images at least: that of the recording."""
-_FIRST_S, _LAST_S = 60.0, 3.0
+BUDGET_S = 0.4
+"""An image comes when the one before is answered, or the node has used so much processor time without an answer."""
+_LEAST_S, _MOST_S = 0.1, 10.0
+"""Time between two images at least, that of the recording, and at most, when the machine is busy with other things."""
+_FIRST_S, _LAST_S = 120.0, 10.0
 _NEAR_M = 2.0
 _NUMBER = re.compile(r'[\d.]+')
 
@@ -128,16 +129,20 @@ class ShootingRange:
         count = min(frames or len(self._drive.frames), len(self._drive.frames))
         self._warm_up()
         self._said.clear()
-        started = cpu_seconds(self._process.pid)
+        started = self._cpu_s()
         for index in range(count):
             moment = Moment(index, count, self._drive.frames[index], tuple(self._drive.due(index)), self._drive)
             self._image(moment)
-        cpu_s = cpu_seconds(self._process.pid) - started if self._process.status is None else 0.0
+        cpu_s = self._cpu_s() - started if self._process.status is None else 0.0
         last = self._drive.frames[count - 1].stamp_ns
         self._spin_until(lambda: last in self._answers, _LAST_S)
         # The diagnostics of the last images.
         self._spin_until(lambda: False, 1.1)
         return self._figures(count, cpu_s)
+
+    def _cpu_s(self) -> float:
+        """Return the processor time of the node; infinite if there is none any more, which ends all waiting."""
+        return cpu_seconds(self._process.pid) if self._process.status is None else math.inf
 
     def _warm_up(self) -> None:
         """Show the first image under earlier stamps until the node answers; nobody attacks yet."""
@@ -170,11 +175,12 @@ class ShootingRange:
         for shot in (*attack.company(moment), *attack.before(moment)):
             self._publish(shot, features_qos('reliable', 5))
         self._show(moment.frame.image, moment.frame.odometry)
-        due = started
+        due, used = started, self._cpu_s()
 
         def is_over() -> bool:
             now = time.monotonic() - started
-            return now >= PERIOD_S or (now >= _LEAST_S and moment.frame.stamp_ns in self._answers)
+            return now >= _LEAST_S and (moment.frame.stamp_ns in self._answers or now >= _MOST_S
+                                        or self._cpu_s() - used >= BUDGET_S)
         while not is_over():
             if attack.between_hz and time.monotonic() >= due:
                 for shot in attack.between(moment):

@@ -84,9 +84,9 @@ def test_a_line_has_before_and_after_and_can_be_read():
 
 
 def test_a_file_that_was_refused_shows_time_and_memory():
-    rows = {'x': {'title': 'hole', 'before': {'outcome': 'still busy after 30 s', 'seconds': 30, 'mib': 0},
+    rows = {'x': {'title': 'hole', 'before': {'outcome': 'still busy after 10 s', 'seconds': 10, 'mib': 0},
                   'after': {'outcome': 'refused', 'seconds': 0.04, 'mib': 12.4}}}
-    assert files_table(rows).splitlines()[-1] == '| hole | still busy after 30 s | refused, 0.0 s, 12 MiB |'
+    assert files_table(rows).splitlines()[-1] == '| hole | still busy after 10 s | refused, 0.0 s, 12 MiB |'
 
 
 def test_the_command_knows_every_attack_by_name():
