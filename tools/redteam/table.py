@@ -7,7 +7,11 @@ from typing import Any
 
 from markers import between
 
+from .drive import UNIT
+
 _LONGEST = 160
+_START = (f'unit {UNIT}', 'no message yet')
+"""The honest unit sends from the first image on; its diagnostics may be half a second older."""
 _COLUMNS = ('found', 'own', 'false', 'false_own', 'cpu_ms')
 _GOOD = 'nothing'
 _PEACE = ('nobody', 'honest', 'honest_long')
@@ -54,7 +58,7 @@ def _words(figures: Mapping[str, Any] | None) -> str:
         return ''
     if not figures['alive']:
         return 'the node ended'
-    said = [f'{name}: {texts[0]}' for name, texts in figures['said'].items()]
+    said = [f'{name}: {texts[0]}' for name, texts in figures['said'].items() if (name, texts[0]) != _START]
     return _readable('; '.join(said)) or _GOOD
 
 
