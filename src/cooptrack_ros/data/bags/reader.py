@@ -14,7 +14,7 @@ from rosbags.rosbag2 import Reader
 
 from ...common.errors import UserError
 from .types import LATCHED, VOLATILE, is_always_latched, typestore
-from .unpacking import bound_library, bounded_zstd, check_database, check_folder
+from .unpacking import bound_library, bounded_zstd, check_chunks, check_database, check_folder
 
 _FILES = ('.mcap', '.db3')
 _METADATA = 'metadata.yaml'
@@ -117,6 +117,8 @@ class _Part:
         self.metadata, self.connections = storage.metadata, list(storage.connections)
         self.metadata_connections = list(folder.connections) if folder else []
         self.custom_data = folder.metadata.custom if folder else None
+        # Files of the other format have none.
+        check_chunks(getattr(storage, 'chunks', ()))
         self._storage = storage
         self._unpack = bounded_zstd if folder and folder.metadata.compression_mode == 'message' else bytes
 

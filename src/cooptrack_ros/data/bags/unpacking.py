@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from backports import zstd
 from lz4.frame import LZ4FrameDecompressor
 from rosbags.rosbag2 import metadata, reader, storage_mcap
 from ruamel.yaml import YAML
@@ -15,10 +16,13 @@ from ruamel.yaml import YAML
 from ...common.errors import UserError
 from ...common.reading import MIB, check_yaml, parse_yaml, read_bounded
 
+_zstd = storage_mcap.zstd
 _MAX_METADATA_BYTES = 16 * MIB
 """Our own description names every frame."""
 _MAX_UNPACKED_BYTES = 128 * MIB
 """Of one chunk or message; writers close a chunk at a few MiB."""
+_MAX_AT_ONCE_BYTES = 512 * MIB
+"""Of chunks whose times overlap: the library has them all in memory to put their messages in order."""
 _MAX_RATIO, _FREE_BYTES = 200, 16 * MIB
 """How much larger than a file its content may be: images hardly get smaller, black raw ones do."""
 _BLOCK = MIB
@@ -41,7 +45,7 @@ def bounded_zstd(data: bytes, limit: int = _MAX_UNPACKED_BYTES) -> bytes:
 
     :raises ValueError: for more than so many bytes, or data that ends too early.
     """
-    decompressor = zstd.ZstdDecompressor()
+    decompressor = _zstd.ZstdDecompressor()
     return _whole(decompressor.decompress(data, limit + 1), limit, decompressor.eof)
 
 
@@ -63,6 +67,15 @@ def _limit(stated: int) -> int:
     if stated > _MAX_UNPACKED_BYTES:
         raise ValueError(f'a chunk of {stated} bytes, expected at most {_MAX_UNPACKED_BYTES}')
     return stated
+
+
+def check_chunks(chunks: Iterable[storage_mcap.ChunkInfo]) -> None:
+    """Raise a ValueError for chunks of which too much lies at the same time."""
+    ends = [(time, sign * chunk.uncompressed_size) for chunk in chunks
+            for time, sign in ((chunk.message_start_time, 1), (chunk.message_end_time + 1, -1))]
+    at_once = max(accumulate(size for _, size in sorted(ends)), default=0)
+    if at_once > _MAX_AT_ONCE_BYTES:
+        raise ValueError(f'chunks with {at_once} bytes of the same time, expected at most {_MAX_AT_ONCE_BYTES}')
 
 
 def bound_library() -> None:
@@ -87,13 +100,13 @@ def check_folder(path: Path, name: str) -> None:
         files = [path / Path(str(file)).name for file in described['relative_file_paths']] if is_packed else []
         for file in filter(Path.is_file, files):
             _check_packed(file)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zstd.ZstdError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, _zstd.ZstdError) as error:
         raise UserError(f'{path} cannot be read as a ROS 2 bag: {path / name} or what it names: {error}') from error
 
 
 def _check_packed(path: Path) -> None:
     limit, size = path.stat().st_size * _MAX_RATIO + _FREE_BYTES, 0
-    with zstd.open(path, 'rb') as stream:
+    with _zstd.open(path, 'rb') as stream:
         while block := stream.read(_BLOCK):
             size += len(block)
             if size > limit:
