@@ -25,6 +25,14 @@ STANDINS = ROOT / 'ros_standins'
 PROGRAMS = {'cooptrack': 'cli.main:main', **{n: f'nodes.programs:{n}' for n in (
     'ego_node', 'roadside_node', 'single_process', 'link_emulator')}}
 """What launch files start: its module and function."""
+EXECUTABLE = """#!{python}
+import sys
+
+from cooptrack_ros.{module} import {function}
+
+if __name__ == '__main__':  # processes that the program starts import this file, too
+    sys.exit({function}())
+"""
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 
 
@@ -53,7 +61,7 @@ class Environment:
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
-        self.step('paths', packages + [str(ROOT), *PROGRAMS, *PROGRAMS.values(), *SHARED], 'links to the sources',
+        self.step('paths', packages + [str(ROOT), EXECUTABLE, *PROGRAMS, *PROGRAMS.values(), *SHARED], 'links to the sources',
                   self.link_sources)
 
     def requirements(self) -> list[str]:
@@ -162,9 +170,7 @@ class Environment:
         """Write a script that runs a function of a module of the package with the interpreter of the environment."""
         module, _, function = entry.partition(':')
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'#!{self.python}\nimport sys\nfrom cooptrack_ros.{module} import {function}\n'
-                        f'sys.exit({function}())\n',
-                        encoding='utf-8')
+        path.write_text(EXECUTABLE.format(python=self.python, module=module, function=function), encoding='utf-8')
         path.chmod(0o755)
 
 

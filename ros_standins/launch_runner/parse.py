@@ -53,8 +53,9 @@ class _Scope:
     variables: dict[str, str]
     environment: dict[str, str]
     given: Mapping[str, str]
-    parameters: dict[str, str] = field(default_factory=dict)
-    """Of all nodes that follow."""
+    parameters: list[tuple[str, str]] | None = None
+    """Of all nodes that follow. As in launch_ros, a group goes on with the list of what is around it, so that what it
+    adds stays there, unless it begins the list."""
 
     def text(self, value: str) -> str:
         return substitute(value, self.variables, self.environment, self.file)
@@ -127,11 +128,13 @@ def _entity(element: ElementTree.Element, scope: _Scope, plan: LaunchPlan) -> No
     elif element.tag == 'set_env':
         scope.environment[scope.text(element.attrib['name'])] = scope.text(element.attrib['value'])
     elif element.tag == 'set_parameter':
-        scope.parameters[scope.text(element.attrib['name'])] = scope.text(element.attrib['value'])
+        if scope.parameters is None:
+            scope.parameters = []
+        scope.parameters.append((scope.text(element.attrib['name']), scope.text(element.attrib['value'])))
     elif element.tag == 'group':
         scoped = get('scoped', 'true').lower() == 'true'
         inner = _Scope(scope.file, dict(scope.variables), dict(scope.environment), scope.given,
-                       dict(scope.parameters)) if scoped else scope
+                       scope.parameters) if scoped else scope
         for child in element:
             _entity(child, inner, plan)
     elif element.tag == 'include':
@@ -168,7 +171,7 @@ def _node(element: ElementTree.Element, scope: _Scope) -> NodeCommand:
         ros_args += ['-r', f'__node:={attributes["name"]}']
     if 'namespace' in attributes:
         ros_args += ['-r', f'__ns:=/{attributes["namespace"].strip("/")}']
-    for name, value in scope.parameters.items():
+    for name, value in scope.parameters or ():
         ros_args += ['-p', f'{name}:={value}']
     for child in element:
         values = {k: scope.text(v) for k, v in child.attrib.items()}

@@ -1,15 +1,13 @@
-"""Substitutions of XML launch files: $(var x), $(env X default), $(find-pkg-share p), $(dirname), $(eval ...)."""
+"""Substitutions of XML launch files: $(var x default), $(env X default), $(find-pkg-share p), $(dirname), $(eval e)."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+from ast import literal_eval
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-_MAX_SUBSTITUTIONS = 100
-"""In one text; a value that refers to itself would never end."""
 
 
 class LaunchError(Exception):
@@ -17,15 +15,9 @@ class LaunchError(Exception):
 
 
 def substitute(text: str, variables: Mapping[str, str], environment: Mapping[str, str], file: Path) -> str:
-    """Return the text with every substitution replaced, inner ones first."""
-    pattern = re.compile(r'\$\(([a-z-]+)((?:[^()]|\\\)|(?<=\\)\()*)\)')
-    for _ in range(_MAX_SUBSTITUTIONS):
-        match = pattern.search(text)
-        if match is None:
-            return text
-        value = _evaluate(match.group(1), match.group(2).strip(), variables, environment, file)
-        text = text[:match.start()] + value + text[match.end():]
-    raise LaunchError(f'{file}: more than {_MAX_SUBSTITUTIONS} substitutions in {text!r}')
+    """Return the text with every substitution replaced; what one gives is not looked at again, as in launch."""
+    return ''.join(_evaluate(part[2:-1], variables, environment, file) if is_substitution else part
+                   for part, is_substitution in _parts(text))
 
 
 def split_command(text: str, variables: Mapping[str, str], environment: Mapping[str, str], file: Path) -> list[str]:
@@ -76,35 +68,50 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
         yield text[start:], False
 
 
-def _evaluate(name: str, argument: str, variables: Mapping[str, str], environment: Mapping[str, str],
-              file: Path) -> str:
-    if name == 'var':
-        if argument not in variables:
-            raise LaunchError(f"{file}: $(var {argument}) is not declared; known: {', '.join(sorted(variables))}")
-        return variables[argument]
-    if name == 'env':
-        variable, _, default = argument.partition(' ')
-        if variable in environment:
-            return environment[variable]
-        if not default:
-            raise LaunchError(f'{file}: environment variable {variable} is not set and has no default')
-        return default.strip().strip('\'"')
-    if name == 'find-pkg-share':
-        return str(package_share(argument, environment, file))
-    if name == 'dirname' and not argument:
+def _words(text: str) -> list[str]:
+    """Split the inside of a substitution at spaces outside of quotes and inner substitutions; take the quotes off."""
+    words, depth, quote = [''], 0, ''
+    for before, character in zip(' ' + text, text):
+        if before != '\\':
+            if character in '\'"' and not depth:
+                quote = '' if character == quote else quote or character
+            depth += (before + character == '$(') - (character == ')' and depth > 0)
+        if character == ' ' and not depth and not quote:
+            words.append('')
+        else:
+            words[-1] += character
+    return [w[1:-1].replace('\\' + w[0], w[0]) if w[0] in '\'"' else w for w in words if w]
+
+
+def _evaluate(inside: str, variables: Mapping[str, str], environment: Mapping[str, str], file: Path) -> str:
+    """Return what a substitution gives; :param inside: its text between the brackets."""
+    name, *words = (substitute(word, variables, environment, file) for word in _words(inside))
+    first, default = [*words, None, None][:2]
+    if name == 'var' and len(words) in (1, 2):
+        if first not in variables and default is None:
+            raise LaunchError(f"{file}: $(var {first}) is not declared; known: {', '.join(sorted(variables))}")
+        return variables.get(first, default)
+    if name == 'env' and len(words) in (1, 2):
+        if first not in environment and default is None:
+            raise LaunchError(f'{file}: environment variable {first} is not set and has no default')
+        return environment.get(first, default)
+    if name == 'find-pkg-share' and len(words) == 1:
+        return str(package_share(first, environment, file))
+    if name == 'dirname' and not words:
         return str(file.parent)
-    if name == 'eval':
-        return _compare(argument.strip('\'"'), file)
-    raise LaunchError(f'{file}: substitution $({name} {argument}) is not supported here')
+    if name == 'eval' and len(words) == 1:
+        return _compare(first, file)
+    raise LaunchError(f'{file}: substitution $({inside}) is not supported here')
 
 
 def _compare(expression: str, file: Path) -> str:
     """Evaluate ``'a' == 'b'`` or ``!=``; ROS evaluates any Python expression."""
-    match = re.fullmatch(r"""\s*['"]?(.*?)['"]?\s*(==|!=)\s*['"]?(.*?)['"]?\s*""", expression)
+    text = r'''('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")'''
+    match = re.fullmatch(rf'\s*{text}\s*(==|!=)\s*{text}\s*', expression)
     if match is None:
         raise LaunchError(f"{file}: $(eval {expression}): only 'a' == 'b' and 'a' != 'b' are supported here")
     left, operator, right = match.groups()
-    return str((left == right) == (operator == '==')).lower()
+    return str((literal_eval(left) == literal_eval(right)) == (operator == '==')).lower()
 
 
 def package_prefix(package: str, environment: Mapping[str, str], file: Path) -> Path:

@@ -1,23 +1,19 @@
 """The launch files start the right nodes, and name what exists."""
 
-import shutil
-import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import yaml
-from launch_runner import LaunchError, parse_launch
+from launch_runner import LaunchError
+from support.launch_files import ROOT, given, included, install, plan, split_nodes, taken
 
 from cooptrack_ros.nodes.settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
-from cooptrack_ros.nodes.single_process import split_arguments
 
-ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / 'launch'
 PARAMETERS = {'ego_node': {ros_name(f) for f in fields(EgoSettings)} | {'use_sim_time'},
               'roadside_node': {ros_name(f) for f in fields(RoadsideSettings)} | {'use_sim_time'},
               'link_emulator': {ros_name(f) for f in fields(LinkEmulatorSettings)} | {'use_sim_time'}}
-PROGRAMS = {'cooptrack_ros': [*PARAMETERS, 'single_process', 'cooptrack'], 'rviz2': ['rviz2']}
 SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compressed',
                         '/infra/rsu_1/camera/image/compressed'}
 """Topics of the bag."""
@@ -25,50 +21,19 @@ SHOWN_WITHOUT_A_NODE = {'/ego/ground_truth/markers', '/ego/camera/image/compress
 
 @pytest.fixture
 def prefix(tmp_path):
-    """Return an install prefix that holds our package as a build would leave it."""
-    index = tmp_path / 'share/ament_index/resource_index/packages'
-    index.mkdir(parents=True)
-    for package, programs in (('cooptrack_ros', [*PARAMETERS, 'single_process', 'cooptrack']), ('rviz2', ['rviz2'])):
-        (index / package).touch()
-        for program in programs:
-            path = tmp_path / 'lib' / package / program
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f'#!{sys.executable}\n')
-    for folder in ('launch', 'config', 'rviz'):
-        shutil.copytree(ROOT / folder, tmp_path / 'share/cooptrack_ros' / folder)
-    return tmp_path
-
-
-def plan(prefix, name, environment=(), /, **arguments):
-    """Return the commands of a launch file by node name."""
-    file = prefix / 'share/cooptrack_ros/launch' / f'{name}.launch.xml'
-    nodes = parse_launch(file, arguments, {'AMENT_PREFIX_PATH': str(prefix), **dict(environment)}).nodes
-    return {n.label: n for n in nodes}
-
-
-def given(command, flag):
-    """Return the values of a flag in a command line."""
-    return [b for a, b in zip(command, command[1:]) if a == flag]
-
-
-def programs_of(command):
-    """Return (node program, its arguments) of a command; one process may hold both."""
-    program = Path(command[0]).name
-    if program != 'single_process':
-        return [(program, command)]
-    split, both = command.index('--roadside'), command.index('--both')
-    return [('ego_node', command[:split]), ('roadside_node', command[split:both]), ('roadside_node', command[both:])]
+    """Return an install prefix with our launch files."""
+    return install(tmp_path)
 
 
 def test_every_launch_file_parses_and_parameters_exist(prefix):
     for file in LAUNCH.glob('*.launch.xml'):
         for node in plan(prefix, file.name.removesuffix('.launch.xml')).values():
-            for program, arguments in programs_of(node.command):
-                known = PARAMETERS[program]
-                names = {p.partition(':=')[0] for p in given(arguments, '-p')}
-                assert names <= known, file
+            assert {p.partition(':=')[0] for p in given(node.command, '--given')} <= set().union(*PARAMETERS.values())
+            for program, arguments, _ in split_nodes(node):
+                assert {p.partition(':=')[0] for p in given(arguments, '-p')} <= PARAMETERS[program], file
                 for path in given(arguments, '--params-file'):
-                    assert set(yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']) <= known
+                    section = yaml.safe_load(Path(path).read_text())['/**']['ros__parameters']
+                    assert set(section) <= PARAMETERS[program]
 
 
 def test_a_link_emulator_comes_between_the_unit_and_everybody_else(prefix):
@@ -84,10 +49,11 @@ def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport
     nodes = plan(prefix, 'demo', weights='random:mini', lockstep='true', unit='rsu_7')
     assert set(nodes) == {'ego_node', 'roadside_node'}
     for node in nodes.values():
-        assert {'weights:=random:mini', 'lockstep:=true', 'use_sim_time:=true'} <= set(given(node.command, '-p'))
+        parameters, = taken(node)
+        assert parameters.items() >= {'weights': 'random:mini', 'lockstep': True, 'use_sim_time': True}.items()
         assert node.environment['FASTDDS_BUILTIN_TRANSPORTS'] == 'LARGE_DATA'
     assert '__ns:=/infra/rsu_7' in given(nodes['roadside_node'].command, '-r')
-    assert 'infra_units:=rsu_7' in given(nodes['ego_node'].command, '-p')
+    assert taken(nodes['ego_node'])[0]['infra_units'] == 'rsu_7'
 
 
 def test_recorded_features_need_no_roadside_node_and_rviz_is_optional(prefix):
@@ -112,7 +78,7 @@ def test_on_humble_everything_loads_and_the_launch_goes_on_after_the_bag(prefix)
     assert not replay.required
 
 
-@pytest.mark.parametrize('bag', ['my bag', 'a "bag"'])
+@pytest.mark.parametrize('bag', ['my bag', 'a "bag"', "driver's", "'", 'a(b).mcap', 'back\\slash\\', '$(var rate)'])
 def test_a_bag_may_have_any_name(prefix, bag):
     for rviz in ('true', 'false'):
         assert plan(prefix, 'demo', bag=bag, rviz=rviz)['replay'].command[2] == bag
@@ -142,18 +108,10 @@ def test_a_node_gets_the_parameter_file_of_its_own_side(prefix):
 
 @pytest.mark.parametrize(('name', 'base'), [('ego', '/ego'), ('roadside', '/infra/rsu_1')])
 def test_topics_of_several_cameras_stand_beside_those_of_one_unless_they_are_named(prefix, name, base):
-    parameters = given(plan(prefix, name, cameras='front,rear')[f'{name}_node'].command, '-p')
-    assert {"cameras:='front,rear'", f"cameras.topics:='{base}/camera/{{name}}'"} <= set(parameters)
-    parameters = given(plan(prefix, name, camera_topics='/sensing/{name}')[f'{name}_node'].command, '-p')
-    assert {"cameras:=''", "cameras.topics:='/sensing/{name}'"} <= set(parameters)
-
-
-def included(prefix, text, **arguments):
-    """Return the nodes of a launch file that includes others, which it finds in the argument ``launch_dir``."""
-    file = prefix / 'parent.launch.xml'
-    file.write_text(text)
-    folder = prefix / 'share/cooptrack_ros/launch'
-    return parse_launch(file, {'launch_dir': str(folder), **arguments}, {'AMENT_PREFIX_PATH': str(prefix)}).nodes
+    for arguments, cameras, topics in (({'cameras': 'front,rear'}, 'front,rear', base + '/camera/{name}'),
+                                       ({'camera_topics': '/sensing/{name}'}, '', '/sensing/{name}')):
+        parameters, = taken(plan(prefix, name, **arguments)[f'{name}_node'])
+        assert (parameters['cameras'], parameters['cameras.topics']) == (cameras, topics)
 
 
 def test_two_units_without_groups_listen_to_their_own_cameras(prefix):
@@ -162,7 +120,7 @@ def test_two_units_without_groups_listen_to_their_own_cameras(prefix):
     nodes = included(prefix, '<launch><arg name="launch_dir"/>'
                      + include.format(unit='east') + include.format(unit='west') + '</launch>')
     for node, unit in zip(nodes, ('east', 'west'), strict=True):
-        assert f"cameras.topics:='/infra/{unit}/camera/{{name}}'" in given(node.command, '-p')
+        assert taken(node)[0]['cameras.topics'] == f'/infra/{unit}/camera/{{name}}'
         others = {'east', 'west'} - {unit}
         assert not any(other in word for word in node.command for other in others)
 
@@ -175,27 +133,27 @@ def test_two_vehicles_with_their_units_in_one_process_each_have_their_own_topics
     assert len(nodes) == 2
     for node, other in zip(nodes, ('west', 'east'), strict=True):
         assert not any(other in word for word in node.command)
-    assert 'infra_units:=west' in given(nodes[1].command, '-p')
+    assert [taken(node)[0]['infra_units'] for node in nodes] == ['east', 'west']
 
 
 @pytest.mark.parametrize('name', ['ego', 'roadside', 'single_process'])
 def test_simulated_time_of_a_file_around_holds_unless_the_argument_is_given(prefix, name):
     parent = f"""<launch><arg name="launch_dir"/><group><set_parameter name="use_sim_time" value="true"/>
         <include file="$(var launch_dir)/{name}.launch.xml">%s</include></group></launch>"""
-    for argument, expected in (('', 'true'), ('<arg name="use_sim_time" value="false"/>', 'false')):
+    for argument, expected in (('', True), ('<arg name="use_sim_time" value="false"/>', False)):
         node, = included(prefix, parent % argument)
-        assert [p for p in given(node.command, '-p') if 'use_sim_time' in p] == [f'use_sim_time:={expected}']
+        assert {parameters['use_sim_time'] for parameters in taken(node)} == {expected}
     alone, = plan(prefix, name).values()
-    assert not any('use_sim_time' in word for word in alone.command)
+    assert not any('use_sim_time' in parameters for parameters in taken(alone))
 
 
 def test_what_launch_appends_reaches_both_nodes_of_one_process(prefix):
     node, = plan(prefix, 'single_process', use_sim_time='true').values()
-    _, nodes = split_arguments([*node.command[1:], '-r', '/clock:=/other_clock'])
-    assert len(nodes) == 2
-    for made in nodes:
-        arguments = made.keywords['cli_args']
-        assert 'use_sim_time:=true' in arguments and '/clock:=/other_clock' in arguments
+    both = split_nodes(replace(node, command=(*node.command, '--ros-args', '-r', '/clock:=/other_clock')))
+    assert len(both) == 2
+    for _, arguments, parameters in both:
+        assert ('use_sim_time', True) in [(p.name, p.value) for p in parameters]
+        assert '/clock:=/other_clock' in arguments
         assert len([a for a in arguments if a.startswith('__ns:=')]) == 1
 
 

@@ -66,3 +66,10 @@ def test_ctrl_c_in_the_first_seconds_ends_quietly(tmp_path, domain, seconds):
     assert 'Traceback' not in text
     assert '[ERROR]' not in text
     assert process.returncode == 0, text
+
+
+def test_a_word_that_gives_no_parameter_is_refused_in_one_line(tmp_path):
+    process = started('ego_node', '--given', 'weights', env=environment(0, tmp_path))
+    text = process.communicate(timeout=100)[0]
+    assert process.returncode == 2
+    assert text == 'error: --given weights: expected NAME:=VALUE\n'

@@ -122,3 +122,9 @@ def test_nothing_is_made_while_nobody_listens_and_a_new_listener_starts_with_an_
     markers = shown.show(boxes(1), x=1.0)
     assert shown.messages[0].markers[0].action == Marker.DELETEALL
     assert len(markers['trail', 1].points) == 2
+
+
+def test_markers_live_as_long_as_the_parameter_says():
+    for settings, expected in (({}, 500_000_000), ({'markers__lifetime': 0.25}, 250_000_000)):
+        markers = Shown(**settings).show(boxes(1), messages=[received()], base_frame='ego/base_link')
+        assert {m.lifetime.nanosec for m in markers.values() if m.action == Marker.ADD} == {expected}

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cooptrack_ros.nodes.node_base import run_nodes
+from cooptrack_ros.nodes.node_base import run_program
 from cooptrack_ros.nodes.overrides import unread_words, unused_files, unused_parameters
 
 DECLARED = {'weights', 'infra_units', 'fusion.mode', 'use_sim_time'}
@@ -53,6 +53,6 @@ def test_a_running_node_warns_of_all_of_them(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr('rclpy.executors.SingleThreadedExecutor.spin', lambda self: None)
     monkeypatch.setattr(sys, 'argv', ['link_emulator', 'seed:=4', '--ros-args', '-p', 'sead:=5', '--params-file',
                                       str(file)])
-    assert run_nodes(LinkEmulator) == 0
+    assert run_program(LinkEmulator) == 0
     text = capfd.readouterr().err
     assert "no parameter 'sead'" in text and 'seed:=4' in text and f'{file} says nothing to this node' in text

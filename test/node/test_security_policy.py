@@ -46,7 +46,7 @@ def may(path, right, name):
 
 def remapped(launch, node, topic):
     """Return a topic as the launch file names it."""
-    text = (ROOT / 'launch' / launch).read_text(encoding='utf-8').replace('$(var unit)', 'rsu_1')
+    text = (ROOT / 'launch' / launch).read_text(encoding='utf-8').replace('$(var place)', 'rsu_1')
     rules = dict(re.findall(r'<remap from="([^"$]+)" to="([^"$]+)"/>', text))
     short = topic.replace(node.get_fully_qualified_name(), '~', 1)
     return rules.get(short, topic)

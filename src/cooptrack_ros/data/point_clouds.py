@@ -74,8 +74,9 @@ def xyz_intensity(points: np.ndarray) -> np.ndarray:
     """
     Return (N, 4) float32 x, y, z, intensity without points that are not finite; names of fields in any case.
 
-    Intensity is 0 to 1: 8-bit fields (the vehicle) are divided by 255; others are as stored (the roadside) if they are
-    0 to 1, else what they hold tells whether that is 0 to 255 or 16 bits; a missing one is 0.
+    Intensity is 0 to 1. The type of the field tells its scale, so that a dark cloud is not brightened: 8 bits (the
+    vehicle) are divided by 255, 16 bits by 65535. Wider ones are as stored (the roadside) if they are 0 to 1, else
+    0 to 255, or 16 bits where they hold more; a missing one is 0.
 
     :raises ValueError: for points without coordinates, naming the fields that are there.
     """
@@ -93,11 +94,12 @@ def xyz_intensity(points: np.ndarray) -> np.ndarray:
 
 def _normalised(intensity: np.ndarray) -> np.ndarray:
     """Return (N,) intensities as 0 to 1; what is not finite stays so."""
-    full = 255 if intensity.dtype.itemsize == 1 else _full_scale(intensity)
-    return np.clip(intensity / np.float32(full), 0, 1)
+    return np.clip(intensity / np.float32(_full_scale(intensity)), 0, 1)
 
 
 def _full_scale(intensity: np.ndarray) -> int:
+    if intensity.dtype.itemsize <= 2:
+        return 255 if intensity.dtype.itemsize == 1 else 65535
     strongest = np.max(intensity, initial=0, where=np.isfinite(intensity))
     # A little above 1 is noise of a scale that ends there.
     if intensity.dtype.kind == 'f' and strongest <= 1.01:

@@ -17,7 +17,7 @@ from .ego_pipeline import EgoPipeline
 from .health.silence_watch import WatchedInput
 from .inputs.infra_input import InfraInput
 from .inputs.pose_input import PoseInput, pose_input
-from .node_base import AgentNode, run_nodes
+from .node_base import AgentNode, run_program
 from .outputs.track_output import TrackOutput
 from .qos import OUTPUT
 from .settings import EgoSettings
@@ -114,4 +114,4 @@ class EgoNode(AgentNode):
 
 def main() -> int:
     """Run the node."""
-    return run_nodes(EgoNode)
+    return run_program(EgoNode)

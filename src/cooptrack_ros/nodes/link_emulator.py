@@ -16,7 +16,7 @@ from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ..cooperation.channel_model import ChannelModel
 from .health.health import Health
-from .node_base import run_nodes
+from .node_base import run_program
 from .params import Parameters
 from .qos import features_qos
 from .settings import LinkEmulatorSettings
@@ -106,4 +106,4 @@ class LinkEmulator(Node):
 
 def main() -> int:
     """Run the node."""
-    return run_nodes(LinkEmulator)
+    return run_program(LinkEmulator)

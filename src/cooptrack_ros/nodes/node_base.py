@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 
 import rclpy
@@ -26,6 +25,7 @@ from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .frame_queue import FrameQueue
+from .given import split_given
 from .health.gap_watch import GapWatch
 from .health.graph import full_names
 from .health.health import Health
@@ -253,13 +253,13 @@ class AgentNode(ManagedNode):
             self.get_clock().now().to_msg(), waiting, self._silence.check(), problem))
 
 
-def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -> int:
+def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
     """
     Create nodes, start them, spin until asked to stop; return the exit status.
 
     One executor serves all: callbacks only store, each node works in a thread of its own.
 
-    :param args: arguments that hold for all nodes, without the program's name (default: the command line).
+    :param args: arguments that hold for all nodes, without the program's name.
     """
     nodes: list[AgentNode] = []
     try:
@@ -267,8 +267,7 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
         executor = SingleThreadedExecutor()
         for new in create:
             nodes.append(_created(new))
-            own = new.keywords['cli_args'] if isinstance(new, partial) else sys.argv[1:] if args is None else args
-            warn_of_unused(nodes[-1], own)
+            warn_of_unused(nodes[-1], new.keywords.get('cli_args', args))
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())
@@ -290,7 +289,13 @@ def run_nodes(*create: Callable[[], AgentNode], args: list[str] | None = None) -
     return 0
 
 
-def _created(new: Callable[[], AgentNode]) -> AgentNode:
+def run_program(node: type[AgentNode]) -> int:
+    """Run a node with the arguments of the command line; return the exit status."""
+    args, given = split_given(sys.argv[1:])
+    return run_nodes(partial(node, parameter_overrides=given), args=args)
+
+
+def _created(new: partial[AgentNode]) -> AgentNode:
     """Return a node, or a UserError that tells what ROS has against its arguments."""
     try:
         return new()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from ..common.errors import UserError
+
 
 def _run(name: str) -> int:
     """Run ``main`` of a module beside this one, after what it costs seconds to import."""
@@ -14,6 +16,9 @@ def _run(name: str) -> int:
             print(usage(name))
             return 0
         return importlib.import_module(f'.{name}', __package__).main()
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         # Also in the first seconds, and a second time while nodes end.
         return 0

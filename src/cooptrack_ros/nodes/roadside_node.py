@@ -21,7 +21,7 @@ from ..wire.topics import INFO, check_name, features_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
-from .node_base import AgentNode, run_nodes
+from .node_base import AgentNode, run_program
 from .outputs.feature_output import FeatureOutput
 from .outputs.track_output import TrackOutput
 from .qos import LATCHED, features_qos
@@ -106,4 +106,4 @@ class RoadsideNode(AgentNode):
 
 def main() -> int:
     """Run the node."""
-    return run_nodes(RoadsideNode)
+    return run_program(RoadsideNode)

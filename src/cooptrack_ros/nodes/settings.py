@@ -163,6 +163,8 @@ def ros_name(item: Field) -> str:
 
 
 Settings = type[CommonSettings] | type[LinkEmulatorSettings]
+_LEFT_TO_LAUNCH_FILES = {'cameras__topics'}
+"""What launch files set below the parameter file: named there, but not set."""
 
 
 def to_yaml(settings: Settings, node_name: str) -> str:
@@ -173,7 +175,8 @@ def to_yaml(settings: Settings, node_name: str) -> str:
         meta, value = item.metadata, item.default
         text = str(value).lower() if isinstance(value, bool) else repr(value) if isinstance(value, str) else value
         # What has no default cannot be set to nothing either.
-        indent, text = ('    # ', 'true') if value is None else ('    ', text)
+        text = 'true' if value is None else text
+        indent = '    # ' if value is None or item.name in _LEFT_TO_LAUNCH_FILES else '    '
         notes = [f'[{meta["unit"]}]'] if meta['unit'] else []
         notes += [meta['description']]
         notes += [f'one of: {", ".join(meta["choices"])}'] if meta['choices'] else []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from .ego_node import EgoNode
+from .given import split_given
 from .node_base import AgentNode, run_nodes
 from .roadside_node import RoadsideNode
 from .usage import SINGLE_PROCESS
@@ -17,7 +18,7 @@ BOTH = '--both'
 """What starts the arguments of all nodes."""
 
 
-def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[[], AgentNode]]]:
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[partial[AgentNode]]]:
     """
     Return the arguments of the process, and per node what creates it.
 
@@ -27,8 +28,13 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[Callable[
     parts = [(arguments[i], list(arguments[i + 1:end])) for i, end in zip(starts, [*starts[1:], len(arguments)])]
     # First, so that a node's own parameters win, as those of a launch file do over what surrounds them.
     common = [word for name, words in parts if name == BOTH for word in words]
-    nodes = [partial(NODES[name], cli_args=[*common, *words]) for name, words in parts if name in NODES]
+    nodes = [_node(NODES[name], [*common, *words]) for name, words in parts if name in NODES]
     return list(arguments[:starts[0] if starts else len(arguments)]), nodes
+
+
+def _node(kind: type[AgentNode], arguments: Sequence[str]) -> partial[AgentNode]:
+    words, given = split_given(arguments)
+    return partial(kind, cli_args=words, parameter_overrides=given)
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ _NODES = {
     'ego_node': (EgoSettings, 'Tracks what the cameras of a vehicle see and what roadside units send.'),
     'roadside_node': (RoadsideSettings, 'Tracks what the cameras of a roadside unit see and sends it to vehicles.'),
     'link_emulator': (LinkEmulatorSettings, 'Delays, loses, doubles and reorders the messages of one unit.')}
-SINGLE_PROCESS = ('usage: single_process [--ros-args ...] --ego [--ros-args ...] --roadside [--ros-args ...] '
-                  '[--both [--ros-args ...]]')
+SINGLE_PROCESS = ('usage: single_process [--ros-args ...] --ego [--given NAME:=VALUE ...] [--ros-args ...] '
+                  '--roadside [--given ...] [--ros-args ...] [--both [--ros-args ...]]')
 
 
 def usage(program: str) -> str:
@@ -23,7 +23,9 @@ def usage(program: str) -> str:
     names = [(ros_name(item), item.default, item.metadata['description']) for item in fields(settings)]
     width = max(len(name) for name, *_ in names)
     return '\n'.join([
-        f'usage: {program} [--ros-args -p NAME:=VALUE -r FROM:=TO --params-file FILE ...]', '', text, '',
+        f'usage: {program} [--given NAME:=VALUE ...] [--ros-args -p NAME:=VALUE -r FROM:=TO --params-file FILE ...]',
+        '', text, '', '--given wins over everything behind --ros-args; an empty VALUE sets nothing (for launch files).',
+        '',
         'Parameters, with their defaults:',
         *(f'  {name:<{width}}  {meaning} ({"must be stated" if default is None else repr(default)})'
           for name, default, meaning in names)])

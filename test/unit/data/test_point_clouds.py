@@ -160,11 +160,13 @@ def test_what_is_not_valid_is_refused_in_one_line(tmp_path, lines, complaint):
 
 
 @pytest.mark.parametrize(('dtype', 'stored', 'expected'), [
-    ('u2', [0, 32768, 65535], [0, 0.5, 1]), ('u2', [0, 100, 255], [0, 100 / 255, 1]),
+    ('u2', [0, 32768, 65535], [0, 0.5, 1]), ('u2', [0, 100, 255], [0, 100 / 65535, 255 / 65535]),
+    ('u1', [0, 3, 12], [0, 3 / 255, 12 / 255]), ('f4', [0, 3, 12], [0, 3 / 255, 12 / 255]),
+    ('u4', [0, 3, 12], [0, 3 / 255, 12 / 255]), ('u2', [0, 3000, 12], [0, 3000 / 65535, 12 / 65535]),
     ('f4', [0, 100, 255], [0, 100 / 255, 1]), ('f4', [0, 32768, 65535], [0, 0.5, 1]),
     ('f4', [0, 0.25, 1], [0, 0.25, 1]), ('u1', [0, 1, 1], [0, 1 / 255, 1 / 255]),
     ('f4', [-1, 0.5, 1.005], [0, 0.5, 1])])
 def test_intensity_of_every_usual_scale_is_0_to_1(dtype, stored, expected):
     points = np.zeros(3, [(n, 'f4') for n in 'xyz'] + [('intensity', dtype)])
     points['intensity'] = stored
-    np.testing.assert_allclose(xyz_intensity(points)[:, 3], expected, atol=1e-4)
+    np.testing.assert_allclose(xyz_intensity(points)[:, 3], expected, atol=1e-5)

@@ -53,6 +53,12 @@ def test_a_parameter_of_all_nodes_comes_before_their_own_and_ends_with_its_group
     assert [n.command[1:] for n in plan.nodes] == [('--ros-args', '-p', 'a:=1', '-p', 'b:=2'), ()]
 
 
+def test_a_group_adds_to_the_parameters_around_it_as_launch_ros_does(prefix):
+    plan = parse(prefix, '''<set_parameter name="a" value="1"/>
+        <group><set_parameter name="b" value="2"/></group><node pkg="some_pkg" exec="talker"/>''')
+    assert plan.nodes[0].command[1:] == ('--ros-args', '-p', 'a:=1', '-p', 'b:=2')
+
+
 def test_an_included_file_gets_its_arguments(prefix):
     (prefix / 'inner.launch.xml').write_text(
         '<launch><arg name="v"/><node pkg="some_pkg" exec="talker" args="$(var v)"/></launch>')
@@ -88,6 +94,23 @@ def test_the_text_of_the_file_is_split_as_a_shell_does(prefix):
     assert list(plan.nodes[0].command[1:]) == ['-d', 'a b', '--c', 'd']
     with pytest.raises(LaunchError, match='No closing quotation'):
         parse(prefix, body.format("it's"))
+
+
+@pytest.mark.parametrize('value', ['my bag', "it's", 'a(b', 'c)', '$(var w)', 'true false'])
+def test_a_variable_that_is_not_there_has_a_default_whatever_its_name(prefix, value):
+    plan = parse(prefix, '''<arg name="v" default=""/><let name="given_" value="false"/>
+        <node pkg="some_pkg" exec="talker" args="$(var v)" if="$(var given_$(var v) true)"/>''', v=value)
+    assert plan.nodes[0].command[1:] == (value,)
+    assert parse(prefix, '''<arg name="v" default=""/><let name="given_" value="false"/>
+        <node pkg="some_pkg" exec="talker" if="$(var given_$(var v) true)"/>''').nodes == []
+
+
+def test_quotes_within_a_compared_text_are_an_error_as_in_python(prefix):
+    body = '''<arg name="v"/><node pkg="some_pkg" exec="talker" if="$(eval '\\'$(var v)\\' == \\'a b\\'')"/>'''
+    assert len(parse(prefix, body, v='a b').nodes) == 1
+    assert not parse(prefix, body, v='a').nodes
+    with pytest.raises(LaunchError, match='only'):
+        parse(prefix, body, v="it's")
 
 
 def test_a_parameter_without_a_type_may_be_empty(prefix):

@@ -7,7 +7,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import yaml
+from rclpy.serialization import deserialize_message
+from rosbags.rosbag2 import Reader
 from std_msgs.msg import Header
+from support.launch_files import ROOT, given, install, plan
+from tf2_msgs.msg import TFMessage
+from visualization_msgs.msg import Marker, MarkerArray
 
 from cooptrack_ros.common.config import R50
 from cooptrack_ros.common.types import Boxes, Provenance
@@ -23,7 +28,6 @@ from cooptrack_ros.wire.markers import (
     vehicle_marker,
 )
 
-ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / 'rviz').glob('*.rviz'))
 SHOWS = {'Grid': set(), 'TF': set(), 'MarkerArray': {'MarkerArray'}, 'Image': {'Image', 'CompressedImage'},
          'PointCloud2': {'PointCloud2'}}
@@ -44,32 +48,26 @@ def displays(kind=None):
     return [(name, d) for name, d in found if kind in (None, d['Class'].partition('/')[2])]
 
 
-def node_topics():
+def node_topics(prefix):
     """Return topic -> message type of everything that the nodes publish under the names that the launch files give."""
     sources = {path.stem: path.read_text(encoding='utf-8') for path in (ROOT / 'src/cooptrack_ros/nodes').rglob('*.py')}
     own = {'ego_node', 'roadside_node'}
     topics = {}
-    for file in (ROOT / 'launch').glob('*.launch.xml'):
-        root = ElementTree.parse(file).getroot()
-        defaults = {arg.get('name'): arg.get('default') for arg in root.iter('arg')}
-        for node in root.iter('node'):
-            if node.get('pkg') != 'cooptrack_ros':
-                continue
-            full = re.sub(r'\$\(var (\w+)\)', lambda m, known=defaults: known[m[1]],
-                          f"/{node.get('namespace')}/{node.get('name')}")
-            for stem, source in sources.items():
-                if stem == node.get('exec') or stem not in own:
-                    for kind, topic in re.findall(r"create_publisher\(\s*(\w+), '~/([\w/]+)'", source):
-                        topics[f'{full}/{topic}'] = kind
+    for node in plan(prefix, 'demo').values():
+        names = dict(rule.split(':=') for rule in given(node.command, '-r'))
+        for stem, source in sources.items():
+            if stem == Path(node.command[0]).name or stem not in own:
+                for kind, topic in re.findall(r"create_publisher\(\s*(\w+), '~/([\w/]+)'", source):
+                    topics[f"{names['__ns']}/{names['__node']}/{topic}"] = kind
     return topics
 
 
 @pytest.fixture(scope='module')
-def published(scenes):
+def published(scenes, tmp_path_factory):
     """Return topic -> message type of nodes and converted bags."""
     bag = scenes.bag(scenes.scene(20001, 0.5, (320, 180), lidar=True))
     bag = {t.name: t.kind.rpartition('/')[2] for t in describe_bag(bag).topics}
-    return bag | node_topics()
+    return bag | node_topics(install(tmp_path_factory.mktemp('prefix')))
 
 
 def test_there_are_the_files_that_the_documents_name():
@@ -105,6 +103,29 @@ def test_the_view_turns_with_the_vehicle_and_the_grid_lies_on_the_road(file):
     assert grid['Reference Frame'] == EGO.body_frame
 
 
+def test_frames_are_those_of_the_lidars_alone_and_can_be_read(scenes):
+    bag = scenes.bag(scenes.scene(20001, 0.5, (320, 180), lidar=True))
+    with Reader(bag) as reader:
+        frames = {t.child_frame_id for at, _, data in reader.messages() if at.topic in ('/tf', '/tf_static')
+                  for t in deserialize_message(data, TFMessage).transforms}
+    for _, display in displays('TF'):
+        shown = {frame for frame in frames if re.search(display['Filter (whitelist)'], frame)}
+        assert shown == {'ego/lidar', 'infra/rsu_1/lidar'}
+        assert display['Marker Scale'] == 10
+
+
+def test_markers_of_bag_and_nodes_vanish_alike_when_nobody_renews_them(scenes):
+    """With no lifetime those of a bag would stay for ever beside tracks that vanish."""
+    bag = scenes.bag(scenes.scene(20001, 0.5, (320, 180), lidar=True))
+    with Reader(bag) as reader:
+        found = {at.topic: [m for m in deserialize_message(data, MarkerArray).markers if m.action == Marker.ADD]
+                 for at, _, data in reader.messages() if at.topic.endswith('/markers')}
+    assert set(found) == {'/ego/ground_truth/markers', '/infra/rsu_1/ground_truth/markers'}
+    assert all(found.values())
+    lifetimes = {m.lifetime.sec + m.lifetime.nanosec / 1e9 for markers in found.values() for m in markers}
+    assert lifetimes == {CommonSettings.markers__lifetime} == {0.5}
+
+
 def test_sensors_of_either_reliability_are_received_and_markers_never_lost():
     for file, display in displays():
         if 'Topic' in display:
@@ -134,6 +155,18 @@ def test_rviz_takes_the_time_of_the_nodes():
     root = ElementTree.parse(ROOT / 'launch' / 'demo.launch.xml').getroot()
     rviz, = (node for node in root.iter('node') if node.get('pkg') == 'rviz2')
     assert {p.get('name'): p.get('value') for p in rviz.iter('param')} == {'use_sim_time': '$(var use_sim_time)'}
+
+
+def test_every_command_that_shows_a_recording_takes_its_time():
+    for page in (ROOT / 'README.md', *(ROOT / 'docs').glob('*.md')):
+        for line in page.read_text(encoding='utf-8').splitlines():
+            if line.startswith('rviz2 -d'):
+                assert '--ros-args -p use_sim_time:=true' in line, page.name
+
+
+def test_maps_of_millions_of_metres_are_told_of_with_the_way_out():
+    text = ' '.join((ROOT / 'docs/rviz.md').read_text(encoding='utf-8').split())
+    assert 'UTM' in text and f'set Fixed Frame to `{EGO.body_frame}`' in text
 
 
 def test_every_namespace_has_markers():

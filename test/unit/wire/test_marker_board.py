@@ -42,3 +42,10 @@ def test_no_message_names_a_marker_twice():
 def test_all_markers_get_the_lifetime():
     array = MarkerBoard().update(markers(('boxes', 1), ('label', 1)), HEADER, 1.5)
     assert [(m.lifetime.sec, m.lifetime.nanosec) for m in array.markers[1:]] == [(1, 500_000_000)] * 2
+
+
+def test_markers_live_half_a_second_unless_something_else_is_asked_for():
+    board = MarkerBoard()
+    for options, expected in (({}, (0, 500_000_000)), ({'lifetime_s': 0.0}, (0, 0))):
+        *_, marker = board.update(markers(('boxes', 1)), HEADER, **options).markers
+        assert (marker.lifetime.sec, marker.lifetime.nanosec) == expected

@@ -1,5 +1,9 @@
 """Command line of the scene generator."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from cooptrack_ros.cli.main import main
@@ -19,6 +23,14 @@ def test_many_seeds_make_one_folder_each_and_a_second_run_keeps_them(tmp_path):
     assert (tmp_path / 'seed_000007/scene.json').stat().st_mtime_ns == before
     # Other parameters under the same name are an error, not a silent mixture.
     assert main(['synth', str(tmp_path), '--seeds', '7-8', '--seconds', '0.6', '--size', '64x36']) == 2
+
+
+def test_the_program_makes_many_seeds_in_processes_of_its_own(tmp_path):
+    program = Path(sys.executable).with_name('cooptrack')
+    done = subprocess.run([str(program), 'synth', str(tmp_path), '--seeds', '7-8', *ARGUMENTS], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr[-400:]
+    assert (tmp_path / 'seed_000008/scene.json').is_file()
 
 
 @pytest.mark.parametrize('text', ['960', '960x', 'ax5'])

@@ -1,0 +1,54 @@
+"""
+Parameters that are set only where there is a value: ``--given NAME:=VALUE``, for launch files.
+
+A launch file cannot leave out the parameter of an argument that nobody gave: with ``-p NAME:=`` ROS would not start,
+and a default in its place would win over the parameter file. Which of ``-p`` and a file wins depends on the names of
+the sections in the file; what is given here always does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import yaml
+from rclpy.parameter import Parameter
+
+from ..common.errors import UserError
+from .settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
+
+GIVEN = '--given'
+_TEXTS = {ros_name(item) for settings in (EgoSettings, RoadsideSettings, LinkEmulatorSettings)
+          for item in fields(settings) if item.type == 'str'}
+
+
+def split_given(arguments: Sequence[str]) -> tuple[list[str], list[Parameter]]:
+    """
+    Return the arguments for ROS, and the parameters that are given.
+
+    :param arguments: those of a node, without the program's name.
+    :raises UserError: for something else than ``NAME:=VALUE``.
+    """
+    rest, given = [], []
+    words = iter(arguments)
+    for word in words:
+        if word != GIVEN:
+            rest.append(word)
+            continue
+        text = next(words, '')
+        name, separator, value = text.partition(':=')
+        if not (name and separator):
+            raise UserError(f"{GIVEN} {text or '(nothing)'}: expected NAME:=VALUE")
+        if value:
+            given.append(_parameter(name, value))
+    return rest, given
+
+
+def _parameter(name: str, text: str) -> Parameter:
+    try:
+        # YAML would make a number of a unit called 7.
+        value: Any = text if name in _TEXTS else yaml.safe_load(text)
+        return Parameter(name, value=value)
+    except (yaml.YAMLError, TypeError) as error:
+        raise UserError(f'{GIVEN} {name}:={text}: expected a number, true, false or a text') from error
