@@ -1,6 +1,7 @@
 """The ego node without network."""
 
 import numpy as np
+import pytest
 from support.ros_world import STEP_NS, EgoWorld, pair
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -38,7 +39,7 @@ def test_fused_tracks_name_the_unit(world):
 
 
 def test_exact_pair_is_used_for_its_message(world):
-    ego = EgoWorld(world)
+    ego = EgoWorld(world, fusion__pairs=True)
     exact = pair(ego.now_ns, ego.now_ns)
     shifted = np.eye(4)
     shifted[0, 3] = 5.0
@@ -48,6 +49,13 @@ def test_exact_pair_is_used_for_its_message(world):
     ego.frame()
     _, messages = ego.package.trackers[Side.COOPERATIVE].seen[-1]
     np.testing.assert_array_equal(messages[0].ego_from_infra, shifted)
+
+
+@pytest.mark.parametrize(('settings', 'listens'), [({}, False), ({'lockstep': True}, True),
+                                                   ({'fusion__pairs': True}, True)])
+def test_pairs_are_believed_with_lockstep_or_on_request_alone(world, settings, listens):
+    ego = EgoWorld(world, calibrated=False, **settings)
+    assert ('/infra/rsu_1/pair' in {s.topic_name for s in ego.node.subscriptions}) is listens
 
 
 def test_without_a_pair_the_poses_in_the_map_are_used(world):

@@ -14,7 +14,7 @@ OF_EVERY_NODE = ('/clock', '/rosout', '/parameter_events', '~/transition_event')
 INFO = {'camera__source': 'camera_info', 'image__rectified': True, 'lidar_frame': 'lidar'}
 BOTH = ({}, {'image__transport': 'raw'}, {'cameras': 'front'}, {'cameras': 'front', 'image__transport': 'raw'}, INFO)
 SETTINGS = {'roadside': BOTH, 'ego': (*BOTH[:-1], INFO | {'base_frame': 'base'}, {'pose__source': 'pose'},
-                                      {'pose__source': 'tf'})}
+                                      {'pose__source': 'tf'}, {'fusion__pairs': True})}
 """Parameters of starts that together listen to everything."""
 
 

@@ -3,9 +3,13 @@
 import time
 from functools import partial
 
+import numpy as np
 import pytest
+from nav_msgs.msg import Odometry
+from rclpy.serialization import serialize_message
 from support.ros_world import INFRA, MODEL, EgoWorld, boxes, instances
 
+from cooptrack_msgs.msg import InstanceFeatureArray
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.nodes.ego_node import EgoNode
@@ -48,7 +52,7 @@ def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
     world.until(lambda: not listeners(), 'the end of the subscription')
     world.until(listeners, 'the subscription to be back')
     received = ego.node.health.counts['rsu_1.received']
-    ego.features(sequence=100)
+    ego.features(sequence=6)
     assert ego.node.health.counts['rsu_1.received'] == received + 1
 
 
@@ -89,6 +93,70 @@ def test_confirm_only_for_a_unit_that_is_not_listened_to_is_a_mistake(world):
     assert isinstance(ego.node, EgoNode) and not listened_to(ego.node)
     with pytest.raises(UserError, match='rsu_3'):
         ego.node.settings.only_confirm(['rsu_1'])
+
+
+def test_what_is_no_message_is_counted_and_told_of_its_unit(world):
+    ego = EgoWorld(world)
+    good = serialize_message(message(0, ego.now_ns, 2))
+    for data in (good[:-8], b'\0\1\0\0' + b'\xff' * 100, b''):
+        known = ego.unit_events()
+        world.publish_serialized(f'{INFRA}/features', InstanceFeatureArray, data)
+        world.until(lambda n=known: ego.unit_events() > n, 'the refusal')
+    ego.dropped('rsu_1', 'undecodable')
+    ego.dropped('rsu_1', 'long_text')
+    world.publish_serialized('/ego/ego_node/input/odometry', Odometry, b'\0\1\0\0')
+    ego.dropped('odometry', 'undecodable')
+    assert ego.frame().mode == 'none'
+
+
+def test_no_text_of_a_unit_reaches_diagnostics_or_log_as_it_is(world, capfd):
+    ego = EgoWorld(world)
+    ego.features(unit_id='a\x1b[31m\n[ERROR] forged', sequence=0)
+    ego.dropped('rsu_1', 'wrong_unit')
+    sent = message(1, ego.now_ns, 2)
+    sent.header.frame_id = 'x' * 1_000_000
+    world.publish(f'{INFRA}/features', sent)
+    ego.dropped('rsu_1', 'long_text')
+    ego.features(model='\x1b[31m\n', sequence=2)
+
+    def told():
+        return [s for a in ego.diagnostics for s in a.status]
+    world.until(lambda: any('wrong model' in s.message for s in told()), 'the wrong model')
+    texts = [t for s in told() for t in (s.message, *(v.value for v in s.values))]
+    assert all(t.isprintable() and len(t) < 2000 for t in texts) and any('forged' in t for t in texts)
+    logged = capfd.readouterr().err
+    assert '\x1b[31m' not in logged and '\n[ERROR] forged' not in logged and r'\n[ERROR] forged' in logged
+
+
+def test_one_message_does_not_silence_a_unit(world):
+    ego = EgoWorld(world)
+    ego.features(sequence=5)
+    ego.features(sequence=2**64 - 1)
+    ego.dropped('rsu_1', 'implausible_number')
+    ego.features(sequence=6)
+    assert ego.node.health.counts['rsu_1.received'] == 2 and ego.frame().mode == 'cooperative'
+
+
+def test_sessions_that_alternate_are_warned_of_and_the_first_is_kept(world):
+    ego = EgoWorld(world)
+    for number in range(3):
+        ego.features(sequence=number)
+        ego.features(sequence=number, session=77)
+    ego.dropped('rsu_1', 'other_session')
+    assert ego.node.health.counts['rsu_1.received'] == 4
+
+    def units():
+        return [s for a in ego.diagnostics for s in a.status if s.name.endswith('unit rsu_1')]
+    world.until(lambda: any('under the name of the unit' in s.message for s in units()), 'the warning')
+
+
+def test_a_pose_that_turns_round_is_refused(world):
+    ego = EgoWorld(world)
+    ego.features(sequence=0)
+    ego.features(sequence=1, map_from_lidar=np.diag([-1.0, -1.0, 1.0, 1.0]).reshape(-1))
+    ego.dropped('rsu_1', 'pose_jumped')
+    ego.features(sequence=2)
+    assert ego.node.health.counts['rsu_1.received'] == 2
 
 
 def test_a_callback_that_fails_costs_its_message_only(world, monkeypatch):

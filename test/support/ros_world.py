@@ -166,12 +166,15 @@ class World:
 
     def publish(self, topic: str, msg) -> None:
         """Publish a message; the first of a topic waits for its subscriber."""
+        self.publish_serialized(topic, type(msg), msg)
+
+    def publish_serialized(self, topic: str, kind: type, data) -> None:
+        """Publish serialized bytes, whatever they are."""
         if topic not in self._publishers:
-            qos = LATCHED if isinstance(msg, Calibration) else FEATURES if isinstance(msg, InstanceFeatureArray) \
-                else LOCKSTEP_INPUT
-            self._publishers[topic] = self.probe.create_publisher(type(msg), topic, qos)
+            qos = {Calibration: LATCHED, InstanceFeatureArray: FEATURES}.get(kind, LOCKSTEP_INPUT)
+            self._publishers[topic] = self.probe.create_publisher(kind, topic, qos)
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0, f'a subscriber of {topic}')
-        self._publishers[topic].publish(msg)
+        self._publishers[topic].publish(data)
 
     def start(self, node_class, namespace: str, package=None, **parameters):
         """Start a node of ours in this process."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..common.errors import UserError
+from ..common.text import readable
 
 SUMMARY = 'convert data sets to ROS 2 bags, describe and cut bags'
 
@@ -87,10 +88,11 @@ def _info(args: argparse.Namespace) -> int:
     print(f'start     {summary.start_ns / 1e9:.3f} s')
     print(f'duration  {summary.duration_ns / 1e9:.3f} s')
     for key, value in (summary.description or {}).items():
-        print(f'{key:<12} {f"{len(value)} entries" if value and isinstance(value[0], list) else value}')
+        shown = f'{len(value)} entries' if value and isinstance(value[0], list) else value
+        print(readable(f'{key:<12} {shown}'))
     width = max((len(t.name) for t in summary.topics), default=0)
     for topic in summary.topics:
-        print(f"{topic.name:<{width}}  {topic.count:6d}  {topic.kind}{'  latched' if topic.latched else ''}")
+        print(readable(f"{topic.name:<{width}}  {topic.count:6d}  {topic.kind}{'  latched' if topic.latched else ''}"))
     return 0
 
 

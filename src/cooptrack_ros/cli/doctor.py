@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from ..common.outputs import check_file, write_figures
+from ..common.text import readable
 from .flags import add_json
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ def _system(args: argparse.Namespace) -> tuple[list, dict[str, Any]]:
     print(f"ROS_DOMAIN_ID {snapshot.domain_id}, {snapshot.rmw}, "
           + (', '.join(f'{k}={v}' for k, v in snapshot.environment.items()) or 'no ROS variables set'))
     for node in snapshot.nodes:
-        print(f"{node.name}: {node.role} node, {node.state or 'no answer'}")
+        print(readable(f"{node.name}: {node.role} node, {node.state or 'no answer'}"))
     width = max(map(len, snapshot.topics), default=0)
     rates = {name: topic.count / snapshot.seconds for name, topic in sorted(snapshot.topics.items())}
     for name, rate in rates.items():
         topic = snapshot.topics[name]
         who = ', '.join(map(str, topic.publishers)) or 'nobody publishes it'
         model = f', model {topic.model_id}' if topic.model_id else ''
-        print(f'  {name:<{width}}  {rate:6.1f} Hz  {who}{model}')
+        print(readable(f'  {name:<{width}}  {rate:6.1f} Hz  {who}{model}'))
     return findings_of(snapshot), {
         'domain_id': snapshot.domain_id, 'rmw': snapshot.rmw, 'environment': snapshot.environment,
         'nodes': {n.name: {'role': n.role, 'state': n.state, 'parameters': n.parameters} for n in snapshot.nodes},

@@ -10,6 +10,7 @@ import sys
 from .. import __version__
 from ..common.errors import UserError
 from ..common.outputs import check_file
+from ..common.text import readable_lines
 from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             check_file(args.json)
         return module.run(args)
     except UserError as error:
-        print(f'cooptrack {chosen}: {error}', file=sys.stderr)
+        print(f'cooptrack {chosen}: {readable_lines(str(error))}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)

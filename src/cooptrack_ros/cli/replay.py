@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ..common.errors import UserError
 from ..common.outputs import write_figures
+from ..common.text import readable
 from .flags import add_json
 
 SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
@@ -70,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
     print(f"{result['ego_images']} images, {result['tracks']} answers in {result['wall_s']:.1f} s; "
           f"modes: {result['modes'] or 'none'}")
     if result['fused']:
-        print('fused into tracks: ' + ', '.join(f'{count} of {unit}' for unit, count in result['fused'].items()))
+        print(readable('fused into tracks: ' + ', '.join(
+            f'{count} of {unit}' for unit, count in result['fused'].items())))
     for name, latency in result['latency_ms'].items():
         print(f"{name}: total p50 {latency['total']['p50']:.1f} ms, p95 {latency['total']['p95']:.1f} ms")
     for name, drops in result['dropped'].items():
         if drops:
-            print(f'{name}: {drops}')
+            print(readable(f'{name}: {drops}'))
     return 0 if result['tracks'] else 1
 
 

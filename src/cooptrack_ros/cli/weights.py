@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..common.text import for_table, readable, readable_lines
 from . import weights_quantize
 
 SUMMARY = 'import, export, list, verify and quantize models'
@@ -55,7 +56,7 @@ def _import(args: argparse.Namespace) -> int:
         package, checked = import_file(path, config, _side(args), args.name, args.models)
         origin = (f'the published {checked.published.name}' if checked.published
                   else f'not one of the published files (MD5 {checked.md5})')
-        print('; '.join([f'{path}: {origin}', *checked.checkpoint.unwrapping,
+        print('; '.join([f'{path}: {origin}', *map(readable, checked.checkpoint.unwrapping),
                          f'all {checked.entries} entries fit {checked.side.value}']))
         print(f'  -> {package.folder / (checked.side.value + ".safetensors")}, '
               f'model_id {package.model_id(checked.side)}')
@@ -102,13 +103,13 @@ def _list(args: argparse.Namespace) -> int:
             entry = package.card.get('sides', {}).get(side.value, {})
             source = entry.get('source', {})
             imported[source.get('md5')] = package.name
-            models.add_row(package.name, first, side.value, f'{entry.get("bytes", 0) / 1e6:.1f}',
-                           source.get('published') or source.get('file') or 'trained here')
+            models.add_row(for_table(package.name), for_table(first), side.value, f'{entry.get("bytes", 0) / 1e6:.1f}',
+                           for_table(str(source.get('published') or source.get('file') or 'trained here')))
             first = ''
     published = Table('file', 'side', 'MD5', 'imported as', title='published files')
     for file in PUBLISHED_FILES:
         published.add_row(f'{file.name}.pth', file.side.value + (', detection only' if file.detection_only else ''),
-                          file.md5, imported.get(file.md5, '-'))
+                          file.md5, for_table(imported.get(file.md5, '-')))
     console = Console(width=150)
     console.print(models)
     console.print(published)
@@ -129,7 +130,7 @@ def _verify(args: argparse.Namespace) -> int:
             print(f'{name}: ok, {check()}')
         except UserError as error:
             failed += 1
-            print(f'{name}: FAILED\n  ' + str(error).replace('\n', '\n  '))
+            print(f'{name}: FAILED\n  ' + readable_lines(str(error)))
 
     def file_text(path: Path) -> str:
         checked = check_file(path, named_config(args.config), _side(args))

@@ -1,5 +1,7 @@
 """Errors that are meant for the user, and messages that must be dropped."""
 
+from .text import readable
+
 
 class UserError(Exception):
     """A problem the user can mend; the text names the input and what was expected, and is shown without traceback."""
@@ -9,6 +11,6 @@ class WireError(ValueError):
     """A message that must be dropped; ``reason`` is a short code that is counted."""
 
     def __init__(self, reason: str, text: str):
-        """Name the reason and describe what was expected."""
-        super().__init__(text)
+        """Name the reason and describe what was expected; what is cited of the message can only be read."""
+        super().__init__(readable(text))
         self.reason = reason

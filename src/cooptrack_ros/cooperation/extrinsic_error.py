@@ -35,8 +35,18 @@ _INDEPENDENT_S = 1.0
 _ROUNDS = 8
 _POSITION_SPREAD_M, _EGO_DEPTH_SPREAD, _INFRA_DEPTH_SPREAD = 0.5, 0.06, 0.03
 """Standard deviations of where an object is seen, in all directions, and along the ray per metre of distance."""
-_PRIOR_YAW, _PRIOR_SHIFT_M = np.deg2rad(1.0), 0.2
-"""Standard deviations of calibration errors: what few pairs say is believed a little only."""
+_CALIBRATION = (np.deg2rad(1.0), 0.2)
+"""Standard deviations of the yaw and the shift of calibration errors: what few pairs say is believed a little only."""
+_ANYTHING = (np.deg2rad(5.0), 3.0)
+"""The same where nothing is expected."""
+_CHANGE_S, _MIN_RECENT, _MIN_BEFORE = 10.0, 10, 20
+"""A pose that wanders is looked for in the last seconds; how many pairs these and the time before must have."""
+_CERTAINTY = 5.5
+"""Standard deviations from which a pose wanders. Honest units reach 1.8, below 5 where scenes change all the time."""
+_ALIKE_M, _WHITE = 3.0, 0.15
+"""Errors of what is seen at the same place from the same place are alike, over this distance, but for this share."""
+_MAX_LOOKED_AT = 200
+"""Pairs, the newest, that a change is looked for in: its time grows with their cube."""
 
 
 @dataclass(frozen=True)
@@ -71,30 +81,92 @@ class Pairs:
 
 
 def fit(pairs: Sequence[Pairs]) -> Misalignment:
-    """
-    Return the small planar motion that takes points as sent to where they were seen.
+    """Return the small planar motion that takes points as sent to where they were seen."""
+    rows, target = _whitened(pairs)
+    parameters, covariance = _solve(rows, target, np.concatenate([p.weight for p in pairs]), _CALIBRATION)
+    return _misalignment(parameters, covariance, len(rows))
 
-    Robust (Cauchy weights) least squares with a prior towards no error, linear in the small yaw. Cameras are sure of
-    the direction of an object and unsure of its distance, so what lies along either ray counts less.
+
+def change(pairs: Sequence[Pairs]) -> Misalignment | None:
     """
-    sent, seen, ego, weight = (np.concatenate([getattr(p, name) for p in pairs])
-                               for name in ('sent', 'seen', 'ego', 'weight'))
+    Return by how much the motion has wandered in the last ten seconds, None unless it has.
+
+    Errors of an object last as long as it is seen from the same place, so many looks are no many opinions; but then
+    they do not change either. Each pair is compared with what those before it let expect (their correlation is
+    factored in the order of time), which shows small steps that all go one way. A pair that jumps is somebody's
+    mistake once, whatever follows from it.
+    """
+    looks = _one_a_second(pairs)
+    recent = [p.stamp_ns > looks[-1].stamp_ns - _CHANGE_S * 1e9 for p in looks]
+    counts = [sum(len(p.sent) for p, is_recent in zip(looks, recent, strict=True) if is_recent is wanted)
+              for wanted in (True, False)]
+    if counts[0] < _MIN_RECENT or counts[1] < _MIN_BEFORE:
+        return None
+    since_s = np.concatenate([np.full(len(p.sent), (p.stamp_ns - looks[-1].stamp_ns) / 1e9) for p in looks])
+    share = np.clip(since_s / _CHANGE_S + 1, 0, 1)
+    rows, target = _whitened(looks)
+    rows = np.concatenate([rows, rows * share[:, None, None]], 2)
+    rows, target, share = rows[-_MAX_LOOKED_AT:], target[-_MAX_LOOKED_AT:], share[-_MAX_LOOKED_AT:]
+    place = [np.concatenate([getattr(p, name) for p in looks])[-_MAX_LOOKED_AT:] for name in ('seen', 'ego')]
+    apart = sum(np.linalg.norm(at[:, None] - at, axis=2) for at in place)
+    alike = (1 - _WHITE) * np.exp(-apart / _ALIKE_M) + _WHITE * np.eye(len(share))
+    steps = np.linalg.solve(np.linalg.cholesky(alike), np.concatenate([rows, target[:, :, None]], 2).reshape(
+        len(share), -1)).reshape(len(share), 2, 7)
+    parameters, covariance = _solve(steps[:, :, :6], steps[:, :, 6], np.ones(len(share)), _ANYTHING * 2)
+    wandered, covariance = parameters[3:], covariance[3:, 3:]
+    if wandered @ np.linalg.solve(covariance, wandered) < _CERTAINTY ** 2:
+        return None
+    return _misalignment(wandered, covariance, len(share))
+
+
+def _one_a_second(pairs: Sequence[Pairs]) -> list[Pairs]:
+    """Return the newest look and of those before it one a second, in order of time."""
+    chosen = [pairs[-1]]
+    for earlier in reversed(pairs):
+        if chosen[-1].stamp_ns - earlier.stamp_ns > 0.9 * _INDEPENDENT_S * 1e9:
+            chosen.append(earlier)
+    return chosen[::-1]
+
+
+def _misalignment(parameters: np.ndarray, covariance: np.ndarray, count: int) -> Misalignment:
+    yaw, *shift = parameters.tolist()
+    return Misalignment(yaw, tuple(shift), float(np.sqrt(covariance[0, 0])), count)
+
+
+def _whitened(pairs: Sequence[Pairs]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return what a small yaw and a shift change (N, 2, 3), and what was found (N, 2), in standard deviations.
+
+    Cameras are sure of the direction of an object and unsure of its distance, so what lies along either ray counts
+    less.
+    """
+    sent, seen, ego = (np.concatenate([getattr(p, name) for p in pairs]) for name in ('sent', 'seen', 'ego'))
     covariance = (_POSITION_SPREAD_M ** 2 * np.eye(2) + _along(seen - ego, _EGO_DEPTH_SPREAD)
                   + _along(sent, _INFRA_DEPTH_SPREAD))
     # L with L L^T = covariance^-1: rows of a pair then have unit variance.
     whiten = np.linalg.cholesky(np.linalg.inv(covariance)).transpose(0, 2, 1)
     rows = np.zeros((len(sent), 2, 3))
     rows[:, 0, 0], rows[:, 1, 0], rows[:, 0, 1], rows[:, 1, 2] = -sent[:, 1], sent[:, 0], 1, 1
-    rows, target = whiten @ rows, np.einsum('nij,nj->ni', whiten, seen - sent)
-    certainty = np.diag([_PRIOR_YAW ** -2, _PRIOR_SHIFT_M ** -2, _PRIOR_SHIFT_M ** -2])
-    robust = np.ones(len(sent))
+    return whiten @ rows, np.einsum('nij,nj->ni', whiten, seen - sent)
+
+
+def _solve(rows: np.ndarray, target: np.ndarray, weight: np.ndarray,
+           expected: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return parameters (K,) and their covariance (K, K): robust (Cauchy weights) least squares.
+
+    :param rows: (N, 2, K); :param target: (N, 2), both of unit variance; :param weight: (N,).
+    :param expected: standard deviations of yaw and shift before anything was seen, of one motion or of several.
+    """
+    certainty = np.diag(np.concatenate([[yaw ** -2, shift ** -2, shift ** -2]
+                                        for yaw, shift in zip(expected[::2], expected[1::2], strict=True)]))
+    robust = np.ones(len(rows))
     for _ in range(_ROUNDS):
         weighted = rows * (weight * robust)[:, None, None]
         normal = np.einsum('nij,nik->jk', weighted, rows) + certainty
         parameters = np.linalg.solve(normal, np.einsum('nij,ni->j', weighted, target))
         robust = 1 / (1 + ((target - rows @ parameters) ** 2).sum(1) / 2)
-    spread = float(np.sqrt(np.linalg.inv(normal)[0, 0]))
-    return Misalignment(float(parameters[0]), (float(parameters[1]), float(parameters[2])), spread, len(sent))
+    return parameters, np.linalg.inv(normal)
 
 
 def _along(rays: np.ndarray, spread: float) -> np.ndarray:
@@ -109,6 +181,7 @@ class MisalignmentEstimator:
         """Start without pairs."""
         self._pairs: dict[str, deque[Pairs]] = {}
         self._found: dict[str, Misalignment] = {}
+        self._changed: dict[str, Misalignment | None] = {}
         self._looked_ns: int | None = None
 
     def update(self, messages: Sequence[RoadsideMessage], stamp_ns: int, look: Callable[[], EgoOnlyDetections],
@@ -152,10 +225,15 @@ class MisalignmentEstimator:
             count -= len(kept.popleft().sent)
         if count >= MIN_PAIRS:
             self._found[unit_id] = fit(kept)
+            self._changed[unit_id] = change(kept)
 
     def estimate(self, unit_id: str) -> Misalignment | None:
         """Return the residual of a unit as of the last look, None before there are enough pairs."""
         return self._found.get(unit_id)
+
+    def change(self, unit_id: str) -> Misalignment | None:
+        """Return how the residual of a unit differs from that of the minute before, None unless it does."""
+        return self._changed.get(unit_id)
 
     def correct(self, messages: Sequence[RoadsideMessage]) -> list[RoadsideMessage]:
         """Return messages with the poses of their units corrected as far as is known."""

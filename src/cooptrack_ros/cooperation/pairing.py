@@ -11,19 +11,11 @@ import numpy as np
 
 from ..common.types import InstanceSet, RoadsideMessage
 from .compensation import HISTORY_S
+from .sessions import LONGEST_BURST, Sessions, StaleMessage
 
 _AHEAD_NS = 1_000_000_000
 """What lies farther ahead after a jump of time is left over from before it."""
 _MAX_RELATIONS = 200
-
-
-class StaleMessage(ValueError):
-    """A message that must not be used; ``reason`` is a short code that is counted."""
-
-    def __init__(self, reason: str, text: str):
-        """Name the reason."""
-        super().__init__(text)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -50,41 +42,52 @@ class UnitMessage:
 
 @dataclass(frozen=True)
 class PairingConfig:
-    """How old a message may be, and how far ahead its clock."""
+    """How old a message may be, how far ahead its clock, and how many a unit may send."""
 
     max_infra_age_s: float = 0.5
     max_clock_skew_s: float = 0.05
+    max_rate_hz: float = math.inf
     capacity: int = 32
 
 
 class UnitBuffer:
-    """Keeps the last messages of a unit; refuses replays within a session, starts anew with a new session."""
+    """
+    Keeps the last messages of a unit, and refuses those whose numbers cannot be true.
+
+    Where there is no room for another one, what is farthest from the last frame that asked goes.
+    """
 
     def __init__(self, config: PairingConfig):
         """Start empty."""
         self.config = config
-        self._messages: deque[UnitMessage] = deque(maxlen=config.capacity)
+        self.sessions = Sessions(config.max_rate_hz)
+        self._messages: list[UnitMessage] = []
         self._refused: deque[UnitMessage] = deque(maxlen=config.capacity)
-        self._session: int | None = None
-        self._highest = -1
+        self._asked_ns: int | None = None
 
-    def add(self, message: UnitMessage) -> bool:
+    def add(self, message: UnitMessage, now_s: float | None = None) -> bool:
         """
-        Keep a message; return True if it starts a new session of the unit.
+        Keep a message; return True if from now on another session of the unit counts.
 
-        :raises StaleMessage: for a number that was passed before in this session.
+        :param now_s: when it arrived, see ``Sessions.admit``.
+        :raises StaleMessage: for a number that is a replay or cannot be, or a session that does not count.
         """
-        restarted = message.session != self._session
-        if restarted:
-            self._session, self._highest = message.session, -1
-            self._messages.clear()
-            self._refused.clear()
-        if message.sequence <= self._highest:
-            self._refused.append(message)
-            raise StaleMessage('replayed', f'sequence number {message.sequence} after {self._highest} in one session')
-        self._highest = message.sequence
+        known = self.sessions.alternations
+        try:
+            changed = self.sessions.admit(message.session, message.sequence, message.stamp_ns, now_s)
+        except StaleMessage as error:
+            if error.reason == 'replayed':
+                self._refused.append(message)
+            raise
+        if self.sessions.alternations > known:
+            later = self.sessions.later(message.session)
+            self._messages = [m for m in self._messages if m.session not in later]
         self._messages.append(message)
-        return restarted
+        if len(self._messages) > self.config.capacity:
+            now_ns = message.stamp_ns if self._asked_ns is None else self._asked_ns
+            farthest = max(range(len(self._messages)), key=lambda i: abs(self._messages[i].stamp_ns - now_ns))
+            del self._messages[farthest]
+        return changed
 
     def at(self, stamp_ns: int) -> UnitMessage | None:
         """Return the message with exactly this stamp."""
@@ -93,10 +96,13 @@ class UnitBuffer:
     def before(self, message: UnitMessage) -> list[UnitMessage]:
         """Return the kept messages of the unit that tell how its objects came to where another one says, by stamp."""
         oldest = message.stamp_ns - round(HISTORY_S * 1e9)
-        return sorted((m for m in self._messages if oldest <= m.stamp_ns < message.stamp_ns), key=lambda m: m.stamp_ns)
+        # Identities of objects hold within a session.
+        return sorted((m for m in self._messages if oldest <= m.stamp_ns < message.stamp_ns
+                       and m.session == message.session), key=lambda m: m.stamp_ns)
 
     def newest_for(self, ego_stamp_ns: int) -> UnitMessage | None:
         """Return the newest message that is not younger than the ego frame (but for clock skew) nor too old."""
+        self._asked_ns = ego_stamp_ns
         oldest = ego_stamp_ns - round(self.config.max_infra_age_s * 1e9)
         youngest = ego_stamp_ns + round(self.config.max_clock_skew_s * 1e9)
         usable = [m for m in self._messages if oldest <= m.stamp_ns <= youngest]
@@ -114,10 +120,12 @@ class UnitBuffer:
 
         back = [m for m in self._refused if fits(m)]
         kept = [m for m in self._messages if fits(m) and m.sequence not in {b.sequence for b in back}]
-        self._messages.clear()
+        self._messages = [*kept, *back]
         self._refused.clear()
-        self._messages.extend([*kept, *back])
-        self._highest = max((m.sequence for m in (back or kept)), default=-1)
+        self._asked_ns = stamp_ns
+        self.sessions.restart({
+            session: max((m.sequence, m.stamp_ns) for m in (back or kept) if m.session == session)
+            for session in {m.session for m in (back or kept)}})
 
 
 @dataclass(frozen=True)
@@ -148,13 +156,14 @@ class UnitPairing:
         self._relations: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_RELATIONS)
 
-    def add(self, message: UnitMessage) -> bool:
-        """
-        Keep a message; return True if it starts a new session of the unit.
+    def add(self, message: UnitMessage, now_s: float | None = None) -> bool:
+        """Keep a message, see ``UnitBuffer.add``."""
+        return self._buffer.add(message, now_s)
 
-        :raises StaleMessage: for a number that was passed before in this session.
-        """
-        return self._buffer.add(message)
+    @property
+    def alternations(self) -> int:
+        """Return how often a session of the unit went on that another one had followed."""
+        return self._buffer.sessions.alternations
 
     def refuse(self, stamp_ns: int) -> None:
         """Note that a message cannot be used, so that nobody waits for it."""
@@ -197,17 +206,13 @@ class UnitPairing:
         self._buffer.restart(stamp_ns)
 
 
-_LONGEST_BURST = 20
-"""More than any queue on the way holds, and few enough that a flood is distinguished from a burst at once."""
-
-
 class RateLimit:
     """A token bucket: ``rate_hz`` on average, bursts of as many as come within a second at that rate, at most 20."""
 
     def __init__(self, rate_hz: float):
         """Start with a full bucket."""
         self._rate_hz = rate_hz
-        self._burst = rate_hz if math.isinf(rate_hz) else min(max(rate_hz, 1.0), _LONGEST_BURST)
+        self._burst = rate_hz if math.isinf(rate_hz) else min(max(rate_hz, 1.0), LONGEST_BURST)
         self._tokens, self._at_s = self._burst, None
 
     def allows(self, now_s: float) -> bool:

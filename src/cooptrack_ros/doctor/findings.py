@@ -93,6 +93,10 @@ def _inputs(snapshot: Snapshot, node: NodeSeen) -> Iterator[Finding]:
         if topic.count == 0 or cause.is_conflict:
             yield Finding(f'{node.name} gets nothing on {wanted.topic}', cause.evidence, cause.advice)
             continue
+        if topic.refused:
+            yield Finding(f'messages on {wanted.topic} cannot be read', f'{topic.refused} of {topic.count}, the last: '
+                          f'{topic.refusal}', f'look at {_publishers(topic)}: another release of the messages, or '
+                          'somebody who sends rubbish')
         rate = topic.count / snapshot.seconds
         if wanted.kind in IMAGES and rate < _SLOW_HZ:
             yield Finding(f'images on {wanted.topic} come slowly', f'{rate:.1f} Hz over {snapshot.seconds:g} s',

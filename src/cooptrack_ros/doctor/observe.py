@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections import Counter
@@ -17,12 +16,15 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
 
-from ..nodes.health.graph import published_topics, publishers_of, subscriptions_of
+from ..common.errors import UserError, WireError
+from ..common.text import readable
+from ..nodes.health.graph import full_name, published_topics, publishers_of, subscriptions_of
 from ..nodes.health.silence import Endpoint, Wanted
 from ..nodes.start import init_ros
 from ..wire.arrays import serialized_stamp_ns
+from ..wire.serialized import read_message
+from ..wire.topics import kind_of
 from .findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 
@@ -62,8 +64,8 @@ class GraphObserver:
                 if TRACKS in kinds and topic.endswith('/output/tracks'):
                     self._listen(topic, TRACKS)
         self._let_pass(seconds)
-        own = {_full(name, namespace) for name, namespace in self._found()} | {f'/{_NAME}'}
-        everyone = {_full(*pair) for pair in self._node.get_node_names_and_namespaces()}
+        own = {full_name(name, namespace) for name, namespace in self._found()} | {f'/{_NAME}'}
+        everyone = {full_name(*pair) for pair in self._node.get_node_names_and_namespaces()}
         for name, topic in self._topics.items():
             topic.publishers = publishers_of(self._node, name)
         return Snapshot(
@@ -71,7 +73,7 @@ class GraphObserver:
             {name: os.environ[name] for name in _VARIABLES if name in os.environ}, time.time_ns(), nodes,
             tuple(sorted(everyone - own)), self._topics, published_topics(self._node),
             tuple(s for s in self._statuses.values() if any(s.name.startswith(n.name) for n in nodes)), _shm_free(),
-            {_full(*pair): number for pair, number in count.items() if number > 1})
+            {full_name(*pair): number for pair, number in count.items() if number > 1})
 
     def _let_pass(self, seconds: float, until: Callable[[], Any] = lambda: False) -> None:
         end = time.monotonic() + seconds
@@ -92,7 +94,7 @@ class GraphObserver:
             return False
 
     def _seen(self, name: str, namespace: str) -> NodeSeen:
-        full = _full(name, namespace)
+        full = full_name(name, namespace)
         is_unit = self._has(self._node.get_publisher_names_and_types_by_node, name, namespace, FEATURES)
         reply = self._call(GetState, f'{full}/get_state', GetState.Request())
         answer = self._call(GetParameters, f'{full}/get_parameters', GetParameters.Request(names=list(_PARAMETERS)))
@@ -102,7 +104,7 @@ class GraphObserver:
                         tuple(self._inputs_of(name, namespace)))
 
     def _inputs_of(self, name: str, namespace: str) -> list[Wanted]:
-        full, found = _full(name, namespace), []
+        full, found = full_name(name, namespace), []
         for topic, _ in self._node.get_subscriber_names_and_types_by_node(name, namespace):
             for endpoint in subscriptions_of(self._node, topic):
                 if endpoint.node == full and topic not in _NOT_INPUTS:
@@ -121,15 +123,21 @@ class GraphObserver:
         if topic in self._topics:
             return
         seen = self._topics[topic] = TopicSeen(kind)
-        package, _, name = kind.split('/')
-        message_class = getattr(importlib.import_module(f'{package}.msg'), name)
+        try:
+            message_class = kind_of(kind)
+        except UserError as error:
+            seen.refusal = str(error)
+            return
 
         def receive(data: bytes) -> None:
             seen.count += 1
-            if kind not in _WITHOUT_HEADER:
-                seen.stamps_ns.append(serialized_stamp_ns(data))
-            if kind in (FEATURES, TRACKS):
-                seen.model_id = deserialize_message(data, message_class).model_id
+            try:
+                if kind in (FEATURES, TRACKS):
+                    seen.model_id = readable(read_message(data, message_class).model_id)
+                if kind not in _WITHOUT_HEADER:
+                    seen.stamps_ns.append(serialized_stamp_ns(data))
+            except WireError as error:
+                seen.refused, seen.refusal = seen.refused + 1, str(error)
         publishers = publishers_of(self._node, topic)
         # Whatever is offered is taken: conflicts with the nodes are judged from the graph.
         reliable = all(p.reliability == 'reliable' for p in publishers)
@@ -142,8 +150,9 @@ class GraphObserver:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
-            self._statuses[status.name] = StatusSeen(status.name, level, status.message,
-                                                     {v.key: v.value for v in status.values})
+            name = readable(status.name)
+            self._statuses[name] = StatusSeen(name, level, readable(status.message),
+                                              {readable(v.key): readable(v.value) for v in status.values})
 
 
 def look(domain_id: int | None, seconds: float) -> Snapshot:
@@ -166,10 +175,6 @@ def _qos_parameter(endpoint: Endpoint) -> str:
     if endpoint.kind == FEATURES:
         return 'features.reliability'
     return '' if endpoint.kind in _FIXED_QOS else 'image.qos'
-
-
-def _full(name: str, namespace: str) -> str:
-    return f"{namespace.rstrip('/')}/{name}"
 
 
 def _split(full: str) -> tuple[str, str]:

@@ -30,7 +30,8 @@ class TopicSeen:
     One topic that was listened to.
 
     ``stamps_ns`` are those of the headers in order of arrival, for types that start with one; ``count`` counts all
-    messages, ``model_id`` is that of the last one with features or tracks.
+    messages, ``model_id`` is that of the last one with features or tracks. ``refused`` of them could not be read,
+    ``refusal`` says why the last one could not.
     """
 
     kind: str
@@ -38,6 +39,8 @@ class TopicSeen:
     stamps_ns: list[int] = field(default_factory=list)
     count: int = 0
     model_id: str = ''
+    refused: int = 0
+    refusal: str = ''
 
 
 @dataclass(frozen=True)

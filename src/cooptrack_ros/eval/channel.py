@@ -11,7 +11,8 @@ from ..common.declaration import parameter
 from ..common.geometry import make_pose, rotation_z
 from ..common.types import RoadsideMessage
 from ..cooperation.channel_model import ChannelModel, LinkConfig
-from ..cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
+from ..cooperation.pairing import PairingConfig, UnitBuffer, UnitMessage
+from ..cooperation.sessions import StaleMessage
 from .studies import TwoPoseMessage
 
 _HALF_FRAME_NS = 50_000_000

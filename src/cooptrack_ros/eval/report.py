@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..common.text import for_table
 from .nuscenes import figures_of_class
 
 HEADLINE = ('mAP', 'ATE', 'ASE', 'AOE', 'AVE', 'AMOTA', 'AMOTP', 'recall', 'MOTA', 'IDS', 'MT', 'ML', 'FP', 'FN')
@@ -25,12 +26,12 @@ def per_class(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def table(title: str, rows: dict[str, dict[str, Any]]):
     """Return a terminal table with one row per mode."""
     from rich.table import Table
-    out = Table(title=title)
+    out = Table(title=for_table(title))
     out.add_column('mode')
     for name in HEADLINE:
         out.add_column(name, justify='right')
     for mode, values in rows.items():
-        out.add_row(mode, *(_cell(values.get(name)) for name in HEADLINE))
+        out.add_row(for_table(mode), *(_cell(values.get(name)) for name in HEADLINE))
     return out
 
 

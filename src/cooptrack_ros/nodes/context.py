@@ -19,7 +19,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from ..common.errors import WireError
+from ..common.text import readable
 from ..wire.arrays import stamp_ns
+from ..wire.serialized import check_texts, read_message
 from .health.health import Health
 from .inputs.decoding import DecodedFrame
 from .params import Parameters
@@ -94,9 +96,24 @@ class NodeContext:
         """
         Subscribe; a message that the callback refuses or fails at is dropped and counted, see ``guarded``.
 
+        So are those that cannot be deserialized or hold texts that are too long.
+
         :param source: name under which refused messages are counted.
         """
-        return self._node.create_subscription(kind, topic, self.guarded(callback, topic, source), qos)
+        if kind is not Image:
+            return self.subscribe_serialized(
+                kind, topic, lambda data: callback(read_message(data, kind)), qos, source)
+
+        # To look at it before it is deserialized would copy a large message once more.
+        def take(message: Image) -> None:
+            check_texts(message)
+            callback(message)
+        return self._node.create_subscription(kind, topic, self.guarded(take, topic, source), qos)
+
+    def subscribe_serialized(self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile | int,
+                             source: str) -> Subscription:
+        """Subscribe with a callback that takes serialized messages, otherwise as ``subscribe``."""
+        return self._node.create_subscription(kind, topic, self.guarded(callback, topic, source), qos, raw=True)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription."""
@@ -138,9 +155,10 @@ class NodeContext:
         """Count a message that is lost by a mistake of ours, and say so at most every five seconds."""
         if self._ends:
             return
-        self.health.drop(source, 'internal_error', repr(error))
+        text = readable(repr(error))
+        self.health.drop(source, 'internal_error', text)
         if self._is_due(source, 'internal_error'):
-            self.log.error(f'a message of {source} could not be processed: {error!r}')
+            self.log.error(f'a message of {source} could not be processed: {text}')
 
     def _is_due(self, source: str, reason: str) -> bool:
         """Tell whether something may be said again: what follows from a cause must not silence it."""

@@ -100,7 +100,7 @@ class EgoNode(AgentNode):
             self._detections.publish(answer.detections())
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
-        self._pipeline.learn_poses()
+        self._pipeline.learn_poses(settings.fusion__online_extrinsics)
         return published.message
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> Received:

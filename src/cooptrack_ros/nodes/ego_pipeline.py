@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from cooptrack_msgs.msg import TrackArray
 
 from ..common.types import Frame, Side
@@ -60,7 +62,7 @@ class EgoPipeline:
         # Late fusion needs boxes alone, so a package without roadside weights will do.
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
         pairing = PairingConfig(settings.max_infra_age_s(method.compensation),
-                                settings.fusion__max_clock_skew_ms / 1e3)
+                                settings.fusion__max_clock_skew_ms / 1e3, max_rate_hz)
         only_confirm = settings.only_confirm(list(units))
         pairings = [UnitPairing(name, pairing, sender.model_id if sender else None, name not in only_confirm)
                     for name in sorted(set(units))]
@@ -70,7 +72,7 @@ class EgoPipeline:
             own.output_threshold, units=pairings, fuses_features=cooperates)
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names))
-        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, max_rate_hz, limits)
+        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, limits)
                           for p in pairings}
         self._model_id = package.model_id(side)
         self._tracks = PublicTracks(own.score_threshold)
@@ -80,6 +82,8 @@ class EgoPipeline:
         result = self.agent.step(frame, received, settings.fusion__online_extrinsics)
         for name, receiver in self.receivers.items():
             receiver.health.fused(sum(m.unit_id == name for m in result.matches))
+        for message in received.messages:
+            self.receivers[message.unit_id].health.placed(float(np.hypot(*message.ego_from_infra[:2, 3])))
         meta = ego_meta(result, received.messages, frame, lidar_frame, self._model_id, settings.map_frame,
                         self._class_names)
         self._tracks.observe(result.tracks, frame.stamp_ns, result.output.reset)
@@ -87,8 +91,13 @@ class EgoPipeline:
         published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
         return EgoAnswer(result, meta, published)
 
-    def learn_poses(self) -> None:
-        """Learn of the poses of units from that frame, when its answer is on the way, and tell the diagnostics."""
+    def learn_poses(self, is_corrected: bool) -> None:
+        """
+        Learn of the poses of units from that frame, when its answer is on the way, and tell the diagnostics.
+
+        :param is_corrected: whether what is learned is used.
+        """
         self.agent.learn_poses()
         for name, receiver in self.receivers.items():
-            receiver.health.misaligned(self.agent.misalignment(name))
+            receiver.health.misaligned(
+                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected)

@@ -9,6 +9,7 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 
 from ..common.errors import UserError
+from ..common.text import readable_lines
 
 Transition = Callable[..., TransitionCallbackReturn]
 
@@ -24,7 +25,7 @@ def explained(callback: Transition) -> Transition:
         try:
             return callback(node, state)
         except UserError as error:
-            node.get_logger().error(str(error))
+            node.get_logger().error(readable_lines(str(error)))
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
             # Once the process is asked to end, nothing can be created any more.

@@ -17,6 +17,7 @@ from visualization_msgs.msg import MarkerArray
 from cooptrack_msgs.msg import Latency, TrackArray
 
 from ..common.errors import UserError, WireError
+from ..common.text import readable_lines
 from ..common.timeline import StampOrder, TimeGuard
 from ..model.image.preprocess import least_size
 from ..weights.store import ModelPackage, open_model
@@ -273,7 +274,7 @@ def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
             return int(rclpy.ok())
         executor.spin()
     except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {readable_lines(str(error))}', file=sys.stderr)
         return 1
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

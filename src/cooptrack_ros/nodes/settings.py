@@ -106,6 +106,9 @@ class EgoSettings(CommonSettings):
     fusion__max_unit_rate: float = parameter(
         100.0, 'messages that are taken from one unit, on average over a second; more are dropped unread, but not '
         'with lockstep', unit='Hz', low=1, high=10000)
+    fusion__pairs: bool = parameter(
+        False, 'believe /infra/<unit>/pair, which players of recorded data send, also without lockstep: who publishes '
+        'it says where the unit stands')
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
     pose__source: str = parameter('odometry', 'what poses come from: nav_msgs/Odometry, geometry_msgs/PoseStamped, '
                                   'or the transform of map_frame and base_frame', choices=('odometry', 'pose', 'tf'))

@@ -13,6 +13,7 @@ from ..common.array_files import read_arrays
 from ..common.config import R50
 from ..common.errors import UserError
 from ..common.outputs import check_file, write_figures
+from ..common.text import readable_lines
 from ..model.ops.deform_attn import PATHS, forced_path
 from .compare import Comparison, Result
 from .sequences import GoldenSequence
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_file(options.json)
         return _run(options)
     except UserError as error:
-        print(f'parity: {error}', file=sys.stderr)
+        print(f'parity: {readable_lines(str(error))}', file=sys.stderr)
         return 2
 
 

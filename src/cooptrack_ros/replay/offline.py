@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage
 
-from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
+from cooptrack_msgs.msg import Calibration, PairTransform
 
 from ..common.errors import UserError, WireError
 from ..data.bags.reader import BagReader
@@ -27,6 +27,7 @@ from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import decode_calibration
 from ..wire.poses import decode_odometry
+from ..wire.serialized import read_message
 from ..wire.topics import CALIBRATION, EGO_NODE, FEATURES, IMAGE, PAIR, features_topic, tracks_topic, units_of
 from .agents import OfflineEgo, OfflineUnit
 from .collector import fused_units
@@ -51,9 +52,13 @@ class OfflineOptions:
 
 @dataclass(frozen=True)
 class _Route:
-    """What is done with the messages of a topic; ``source`` is the name under which drops are counted."""
+    """
+    What is done with the messages of a topic; ``source`` is the name under which drops are counted.
 
-    kind: type
+    Without a ``kind`` they are handed on as they are stored.
+    """
+
+    kind: type | None
     source: str
     handle: Callable[[Any], None]
 
@@ -129,9 +134,9 @@ class OfflineReplay:
     def _message(self, topic: str, data: bytes) -> Any:
         kind = self._routes[topic].kind
         try:
-            return deserialize_message(data, kind)
-        except RuntimeError as error:
-            raise UserError(f'{self._bag} cannot be read: a message on {topic} is no {kind.__name__}') from error
+            return data if kind is None else read_message(data, kind)
+        except WireError as error:
+            raise UserError(f'{self._bag} cannot be read: a message on {topic}: {error}') from error
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
@@ -149,7 +154,7 @@ class OfflineReplay:
         for name, received in self._ego.units.items():
             topic = roadside_names(name).topic
             self._routes |= {topic(PAIR): _Route(PairTransform, name, received.on_pair),
-                             topic(FEATURES): _Route(InstanceFeatureArray, name, received.on_features)}
+                             topic(FEATURES): _Route(None, name, received.on_features)}
             if topic(FEATURES) in topics or self._options.ego_only:
                 continue
             unit = OfflineUnit(self._package, name)
@@ -165,10 +170,11 @@ class OfflineReplay:
 
     def _send(self, name: str, unit: OfflineUnit, image: CompressedImage) -> None:
         message = unit.step(image)
+        data = serialize_message(message)
         self._counts[name] += 1
-        self._bytes += len(serialize_message(message))
+        self._bytes += len(data)
         self._write(features_topic(name), message)
-        self._ego.units[name].on_features(message)
+        self._ego.units[name].on_features(data)
 
     def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
         """Process the images whose turn has come."""

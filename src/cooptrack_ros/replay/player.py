@@ -206,10 +206,10 @@ class BagPlayer:
         return self.report
 
     def _pair(self, entry: Entry) -> tuple[int, str, int]:
-        from rclpy.serialization import deserialize_message
-
         from cooptrack_msgs.msg import PairTransform
-        message = deserialize_message(entry.data, PairTransform)
+
+        from ..wire.serialized import read_message
+        message = read_message(entry.data, PairTransform)
         return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
 
     def _unit_of_image(self, topic: str) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 
 from ..wire.arrays import set_stamp
+from ..wire.topics import kind_of
 
 CLOCK = '/clock'
 
@@ -24,8 +23,7 @@ def publisher_for(node: Node, topic: str, kind: str, latched: bool, kept: bool =
     profile = QoSProfile(
         depth=1 if latched else 10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched or kept else DurabilityPolicy.VOLATILE)
-    package, _, name = kind.split('/')
-    return node.create_publisher(getattr(importlib.import_module(f'{package}.msg'), name), topic, profile)
+    return node.create_publisher(kind_of(kind), topic, profile)
 
 
 class ClockPublisher:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.geometry import nearest_rotation, project_points, rotation_z, split_projection
+from ..common.text import readable
 from .calibration_file import CameraCalibration
 from .lens import COEFFICIENTS
 
@@ -21,8 +22,9 @@ class Finding:
     advice: str
 
     def __str__(self) -> str:
-        """Return three lines for a terminal."""
-        return f'{self.problem}\n    evidence: {self.evidence}\n    to do:    {self.advice}'
+        """Return three lines for a terminal; what they cite of others can only be read."""
+        return (f'{readable(self.problem)}\n    evidence: {readable(self.evidence)}\n'
+                f'    to do:    {readable(self.advice)}')
 
 
 _ROTATION_TOLERANCE = 1e-3

@@ -132,6 +132,10 @@ class EgoAgent:
         """Return the error in the pose of a unit as far as what both see tells it, None before that is enough."""
         return self._poses.estimate(unit_id)
 
+    def misalignment_change(self, unit_id: str) -> Misalignment | None:
+        """Return how that error differs from the one of the minute before, None unless it does."""
+        return self._poses.change(unit_id)
+
     def _provenance(self, tracks: Boxes, matches: Sequence[Match]) -> np.ndarray:
         """Return whom each track comes from (N,)."""
         own = {match.track_id: match.ego_score for match in matches}

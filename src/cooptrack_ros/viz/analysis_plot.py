@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..common.text import for_plot
+
 _OUTCOMES = {
     'found': ('found', '#009E73'),
     'switched': ('found, identity switched', '#F0E442'),
@@ -31,7 +33,8 @@ def draw_analysis(path: Path, analysis: Mapping[str, Any], title: str) -> None:
     """
     figure = Figure(figsize=(13, 9.4), dpi=100, layout='constrained')
     FigureCanvasAgg(figure)
-    figure.suptitle(f'{title}: what became of {analysis["all"]["objects"]} labelled objects (all classes and frames)')
+    figure.suptitle(f'{for_plot(title)}: what became of {analysis["all"]["objects"]} labelled objects '
+                    '(all classes and frames)')
     ((by_range, by_class), (by_viewer, errors)) = figure.subplots(2, 2)
     _bars(by_range, analysis['by_range'], 'by distance from the ego vehicle')
     _bars(by_class, analysis['by_class'], 'by class')
@@ -60,7 +63,7 @@ def _bars(axes: Axes, groups: Mapping[str, Mapping[str, Any]], title: str) -> No
 
 
 def _label(name: str, group: Mapping[str, Any]) -> str:
-    lines = [name, f'{group["objects"]} objects', f'recall {_percent(group["recall"])}']
+    lines = [for_plot(name), f'{group["objects"]} objects', f'recall {_percent(group["recall"])}']
     if group['tracks'] is not None:
         lines.append(f'precision {_percent(group["precision"])}')
     return '\n'.join(lines)

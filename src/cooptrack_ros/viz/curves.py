@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..common.text import for_plot
+
 LINE_COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 """After Okabe and Ito: they stay apart for the colour-blind."""
 _DASHES = ('-', '--', '-.', ':')
@@ -30,7 +32,7 @@ def draw_curves(path: Path, results: Sequence[Measured], class_name: str = 'car'
     """Write a picture: above precision at each distance threshold, below sMOTAr and MOTA over recall."""
     figure = Figure(figsize=(14, 7.6), dpi=100, layout='constrained')
     FigureCanvasAgg(figure)
-    figure.suptitle(f'class {class_name}')
+    figure.suptitle(for_plot(f'class {class_name}'))
     thresholds = sorted(results[0].detection_curves[class_name], key=float)
     rows = figure.subfigures(2, 1)
     above = rows[0].subplots(1, len(thresholds), sharey=True)
@@ -56,7 +58,7 @@ def _precision(axes: Axes, results: Sequence[Measured], class_name: str, thresho
     for i, result in enumerate(results):
         curve = result.detection_curves[class_name][threshold]
         ap = result.figures['detection']['label_aps'][class_name][threshold]
-        axes.plot(curve['recall'], curve['precision'], label=f'{result.label}: AP {_number(ap)}', **_style(i))
+        axes.plot(curve['recall'], curve['precision'], label=f'{for_plot(result.label)}: AP {_number(ap)}', **_style(i))
     axes.set_title(f'detection: centre within {float(threshold):g} m', fontsize=10)
     _finish(axes)
     axes.set_ylim(0, 1.02)
@@ -69,7 +71,7 @@ def _accuracy(axes: Axes, results: Sequence[Measured], class_name: str, name: st
         # A recall that was not reached counts as zero in the mean, so it is drawn as zero.
         levels, values = (np.array([v or 0.0 for v in curve[key]], np.float64) for key in ('recall_hypo', name))
         order = np.argsort(levels)
-        axes.plot(levels[order], values[order], label=f'{result.label}: {summary} '
+        axes.plot(levels[order], values[order], label=f'{for_plot(result.label)}: {summary} '
                   f'{_number(tracking["label_metrics"][summary.lower()][class_name])}', **_style(i))
     _finish(axes)
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.02)

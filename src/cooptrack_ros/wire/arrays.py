@@ -55,8 +55,19 @@ def stamp_ns(stamp) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
+def has_serialized_stamp(data: bytes) -> bool:
+    """Tell whether serialized bytes are long enough to begin with a header."""
+    return len(data) >= _STAMP_OFFSET + _STAMP.size
+
+
 def serialized_stamp_ns(data: bytes) -> int:
-    """Return the stamp in nanoseconds of a serialized message whose first field is a header."""
+    """
+    Return the stamp in nanoseconds of a serialized message whose first field is a header.
+
+    :raises WireError: if it is too short for that.
+    """
+    if not has_serialized_stamp(data):
+        raise WireError('undecodable', f'{len(data)} bytes are no message with a header')
     seconds, nanoseconds = _STAMP.unpack_from(data, _STAMP_OFFSET)
     return seconds * 1_000_000_000 + nanoseconds
 

@@ -16,11 +16,13 @@ from ..common.errors import WireError
 from ..common.geometry import nearest_rotation, quaternion_from_rotation, rotation_from_quaternion
 from ..common.types import Boxes, InstanceSet
 from .arrays import finite, from_field, is_time, matrix, set_stamp, stamp_ns, to_field
-from .poses import check_plausible_pose
+from .poses import check_plausible_pose, check_upright
 
 ENCODINGS: dict[str, int] = {name: getattr(InstanceFeatureArray, name.upper()) for name in ENCODING.choices}
 _FEATURE_TYPES = {code: np.dtype(name) for name, code in ENCODINGS.items()}
 _BLOCKS = ('semantic', 'motion', 'position_embedding')
+_HEAD_BYTES = 4096
+"""More than everything of a message takes that is there once."""
 _LARGEST_HALF = np.float32(65504)
 _MAX_YAW = 10.0
 _POINTS = (-1.0, 2.0)
@@ -65,6 +67,12 @@ class FeatureLimits:
     max_previous_age_s: float = 10.0
     num_classes: int = len(ModelConfig.class_names)
     """Labels are numbers without names, so those of the receiver's model apply: it must know each."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Return the size of the largest message that can be accepted."""
+        # Nine numbers of a box, and points, positions, ages, scores, labels, identities, scales.
+        return _HEAD_BYTES + self.max_instances * 4 * (9 + 9 + 7 + len(_BLOCKS) * self.max_feature_dim)
 
 
 def plausible(instances: InstanceSet, limits: FeatureLimits | None = None) -> np.ndarray:
@@ -251,6 +259,7 @@ def _decode_meta(msg: InstanceFeatureArray, limits: FeatureLimits) -> FeatureMet
         map_from_lidar[:3, :3] = rotation_from_quaternion(quaternion)
         map_from_lidar[:3, 3] = finite(np.array([pose.position.x, pose.position.y, pose.position.z]), 'pose.position')
     check_plausible_pose(map_from_lidar, 'the pose of the unit')
+    check_upright(map_from_lidar, 'the pose of the unit')
     if not is_time(msg.header.stamp):
         raise WireError('implausible', f'stamp {msg.header.stamp.sec} s, {msg.header.stamp.nanosec} ns')
     pc_range = finite(np.array(msg.pc_range, np.float64), 'pc_range')

@@ -14,6 +14,10 @@ from .arrays import finite, matrix, stamp_ns
 
 _MAX_OFFSET_M = 1e8
 """More than any map on Earth needs; numbers far beyond overflow further on."""
+_MAX_STRETCH = 0.05
+"""Of lengths in any direction; stored calibrations are nearly rotations, to some thousandths."""
+_MIN_UPRIGHT = 0.7
+"""Cosine: what stands on the road is tilted by less than 45 degrees."""
 _MAX_LAST_ROW = 1e-9
 """Of what is not (0, 0, 0, 1): together with the largest offset more would make a matrix that cannot be inverted."""
 
@@ -22,11 +26,23 @@ def check_plausible_pose(pose: np.ndarray, name: str, reason: str = 'bad_pose') 
     """
     Check that a finite matrix (4, 4) could be a pose, which stored calibrations are only nearly.
 
-    :raises WireError: if it is far from a rotation, mirrors space, or leads out of the world.
+    :raises WireError: if it stretches or shears by more than some hundredths, mirrors space, or leads out of the world.
     """
-    if (np.abs(pose[:3, :3]).max() > 2 or not 0.2 < np.linalg.det(pose[:3, :3]) < 5
+    rotation = pose[:3, :3]
+    if (np.abs(rotation).max() > 2 or np.linalg.det(rotation) <= 0
+            or np.abs(np.linalg.svd(rotation, compute_uv=False) - 1).max() > _MAX_STRETCH
             or np.abs(pose[:3, 3]).max() > _MAX_OFFSET_M or np.abs(pose[3] - (0, 0, 0, 1)).max() > _MAX_LAST_ROW):
         raise WireError(reason, f'{name} is no pose: {pose.tolist()}')
+
+
+def check_upright(pose: np.ndarray, name: str) -> None:
+    """
+    Check that a pose (4, 4) between frames whose z axes point up does not turn the world over.
+
+    :raises WireError: if it tilts by more than 45 degrees.
+    """
+    if pose[2, 2] < _MIN_UPRIGHT:
+        raise WireError('bad_pose', f'{name} lays the unit on its side or upside down: {pose.tolist()}')
 
 
 def decode_odometry(msg: Odometry) -> tuple[int, np.ndarray]:
@@ -84,4 +100,5 @@ def decode_pair(msg: PairTransform) -> tuple[int, int, np.ndarray]:
     """
     pose = matrix(msg.ego_from_infra, 'ego_from_infra')
     check_plausible_pose(pose, 'ego_from_infra')
+    check_upright(pose, 'ego_from_infra')
     return stamp_ns(msg.header.stamp), stamp_ns(msg.infra_stamp), pose

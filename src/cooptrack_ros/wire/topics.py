@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib import import_module
 
 from ..common.errors import UserError
 
@@ -92,3 +93,19 @@ def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
 def kind_name(kind: type) -> str:
     """Return the name of a message class, as ``nav_msgs/msg/Odometry``."""
     return f'{kind.__module__.partition(".")[0]}/msg/{kind.__name__}'
+
+
+def kind_of(name: str) -> type:
+    """
+    Return the message class of a name, the opposite of ``kind_name``.
+
+    :raises UserError: if it is none, or its package is not installed.
+    """
+    package, _, kind = name.partition('/msg/')
+    try:
+        if package.isidentifier() and kind.isidentifier():
+            return getattr(import_module(f'{package}.msg'), kind)
+    except (ImportError, AttributeError):
+        pass
+    raise UserError(f"there is no message type '{name}' here, expected the name of one that is installed, as "
+                    'nav_msgs/msg/Odometry')

@@ -8,7 +8,8 @@ import yaml
 
 from cooptrack_ros.common.types import Boxes, InstanceSet, RoadsideMessage
 from cooptrack_ros.cooperation.instance_filter import distinct
-from cooptrack_ros.cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
+from cooptrack_ros.cooperation.pairing import PairingConfig, UnitBuffer, UnitMessage
+from cooptrack_ros.cooperation.sessions import StaleMessage
 
 SCENES = sorted((Path(__file__).parents[2] / 'data/arrivals').glob('*.yaml'))
 MS = 1_000_000

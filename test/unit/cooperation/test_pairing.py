@@ -5,7 +5,8 @@ import pytest
 
 from cooptrack_ros.common.timeline import StampOrder, TimeGuard
 from cooptrack_ros.common.types import Boxes, InstanceSet
-from cooptrack_ros.cooperation.pairing import PairingConfig, StaleMessage, UnitBuffer, UnitMessage
+from cooptrack_ros.cooperation.pairing import PairingConfig, UnitBuffer, UnitMessage
+from cooptrack_ros.cooperation.sessions import StaleMessage
 from cooptrack_ros.tracking.identities import PublicIdentities
 
 
@@ -30,8 +31,11 @@ def test_a_replay_is_refused_and_a_restart_accepted():
     with pytest.raises(StaleMessage) as caught:
         buffer.add(message(100, 1, 5))
     assert caught.value.reason == 'replayed'
-    assert buffer.add(message(200, 2, 0)) is True
-    assert buffer.at(100_000_000) is None
+    restarted = message(200, 2, 0)
+    assert buffer.add(restarted) is True
+    # A message of somebody else must not cost those of the unit; but identities are those of a session.
+    assert buffer.at(100_000_000) is not None and buffer.before(restarted) == []
+    assert buffer.newest_for(250_000_000) is restarted
 
 
 def boxes(*ids):

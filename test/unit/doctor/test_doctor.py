@@ -3,16 +3,20 @@
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.doctor.findings import CALIBRATION, FEATURES, IMAGES, TRACKS, findings_of
+from cooptrack_ros.doctor.observe import GraphObserver
 from cooptrack_ros.doctor.snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 from cooptrack_ros.nodes.health.silence import Endpoint, Wanted
+from cooptrack_ros.sensors.calibration_check import Finding
 
 NODE, IMAGE, CAL, UNIT = '/ego/ego_node', '/ego/image/compressed', '/ego/calibration', '/infra/rsu_1/features'
 ANSWERS = f'{NODE}/output/tracks'
@@ -50,6 +54,32 @@ def only(seen: Snapshot):
 
 def test_nothing_is_found_in_a_healthy_system():
     assert findings_of(snapshot()) == []
+
+
+def test_messages_that_cannot_be_read_are_reported_with_the_reason():
+    seen = topic(FEATURES, '/infra/rsu_1/roadside_node')
+    seen.refused, seen.refusal = 3, '12 bytes are no InstanceFeatureArray'
+    finding = only(snapshot(topics={UNIT: seen}))
+    assert finding.problem == f'messages on {UNIT} cannot be read'
+    assert finding.evidence == '3 of 50, the last: 12 bytes are no InstanceFeatureArray'
+
+
+def test_what_others_say_can_only_be_read():
+    observer = GraphObserver(SimpleNamespace(create_subscription=lambda *_: None), lambda seconds: None)
+    observer._on_diagnostics(DiagnosticArray(status=[DiagnosticStatus(
+        level=DiagnosticStatus.WARN, name=f'{NODE}\x1b', message='\x1b[2J\nforged', values=[
+            KeyValue(key='wrong_model', value='\x07' * 10_000)])]))
+    status, = observer._statuses.values()
+    assert (status.name, status.message) == (f'{NODE}\\x1b', r'\x1b[2J\nforged')
+    assert len(status.values['wrong_model']) <= 1000 and status.values['wrong_model'].isprintable()
+    assert str(Finding('a\n1. forged', '\x1b[2J', 'b')).count('\n') == 2
+
+
+def test_types_that_are_not_installed_are_not_listened_to():
+    observer = GraphObserver(SimpleNamespace(create_subscription=lambda *_: None), lambda seconds: None)
+    for kind in ('evil', 'os/msg/path', 'nav_msgs/msg/Nothing'):
+        observer._listen(f'/{kind}', kind)
+    assert all('installed' in seen.refusal for seen in observer._topics.values()) and len(observer._topics) == 3
 
 
 def test_an_empty_domain_is_reported_with_what_is_there():

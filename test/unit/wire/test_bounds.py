@@ -50,7 +50,14 @@ def test_finite_features_that_overflow_in_the_network_are_refused(block):
     assert refused.value.reason == 'implausible'
 
 
-@pytest.mark.parametrize('pose', [FAR, SHEARED, np.diag([1.0, 1.0, 1.0, 2.0]), np.diag([-1.0, 1.0, 1.0, 1.0])])
+LEANING = np.eye(4)
+LEANING[0, 1] = 0.2
+
+
+@pytest.mark.parametrize('pose', [
+    FAR, SHEARED, LEANING, np.diag([1.0, 1.0, 1.0, 2.0]), np.diag([-1.0, 1.0, 1.0, 1.0]), np.diag([1.7, 1.7, 1.7, 1.0]),
+    np.diag([1.0, 1.0, 1.7, 1.0]), np.diag([1.0, -1.0, -1.0, 1.0]), np.eye(4)[[0, 2, 1, 3]] * [[1], [-1], [1], [1]]],
+    ids=['far', 'sheared', 'leaning', 'last row', 'mirrored', 'scaled', 'stretched', 'upside down', 'on its side'])
 def test_what_is_no_pose_is_refused_as_that_of_a_unit_and_of_a_pair(pose):
     message = over_the_wire(make(1))
     message.map_from_lidar = pose.reshape(16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from ...common.text import readable
 from .silence import Endpoint
 
 
@@ -14,13 +15,18 @@ def qos_words(profile: QoSProfile) -> tuple[str, str]:
 
 
 def _endpoint(info) -> Endpoint:
-    node = f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-    return Endpoint(node, info.topic_type, *qos_words(info.qos_profile))
+    return Endpoint(full_name(info.node_name, info.node_namespace), readable(info.topic_type),
+                    *qos_words(info.qos_profile))
+
+
+def full_name(name: str, namespace: str) -> str:
+    """Return the full name of a node, as others may have spelt it."""
+    return readable(f"{namespace.rstrip('/')}/{name}")
 
 
 def full_names(node: Node) -> list[str]:
     """Return the full names of all nodes, of several with one name each."""
-    return [f"{namespace.rstrip('/')}/{name}" for name, namespace in node.get_node_names_and_namespaces()]
+    return [full_name(*pair) for pair in node.get_node_names_and_namespaces()]
 
 
 def publishers_of(node: Node, topic: str) -> list[Endpoint]:
@@ -36,5 +42,5 @@ def subscriptions_of(node: Node, topic: str) -> list[Endpoint]:
 def published_topics(node: Node) -> dict[str, list[str]]:
     """Return the types of all topics that somebody publishes, by full name; without what is below the node itself."""
     own = f'{node.get_fully_qualified_name()}/'
-    return {name: list(kinds) for name, kinds in node.get_topic_names_and_types()
+    return {readable(name): [readable(kind) for kind in kinds] for name, kinds in node.get_topic_names_and_types()
             if not name.startswith(own) and node.count_publishers(name)}

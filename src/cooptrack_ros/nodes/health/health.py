@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
+from ...common.text import readable
+from .statuses import status_of
 from .unit_health import ClockOffset, UnitHealth
 
 _RECEIVED = '.received'
@@ -47,6 +49,7 @@ class Health:
 
     def drop(self, source: str, reason: str, text: str) -> None:
         """Count something that was dropped, and keep the last explanation of its kind."""
+        text = readable(text)
         with self._lock:
             self.counts[f'dropped.{source}.{reason}'] += 1
             self._dropped_since_report += 1
@@ -110,18 +113,18 @@ class Health:
         with self._lock:
             now = time.monotonic()
             elapsed, self._reported_at = max(now - self._reported_at, 1e-3), now
-            values = [KeyValue(key=k, value=str(v)) for k, v in sorted(self.counts.items())]
-            values += self._rates(elapsed) + self._delay_values()
-            values += [KeyValue(key=k, value=f'{v:.1f}') for k, v in sorted(self._gauges.items())]
+            values = {k: str(v) for k, v in sorted(self.counts.items())}
+            values |= self._rates(elapsed) | self._delay_values()
+            values |= {k: f'{v:.1f}' for k, v in sorted(self._gauges.items())}
             own_silent = {source: text for source, text in silent.items() if source not in self._units}
-            values += [KeyValue(key=f'silent.{source}', value=text) for source, text in own_silent.items()]
+            values |= {f'silent.{source}': text for source, text in own_silent.items()}
             level, message = self._summary(waiting_for, own_silent, problem)
             self._dropped_since_report, self._problems = 0, {}
             units = [unit.status(self._name, elapsed, self._image_ns, self._image_clock, silent.get(name, ''),
                                  *self._refused.get(name, (0, '')))
                      for name, unit in sorted(self._units.items())]
-        status = DiagnosticStatus(level=level, name=self._name, message=message, hardware_id=self._hardware_id,
-                                  values=[*values, KeyValue(key='memory_mb', value=f'{resident_mb():.0f}')])
+        status = status_of(level, self._name, message, self._hardware_id,
+                           values | {'memory_mb': f'{resident_mb():.0f}'})
         array = DiagnosticArray(status=[status, *units])
         array.header.stamp = stamp
         return array
@@ -136,22 +139,20 @@ class Health:
                       *(f'{source}: {text}' for (source, _), text in self._problems.items())]
         return (DiagnosticStatus.WARN, '; '.join(words)) if words else (DiagnosticStatus.OK, 'running')
 
-    def _rates(self, elapsed_s: float) -> list[KeyValue]:
+    def _rates(self, elapsed_s: float) -> dict[str, str]:
         """Return messages per second of wall time since the last report, for every input."""
         received = Counter({k: v for k, v in self.counts.items() if k.endswith(_RECEIVED)})
         new, self._reported = {k: v - self._reported[k] for k, v in received.items()}, received
-        return [KeyValue(key=f'rate_hz.{k.removesuffix(_RECEIVED)}', value=f'{v / elapsed_s:.1f}')
-                for k, v in sorted(new.items())]
+        return {f'rate_hz.{k.removesuffix(_RECEIVED)}': f'{v / elapsed_s:.1f}' for k, v in sorted(new.items())}
 
-    def _delay_values(self) -> list[KeyValue]:
+    def _delay_values(self) -> dict[str, str]:
         """Return median and 95th percentile of the delays since the last report, in milliseconds."""
-        values = []
+        values = {}
         for name, delays in sorted(self._delays.items()):
             if name == 'stamp_to_publish' and not all(0 <= d <= _LONGEST_DELAY_S for d in delays):
-                values.append(KeyValue(key=f'delay_ms.{name}', value="unknown: stamps are not of this node's clock"))
+                values[f'delay_ms.{name}'] = "unknown: stamps are not of this node's clock"
                 continue
-            values += [KeyValue(key=f'delay_ms.{name}.p{q}', value=f'{1e3 * np.percentile(delays, q):.1f}')
-                       for q in (50, 95)]
+            values |= {f'delay_ms.{name}.p{q}': f'{1e3 * np.percentile(delays, q):.1f}' for q in (50, 95)}
         self._delays = {}
         return values
 

@@ -29,9 +29,12 @@ class InfraInput:
         self._features: PausingSubscription | None = None
 
     def subscribe(self) -> list:
-        """Listen to both topics; the subscription that can pause is ended by ``close``, the other one is returned."""
+        """Listen; the subscription that can pause is ended by ``close``, that of pairs is returned, if there is one."""
         self._features = PausingSubscription(self._context, InstanceFeatureArray, features_topic(self.unit_id),
                                              self._on_features, self._features_qos, self.unit_id)
+        settings = self._context.settings
+        if not settings.lockstep and not settings.fusion__pairs:
+            return []
         return [self._context.subscribe(PairTransform, unit_topic(self.unit_id, PAIR), self._on_pair, OUTPUT,
                                         self.unit_id)]
 
@@ -65,12 +68,12 @@ class InfraInput:
             self._context.arrived.notify_all()
             self._receiver.on_pair(msg)
 
-    def _on_features(self, msg: InstanceFeatureArray) -> None:
+    def _on_features(self, data: bytes) -> None:
         try:
             with self._context.arrived:
                 # Also for what is refused: the worker may be waiting for just that.
                 self._context.arrived.notify_all()
-                self._receiver.on_features(msg)
+                self._receiver.on_features(data)
         except WireError as error:
             if error.reason == 'too_many':
                 self._features.pause(FLOOD_PAUSE_S)

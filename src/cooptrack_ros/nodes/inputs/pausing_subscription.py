@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from rclpy.qos import QoSProfile
 
@@ -12,17 +11,19 @@ from ..context import NodeContext
 
 class PausingSubscription:
     """
-    Listens to a topic; what comes while it is paused is dropped by the middleware and costs the node nothing.
+    Listens to serialized messages of a topic.
+
+    What comes while it is paused is dropped by the middleware and costs the node nothing.
 
     To be used from callbacks of the node only.
     """
 
-    def __init__(self, context: NodeContext, kind: type, topic: str, callback: Callable[[Any], None],
+    def __init__(self, context: NodeContext, kind: type, topic: str, callback: Callable[[bytes], None],
                  qos: QoSProfile, source: str):
-        """Start listening, see ``NodeContext.subscribe``."""
+        """Start listening, see ``NodeContext.subscribe_serialized``."""
         self._context, self._arguments = context, (kind, topic, callback, qos, source)
         self._timer = None
-        self._subscription = context.subscribe(*self._arguments)
+        self._subscription = context.subscribe_serialized(*self._arguments)
 
     def pause(self, seconds: float) -> None:
         """Stop listening for so long, whatever the time of the node does; no more than once at a time."""
@@ -33,7 +34,7 @@ class PausingSubscription:
 
     def _resume(self) -> None:
         self._end_timer()
-        self._subscription = self._context.subscribe(*self._arguments)
+        self._subscription = self._context.subscribe_serialized(*self._arguments)
 
     def _end_timer(self) -> None:
         if self._timer is not None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from math import isfinite
 
 from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
 
 from ...common.errors import WireError
 from ...common.types import InstanceSet
-from ...cooperation.pairing import RateLimit, StaleMessage, UnitMessage, UnitPairing
+from ...cooperation.pairing import RateLimit, UnitMessage, UnitPairing
+from ...cooperation.sessions import StaleMessage
+from ...cooperation.unit_pose import PoseWatch
 from ...weights.compact_messages import SenderModel
-from ...wire.arrays import stamp_ns
+from ...wire.arrays import has_serialized_stamp, serialized_stamp_ns
 from ...wire.features import FeatureLimits, decode_instances
 from ...wire.poses import decode_pair
+from ...wire.serialized import read_message
 from ..health.health import Health
 
 
@@ -20,32 +24,33 @@ class UnitReceiver:
     """Takes the messages of one unit, from topics or from a bag."""
 
     def __init__(self, pairing: UnitPairing, sender: SenderModel | None, map_frame: str, health: Health,
-                 max_rate_hz: float = float('inf'), limits: FeatureLimits | None = None):
+                 limits: FeatureLimits | None = None):
         """
         Start without messages.
 
         :param pairing: where they go; :param sender: the only model whose features can be fused, None if boxes are
             all that is wanted;
-        :param map_frame: that poses must refer to; :param max_rate_hz: of messages that are looked at;
-        :param limits: what is accepted.
+        :param map_frame: that poses must refer to; :param limits: what is accepted.
         """
         self.unit_id, self._pairing, self._sender = pairing.unit_id, pairing, sender
-        self._map_frame, self._health = map_frame, health
+        self._map_frame, self._health, self._poses = map_frame, health, PoseWatch()
         self.health = health.add_unit(self.unit_id, pairing.config.max_infra_age_s, pairing.config.max_clock_skew_s)
-        self._rate, self._limits = RateLimit(max_rate_hz), limits
+        self._rate, self._limits = RateLimit(pairing.config.max_rate_hz), limits or FeatureLimits()
 
-    def on_features(self, msg: InstanceFeatureArray) -> None:
+    def on_features(self, data: bytes) -> None:
         """
-        Store a message.
+        Store a serialized message.
 
         :raises WireError: if it must be dropped; for ``too_many`` without having looked at it.
         """
-        if not self._rate.allows(time.monotonic()):
+        now_s = time.monotonic()
+        if not self._rate.allows(now_s):
             raise WireError('too_many', f"unit '{self.unit_id}' sends more than fusion.max_unit_rate allows")
         try:
-            self._store(msg)
+            self._store(read_message(data, InstanceFeatureArray, self._limits.max_bytes), now_s)
         except WireError:
-            self._pairing.refuse(stamp_ns(msg.header.stamp))
+            if has_serialized_stamp(data):
+                self._pairing.refuse(serialized_stamp_ns(data))
             raise
 
     def on_pair(self, msg: PairTransform) -> None:
@@ -56,7 +61,7 @@ class UnitReceiver:
         """
         self._pairing.relate(*decode_pair(msg))
 
-    def _store(self, msg: InstanceFeatureArray) -> None:
+    def _store(self, msg: InstanceFeatureArray, now_s: float) -> None:
         if msg.unit_id != self.unit_id:
             raise WireError('wrong_unit', f"unit '{msg.unit_id}' on the topic of '{self.unit_id}'")
         instances, meta = decode_instances(msg, self._limits)
@@ -68,9 +73,11 @@ class UnitReceiver:
         message = UnitMessage(self.unit_id, meta.stamp_ns, meta.session, meta.sequence, meta.model_id, instances,
                               meta.map_from_lidar)
         try:
-            if self._pairing.add(message):
+            self._poses.check(meta.session, meta.stamp_ns, meta.map_from_lidar)
+            # With lockstep time is that of the recording.
+            if self._pairing.add(message, now_s if isfinite(self._pairing.config.max_rate_hz) else None):
                 self._health.count(f'{self.unit_id}.sessions')
-                self.health.restarted()
+                self.health.restarted(self._pairing.alternations)
         except StaleMessage as error:
             raise WireError(error.reason, str(error)) from error
         wrong = ''
@@ -78,7 +85,8 @@ class UnitReceiver:
             wrong = f"'{meta.model_id}', needed is '{self._sender.model_id}'"
             self._health.drop(self.unit_id, 'unknown_model', f"features of model '{meta.model_id}' cannot be fused "
                               f"with '{self._sender.model_id}'; boxes still can")
-        self.health.received(meta.stamp_ns, time.monotonic(), len(instances), self._health.image_ns, wrong)
+        self.health.moved(self._poses.moved)
+        self.health.received(meta.stamp_ns, now_s, len(instances), self._health.image_ns, wrong)
         self._health.count(f'{self.unit_id}.received')
 
     def _completed(self, instances: InstanceSet) -> InstanceSet:
