@@ -7,6 +7,8 @@ from typing import Any
 
 from markers import between
 
+from cooptrack_ros.common.text import readable
+
 from .drive import UNIT
 
 _LONGEST = 160
@@ -54,18 +56,14 @@ def _pair(values: list[str | None]) -> str:
 
 
 def _words(figures: Mapping[str, Any] | None) -> str:
+    """Return what was said most of each unit, and then of the node."""
     if figures is None:
         return ''
     if not figures['alive']:
         return 'the node ended'
-    said = [f'{name}: {texts[0]}' for name, texts in figures['said'].items() if (name, texts[0]) != _START]
-    return _readable('; '.join(said)) or _GOOD
-
-
-def _readable(text: str) -> str:
-    text = text if len(text) <= _LONGEST else f'{text[:_LONGEST - 2]}..'
-    shown = ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return shown.replace('|', '/').replace('<', '&lt;')
+    said = [f'{name}: {texts[0]}' for name, texts in sorted(figures['said'].items(), reverse=True)
+            if (name, texts[0]) != _START]
+    return readable('; '.join(said), _LONGEST).replace('|', '/').replace('<', '&lt;') or _GOOD
 
 
 def _blast(blast: Mapping[str, Any] | None) -> str:
