@@ -15,7 +15,7 @@ _LONGEST = 160
 _START = (f'unit {UNIT}', 'no message yet')
 """The honest unit sends from the first image on; its diagnostics may be half a second older."""
 _COLUMNS = ('found', 'own', 'false', 'false_own', 'cpu_ms')
-_GOOD = 'nothing'
+_GOOD, _UNKNOWN = 'nothing', '?'
 _PEACE = ('nobody', 'honest', 'honest_long')
 """What the others are compared with stands first."""
 _ARROW = ' → '
@@ -51,14 +51,14 @@ def files_table(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _pair(values: list[str | None]) -> str:
     """Return before and after as one cell; once if they are the same."""
-    before, after = (value or '' for value in values)
+    before, after = (value or _UNKNOWN for value in values)
     return before if before == after else f'{before}{_ARROW}{after}'
 
 
 def _words(figures: Mapping[str, Any] | None) -> str:
     """Return what was said most of each unit, and then of the node."""
     if figures is None:
-        return ''
+        return _UNKNOWN
     if not figures['alive']:
         return 'the node ended'
     said = [f'{name}: {texts[0]}' for name, texts in sorted(figures['said'].items(), reverse=True)
@@ -68,7 +68,7 @@ def _words(figures: Mapping[str, Any] | None) -> str:
 
 def _blast(blast: Mapping[str, Any] | None) -> str:
     if blast is None:
-        return ''
+        return _UNKNOWN
     measured = f', {blast["seconds"]:.1f} s, {blast["mib"]:.0f} MiB' if blast['mib'] or blast['outcome'] in (
         'read', 'refused') else ''
     return f'{blast["outcome"]}{measured}'

@@ -79,7 +79,7 @@ def test_a_line_has_before_and_after_and_can_be_read():
     rows = {'a': {'title': 'one', 'before': figures, 'after': {**figures, 'found': 6.0, 'said': {}}},
             'honest': {'title': 'zero', 'before': {**figures, 'alive': False}}}
     first, second = attacks_table(rows).splitlines()[2:]
-    assert first.startswith('| zero | 8 of 9 →  | 1.0 →') and '| the node ended |  |' in first
+    assert first.startswith('| zero | 8 of 9 → ? | 1.0 → ?') and '| the node ended | ? |' in first
     assert second == (r'| one | 8 of 9 | 1.0 → 6.0 | 2.0 | 3.0 | 4.0 | 50 | unit x: c; node: a/b\x1b | nothing |')
 
 
