@@ -61,7 +61,8 @@ class Environment:
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
-        self.step('paths', packages + [str(ROOT), EXECUTABLE, *PROGRAMS, *PROGRAMS.values(), *SHARED], 'links to the sources',
+        self.step('paths', packages + [str(ROOT), EXECUTABLE, *PROGRAMS, *PROGRAMS.values(), *SHARED],
+                  'links to the sources',
                   self.link_sources)
 
     def requirements(self) -> list[str]:

@@ -11,6 +11,7 @@ from cooptrack_ros.common.config import MINI, R50, BackboneConfig
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.tracker import AgentTracker
+from cooptrack_ros.train.warm_start import start_track_motion
 from support.small_tracker import make_frame, make_message
 
 _SIZE = {'input_size': (64, 96), 'embed_dims': 32, 'num_heads': 4, 'num_queries': 24, 'bev_size': (8, 10),
@@ -31,6 +32,9 @@ def make_network(config, side: Side, seed: int = 5) -> CoopTrackNetwork:
     for name, parameter in network.named_parameters():
         if name.endswith('bias') or 'offsets' in name or 'embed' in name:
             torch.nn.init.normal_(parameter, std=0.2)
+    if config.method.carried_motion:
+        # Else tracks of random weights fly away.
+        start_track_motion(network)
     torch.nn.init.normal_(network.query_features.weight)
     last, seen = network.reasoner.cls[-1], []
     torch.nn.init.normal_(last.weight)

@@ -48,7 +48,7 @@ def _measure(setting: TrainSetting, folders: list[Path], out: Path) -> dict[str,
     recipe = load_recipe(f'{recipe_family(setting.config)}-{setting.side.value}')
     recipe = replace(recipe, epochs=0.0, steps=max(setting.warmup, 1),
                      batch_size=setting.batch_size or recipe.batch_size)
-    stage, stream = tracking_run(setting.config, recipe, setting.side, folders, None, device=setting.device)
+    stage, stream = tracking_run(setting.config, recipe, setting.side, folders, device=setting.device)
     loop = TrainLoop(stage, stream, recipe, out, ranks=Ranks(device=setting.device), workers=setting.workers)
     loop.run()
     elapsed_s, waited_s = loop.elapsed_s, loop.waited_s

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
 from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
+from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
 from ..eval.channel import Channel
 from .flags import add_flag, add_flags, add_json, settings_of
 
@@ -24,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--units', nargs='+', metavar='NAME',
                         help='roadside units that take part, such as unit_1 unit_2 (default: all); the labels stay '
                         'those of all units of the data')
+    parser.add_argument('--velocity-labels', choices=VELOCITY_LABELS, default=CENTRAL,
+                        help='velocities of the labels, which the oracle reports (default: %(default)s)')
     parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
     parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_dair, '
@@ -67,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"unknown mode '{args.mode}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     if args.results:
         check_folder(args.results)
-    datasets = open_datasets(args.data, args.units)
+    datasets = open_datasets(args.data, args.units, args.velocity_labels)
     selection = Selection(None if args.split == 'all' else args.split, args.limit)
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None

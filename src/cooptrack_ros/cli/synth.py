@@ -9,6 +9,7 @@ from pathlib import Path
 from ..common.errors import UserError
 from ..common.outputs import check_folder
 
+EVENTFUL = 'eventful'
 SUMMARY = 'generate synthetic scenes in the V2X-Seq-SPD format'
 
 
@@ -19,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument('--seed', type=int, help='make one scene, OUT is its data set')
     which.add_argument('--seeds', metavar='A-B', help='make scenes A to B as OUT/seed_000001 ...; complete ones stay')
     parser.add_argument('--seconds', type=float, default=10.0, help='length of each recording (default: %(default)s)')
+    parser.add_argument('--start', metavar='S', default='0', help='seconds of the scene that go by before the '
+                        'recording, or eventful: where the vehicle turns or traffic crosses its way (default: 0)')
     parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
     parser.add_argument('--lidar', action='store_true', help='also write coarse point clouds')
@@ -30,9 +33,19 @@ def run(args: argparse.Namespace) -> int:
     """Generate one scene or many."""
     options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar}
     check_folder(args.out if args.seeds else args.out.parent)
+    eventful = args.start == EVENTFUL
+    if not eventful:
+        options['start'] = _seconds(args.start)
     if args.seeds is None:
-        return _run_one(args.out, args.seed, options)
-    return _run_many(args.out, args.seeds, options, max(args.jobs, 1))
+        return _run_one(args.out, args.seed, options, eventful)
+    return _run_many(args.out, args.seeds, options, max(args.jobs, 1), eventful)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(f"--start takes a number of seconds or {EVENTFUL}, not '{text}'") from None
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -49,9 +62,10 @@ def _progress():
     return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
-def _run_one(out: Path, seed: int, options: dict) -> int:
+def _run_one(out: Path, seed: int, options: dict, eventful: bool) -> int:
     from ..data.synth import generate
-    from ..data.synth.many import is_complete
+    from ..data.synth.many import is_complete, options_of
+    options = options_of(seed, options, eventful)
     if is_complete(out, seed, options):
         print(f'{out} is complete already')
         return 0
@@ -61,10 +75,10 @@ def _run_one(out: Path, seed: int, options: dict) -> int:
     return 0
 
 
-def _run_many(out: Path, seeds: str, options: dict, jobs: int) -> int:
+def _run_many(out: Path, seeds: str, options: dict, jobs: int, eventful: bool) -> int:
     from ..data.synth.many import generate_many, parse_seeds
     with _progress() as progress:
         task = progress.add_task('scenes', total=None)
         generate_many(out, parse_seeds(seeds), options, jobs,
-                      lambda done, total: progress.update(task, completed=done, total=total))
+                      lambda done, total: progress.update(task, completed=done, total=total), eventful=eventful)
     return 0

@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from ..data.spd.labels import VELOCITY_LABELS
+
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
 TIME_LIMIT_REACHED = 3
@@ -31,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
-    parser.add_argument('--init', type=Path,
-                        help='run folder, model folder or file with backbone weights to start from')
+    parser.add_argument('--init', type=Path, nargs='+', default=[],
+                        help='run folders, model folders or files with backbone weights to start from; what a later '
+                        'one holds counts')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stages cooperative, '
                         'flow)')
     parser.add_argument('--messages', type=Path, help='folder that keeps what it sent, to be shared by several runs '
@@ -48,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--precision', help='float32, bfloat16 or float16 for backbone, neck and BEV encoder')
     parser.add_argument('--learning-rate', type=float)
     parser.add_argument('--clip-length', type=int, help='frames of a training clip; longer ones teach tracks to end')
+    parser.add_argument('--velocity-labels', choices=VELOCITY_LABELS, help='velocities of the labels: published ones '
+                        '(difference to the next frame, 0 at the end of a track) or central differences (default: that '
+                        'of the recipe)')
     parser.add_argument('--time-limit-minutes', type=float,
                         help='stop with a checkpoint after so long, to be resumed by '
                         f'the same command (exit status {TIME_LIMIT_REACHED})')
@@ -124,7 +130,7 @@ def _recipe(args: argparse.Namespace, config):
     stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
     recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
-             'epochs')
+             'epochs', 'velocity_labels')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
@@ -137,7 +143,7 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
     from ..train import run as runs
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
-        return runs.image_run(config, recipe, args.data, sides, ranks.device)
+        return runs.image_run(config, recipe, args.data, sides, ranks.device, args.init)
     messages = flow = None
     if package is not None:
         cache = args.messages or args.out / 'messages'

@@ -74,6 +74,11 @@ class MethodConfig:
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
     compensation: str = COMPENSATION.field()
+    carried_motion: bool = False
+    """
+    Heading and velocity are a state of a track, carried along and corrected (``model.instances.track_motion``), and
+    the refinement heads add to them; else both are said anew in every frame.
+    """
     exclude_ego: bool = False
     """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
     report_only_live: bool = False
@@ -172,7 +177,8 @@ R50 = ModelConfig()
 _OWN_METHOD = MethodConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
     max_match_distance_m=3.5, compensation='geometry', exclude_ego=True, report_only_live=True, aux_losses_stage2=True,
-    roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True)
+    roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True,
+    carried_motion=True)
 """What new trainings should use: the better choice of every switch."""
 
 R50_BETTER = replace(R50, name='r50_better', method=_OWN_METHOD, published_extras=False)

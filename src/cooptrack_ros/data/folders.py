@@ -9,6 +9,7 @@ from pathlib import Path
 from ..common.errors import UserError
 from .dataset import SINGLE_UNIT, DataSet
 from .spd.index import is_spd_folder
+from .spd.labels import PUBLISHED
 from .spd.reader import SpdDataset
 from .units import UnitsDataset, check_units, has_units, named_folders
 
@@ -20,12 +21,12 @@ class _Format:
     name: str
     expected: str
     fits: Callable[[Path], bool]
-    open: Callable[[Path, Sequence[str] | None], DataSet]
+    open: Callable[[Path, Sequence[str] | None, str], DataSet]
 
 
-def _with_one_unit(path: Path, chosen: Sequence[str] | None) -> DataSet:
+def _with_one_unit(path: Path, chosen: Sequence[str] | None, velocity_labels: str) -> DataSet:
     check_units(chosen or (), [SINGLE_UNIT], path)
-    return SpdDataset(path)
+    return SpdDataset(path, velocity_labels=velocity_labels)
 
 
 _FORMATS = (
@@ -35,30 +36,34 @@ _FORMATS = (
 )
 
 
-def open_dataset(folder: str | Path, chosen: Sequence[str] | None = None) -> DataSet:
+def open_dataset(folder: str | Path, chosen: Sequence[str] | None = None,
+                 velocity_labels: str = PUBLISHED) -> DataSet:
     """
     Open one data set of any known format.
 
     :param chosen: roadside units that take part, all by default.
+    :param velocity_labels: see ``spd.reader.SpdDataset``.
     :raises UserError: for a folder of no known format, or without a unit of these names.
     """
     path = Path(folder)
     for known in _FORMATS:
         if known.fits(path):
-            return known.open(path, chosen)
+            return known.open(path, chosen, velocity_labels)
     formats = '; or '.join(f'{known.expected} ({known.name})' for known in _FORMATS)
     what = 'is no data set of a known format' if path.is_dir() else 'is no folder'
     raise UserError(f'{path} {what}: expected in it are {formats}')
 
 
-def open_datasets(folders: Sequence[str | Path], chosen: Sequence[str] | None = None) -> list[tuple[Path, DataSet]]:
+def open_datasets(folders: Sequence[str | Path], chosen: Sequence[str] | None = None,
+                  velocity_labels: str = PUBLISHED) -> list[tuple[Path, DataSet]]:
     """
     Open data folders; one that holds ``seed_*`` data sets stands for all of them.
 
     :param chosen: roadside units that take part in each, all by default.
+    :param velocity_labels: see ``spd.reader.SpdDataset``.
     :raises UserError: if there are none, for a folder of no known format, or without a unit of these names.
     """
-    return [(path, open_dataset(path, chosen)) for path in data_folders(folders)]
+    return [(path, open_dataset(path, chosen, velocity_labels)) for path in data_folders(folders)]
 
 
 def data_folders(folders: Sequence[str | Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 
 from ..common.errors import UserError
 from .dataset import NOBODY, DataSet, FrameRecord
+from .spd.labels import PUBLISHED
 from .spd.reader import SpdDataset
 
 _UNIT_FOLDERS = 'unit_*'
@@ -26,12 +27,13 @@ class UnitsDataset:
     has a partner in every unit. Only those frames count.
     """
 
-    def __init__(self, root: str | Path, chosen: Sequence[str] | None = None) -> None:
+    def __init__(self, root: str | Path, chosen: Sequence[str] | None = None, velocity_labels: str = PUBLISHED) -> None:
         """
         Open a folder.
 
         :param chosen: units that take part, all by default. The labels stay those of all units, so that results
             with different units can be compared; ``from_side`` tells what the vehicle and the chosen units see.
+        :param velocity_labels: see ``SpdDataset``.
         :raises UserError: if there are no labels of all units, or no unit of a name.
         """
         self.root = Path(root)
@@ -42,9 +44,10 @@ class UnitsDataset:
                             'of what the vehicle or any unit sees; `cooptrack synth --units` writes them')
         names = check_units(chosen or folders, folders, self.root)
         # The vehicle side of any unit will do.
-        self._first = SpdDataset(next(iter(folders.values())))
+        self._first = SpdDataset(next(iter(folders.values())), velocity_labels=velocity_labels)
         self.split, self.options, self.classes = self._first.split, self._first.options, self._first.classes
-        self.units: dict[str, DataSet] = {name: SpdDataset(folders[name], unit=name) for name in names}
+        self.units: dict[str, DataSet] = {name: SpdDataset(folders[name], unit=name, velocity_labels=velocity_labels)
+                                          for name in names}
 
     def has_side(self, side: str) -> bool:
         """Tell whether there are records of a side: those of the roadside belong to the units."""

@@ -18,6 +18,7 @@ from .instances.decoder import Decoder, DecoderOutput
 from .instances.motion import MotionExtractor
 from .instances.position import point_embedding
 from .instances.reasoning import Reasoner
+from .instances.track_motion import TrackMotion
 from .layers import mlp
 
 PUBLISHED_CODE_WEIGHTS = (1.0,) * 8 + (0.2, 0.2)
@@ -63,6 +64,8 @@ class CoopTrackNetwork(nn.Module):
         self.decoder = Decoder(config, pc_range)
         self.motion_extractor = MotionExtractor(config)
         self.reasoner = Reasoner(config, pc_range)
+        if config.method.carried_motion:
+            self.track_motion = TrackMotion(dims)
         cooperative = side is Side.COOPERATIVE
         if cooperative:
             self.alignment = Alignment(config)
@@ -107,9 +110,11 @@ class CoopTrackNetwork(nn.Module):
         """Return semantic and motion features (B, N, C) enhanced by the already shifted histories."""
         return self.reasoner(semantic, motion, hist_semantic, hist_motion, hist_padding, position)
 
-    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return final logits (..., K), codes (..., 10) and points (..., 3)."""
-        return self.reasoner.refine(semantic, motion, ref_points)
+    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
+               codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param codes: (..., 10) so far."""
+        return self.reasoner.refine(semantic, motion, ref_points,
+                                    codes if self.config.method.carried_motion else None)
 
     def align(self, semantic: Tensor, motion: Tensor, embedding: Tensor, ref_points: Tensor, codes: Tensor,
               ego_from_infra: Tensor) -> AlignedInstances:

@@ -226,7 +226,7 @@ class FrameStages:
             return self.learned_queries()
         pc_range = self.config.range_of(self.side).pc_range
         tracks = propagate(past.tracks, now.seconds_since(past.stamped_pose), self.row_pose(past.stamped_pose),
-                           self.row_pose(now), pc_range)
+                           self.row_pose(now), pc_range, self.method.carried_motion)
         observe('propagated', tracks)
         tracks = tracks.with_(embedding=self.network.embed_points(tracks.ref_points))
         count = max(self.config.num_queries - len(tracks), 0)
@@ -297,8 +297,12 @@ def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
     observe('queries', rows)
     decoded = network.decode(bev, rows.semantic[None], rows.embedding[None], rows.ref_points[None])
     observe('decoded', decoded)
-    return rows.with_(semantic=decoded.feats[-1, 0], ref_points=decoded.refs[-1, 0],
-                      codes=decoded.boxes[-1, 0]), decoded
+    codes = decoded.boxes[-1, 0]
+    if network.config.method.carried_motion:
+        filled = (~rows.hist_padding).to(codes.dtype).sum(-1) / max(rows.hist_padding.shape[-1], 1)
+        codes = network.track_motion(rows.codes, rows.previous_centre, rows.previous_age, filled, codes,
+                                     decoded.feats[-1, 0])
+    return rows.with_(semantic=decoded.feats[-1, 0], ref_points=decoded.refs[-1, 0], codes=codes), decoded
 
 
 def reason(network: CoopTrackNetwork, rows: Instances, observe: StageObserver) -> Instances:
@@ -321,6 +325,6 @@ def reason(network: CoopTrackNetwork, rows: Instances, observe: StageObserver) -
 
 def refine(network: CoopTrackNetwork, rows: Instances) -> Instances:
     """Return the rows with the boxes, points and classes that are reported."""
-    logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points)
+    logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points, rows.codes)
     scores, labels = logits.sigmoid().max(-1)
     return rows.with_(ref_points=refs, codes=codes, scores=scores, labels=labels, logits=logits)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..common.config import TrackerConfig
-from ..model.instances.boxes import Range, denormalize, normalize, points_of, with_points
+from ..model.instances.boxes import Range, denormalize, normalize, points_of, turn_codes, with_points
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -146,24 +146,26 @@ def move_to_frame(points: Tensor, source: RowPose, target: RowPose) -> Tensor:
 
 
 def propagate(tracks: Instances, dt_s: float, source: RowPose, target: RowPose,
-              pc_range: tuple[float, ...]) -> Instances:
+              pc_range: tuple[float, ...], turns: bool) -> Instances:
     """
     Carry live tracks over to the next frame: velocity, then the motion of the lidar.
 
-    Yaw, velocity and features stay as they are; the positional embedding must be derived anew from the points.
-    The result is detached.
+    Features stay as they are; the positional embedding must be derived anew from the points. The result is detached.
+
+    :param turns: yaw and velocity get the axes of the next frame; in the published method nobody reads them there.
     """
     step, limits = (tracks.ref_points.new_tensor(x) for x in (dt_s, pc_range))
-    return carry_over(tracks, step, frame_transform(source, target), limits).detach()
+    return carry_over(tracks, step, frame_transform(source, target), limits, turns).detach()
 
 
-def carry_over(tracks: Instances, dt_s: Tensor, move: FrameTransform, pc_range: Tensor) -> Instances:
+def carry_over(tracks: Instances, dt_s: Tensor, move: FrameTransform, pc_range: Tensor, turns: bool) -> Instances:
     """Do what ``propagate`` does, with time (one element), transform and range (6,) as tensors on the device."""
     predicted = move_by_velocity(tracks.ref_points, tracks.codes, dt_s, pc_range)
     points = move(denormalize(predicted, pc_range))
     half_height = torch.nn.functional.pad(tracks.codes[:, 5:6].exp() / 2, (2, 0))
+    codes = turn_codes(tracks.codes, (move.turn @ move.back).to(points.dtype)) if turns else tracks.codes
     return tracks.with_(
-        ref_points=normalize(points, pc_range), codes=with_points(tracks.codes, points),
+        ref_points=normalize(points, pc_range), codes=with_points(codes, points),
         previous_centre=move(points_of(tracks.codes) + half_height),
         previous_age=dt_s.to(tracks.previous_age.dtype).expand_as(tracks.previous_age))
 

@@ -10,8 +10,16 @@ from ..common.config import ModelConfig
 from ..common.types import Side
 from ..tracking.frame_stages import DecodedFrame, TrackedFrame, TrackerInput
 from ..tracking.fusion import StageObserver
-from .dense_heads import BEV_VALUES, IMAGE_VALUES, DenseHead, bev_targets, image_targets
-from .losses import Term, association_loss, refined_output, supervised_output
+from .dense_heads import (
+    BEV_MOTIONS,
+    BEV_VALUES,
+    IMAGE_MOTIONS,
+    IMAGE_VALUES,
+    DenseHead,
+    bev_targets,
+    image_targets,
+)
+from .losses import Term, association_loss, refined_output, spreads, supervised_output
 from .matching import Assignment, Targets, assign, association_labels
 from .recipe import TrainConfig
 
@@ -34,12 +42,12 @@ class Criterion:
     def __init__(self, config: ModelConfig, side: Side, train_config: TrainConfig):
         """Create the heads."""
         self.config, self.side, self.weights = config, side, train_config.losses
-        classes = len(config.class_names)
+        size = config.embed_dims, len(config.class_names)
         self.modules = nn.ModuleDict()
         if self.weights.bev_heatmap_weight:
-            self.modules['bev_head'] = DenseHead(config.embed_dims, classes, BEV_VALUES)
+            self.modules['bev_head'] = DenseHead(*size, BEV_VALUES, BEV_MOTIONS, spreads(self.weights))
         if self.weights.image_heatmap_weight:
-            self.modules['image_head'] = DenseHead(config.embed_dims, classes, IMAGE_VALUES)
+            self.modules['image_head'] = DenseHead(*size, IMAGE_VALUES, IMAGE_MOTIONS, spreads(self.weights))
 
     def __call__(self, seen: DecodedFrame, frame: TrackedFrame | None, inputs: TrackerInput, targets: Targets,
                  observe: StageObserver) -> Supervision:

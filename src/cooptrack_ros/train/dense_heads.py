@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..common.geometry import box_corners, project_points
 from ..common.types import Boxes
 
+_SQUARES_WEIGHT = 4.0
 _REFERENCE_FOCAL_PX = 250.0
 """Depth is regressed as if every camera had this focal length, because the features see angles only."""
 
@@ -35,12 +36,17 @@ class DenseTargets:
 
 
 class DenseHead(nn.Module):
-    """Two convolutions from a feature map (B, C, H, W) to class heatmap logits and regression maps."""
+    """
+    Two convolutions from a feature map (B, C, H, W) to class heatmap logits and regression maps.
 
-    def __init__(self, channels: int, num_classes: int, num_values: int):
+    The first ``num_values`` less ``num_motions`` regressed values have an L1 loss; the others, which say how an object
+    is turned and moves, have one that no constant satisfies where ``spreads`` (``LossConfig.motion_loss``).
+    """
+
+    def __init__(self, channels: int, num_classes: int, num_values: int, num_motions: int, spreads: bool):
         """Create the layers; the heatmap starts at probability 0.05."""
         super().__init__()
-        self.num_classes = num_classes
+        self.num_classes, self._lengths = num_classes, num_values - num_motions if spreads else num_values
         self.hidden = nn.Conv2d(channels, channels, 3, padding=1)
         self.out = nn.Conv2d(channels, num_classes + num_values, 1)
         nn.init.constant_(self.out.bias[:num_classes], -2.9)
@@ -51,7 +57,7 @@ class DenseHead(nn.Module):
         return out[:, :self.num_classes], out[:, self.num_classes:]
 
     def loss(self, features: Tensor, targets: list[DenseTargets]) -> Tensor:
-        """Return penalty-reduced focal loss plus L1 at the objects, both per object."""
+        """Return penalty-reduced focal loss plus the regression loss at the objects, both per object."""
         logits, values = self(features)
         total = logits.new_zeros(())
         for index, target in enumerate(t.to(features.device) for t in targets):
@@ -59,7 +65,9 @@ class DenseHead(nn.Module):
             total = total + heatmap_loss(logits[index], target.heatmap) / count
             if len(target.cells):
                 at = values[index][:, target.cells[:, 0], target.cells[:, 1]].T
-                total = total + (at - target.values).abs().sum() / count
+                difference = torch.where(target.values.isnan(), 0, at - target.values.nan_to_num())
+                lengths, motions = difference[:, :self._lengths], difference[:, self._lengths:]
+                total = total + (lengths.abs().sum() + _SQUARES_WEIGHT * motions.square().sum()) / count
         return total / len(targets)
 
 
@@ -74,7 +82,7 @@ def heatmap_loss(logits: Tensor, heatmap: Tensor) -> Tensor:
     return loss.sum()
 
 
-IMAGE_VALUES = 8
+IMAGE_VALUES, IMAGE_MOTIONS = 8, 2
 
 
 def image_targets(boxes: Boxes, img_from_lidar: np.ndarray, input_size: tuple[int, int],
@@ -102,20 +110,23 @@ def image_targets(boxes: Boxes, img_from_lidar: np.ndarray, input_size: tuple[in
                           values[inside][order], map_size, num_classes)
 
 
-BEV_VALUES = 9
+BEV_VALUES, BEV_MOTIONS = 10, 4
 
 
 def bev_targets(boxes: Boxes, pc_range: tuple[float, ...], map_size: tuple[int, int],
                 num_classes: int) -> DenseTargets:
-    """Return targets on the BEV grid: offset (2), bottom z, log l, w, h, sin, cos of the yaw, speed / 10."""
+    """
+    Return targets on the BEV grid: offset (2), bottom z, log l, w, h, sin, cos of the yaw, velocity (2) / 5.
+
+    An unknown velocity is NaN.
+    """
     cell = np.array([(pc_range[3] - pc_range[0]) / map_size[1], (pc_range[4] - pc_range[1]) / map_size[0]])
     position = (boxes.centre[:, :2] - pc_range[:2]) / cell
     inside = (position >= 0).all(axis=1) & (position[:, 0] < map_size[1]) & (position[:, 1] < map_size[0])
     cells = np.floor(position)
-    speed = np.hypot(*np.nan_to_num(boxes.velocity).T) / 10
     values = np.concatenate([
         position - cells, (boxes.centre[:, 2] - boxes.size[:, 2] / 2)[:, None], np.log(boxes.size),
-        np.sin(boxes.yaw)[:, None], np.cos(boxes.yaw)[:, None], speed[:, None]], axis=1)
+        np.sin(boxes.yaw)[:, None], np.cos(boxes.yaw)[:, None], boxes.velocity / 5], axis=1)
     sigma = np.full((len(boxes), 2), 0.7)
     return _dense_targets(position[inside], sigma[inside], boxes.label[inside], values[inside], map_size, num_classes)
 

@@ -30,6 +30,6 @@ def tracker_input(frame: Frame, model: ModelConfig, augment: AugmentConfig, rng:
 
 
 def targets_of(boxes: Boxes) -> Targets:
-    """Return the objects as tensors; an unknown velocity counts as 0."""
-    return Targets(torch.nan_to_num(codes_from_boxes(boxes)), torch.from_numpy(boxes.label.astype(np.int64)),
+    """Return the objects as tensors; an unknown velocity stays NaN."""
+    return Targets(codes_from_boxes(boxes), torch.from_numpy(boxes.label.astype(np.int64)),
                    torch.from_numpy(boxes.track_id.astype(np.int64)))

@@ -10,8 +10,8 @@ from torch import nn
 from ..common.config import ModelConfig
 from ..model.network import CoopTrackNetwork
 from .clips import Sample
-from .dense_heads import IMAGE_VALUES, DenseHead, image_targets
-from .losses import Term
+from .dense_heads import IMAGE_MOTIONS, IMAGE_VALUES, DenseHead, image_targets
+from .losses import Term, spreads
 from .recipe import TrainConfig, precision_of
 
 
@@ -25,7 +25,8 @@ class ImageStage:
         self._precision = precision_of(config)
         self.modules = nn.ModuleDict({
             'network': nn.ModuleDict({'backbone': network.backbone, 'neck': network.neck}),
-            'image_head': DenseHead(self.config.embed_dims, len(self.config.class_names), IMAGE_VALUES)}).to(device)
+            'image_head': DenseHead(self.config.embed_dims, len(self.config.class_names), IMAGE_VALUES, IMAGE_MOTIONS,
+                                    spreads(config.losses))}).to(device)
         self.modules.train()
 
     def losses(self, slots: Sequence[int], samples: Sequence[Sample]) -> list[dict[str, Term]]:

@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..common.errors import UserError
 from .matching import Assignment, Targets
 from .recipe import LossConfig
+
+_BETA_MPS = 3.0
 
 
 class Term(NamedTuple):
@@ -54,12 +57,37 @@ def focal_loss(logits: Tensor, gt_index: Tensor, targets: Targets, config: LossC
 
 
 def box_loss(codes: Tensor, gt_index: Tensor, targets: Targets, config: LossConfig) -> Tensor:
-    """Return the summed weighted L1 over the box codes (metres, logs, sin, cos, m/s) of matched rows."""
+    """
+    Return the summed weighted loss over the box codes (metres, logs, sin, cos, m/s) of matched rows.
+
+    It is L1 but for heading and velocity, see ``LossConfig.motion_loss``. What is not known (NaN) costs nothing.
+    """
     matched = gt_index >= 0
     if not matched.any():
         return codes.sum() * 0
-    difference = (codes[matched] - targets.codes[gt_index[matched]]).abs()
-    return (difference * codes.new_tensor(config.code_weights)).sum()
+    truth = targets.codes[gt_index[matched]]
+    difference = torch.where(truth.isnan(), 0, codes[matched] - truth.nan_to_num())
+    if spreads(config):
+        cost = torch.cat([difference[:, :6].abs(), difference[:, 6:8].square(), huber(difference[:, 8:], _BETA_MPS)], 1)
+    else:
+        cost = difference.abs()
+    return (cost * codes.new_tensor(config.code_weights)).sum()
+
+
+def spreads(config: LossConfig) -> bool:
+    """
+    Return whether heading and velocity have a loss that no constant satisfies.
+
+    :raises UserError: for an unknown name.
+    """
+    if config.motion_loss not in ('l1', 'spread'):
+        raise UserError(f"motion_loss must be l1 or spread, not '{config.motion_loss}'")
+    return config.motion_loss == 'spread'
+
+
+def huber(difference: Tensor, beta: float) -> Tensor:
+    """Return squares / 2 beta up to beta, then a line (smooth L1)."""
+    return F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction='none', beta=beta)
 
 
 def supervised_output(name: str, logits: Tensor, codes: Tensor, assignment: Assignment, targets: Targets,

@@ -22,6 +22,12 @@ class LossConfig:
     focal_alpha: float = 0.25
     focal_gamma: float = 2.0
     code_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.2, 0.2)
+    motion_loss: str = 'l1'
+    """
+    Of sin psi, cos psi, vx and vy: ``l1``, as published, whose best constant is the median: 0 for the sine and for both
+    velocities, where most objects stand along the road; or ``spread``: squares of sine and cosine, a Huber loss of the
+    velocities. The training-only heads follow it.
+    """
     association_weight: float = 10.0
     association_gamma: float = 1.0
     association_alpha: float = -1.0
@@ -89,6 +95,8 @@ class TrainConfig:
     freeze_neck: bool = False
     freeze_batch_norm: bool = False
     """Keep the statistics of batch norms while their layers are trained."""
+    velocity_labels: str = 'published'
+    """How the labels got their velocities: ``published`` or ``central`` (``data.spd.reader``)."""
     seed: int = 0
     checkpoint_every: int = 200
     losses: LossConfig = field(default_factory=LossConfig)
@@ -106,12 +114,14 @@ _PAPER = {
 
 _CARRIED = TrackSelectionConfig(min_iou=0.1, carry_score=0.4)
 _FUSION_LOSSES = LossConfig(association_min_score=0.0)
-_BETTER = {name: replace(recipe, selection=_CARRIED) for name, recipe in _PAPER.items()} | {
-    'cooperative': replace(_PAPER['cooperative'], selection=_CARRIED, losses=_FUSION_LOSSES)}
+_BETTER = {name: replace(recipe, selection=_CARRIED, velocity_labels='central') for name, recipe in _PAPER.items()} | {
+    'cooperative': replace(_PAPER['cooperative'], selection=_CARRIED, losses=_FUSION_LOSSES, velocity_labels='central')}
 
+_SPREAD = {'motion_loss': 'spread', 'code_weights': (1.0,) * 6 + (2.0, 2.0, 3.0, 3.0)}
 _MINI_SIDE = TrainConfig(
-    batch_size=2, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
-    selection=_CARRIED, losses=LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0),
+    batch_size=2, clip_length=10, learning_rate=5e-4, backbone_lr_factor=0.4, warmup_steps=100, freeze_batch_norm=True,
+    velocity_labels='central', selection=_CARRIED,
+    losses=LossConfig(bev_heatmap_weight=1.0, image_heatmap_weight=1.0, **_SPREAD),
     augment=AugmentConfig(grid_mask_probability=0.0, mirror_probability=0.5))
 _MINI = {
     'image': replace(_MINI_SIDE, batch_size=8, clip_length=1, learning_rate=2e-3, backbone_lr_factor=1.0,
@@ -123,7 +133,7 @@ _MINI = {
     # Messages cannot be mirrored.
     'cooperative': replace(
         _MINI_SIDE, learning_rate=4e-4, backbone_lr_factor=0.1, freeze_batch_norm=False, freeze_backbone=True,
-        freeze_neck=True, losses=replace(_FUSION_LOSSES, bev_heatmap_weight=1.0),
+        freeze_neck=True, losses=replace(_FUSION_LOSSES, bev_heatmap_weight=1.0, **_SPREAD),
         augment=AugmentConfig(grid_mask_probability=0.0)),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -32,23 +32,23 @@ from .ranks import Ranks
 from .recipe import TrainConfig, recipe_family
 from .roadside_cache import load_messages, roadside_messages, save_messages
 from .tracking_stage import TrackingStage
-from .warm_start import start_association, start_from_objects
+from .warm_start import start_association, start_from_objects, start_track_motion
 
 Report = Callable[[str], None]
 SETTINGS_NAME = 'settings.json'
 
 
-def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
+def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Path],
                   datasets: OpenedData) -> CoopTrackNetwork:
     """
     Return a network to train: from scratch with queries placed on the training objects, or from earlier weights.
 
-    :param init: a run folder, a model folder, or a file with backbone weights (torchvision's names); what it lacks
-        keeps its initial value, so that a later stage can start from an earlier one.
+    :param init: run folders, model folders, or files with backbone weights (torchvision's names); what a later one
+        holds counts, and what none holds keeps its initial value, so that a later stage can start from an earlier one.
     """
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side)
-    saved = _saved_network(init, side) if init else {}
+    saved = _saved_weights(init, side)
     own_start = recipe_family(config) != 'paper'
     if own_start and 'query_points.weight' not in saved:
         records = [r for _, d in recordings(datasets, RECORD_SIDE[side]) for r in d.training_records(RECORD_SIDE[side])]
@@ -57,7 +57,10 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Path | None,
         start_association(network)
     incompatible = network.load_state_dict(saved, strict=False)
     if incompatible.unexpected_keys:
-        raise UserError(f'{init} does not fit this configuration: unexpected {incompatible.unexpected_keys[:3]}')
+        raise UserError(f'{", ".join(map(str, init))}: does not fit this configuration: unexpected '
+                        f'{incompatible.unexpected_keys[:3]}')
+    if config.method.carried_motion and 'track_motion.gains.0.weight' not in saved:
+        start_track_motion(network)
     return network
 
 
@@ -70,6 +73,13 @@ def _saved(folder: Path) -> dict[str, torch.Tensor]:
 
 def _is_model(folder: Path) -> bool:
     return (folder / CARD_NAME).is_file()
+
+
+def _saved_weights(init: Sequence[Path], side: Side) -> dict[str, torch.Tensor]:
+    saved = {}
+    for source in init:
+        saved |= _saved_network(source, side)
+    return saved
 
 
 def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
@@ -85,17 +95,19 @@ def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
 
 
 def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
-              sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE),
-              device: str = 'cpu') -> tuple[Stage, Stream]:
-    """Return stage and stream of the image pretraining on one side or both."""
-    datasets = open_datasets(folders)
+              sides: tuple[Side, ...] = (Side.VEHICLE, Side.ROADSIDE), device: str = 'cpu',
+              init: Sequence[Path] = ()) -> tuple[Stage, Stream]:
+    """Return stage and stream of the image pretraining on one side or both; :param init: see ``build_network``."""
+    datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels)
     torch.manual_seed(recipe.seed)
     share = replace(recipe, batch_size=max(recipe.batch_size // len(sides), 1))
     streams = [ClipStream(datasets, side, config, share) for side in sides]
-    return ImageStage(CoopTrackNetwork(config, Side.VEHICLE), recipe, device), MixedStream(streams)
+    network = CoopTrackNetwork(config, sides[0])
+    network.load_state_dict(_saved_weights(init, sides[0]), strict=False)
+    return ImageStage(network, recipe, device), MixedStream(streams)
 
 
-def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Path | None,
+def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Sequence[Path] = (),
                  messages: dict[tuple[str, str], InstanceSet] | None = None,
                  device: str = 'cpu', flow: FeatureFlow | None = None) -> tuple[Stage, Stream]:
     """
@@ -103,12 +115,13 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
 
     :param flow: of the model that sent the messages, used with ``method.compensation`` of that name.
     """
-    datasets = open_datasets(folders)
+    datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, config, recipe, messages)
     stage = TrackingStage(network, recipe, device, flow)
-    if init and init.is_dir() and not _is_model(init):
-        stage.start_heads(_saved(init))
+    for source in init:
+        if source.is_dir() and not _is_model(source):
+            stage.start_heads(_saved(source))
     return stage, stream
 
 

@@ -9,7 +9,7 @@ import torch
 from scipy.cluster.vq import kmeans2
 
 from ..common.types import Boxes
-from ..model.instances.boxes import CODE_SIZE, POINT_DIMS, codes_from_boxes, normalize
+from ..model.instances.boxes import CODE_SIZE, POINT_DIMS, STATE, codes_from_boxes, normalize
 from ..model.network import CoopTrackNetwork
 
 _EDGE_GAIN = 150.0
@@ -35,6 +35,13 @@ def start_from_objects(network: CoopTrackNetwork, boxes: Boxes, seed: int) -> No
     for head in (*network.decoder.reg, network.reasoner.reg):
         head[-1].weight.mul_(0.1)
         head[-1].bias.copy_(bias)
+
+
+@torch.no_grad()
+def start_track_motion(network: CoopTrackNetwork) -> None:
+    """Let the refinement head add nothing to heading and velocity of a track, where it said them anew before."""
+    network.reasoner.reg[-1].weight[STATE] = 0
+    network.reasoner.reg[-1].bias[STATE] = 0
 
 
 @torch.no_grad()

@@ -1,7 +1,9 @@
 """Assignment of objects to rows in training."""
 
+import pytest
 import torch
 
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.cooperation.matching import match_by_distance
 from cooptrack_ros.train.losses import association_loss, box_loss, focal_loss
 from cooptrack_ros.train.matching import Targets, assign, association_labels, nearest_bev_iou
@@ -59,6 +61,44 @@ def test_velocity_weighs_a_fifth():
     row = torch.tensor([code(0, 0)])
     row[0, 8] = 10.0
     assert torch.isclose(box_loss(row, torch.tensor([0]), targets((0, 0)), CONFIG), torch.tensor(2.0))
+
+
+SPREAD = LossConfig(motion_loss='spread', code_weights=(1.0,) * 6 + (2.0, 2.0, 3.0, 3.0))
+
+
+def test_squares_of_the_heading_and_a_huber_loss_of_the_velocity():
+    row, truth = torch.tensor([code(0, 0)]), targets((0, 0))
+    row[0, 6] += 0.5
+    row[0, 8:] = torch.tensor([1.0, -9.0])
+    # 2 x 0.25, and 3 x (1 / 6 + 9 - 1.5) m/s.
+    assert torch.isclose(box_loss(row, torch.tensor([0]), truth, SPREAD), torch.tensor(0.5 + 3 * (1 / 6 + 7.5)))
+
+
+def test_the_best_constant_of_a_mixed_street_is_not_zero():
+    """Two of three cars stand about along x, one crosses at 5 m/s: L1 looks away from it, the other loss does not."""
+    truth = targets((0, 0, -0.01), (5, 0, -0.01), (9, 0, 1.5708))
+    truth.codes[:, 8] = torch.tensor([-0.01, -0.01, 5.0])
+    for config, pulls in ((CONFIG, False), (SPREAD, True)):
+        rows = truth.codes.clone()
+        rows[:, 6:], constant = 0.0, torch.zeros(4, requires_grad=True)
+        box_loss(torch.cat([rows[:, :6], constant.expand(3, 4)], 1), torch.arange(3), truth, config).backward()
+        towards = -constant.grad[[0, 2]] > 0
+        assert towards.all() == pulls
+
+
+def test_what_is_not_known_costs_nothing():
+    truth = targets((0, 0))
+    truth.codes[0, 8:] = float('nan')
+    row = torch.tensor([code(0, 0)])
+    row[0, 8:] = 7.0
+    for config in (CONFIG, SPREAD):
+        assert box_loss(row, torch.tensor([0]), truth, config) == 0
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(UserError, match='l1 or spread'):
+        box_loss(torch.tensor([code(0, 0)]), torch.tensor([0]), targets((0, 0)), LossConfig(motion_loss='l2'))
+
 
 
 def test_nearest_bev_iou_swaps_sides_of_a_turned_box():

@@ -44,7 +44,7 @@ def pretrained(data, tmp_path_factory):
 def trained(side, name, data, out, steps, init, messages=None):
     """Train one side; return stage and loop."""
     settings = recipe(name, steps)
-    stage, stream = run.tracking_run(TINY, settings, side, data, init, messages)
+    stage, stream = run.tracking_run(TINY, settings, side, data, [init] if init else (), messages)
     return stage, run.train(stage, stream, TINY, settings, out, None), settings
 
 
@@ -66,7 +66,7 @@ def test_both_stages_run_and_their_weights_open_as_a_model(data, pretrained, tmp
 
 
 def test_pretrained_images_are_the_start_of_stage_one(data, pretrained, tmp_path):
-    stage, _ = run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, pretrained)
+    stage, _ = run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, [pretrained])
     saved = torch.load(pretrained / 'checkpoint.pt', weights_only=True)['modules']
     name = 'backbone.stem.0.weight'
     assert torch.equal(stage.network.state_dict()[name], saved[f'network.{name}'])
@@ -83,13 +83,13 @@ def test_a_published_model_can_be_the_start(data, pretrained, tmp_path):
     stage, loop, settings = trained(Side.VEHICLE, 'mini-vehicle', data, tmp_path / 'run', 1, pretrained)
     run.export(tmp_path / 'model', stage, settings, loop, data)
     for side in (Side.VEHICLE, Side.COOPERATIVE):
-        network = run.build_network(TINY, side, 0, tmp_path / 'model', [])
+        network = run.build_network(TINY, side, 0, [tmp_path / 'model'], [])
         assert torch.equal(network.query_points.weight, stage.network.query_points.weight.half().float())
 
 
 def test_a_start_that_is_not_there_is_named(data, tmp_path):
     with pytest.raises(UserError, match=r'holds no checkpoint\.pt'):
-        run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, tmp_path)
+        run.tracking_run(TINY, recipe('mini-vehicle', 1), Side.VEHICLE, data, [tmp_path])
 
 
 def same_modules(one, other):
@@ -234,7 +234,7 @@ def test_weights_of_torchvision_are_a_start_for_the_backbone(scenes, tmp_path):
     torch.manual_seed(5)
     backbone = build_backbone(config.backbone)
     torch.save({**backbone.state_dict(), 'fc.weight': torch.zeros(3, 2048)}, tmp_path / 'resnet50.pth')
-    network = run.build_network(config, Side.VEHICLE, 0, tmp_path / 'resnet50.pth',
+    network = run.build_network(config, Side.VEHICLE, 0, [tmp_path / 'resnet50.pth'],
                                 open_datasets([scenes.scene(702, 0.6, (64, 48))]))
     assert torch.equal(network.backbone.layer4[0].conv2.weight, backbone.layer4[0].conv2.weight)
 

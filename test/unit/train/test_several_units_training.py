@@ -78,7 +78,7 @@ def test_the_flow_learns_from_the_messages_of_each_unit(data):
 def test_a_cooperative_run_trains_on_several_units(data, tmp_path):
     settings, cache = recipe('mini-vehicle', 1), tmp_path / 'messages'
     for side in (Side.VEHICLE, Side.ROADSIDE):
-        stage, stream = run.tracking_run(TINY, settings, side, data, None)
+        stage, stream = run.tracking_run(TINY, settings, side, data)
         loop = run.train(stage, stream, TINY, settings, tmp_path / side.value, None)
         run.export(tmp_path / 'model', stage, settings, loop, data)
     package = run.open_model(str(tmp_path / 'model'))
@@ -87,5 +87,5 @@ def test_a_cooperative_run_trains_on_several_units(data, tmp_path):
     assert [line.rpartition(' ')[2] for line in reported] == [f'seed_000702/{unit}' for unit in UNITS]
     assert run.collect_messages(package, data, cache, reported.append).keys() == messages.keys() and len(reported) == 2
     settings = recipe('mini-cooperative', 1)
-    stage, stream = run.tracking_run(TINY, settings, Side.COOPERATIVE, data, tmp_path / 'vehicle', messages)
+    stage, stream = run.tracking_run(TINY, settings, Side.COOPERATIVE, data, [tmp_path / 'vehicle'], messages)
     assert run.train(stage, stream, TINY, settings, tmp_path / 'cooperative', None).step == 1

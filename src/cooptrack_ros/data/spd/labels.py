@@ -17,6 +17,8 @@ from .schema import integer, label_of_type, numbers, read_json, require, text
 
 INTERPOLATED_STATE = 3
 """``occluded_state`` of objects that were filled into a hole."""
+PUBLISHED, CENTRAL = VELOCITY_LABELS = ('published', 'central')
+"""How velocities of labels are made, see ``complete_tracks``."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -95,11 +97,13 @@ def _parse(element: dict[str, Any], token: str, type_name: str, track_id: str, p
         infra_track_id=integer(element.get('inf_track_id', -1), 'inf_track_id', path))
 
 
-def complete_tracks(frames: Sequence[LabelledFrame]) -> list[list[Label]]:
+def complete_tracks(frames: Sequence[LabelledFrame], velocity_labels: str = PUBLISHED) -> list[list[Label]]:
     """
     Return the labels of each frame of one sequence with holes filled and velocities computed.
 
     :param frames: frames in order of time, after sampling: neighbours here are neighbours in the result.
+    :param velocity_labels: ``published``: difference to the next frame, 0 at the last label of a track; ``central``:
+        between the frames before and after, see ``_central_velocities``.
     """
     result = [list(frame.labels) for frame in frames]
     tracks: dict[str, dict[int, Label]] = {}
@@ -111,7 +115,7 @@ def complete_tracks(frames: Sequence[LabelledFrame]) -> list[list[Label]]:
         for first, last in zip(present, present[1:]):
             for position in range(first + 1, last):
                 result[position].append(_interpolate(frames, track, first, last, position))
-    return _with_velocities(frames, result)
+    return (_published_velocities if velocity_labels == PUBLISHED else _central_velocities)(frames, result)
 
 
 def _seconds(frame: LabelledFrame) -> float:
@@ -136,7 +140,39 @@ def _interpolate(frames: Sequence[LabelledFrame], track: dict[int, Label], first
         yaw=float(wrap_angle(before.yaw + part * wrap_angle(after.yaw - before.yaw))))
 
 
-def _with_velocities(frames: Sequence[LabelledFrame], labels: list[list[Label]]) -> list[list[Label]]:
+def _central_velocities(frames: Sequence[LabelledFrame], labels: list[list[Label]]) -> list[list[Label]]:
+    """
+    Return labels with the difference between the frames before and after, in the axes of their own frame.
+
+    At the ends of a track it is the one-sided difference over two frames, or one where there are no more; NaN where a
+    track has one label only.
+    """
+    world = [{label.track_id: transform_points(frame.global_from_lidar, label.centre) for label in row}
+             for frame, row in zip(frames, labels, strict=True)]
+    result = []
+    for position, row in enumerate(labels):
+        lidar_from_global = np.linalg.inv(frames[position].global_from_lidar[:3, :3])
+        velocities = [_difference(frames, world, label.track_id, position) for label in row]
+        result.append([replace(label, velocity=tuple((lidar_from_global @ v)[:2])) for label, v in
+                       zip(row, velocities, strict=True)])
+    return result
+
+
+def _difference(frames: Sequence[LabelledFrame], world: Sequence[dict[str, np.ndarray]], track_id: str,
+                position: int) -> np.ndarray:
+    """Return the velocity (3,) in the world, m/s, of a track at a frame."""
+    def is_there(at: int) -> bool:
+        return 0 <= at < len(frames) and track_id in world[at]
+    first, last = (position + step if is_there(position + step) else position for step in (-1, 1))
+    if last == position and is_there(first - 1):
+        first -= 1
+    if first == position and is_there(last + 1):
+        last += 1
+    elapsed = _seconds(frames[last]) - _seconds(frames[first])
+    return (world[last][track_id] - world[first][track_id]) / elapsed if elapsed > 0 else np.full(3, np.nan)
+
+
+def _published_velocities(frames: Sequence[LabelledFrame], labels: list[list[Label]]) -> list[list[Label]]:
     """Return labels with the forward difference to the next frame, 0 at the last label of a track."""
     moving = labels[-1:]
     for position in range(len(frames) - 2, -1, -1):

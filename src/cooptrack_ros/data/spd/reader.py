@@ -15,7 +15,7 @@ from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, Sen
 from ..point_clouds import PcdFile
 from .calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
 from .index import FolderIndex, FrameFiles, Pair, sample_frames
-from .labels import Label, LabelledFrame, boxes_of, complete_tracks, read_labels
+from .labels import PUBLISHED, VELOCITY_LABELS, Label, LabelledFrame, boxes_of, complete_tracks, read_labels
 from .schema import CLASSES, CONE, CONE_LABEL
 from .tables import BUNDLED, SPLITS, folder_split, invalid_frames, label_updates, official_split
 
@@ -30,7 +30,7 @@ class SpdDataset:
     classes = CLASSES
 
     def __init__(self, root: str | Path, update_labels: str | Path | None = None, ego_labels: str = 'keep',
-                 unit: str = SINGLE_UNIT) -> None:
+                 unit: str = SINGLE_UNIT, velocity_labels: str = PUBLISHED) -> None:
         """
         Open a folder.
 
@@ -38,11 +38,15 @@ class SpdDataset:
         :param ego_labels: ``keep`` (published protocol) or ``remove`` labels of the ego car that are in the
             published list; cooperative labels only.
         :param unit: name of the roadside unit.
+        :param velocity_labels: ``published`` differences to the next frame, 0 at the end of a track, or ``central``
+            ones, which are NaN where a track has one label only.
         """
+        if velocity_labels not in VELOCITY_LABELS:
+            raise UserError(f"velocity_labels must be one of {', '.join(VELOCITY_LABELS)}, not '{velocity_labels}'")
         if ego_labels not in EGO_LABELS:
             raise UserError(f"ego_labels must be one of {', '.join(EGO_LABELS)}, not '{ego_labels}'")
         self.root = Path(root)
-        self.options = {'ego_labels': ego_labels}
+        self.options = {'ego_labels': ego_labels, 'velocity_labels': velocity_labels}
         self.units: dict[str, DataSet] = {unit: self}
         self._unit = unit
         self.index = FolderIndex(self.root)
@@ -140,7 +144,7 @@ class SpdDataset:
         sensors = [self._sensor_frame(f) for f in files]
         raw = [self._read_labels(path, side, f.frame_id) for f, path in zip(files, label_paths)]
         labels = complete_tracks([LabelledFrame(s.stamp_us, s.stored_global_from_lidar, own or ())
-                                  for s, own in zip(sensors, raw)])
+                                  for s, own in zip(sensors, raw)], self.options['velocity_labels'])
         tokens = ['', *(s.token for s in sensors), '']
         classes = (*CLASSES, CONE) if keep_cones else CLASSES
         unit = self._unit if pairs or side == 'infrastructure-side' else ''

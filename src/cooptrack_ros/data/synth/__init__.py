@@ -17,6 +17,7 @@ from .recording import Scene, record_roadside, record_vehicle, write_pairs, writ
 from .render import SceneRenderer
 from .sensors import make_clock, make_roadside_rig, make_vehicle_rig, world_from_scene
 from .traffic import simulate
+from .window import LATEST_START_S, simulated_seconds
 from .writer import write_json
 
 VERSION = 1
@@ -24,14 +25,14 @@ VERSION = 1
 PROVENANCE = 'scene.json'
 
 
-def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool) -> dict:
+def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool, start: float = 0.0) -> dict:
     """Return what ``scene.json`` holds: all that decides the bytes of a data set."""
     return {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
-            'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar)}
+            'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar), 'start': float(start)}
 
 
 def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] = (960, 540), units: int = 1,
-             lidar: bool = False, progress: Callable[[int, int], None] | None = None) -> None:
+             lidar: bool = False, start: float = 0.0, progress: Callable[[int, int], None] | None = None) -> None:
     """
     Write one synthetic scene as a V2X-Seq-SPD folder with the sequence '0000' in split ``val``.
 
@@ -43,28 +44,30 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
     :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
         identical vehicle sides, and ``root/cooperative/label`` what the vehicle or any unit labels.
     :param lidar: also write coarse point clouds.
+    :param start: seconds of the scene that go by before the recording, see ``window``.
     :param progress: is called with (images done, images in all).
     :raises UserError: if the arguments make no sense or ``root`` is in use.
     """
     root = Path(root)
-    if seconds < 0.5 or min(size) < 32 or units < 1 or seed < 0:
-        raise UserError(f'synth needs seed >= 0, seconds >= 0.5, images of at least 32x32 and units >= 1, not '
-                        f'seed {seed}, seconds {seconds}, size {size[0]}x{size[1]}, units {units}')
+    if seconds < 0.5 or min(size) < 32 or units < 1 or seed < 0 or not 0 <= start <= LATEST_START_S:
+        raise UserError(f'synth needs seed >= 0, seconds >= 0.5, images of at least 32x32, units >= 1 and a start of '
+                        f'0 to {LATEST_START_S:g} s, not seed {seed}, seconds {seconds}, size {size[0]}x{size[1]}, '
+                        f'units {units}, start {start}')
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f'{root} exists already; name a new folder or remove it')
     root.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', dir=root.parent))
     try:
-        _generate(work, seed, seconds, size, units, lidar, progress or (lambda done, total: None))
+        _generate(work, seed, seconds, size, units, lidar, start, progress or (lambda done, total: None))
         work.chmod(0o755)
         os.replace(work, root)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
-    scene = make_scene(seed, seconds, size, lidar)
-    clocks = [_roadside_clock(seed, unit, len(scene.clock.image_us)) for unit in range(1, units + 1)]
+def _generate(work: Path, seed, seconds, size, units, lidar, start, progress) -> None:
+    scene = make_scene(seed, seconds, size, lidar, start)
+    clocks = [_roadside_clock(seed, unit, len(scene.clock.image_us), start) for unit in range(1, units + 1)]
     total = len(scene.clock.image_us) + sum(len(clock.image_us) for clock in clocks)
     done = [0]
 
@@ -82,25 +85,26 @@ def _generate(work: Path, seed, seconds, size, units, lidar, progress) -> None:
         rigs += (make_roadside_rig(scene.layout, np.random.default_rng([seed, 6, unit]), size, ego_arm, rigs),)
         roadsides.append(record_roadside(scene, folder, rigs[-1], clock, unit, tick))
         write_pairs(scene, folder, vehicle, roadsides[-1], unit)
-        write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar) | {'unit': unit})
+        write_json(folder / PROVENANCE, provenance(seed, seconds, size, units, lidar, start) | {'unit': unit})
     if units > 1:
         write_union(scene, work, vehicle, roadsides)
-        write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar))
+        write_json(work / PROVENANCE, provenance(seed, seconds, size, units, lidar, start))
 
 
-def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False) -> Scene:
+def make_scene(seed: int, seconds: float, size: tuple[int, int], lidar: bool = False, start: float = 0.0) -> Scene:
     """Return the scene of a seed with its traffic and the ego's sensors."""
     cv2.setNumThreads(1)  # several scenes are made at once, one per process
     layout = make_layout(np.random.default_rng([seed, 1]))
-    agents, ego = simulate(layout, seed, seconds + 0.6)
+    agents, ego = simulate(layout, seed, simulated_seconds(start, seconds) + 0.6)
     rng = np.random.default_rng([seed, 5])
     rig, pose = make_vehicle_rig(rng, size), world_from_scene(rng)
-    clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0)
+    clock = make_clock(rng, 0, int(round(seconds * 10)), 20_000.0 + 1e6 * start)
     return Scene(seed, layout, agents, ego, SceneRenderer(layout, agents), pose, rig, clock, lidar)
 
 
-def _roadside_clock(seed: int, unit: int, vehicle_frames: int):
+def _roadside_clock(seed: int, unit: int, vehicle_frames: int, start: float):
     """Return times that begin a frame or two later than the vehicle's and end about together."""
     rng = np.random.default_rng([seed, 8, unit])
     first = int(rng.integers(1, 3))
-    return make_clock(rng, first, vehicle_frames - first + int(rng.integers(0, 2)), rng.uniform(-25_000.0, 65_000.0))
+    return make_clock(rng, first, vehicle_frames - first + int(rng.integers(0, 2)),
+                      1e6 * start + rng.uniform(-25_000.0, 65_000.0))

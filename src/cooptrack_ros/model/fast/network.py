@@ -108,7 +108,8 @@ class FastNetwork:
         """Return features (M, C) of one unit in the ego domain; :param ego_from_infra: (4, 4); cooperative only."""
         return self._alignment(semantic, motion, embedding, ego_from_infra)
 
-    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return final logits (..., K), codes (..., 10) and points (..., 3)."""
-        heads = self._network.reasoner
-        return heads.cls(semantic), *refine_code(heads.reg(motion), ref_points, self.range)
+    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
+               codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param codes: (..., 10) so far."""
+        heads, before = self._network.reasoner, codes if self.config.method.carried_motion else None
+        return heads.cls(semantic), *refine_code(heads.reg(motion), ref_points, self.range, before)

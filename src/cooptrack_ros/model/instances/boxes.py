@@ -51,15 +51,34 @@ def points_of(codes: Tensor) -> Tensor:
     return torch.cat([codes[..., :2], codes[..., 4:5]], dim=-1)
 
 
-def refine_code(raw: Tensor, ref_points: Tensor, pc_range: Range) -> tuple[Tensor, Tensor]:
+STATE = slice(6, 10)
+"""Where a code holds sin psi, cos psi, vx, vy, which change with the axes."""
+
+
+def refine_code(raw: Tensor, ref_points: Tensor, pc_range: Range,
+                before: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """
     Turn the raw output of a box head into a code and a refined reference point.
 
     :param raw: (..., 10); :param ref_points: (..., 3) in 0..1.
+    :param before: codes (..., 10) to whose heading and velocity the head adds; None: it says them itself.
     :returns: codes (..., 10) in metres, points (..., 3) in 0..1.
     """
     points = (points_of(raw) + inverse_sigmoid(ref_points)).sigmoid()
+    if before is not None:
+        raw = torch.cat([raw[..., :STATE.start], raw[..., STATE] + before[..., STATE]], dim=-1)
     return with_points(raw, denormalize(points, pc_range)), points
+
+
+def turn_codes(codes: Tensor, turn: Tensor) -> Tensor:
+    """
+    Return codes (..., 10) whose heading and velocity are seen from other axes; points and sizes stay.
+
+    :param turn: (3, 3) for row vectors: direction in the new axes = direction @ turn. (sin psi, cos psi) is minus
+        the direction of the heading, so that both turn alike.
+    """
+    state = codes[..., STATE].unflatten(-1, (2, 2)) @ turn[:2, :2]
+    return torch.cat([codes[..., :STATE.start], state.flatten(-2)], dim=-1)
 
 
 def with_points(codes: Tensor, points: Tensor) -> Tensor:

@@ -88,9 +88,14 @@ class Reasoner(nn.Module):
             motion = _per_instance(self.motion, motion, hist_motion, hist_padding, slots)
         return self.spatial(semantic, position, semantic, position), motion
 
-    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits (..., K), codes (..., 10) in metres and refined points (..., 3) in 0..1."""
-        boxes, refined = refine_code(self.reg(motion), ref_points, self.pc_range)
+    def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
+               before: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        Return logits (..., K), codes (..., 10) in metres and refined points (..., 3) in 0..1.
+
+        :param before: see ``boxes.refine_code``.
+        """
+        boxes, refined = refine_code(self.reg(motion), ref_points, self.pc_range, before)
         return self.cls(semantic), boxes, refined
 
 

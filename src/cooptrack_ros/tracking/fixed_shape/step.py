@@ -117,7 +117,7 @@ class FrameStep(nn.Module):
         """Return the queries of the frame: new ones, and tracks carried over (method.md 5.1, 11.2)."""
         count = len(self.query_points)
         tracks = carry_over(self.blank().with_(ref_points=state.ref_points, codes=state.codes), inputs.dt_s,
-                            inputs.frame_transform, self.network.range)
+                            inputs.frame_transform, self.network.range, self.network.config.method.carried_motion)
         old = inputs.take >= count
         row, query = (inputs.take - count).clamp(min=0), inputs.take.clamp(max=count - 1)
 

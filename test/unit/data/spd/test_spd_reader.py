@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,9 +48,39 @@ def test_velocity_looks_forward_and_is_zero_at_the_last_label():
     assert third == []
 
 
-def test_frames_with_equal_times_do_not_divide_by_zero():
+def test_central_velocity_spans_both_neighbours_and_two_frames_at_the_ends():
+    frames = [labelled_frame(k, label(x=x)) for k, x in enumerate((0.0, 0.5, 1.4, 2.0))]
+    found = [row[0].velocity[0] for row in complete_tracks(frames, 'central')]
+    assert found == pytest.approx([7.0, 7.0, 7.5, 7.5], abs=1e-4)
+    short = complete_tracks([labelled_frame(0, label(x=0.0)), labelled_frame(1, label(x=0.5)), labelled_frame(2)],
+                            'central')
+    assert [row[0].velocity[0] for row in short[:2]] == pytest.approx([5.0, 5.0], abs=1e-4)
+
+
+def test_central_velocity_is_in_the_axes_of_its_own_frame():
+    """The vehicle stands and turns by 90 degrees between the frames; the object drives along x of the world."""
+    poses = [make_pose(rotation_z(angle), [0.0, 0.0, 0.0]) for angle in (0.0, np.pi / 2)]
+    frames = [LabelledFrame(index * 100_000, pose, (replace(label(), centre=pose[:3, :3].T @ [x, 0.0, 0.0]),))
+              for index, (pose, x) in enumerate(zip(poses, (1.0, 1.5)))]
+    first, second = (row[0].velocity for row in complete_tracks(frames, 'central'))
+    assert first == pytest.approx((5.0, 0.0)) and second == pytest.approx((0.0, -5.0))
+
+
+def test_central_velocity_of_a_single_label_is_not_known():
+    (row,) = complete_tracks([labelled_frame(0, label())], 'central')
+    assert np.isnan(row[0].velocity).all()
+
+
+def test_other_velocity_labels_are_refused(content, tmp_path):
+    with pytest.raises(UserError, match='published, central'):
+        SpdDataset(write_folder(tmp_path, content), velocity_labels='forward')
+
+
+@pytest.mark.parametrize('velocity_labels', ['published', 'central'])
+def test_frames_with_equal_times_do_not_divide_by_zero(velocity_labels):
     frames = [labelled_frame(0, label()), labelled_frame(0, label(x=1.0))]
-    assert complete_tracks(frames)[0][0].velocity == (0.0, 0.0)
+    velocity = complete_tracks(frames, velocity_labels)[0][0].velocity
+    assert velocity == (0.0, 0.0) if velocity_labels == 'published' else np.isnan(velocity).all()
 
 
 @pytest.mark.parametrize('degrees', [-179.9, -120.0, -90.0, -1e-14, 0.0, 30.0, 100.0, 179.9, 240.0])
