@@ -15,7 +15,7 @@ _UNPRINTABLE = ('Cc', 'Cf', 'Cs', 'Co', 'Cn', 'Zl', 'Zp')
 
 def readable(text: str, limit: int = MAX_SHOWN) -> str:
     """
-    Return a text that can only be read: what steers a terminal or ends a line stands as an escape, as ``\\x1b``.
+    Return a text that can only be read: what steers a terminal or ends a line stands as the escape of its number.
 
     :param limit: characters that are left of a longer one, with dots in place of the rest.
     """

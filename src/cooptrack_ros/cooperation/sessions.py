@@ -21,6 +21,8 @@ _DISPUTE_S, _SILENT_S = 10.0, 1.0
 _AHEAD_S = 0.5
 """Stamps that run farther ahead of the steady clock than this are not those of the unit."""
 _MAX_SESSIONS = 64
+_UNKNOWN = -1
+"""Number and stamp of a session of which nothing was heard since time jumped."""
 
 
 class StaleMessage(ValueError):
@@ -112,7 +114,7 @@ class Sessions:
         for session in set(self._known) - set(highest) - {self._present}:
             del self._known[session]
         for session, known in self._known.items():
-            known.highest, known.newest_ns = highest.get(session, (-1, -1))
+            known.highest, known.newest_ns = highest.get(session, (_UNKNOWN, _UNKNOWN))
             known.offset_s = math.inf
             known.seen.clear()
 
@@ -122,7 +124,7 @@ class Sessions:
                 sequence > known.highest - _WINDOW or stamp_ns > known.newest_ns)
             if not passed:
                 raise StaleMessage('replayed', f'sequence number {sequence} after {known.highest} in one session')
-        elif now_s is not None and known.heard_s is not None:
+        elif now_s is not None and known.highest != _UNKNOWN:
             elapsed_s = max(now_s - known.heard_s, 0.0)
             # A unit that sends more than is taken of it goes on.
             goes_on = elapsed_s >= _SILENT_S and known.ahead is not None and sequence > known.ahead

@@ -159,6 +159,16 @@ def test_old_and_future_stamps_do_not_crowd_out_those_of_the_present():
     assert unit.send() == [] and unit.used() == (OURS, 10)
 
 
+def test_after_a_jump_of_time_any_number_of_the_unit_may_follow():
+    """A bag that begins in the middle of a recording is played again and again."""
+    unit = Unit()
+    unit.number = 500
+    unit.send(20)
+    unit.buffer.restart(-10**12)
+    assert unit.other(OURS, 500, -1000.0) is None and unit.other(OURS, 501, -999.9) is None
+    assert unit.other(OURS, 5000, -999.8) == 'implausible_number'
+
+
 def test_recorded_numbers_only_rise():
     sessions = Sessions()
     assert sessions.admit(1, 5, 0) is True and sessions.admit(1, 2**63, 1) is False
