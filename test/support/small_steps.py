@@ -17,11 +17,13 @@ from support.small_tracker import make_frame, make_message
 _SIZE = {'input_size': (64, 96), 'embed_dims': 32, 'num_heads': 4, 'num_queries': 24, 'bev_size': (8, 10),
          'encoder_layers': 2, 'decoder_layers': 2, 'ffn_dims': 32, 'reasoning_ffn_dims': 32, 'dropout': 0.0,
          'max_cameras': 2}
+_NO_LIMIT = {'learned_floor': 0.0, 'max_added_per_unit': _SIZE['num_queries']}
 OWN = dataclasses.replace(MINI, **_SIZE, alignment_blocks=4, method=dataclasses.replace(
-    MINI.method, max_match_distance_m=8.0, exclude_ego=False, report_only_live=False),
+    MINI.method, max_match_distance_m=8.0, exclude_ego=False, report_only_live=False, **_NO_LIMIT),
     backbone=BackboneConfig('compact', (8, 16, 24, 32), (1, 1, 1, 1), 16))
 PUBLISHED = dataclasses.replace(
-    R50, **_SIZE, alignment_blocks=4, reasoning_layers=1, backbone=BackboneConfig(widths=(8, 8, 8, 8),
+    R50, **_SIZE, alignment_blocks=4, reasoning_layers=1, method=dataclasses.replace(R50.method, **_NO_LIMIT),
+    backbone=BackboneConfig(widths=(8, 8, 8, 8),
                                                                                  blocks=(1, 1, 1, 1)))
 
 
@@ -47,6 +49,8 @@ def make_network(config, side: Side, seed: int = 5) -> CoopTrackNetwork:
         scale = 1 / logits.std()
         last.weight.mul_(scale)
         last.bias.copy_(scale * (last.bias - logits.median()) - 0.5)
+        # What the vehicle sees itself takes no part in fusion but as a partner: here that is little.
+        torch.nn.init.constant_(network.decoder.cls[-1][-1].bias, -3.0)
     return network
 
 

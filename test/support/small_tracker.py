@@ -13,7 +13,8 @@ from cooptrack_ros.tracking.tracker import AgentTracker
 from support.configs import SMALL
 
 CONFIG = dataclasses.replace(SMALL, method=dataclasses.replace(
-    SMALL.method, max_match_distance_m=float('inf')))
+    SMALL.method, max_match_distance_m=float('inf'), learned_floor=0.0, max_added_per_unit=SMALL.num_queries))
+"""Without a limit of what units may add."""
 MANY, NONE = 3.0, -20.0
 """Class biases that let all and no queries live."""
 

@@ -98,6 +98,16 @@ class MethodConfig:
     dup_ref_loss: bool = True
     roadside_lifetime_s: float = float('inf')
     """A track that the vehicle does not see itself ends when the last message that spoke of it is older than this."""
+    max_received: int = 0
+    """Instances of all units together that a frame looks at, see ``cooperation.limits``; 0: as many as queries."""
+    max_added: int = 0
+    """Objects of all units together that the vehicle does not see itself; 0: as many as there is room for."""
+    max_added_per_unit: int = 0
+    """The same of each unit; 0: a fifth of the queries."""
+    learned_floor: float = 0.6
+    """Share of the learned queries that enter every frame whatever units say, see ``cooperation.limits``."""
+    fusion_time_s: float = float('inf')
+    """When fusion has taken so long, a frame goes on without the units that are not fused yet."""
     keep_ids_after_gap: bool = False
     """Go on counting identities after a gap inside a sequence instead of starting again at 1 (method.md Q16)."""
     cls_prior_bias: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
 
@@ -142,6 +143,10 @@ class RoadsideMessage:
     """What is known of its messages of the second before, oldest first; only stamps and instances count."""
     may_create: bool = True
     """Whether the unit may add objects; otherwise it only takes part in what the vehicle sees itself."""
+    motion: tuple[np.ndarray, np.ndarray] | None = None
+    """What ``compensation.fitted_velocities`` says of the message, where that is known already."""
+    looked_at: np.ndarray | None = None
+    """(N,) bool, the instances that count where units send more than a frame can take; None: all."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ class Match:
     """
     One association: reported track, roadside unit, index and track id of its instance, affinity in 0..1.
 
-    ``ego_score`` is what the ego vehicle alone gave the object in this frame, 0 for one that was taken over.
+    ``ego_score`` is what the ego vehicle gave the object when it last saw it without the help of messages, 0 if that
+    was too long ago or never (``tracking.sight``).
     """
 
     track_id: int
@@ -176,7 +182,9 @@ class FrameOutput:
     ``tracks`` are the reported boxes (score at or above the report threshold, the published rule);
     ``live`` (N,) bool marks those that carry on to the next frame; ``detections`` are the 300 best of all
     queries without threshold; ``instances`` is the message content; ``matches`` are this frame's fusions
-    of live tracks; ``reset`` says whether the step started from an empty state.
+    of live tracks; ``unseen`` are the identities of those that messages spoke of and that the agent does not see by
+    itself; ``left_out`` counts by unit and reason what units sent and the frame had no room or time for; ``reset`` says
+    whether the step started from an empty state.
     """
 
     stamp_ns: int
@@ -187,3 +195,5 @@ class FrameOutput:
     matches: tuple[Match, ...] = ()
     reset: bool = False
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    unseen: frozenset[int] = frozenset()
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)

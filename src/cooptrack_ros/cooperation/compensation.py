@@ -67,6 +67,8 @@ def fitted_velocities(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray]
     network says as a prior: what was seen once has that velocity, what was seen for long that of its way. A track
     without an earlier message takes its last position from the instance itself.
     """
+    if message.motion is not None:
+        return message.motion
     instances = message.instances
     now = instances.boxes.centre[:, :2]
     rows, times, offsets = _earlier_positions(message)

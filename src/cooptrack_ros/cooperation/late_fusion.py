@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..common.geometry import transform_boxes
 from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
 from .instance_filter import distinct, is_ego_vehicle
+from .matching import assign, close_pairs
 
-_OUT_OF_REACH = 1e6
 ROADSIDE_FIRST_ID = 1_000_000
 """Identities of objects that only the roadside sees start here, far from the ego tracker's."""
 
@@ -84,17 +83,15 @@ def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0) -> tuple[np.n
     Least total distance of centres among pairs of equal label whose difference, along the axes of the roadside
     box, is at most its size (or ``min_gate_m``).
     """
-    difference = ego.centre[:, None] - infra.centre[None]
-    cost = np.linalg.norm(difference, axis=-1)
-    c, s = np.cos(infra.yaw), np.sin(infra.yaw)
-    local = np.stack([c * difference[..., 0] + s * difference[..., 1],
-                      -s * difference[..., 0] + c * difference[..., 1], difference[..., 2]], axis=-1)
-    allowed = ((np.abs(local) <= np.maximum(infra.size, min_gate_m)).all(-1)
-               & (ego.label[:, None] == infra.label[None]))
-    cost = np.where(allowed, cost, _OUT_OF_REACH)
-    rows, columns = linear_sum_assignment(cost)
-    good = cost[rows, columns] < _OUT_OF_REACH
-    return rows[good], columns[good]
+    limit = np.maximum(infra.size, min_gate_m)
+    reach = float(np.hypot(limit[:, 0], limit[:, 1]).max(initial=1.0))
+    rows, columns = close_pairs(ego.centre[:, :2], infra.centre[:, :2], reach)
+    difference = ego.centre[rows] - infra.centre[columns]
+    c, s = np.cos(infra.yaw[columns]), np.sin(infra.yaw[columns])
+    local = np.stack([c * difference[:, 0] + s * difference[:, 1],
+                      -s * difference[:, 0] + c * difference[:, 1], difference[:, 2]], axis=-1)
+    allowed = (np.abs(local) <= limit[columns]).all(-1) & (ego.label[rows] == infra.label[columns])
+    return assign(rows[allowed], columns[allowed], np.linalg.norm(difference[allowed], axis=-1))
 
 
 def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None) -> tuple[Boxes, np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..common.types import InstanceSet, RoadsideMessage
-from .compensation import HISTORY_S
+from .compensation import HISTORY_S, fitted_velocities
 from .sessions import LONGEST_BURST, Sessions, StaleMessage
 
 _AHEAD_NS = 1_000_000_000
@@ -155,6 +155,7 @@ class UnitPairing:
         self._buffer, self._may_create = UnitBuffer(config), may_create
         self._relations: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_RELATIONS)
+        self._motion: tuple[tuple, tuple[np.ndarray, np.ndarray]] | None = None
 
     def add(self, message: UnitMessage, now_s: float | None = None) -> bool:
         """Keep a message, see ``UnitBuffer.add``."""
@@ -198,8 +199,16 @@ class UnitPairing:
         if ego_from_infra is None:
             ego_from_infra = np.linalg.inv(map_from_ego_lidar) @ message.map_from_infra
         has_features = message.instances.semantic.shape[1] > 0 or not len(message.instances)
-        placed = message.placed(ego_from_infra, self._buffer.before(message))
+        placed = self._with_motion(message, message.placed(ego_from_infra, self._buffer.before(message)))
         return replace(placed, may_create=self._may_create), message.model_id == self.model_id and has_features
+
+    def _with_motion(self, message: UnitMessage, placed: RoadsideMessage) -> RoadsideMessage:
+        """Return a placed message with how its objects move, worked out once for all frames that use it."""
+        # A message that was late may still come between the earlier ones.
+        known = message.session, message.sequence, tuple(earlier.stamp_ns for earlier in placed.earlier)
+        if self._motion is None or self._motion[0] != known:
+            self._motion = known, fitted_velocities(placed)
+        return replace(placed, motion=self._motion[1])
 
     def restart(self, stamp_ns: int) -> None:
         """Go on after a jump of time to a stamp."""

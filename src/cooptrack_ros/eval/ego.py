@@ -9,6 +9,7 @@ from ..common.config import ModelConfig
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, RoadsideMessage, Side
 from ..cooperation.ab3dmot import DAIR_PLUGIN
 from ..cooperation.late_fusion import FusedBoxTracker, LateConfig, LateFusion, LateTracker
+from ..cooperation.limits import Limits
 from ..cooperation.pairing import Received
 from ..tracking.ego_agent import EgoAgent, Tracker
 from .studies import without_features
@@ -65,7 +66,8 @@ def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
         late = FusedBoxTracker()
     elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
-    return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False)
+    return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False,
+                    max_received=Limits.of(config).received)
 
 
 def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:

@@ -121,9 +121,13 @@ class CoopTrackNetwork(nn.Module):
         """Bring received instances (M, ...; no batch) into the ego frame and range; cooperative only."""
         return self.alignment(semantic, motion, embedding, ref_points, codes, ego_from_infra)
 
-    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
-                           infra: AlignedInstances) -> Tensor:
-        """Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only."""
+    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor, infra: AlignedInstances,
+                           near: Tensor | None = None) -> Tensor:
+        """
+        Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only.
+
+        :param near: (N, M) bool, the pairs that count: an arrangement for speed leaves out others.
+        """
         return self.association(semantic, motion, ref_points, infra.semantic, infra.motion, infra.ref_points)
 
     def freeze(self, *names: str) -> None:

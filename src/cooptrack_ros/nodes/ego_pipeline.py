@@ -11,6 +11,7 @@ from cooptrack_msgs.msg import TrackArray
 
 from ..common.types import Frame, Side
 from ..cooperation.late_fusion import LateConfig, LateTracker
+from ..cooperation.limits import Limits
 from ..cooperation.pairing import PairingConfig, Received, UnitPairing
 from ..tracking.ego_agent import EgoAgent, EgoResult
 from ..weights.store import ModelPackage
@@ -69,9 +70,11 @@ class EgoPipeline:
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
             LateTracker(LateConfig(lifetime_s=method.roadside_lifetime_s)) if mode in _LATE_MODES else None,
-            own.output_threshold, units=pairings, fuses_features=cooperates)
+            own.output_threshold, units=pairings, fuses_features=cooperates,
+            max_received=Limits.of(runs.config).received)
         self._class_names = package.config.class_names
-        limits = FeatureLimits(num_classes=len(self._class_names))
+        limits = FeatureLimits(num_classes=len(self._class_names),
+                               max_instances=settings.fusion__max_instances or package.config.num_queries)
         self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, limits)
                           for p in pairings}
         self._model_id = package.model_id(side)
@@ -82,6 +85,7 @@ class EgoPipeline:
         result = self.agent.step(frame, received, settings.fusion__online_extrinsics)
         for name, receiver in self.receivers.items():
             receiver.health.fused(sum(m.unit_id == name for m in result.matches))
+            receiver.health.left_out({reason: n for (unit, reason), n in result.left_out.items() if unit == name})
         for message in received.messages:
             self.receivers[message.unit_id].health.placed(float(np.hypot(*message.ego_from_infra[:2, 3])))
         meta = ego_meta(result, received.messages, frame, lidar_frame, self._model_id, settings.map_frame,

@@ -109,6 +109,21 @@ class EgoSettings(CommonSettings):
     fusion__pairs: bool = parameter(
         False, 'believe /infra/<unit>/pair, which players of recorded data send, also without lockstep: who publishes '
         'it says where the unit stands')
+    fusion__max_instances: int = parameter(
+        0, 'instances of one message, more are refused; 0: as many as the network has queries, since no sender knows '
+        'more', low=0, high=900)
+    fusion__max_received: int = parameter(
+        0, 'instances of all units together that a frame looks at, the best of each unit; 0: as many as the network '
+        'has queries', low=0, high=10000)
+    fusion__max_added_per_unit: int = parameter(
+        0, 'objects of one unit that the vehicle does not see itself, the best by score; 0: a fifth of the queries',
+        low=0, high=900)
+    fusion__max_added: int = parameter(
+        0, 'the same of all units together; 0: what the objects of the vehicle and its floor of learned queries leave',
+        low=0, high=900)
+    fusion__time_budget_ms: float = parameter(
+        100.0, 'when alignment and association have taken so long, a frame goes on without the units that are left; '
+        'not with lockstep', unit='ms', low=1, high=60000)
     fusion__max_clock_skew_ms: float = parameter(50.0, 'how far a message may lie ahead', unit='ms', low=0, high=1000)
     pose__source: str = parameter('odometry', 'what poses come from: nav_msgs/Odometry, geometry_msgs/PoseStamped, '
                                   'or the transform of map_frame and base_frame', choices=('odometry', 'pose', 'tf'))
@@ -121,7 +136,9 @@ class EgoSettings(CommonSettings):
         """Return the switches of the model that the parameters set; None: as the model has it."""
         return {'association': 'distance' if self.fusion__mode == 'distance_association' else None,
                 'compensation': None if self.fusion__compensation == 'model' else self.fusion__compensation,
-                'roadside_lifetime_s': self.fusion__roadside_lifetime}
+                'roadside_lifetime_s': self.fusion__roadside_lifetime, 'max_received': self.fusion__max_received,
+                'max_added': self.fusion__max_added, 'max_added_per_unit': self.fusion__max_added_per_unit,
+                'fusion_time_s': float('inf') if self.lockstep else self.fusion__time_budget_ms / 1e3}
 
     def units(self) -> list[str]:
         """

@@ -144,7 +144,8 @@ class OfflineReplay:
             raise UserError(f'{self._bag}: no images on {EGO.topic(IMAGE)}; is this a bag of '
                             '`cooptrack bag convert`?')
         mode = self._options.mode
-        settings = EgoSettings(fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
+        settings = EgoSettings(
+            lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
         names = units_of(topics) if mode != 'none' else []
         self._ego = OfflineEgo(self._package, settings, names, self._health)
         self._routes = {

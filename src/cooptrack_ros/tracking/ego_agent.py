@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, Provenance, RoadsideMessage
 from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
+from ..cooperation.instance_filter import within_limit
 from ..cooperation.late_fusion import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
 from ..cooperation.pairing import Received, UnitPairing
 from .warm_up import warm_up
@@ -47,6 +48,8 @@ class EgoResult:
     provenance: np.ndarray | None
     mode: str
     output: FrameOutput
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Instances by unit and reason that were not used: ``too_many`` to look at, ``no_room``, or ``no_time``."""
 
 
 class EgoAgent:
@@ -58,7 +61,8 @@ class EgoAgent:
     """
 
     def __init__(self, tracker: Tracker, late: LateFusion | None = None, ego_score_limit: float = 0.0,
-                 only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True):
+                 only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True,
+                 max_received: int | None = None):
         """
         Start before the first frame.
 
@@ -66,10 +70,11 @@ class EgoAgent:
         :param ego_score_limit: a fused track whose own score was below counts as known from the roadside only.
         :param only_live: report no track that ends with the frame; published results of the network have them.
         :param units: those to listen to. :param fuses_features: otherwise only boxes of their messages are used.
+        :param max_received: instances of all units together that a frame looks at, see ``cooperation.limits``.
         """
         self._tracker, self._late, self._limit, self._only_live = tracker, late, ego_score_limit, only_live
         self.units: Mapping[str, UnitPairing] = {unit.unit_id: unit for unit in units}
-        self._fuses_features = fuses_features
+        self._fuses_features, self._max_received = fuses_features, max_received
         self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
         self._late_state = late.initial() if late else None
@@ -100,6 +105,7 @@ class EgoAgent:
         placed = received
         if online_extrinsics:
             placed = Received(*(tuple(self._poses.correct(m)) for m in (received.fused, received.late)))
+        placed, left_out = self._limited(placed)
         self._state, output = self._tracker.step(self._state, frame, placed.fused)
         self._last = output.stamp_ns, received, online_extrinsics
         tracks = output.tracks[output.live] if self._only_live else output.tracks
@@ -117,7 +123,17 @@ class EgoAgent:
             knows_sources = self._late.keeps_identities
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
         return EgoResult(tracks, detections, matches if knows_sources else (),
-                         self._provenance(tracks, matches) if knows_sources else None, mode, output)
+                         self._provenance(tracks, matches, output) if knows_sources else None, mode, output,
+                         {**left_out, **output.left_out})
+
+    def _limited(self, received: Received) -> tuple[Received, dict[tuple[str, str], int]]:
+        """Return what is looked at, and how much of each unit is not."""
+        if self._max_received is None:
+            return received, {}
+        limited = within_limit(received.messages, self._max_received)
+        left_out = {(m.unit_id, 'too_many'): int((~m.looked_at).sum()) for m in limited if m.looked_at is not None}
+        count = len(received.fused)
+        return Received(tuple(limited[:count]), tuple(limited[count:])), left_out
 
     def learn_poses(self) -> None:
         """
@@ -136,13 +152,14 @@ class EgoAgent:
         """Return how that error differs from the one of the minute before, None unless it does."""
         return self._poses.change(unit_id)
 
-    def _provenance(self, tracks: Boxes, matches: Sequence[Match]) -> np.ndarray:
+    def _provenance(self, tracks: Boxes, matches: Sequence[Match], output: FrameOutput) -> np.ndarray:
         """Return whom each track comes from (N,)."""
         own = {match.track_id: match.ego_score for match in matches}
 
         def source(track_id: int) -> Provenance:
             if track_id not in own:
-                return Provenance.ROADSIDE if track_id >= ROADSIDE_FIRST_ID else Provenance.EGO
+                unseen = track_id >= ROADSIDE_FIRST_ID or track_id in output.unseen
+                return Provenance.ROADSIDE if unseen else Provenance.EGO
             return Provenance.FUSED if own[track_id] >= self._limit else Provenance.ROADSIDE
         return np.array([source(track_id) for track_id in tracks.track_id.tolist()], np.int64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..common.ego_motion import row_vector_pose
 from ..common.timeline import StampedPose
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
+from ..cooperation.limits import Limits
 from ..model.bev.geometry import BevGeometry, bev_geometry, bev_motion
 from ..model.cooperation.alignment import AlignedInstances
 from ..model.instances.boxes import denormalize
@@ -36,12 +37,13 @@ from .fusion import (
     aggregate,
     align_message,
     associate,
-    needed_score,
     open_rows,
+    own_rows,
     receive,
+    rooms,
     up_to_date,
 )
-from .lifecycle import Instances, RowPose, propagate
+from .lifecycle import Instances, RowPose, propagate, survive
 from .query_fusion import fuse_queries
 
 Mark = Callable[[str], None]
@@ -82,6 +84,8 @@ class DecodedFrame:
     bev: Tensor
     """(1, cells, C)."""
     received: tuple[Received, ...]
+    receiving_s: float
+    """How long that took."""
     queries: Fusion
     """The N rows that went into the decoder, and what was fused into them before it."""
     decoded: DecoderOutput
@@ -138,7 +142,9 @@ class FrameStages:
                  flow: FeatureFlow | None = None):
         """Take a network on its device; :param flow: see ``up_to_date``."""
         self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
-        self.method = config.method
+        self.method, self.limits = config.method, Limits.of(config)
+        self.clock: Callable[[], float] = time.perf_counter
+        """For the time that fusion may take."""
         self._geometry: tuple[bytes, BevGeometry] | None = None
 
     def step(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage], order: Order,
@@ -158,24 +164,32 @@ class FrameStages:
         rows = self.enter(past, inputs.stamped_pose, order, observe)
         mark('propagate')
         received: list[Received] = []
+        started = self.clock()
         if self.side is Side.COOPERATIVE:
             received = self.receive(messages, inputs.stamped_pose.stamp_ns, observe)
             mark('alignment')
-        queries = fuse_queries(
-            self.network, rows, [r for r in received if r.message.may_create] if self.joins_queries else [])
+        seconds = self.clock() - started
+        queries = fuse_queries(self.network, rows, [r for r in received if r.message.may_create]
+                               if self.joins_queries else [], self.limits)
         rows, decoded = decode(self.network, queries.instances, bev, observe)
         mark('decoder')
-        return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), queries, decoded, rows)
+        return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), seconds, queries, decoded, rows)
 
     def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""
         reasoned = reason(self.network, seen.rows, observe)
         mark('reasoning')
-        sources = seen.queries.sources.with_(decoder_scores=seen.decoder_scores, own_points=reasoned.ref_points)
-        fusion, associations = Fusion(reasoned, sources), ()
+        threshold = self.config.tracker_of(self.side).output_threshold
+        sources = seen.queries.sources.with_(
+            decoder_scores=seen.decoder_scores, own_points=reasoned.ref_points,
+            protected=own_rows(reasoned, seen.decoder_scores, threshold))
+        if not all(r.message.may_create for r in seen.received):
+            sources = sources.with_(reported=reported_alone(self.network, reasoned))
+        fusion, associations = replace(seen.queries, instances=reasoned, sources=sources), ()
         if self.side is Side.COOPERATIVE:
-            fusion, associations = self.fuse(fusion, () if self.joins_queries else seen.received, observe)
-            fusion = Fusion(adapt(self.network, fusion.instances), fusion.sources)
+            received = () if self.joins_queries else seen.received
+            fusion, associations = self.fuse(fusion, received, observe, seen.receiving_s)
+            fusion = replace(fusion, instances=adapt(self.network, fusion.instances))
             observe('fused', fusion)
             mark('fusion')
         return TrackedFrame(seen, reasoned, associations, fusion, refine(self.network, fusion.instances))
@@ -267,28 +281,36 @@ class FrameStages:
         """Return the chosen instances of a message in the ego frame (CAA; method.md 8)."""
         return align_message(self.network, message, indices)
 
-    def fuse(self, fusion: Fusion, received: Sequence[Received],
-             observe: StageObserver) -> tuple[Fusion, tuple[Association, ...]]:
-        """Associate and aggregate one unit after another; return the rows, and who went with whom."""
-        associations = []
-        for number, unit in enumerate(received):
+    def fuse(self, fusion: Fusion, received: Sequence[Received], observe: StageObserver,
+             spent_s: float = 0.0) -> tuple[Fusion, tuple[Association, ...]]:
+        """
+        Associate and aggregate one unit after another; return the rows, and who went with whom.
+
+        :param spent_s: of the time for fusion, before.
+        """
+        associations, started = [], self.clock() - spent_s
+        for number, (unit, room) in enumerate(zip(received, rooms(self.limits, fusion.sources, received), strict=True)):
+            if self.clock() - started > self.limits.seconds:
+                fusion = fusion.without(unit, 'no_time', len(unit.indices))
+                continue
             found = self.associate(fusion, unit)
             observe('affinity_logits', found.logits)
             observe('matches', (found.rows, found.columns))
             associations.append(found)
-            fusion = aggregate(self.network, fusion, unit, found, number)
+            fusion = aggregate(self.network, fusion, unit, found, number, room)
         return fusion, tuple(associations)
 
     def associate(self, fusion: Fusion, unit: Received) -> Association:
         """Return which instances of a unit go with which rows (GBA; method.md 9)."""
-        rows, config = fusion.instances, self.config
-        own, others = (denormalize(p, config.ego_range.pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
-        chosen = open_rows(own, others, fusion.sources, self.method.max_match_distance_m,
-                           needed_score(config, unit.message))
+        rows, pc_range = fusion.instances, self.config.ego_range.pc_range
+        own, others = (denormalize(p, pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
+        near = torch.cdist(own, others) <= self.method.max_match_distance_m
+        chosen = open_rows(near, fusion.sources, unit.message)
         rows = rows[chosen]
-        logits = self.network.association_logits(rows.semantic, rows.motion, rows.ref_points, unit.aligned)
-        near, columns = associate(own[chosen], others, logits, self.method)
-        return Association(logits, chosen[near], columns, logits.sigmoid()[near, columns].detach())
+        logits = self.network.association_logits(
+            rows.semantic, rows.motion, rows.ref_points, unit.aligned, near[chosen])
+        found, columns = associate(own[chosen], others, logits, self.method)
+        return Association(logits, chosen[found], columns, logits.sigmoid()[found, columns].detach())
 
 
 def decode(network: CoopTrackNetwork, rows: Instances, bev: Tensor,
@@ -328,3 +350,11 @@ def refine(network: CoopTrackNetwork, rows: Instances) -> Instances:
     logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points, rows.codes)
     scores, labels = logits.sigmoid().max(-1)
     return rows.with_(ref_points=refs, codes=codes, scores=scores, labels=labels, logits=logits)
+
+
+def reported_alone(network: CoopTrackNetwork, rows: Instances) -> Tensor:
+    """Tell (N,) which rows after reasoning a cooperative network would report if no message had anything to say."""
+    settings = network.config.tracker_cooperative
+    alone, live = survive(refine(network, adapt(network, rows)), settings)
+    enough = alone.scores >= settings.output_threshold
+    return enough & live if network.config.method.report_only_live else enough

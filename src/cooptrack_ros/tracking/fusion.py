@@ -6,8 +6,8 @@ Alignment (CAA): ``align_message``; association (GBA): ``associate``; aggregatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..common.types import RoadsideMessage
 from ..cooperation.compensation import compensate
 from ..cooperation.feature_flow import FeatureFlow, carry_on
 from ..cooperation.instance_filter import distinct, is_ego_vehicle
+from ..cooperation.limits import Limits
 from ..cooperation.matching import match_by_distance
 from ..model.cooperation.alignment import AlignedInstances
 from ..model.cooperation.association import FusedPairs
@@ -47,6 +48,11 @@ class Received:
     message: RoadsideMessage
     aligned: AlignedInstances
     indices: np.ndarray
+
+    @property
+    def scores(self) -> Tensor:
+        """(M,) that the unit gave them."""
+        return torch.from_numpy(self.message.instances.boxes.score[self.indices])
 
 
 class Association(NamedTuple):
@@ -89,20 +95,28 @@ class RowSources(Rows):
     """(N,) of that contribution."""
     own_points: Tensor
     """(N, 3) reference points before anything was fused; NaN for rows that were taken over."""
+    protected: Tensor
+    """(N,) bool, no instance takes the place of the row."""
+    reported: Tensor
+    """(N,) bool, it would be reported without any message; known where a unit may only confirm."""
 
     @staticmethod
-    def start(ref_points: Tensor, decoder_scores: Tensor) -> RowSources:
+    def start(ref_points: Tensor, decoder_scores: Tensor, protected: Tensor | None = None,
+              reported: Tensor | None = None) -> RowSources:
         """Return those before the first message."""
         none = torch.full(decoder_scores.shape, -1, device=decoder_scores.device)
-        return RowSources(decoder_scores, none, none, torch.zeros_like(decoder_scores), ref_points)
+        no = torch.zeros_like(none, dtype=torch.bool)
+        return RowSources(decoder_scores, none, none, torch.zeros_like(decoder_scores), ref_points,
+                          no if protected is None else protected, no if reported is None else reported)
 
     def after(self, order: RowOrder, unit: int, indices: Tensor) -> RowSources:
         """Return those after a unit; :param unit: its number; :param indices: (M,) places of its instances."""
-        merged = self[order.rows].with_(affinity=order.affinity, unit=torch.full_like(order.rows, unit),
-                                        index=indices[order.columns])
+        merged = self[order.rows]
+        merged = merged.with_(affinity=order.affinity, unit=torch.full_like(order.rows, unit),
+                              index=indices[order.columns], protected=torch.ones_like(merged.protected))
         zeros = self.decoder_scores.new_zeros(len(order.injected))
         new = RowSources(zeros, torch.full_like(order.injected, unit), indices[order.injected], zeros,
-                         self.own_points.new_full((len(zeros), 3), torch.nan))
+                         self.own_points.new_full((len(zeros), 3), torch.nan), zeros == 0, zeros > 0)
         return RowSources.concatenate([merged, new, self[order.rest]])
 
 
@@ -112,6 +126,8 @@ class Fusion:
 
     instances: Instances
     sources: RowSources
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Instances by unit and reason for which there was no room or time, see ``FrameOutput``."""
 
     @staticmethod
     def start(instances: Instances, decoder_scores: Tensor) -> Fusion:
@@ -120,7 +136,13 @@ class Fusion:
 
     def __getitem__(self, rows: Tensor) -> Fusion:
         """Return the rows selected by an index tensor."""
-        return Fusion(self.instances[rows], self.sources[rows])
+        return replace(self, instances=self.instances[rows], sources=self.sources[rows])
+
+    def without(self, unit: Received, reason: str, count: int) -> Fusion:
+        """Return the same with a count of what was left out of a unit."""
+        if not count:
+            return self
+        return replace(self, left_out={**self.left_out, (unit.message.unit_id, reason): count})
 
 
 def receive(network: CoopTrackNetwork, messages: Sequence[RoadsideMessage], align: Align, observe: StageObserver,
@@ -180,22 +202,28 @@ def float32(values: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
 
 
-def open_rows(points: Tensor, received: Tensor, sources: RowSources, reach_m: float, min_score: float) -> Tensor:
+def open_rows(near: Tensor, sources: RowSources, message: RoadsideMessage) -> Tensor:
     """
-    Return the rows (R,) int64 that a unit may contribute to: free, near one of its instances, and sure enough.
+    Return the rows (R,) int64 that a message may contribute to: free, and near one of its instances.
 
     Units never share an object here (duplicates were dropped), so a row takes one instance per frame. Rows out of
-    reach of all instances need no affinity.
+    reach of all instances need no affinity. Without trust, a message contributes to what is reported without it only.
 
-    :param points: (N, 3) of the rows, metres; :param received: (M, 3); :param min_score: of the decoder.
+    :param near: (N, M) bool, which rows are within reach of which instances.
     """
-    near = (torch.cdist(points, received) <= reach_m).any(-1)
-    return torch.nonzero((sources.unit < 0) & near & (sources.decoder_scores >= min_score)).flatten()
+    open_to_it = (sources.unit < 0) & near.any(-1)
+    return torch.nonzero(open_to_it if message.may_create else open_to_it & sources.reported).flatten()
 
 
-def needed_score(config: ModelConfig, message: RoadsideMessage) -> float:
-    """Return the decoder score from which a message may contribute: without trust, to what the vehicle sees itself."""
-    return -torch.inf if message.may_create else config.tracker_cooperative.output_threshold
+def own_rows(rows: Instances, decoder_scores: Tensor, threshold: float) -> Tensor:
+    """Tell (N,) which rows nothing received may displace: live tracks, and what the vehicle sees itself."""
+    return (rows.ids >= 0) | (decoder_scores >= threshold)
+
+
+def rooms(limits: Limits, sources: RowSources, received: Sequence[Received]) -> list[int]:
+    """Return how many instances of each unit may become rows of their own."""
+    wanted = [len(r.indices) if r.message.may_create else 0 for r in received]
+    return limits.rooms(wanted, int(sources.protected.sum())) if any(wanted) else wanted
 
 
 def associate(points: Tensor, received: Tensor, logits: Tensor, method: MethodConfig) -> tuple[Tensor, Tensor]:
@@ -232,39 +260,48 @@ def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
     return rows[good], columns[good]
 
 
-def order_rows(sources: RowSources, association: Association, injects: bool) -> RowOrder:
+def best_first(index: Tensor, scores: Tensor) -> Tensor:
+    """Return some indices (K,) of instances with the highest scores (M,) first."""
+    return index[torch.argsort(scores[index], descending=True, stable=True)]
+
+
+def order_rows(sources: RowSources, association: Association, scores: Tensor, room: int) -> RowOrder:
     """
     Return what becomes of N rows and M instances (method.md 10); the number of rows stays.
 
     First merged pairs, then unmatched instances, then other rows by descending decoder score (those that earlier
-    messages contributed to first).
+    messages contributed to first). Instances take the places of the rows with the lowest scores that are not protected.
 
-    :param injects: whether unmatched instances are added; otherwise they are left out.
+    :param scores: (M,) of the instances; :param room: so many of them are added at most, the best ones.
     """
     rows, columns, count = association.rows, association.columns, len(sources.unit)
-    others = torch.full(association.logits.shape[1:], injects, device=rows.device)
+    others = torch.ones(association.logits.shape[1:], dtype=torch.bool, device=rows.device)
     others[columns] = False
-    # More instances than rows: the number of rows stays, and the first ones take the places.
-    others &= others.cumsum(0) <= count - len(rows)
     injected = torch.nonzero(others).flatten()
     free = torch.ones(count, dtype=torch.bool, device=rows.device)
     free[rows] = False
     rest = torch.nonzero(free).flatten()
+    room = min(room, len(rest) - int(sources.protected[rest].sum()))
+    if len(injected) > room:
+        injected = best_first(injected, scores)[:room].sort().values
     # What an earlier unit contributed must not be pushed out by a later one.
     priority = sources.decoder_scores[rest] + (sources.unit[rest] >= 0)
+    kept = torch.zeros_like(rest, dtype=torch.bool)
+    kept[torch.argsort(priority + 2.0 * sources.protected[rest], descending=True, stable=True)[
+        :count - len(rows) - len(injected)]] = True
     order = torch.argsort(priority, descending=True, stable=True)
-    return RowOrder(rows, columns, association.affinity, injected, rest[order[:count - len(rows) - len(injected)]])
+    return RowOrder(rows, columns, association.affinity, injected, rest[order[kept[order]]])
 
 
-def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, association: Association,
-              number: int) -> Fusion:
+def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, association: Association, number: int,
+              room: int) -> Fusion:
     """
     Merge matched pairs and add unmatched received instances (method.md 10), see ``order_rows``; differentiable.
 
-    :param number: of the unit in this frame.
+    :param number: of the unit in this frame; :param room: see ``order_rows``.
     """
     old, aligned = fusion.instances, unit.aligned
-    order = order_rows(fusion.sources, association, unit.message.may_create)
+    order = order_rows(fusion.sources, association, unit.scores.to(old.ids.device), room)
     rows, columns = order.rows, order.columns
     pairs = network.aggregation.fuse(
         FusedPairs(old.semantic[rows], old.motion[rows], old.embedding[rows], old.ref_points[rows]),
@@ -273,7 +310,13 @@ def aggregate(network: CoopTrackNetwork, fusion: Fusion, unit: Received, associa
     new = taken_over(AlignedInstances(*(x[order.injected] for x in aligned[:-1]), aligned.kept),
                      old.hist_padding.shape[1], old.logits.shape[1])
     instances = Instances.concatenate([old[rows].with_(**pairs._asdict()), new, old[order.rest]])
-    return Fusion(instances, fusion.sources.after(order, number, torch.from_numpy(unit.indices).to(rows.device)))
+    sources = fusion.sources.after(order, number, torch.from_numpy(unit.indices).to(rows.device))
+    return replace(fusion, instances=instances, sources=sources).without(unit, 'no_room', not_added(unit, order))
+
+
+def not_added(unit: Received, order: RowOrder) -> int:
+    """Return how many instances of a unit would have become rows if there had been room for them."""
+    return len(unit.indices) - len(order.columns) - len(order.injected) if unit.message.may_create else 0
 
 
 def taken_over(aligned: AlignedInstances, slots: int, classes: int) -> Instances:

@@ -170,30 +170,6 @@ def carry_over(tracks: Instances, dt_s: Tensor, move: FrameTransform, pc_range: 
         previous_age=dt_s.to(tracks.previous_age.dtype).expand_as(tracks.previous_age))
 
 
-@dataclass(frozen=True)
-class TrackEvidence:
-    """
-    What a track stands on: when the vehicle itself saw it last, and the stamp of the last message that spoke of it.
-
-    Nanoseconds; None: never.
-    """
-
-    seen_ns: int | None = None
-    received_ns: int | None = None
-
-    def renewed(self, now_ns: int, is_seen: bool, received_ns: int | None) -> TrackEvidence:
-        """Return it after a frame in which the vehicle saw the track or not, and a message spoke of it or not."""
-        return TrackEvidence(now_ns if is_seen else self.seen_ns,
-                             self.received_ns if received_ns is None else received_ns)
-
-    def is_outlived(self, now_ns: int, lifetime_s: float) -> bool:
-        """Tell whether a track that owes its life to messages got neither message nor sight for so long."""
-        if self.received_ns is None:
-            return False
-        last_ns = self.received_ns if self.seen_ns is None else max(self.received_ns, self.seen_ns)
-        return now_ns - last_ns > lifetime_s * 1e9
-
-
 def assign_ids(instances: Instances, next_id: int, threshold: float) -> tuple[Instances, int]:
     """Give a fresh identity to every row without one, in order (method.md 11.3); return the next free one too."""
     numbered, count = number(instances, next_id, threshold)

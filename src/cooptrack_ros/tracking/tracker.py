@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -22,9 +23,10 @@ from ..model.image.preprocess import prepare_image, prepare_projection
 from ..model.instances.boxes import denormalize
 from ..model.network import CoopTrackNetwork
 from .frame_stages import FrameStages, Past, StageClock, TrackerInput, decode
-from .fusion import RowSources, StageObserver
-from .lifecycle import Instances, TrackEvidence, assign_ids, survive
+from .fusion import Fusion, RowSources, StageObserver
+from .lifecycle import Instances, assign_ids, survive
 from .postprocess import message_of, report
+from .sight import LiveTracks, Sight
 
 QueryOrder = Callable[[int, int], Tensor]
 """(number of queries, step) -> permutation; says which learned queries join live tracks (method.md Q9)."""
@@ -41,8 +43,8 @@ class TrackerState:
     next_id: int
     step: int
     """Frames since the start of the tracker; seeds the choice of queries."""
-    evidence: Mapping[int, TrackEvidence] = field(default_factory=dict)
-    """By identity of a live track; on the cooperative side only."""
+    sight: Sight = Sight()
+    """What live tracks stand on; on the cooperative side only."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:
@@ -139,17 +141,18 @@ class AgentTracker:
 
         rows, next_id = assign_ids(frame.rows, state.next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
-        sources, received = frame.fusion.sources, [r.message for r in frame.seen.received]
-        evidence: dict[int, TrackEvidence] = {}
+        fusion, received = frame.fusion, [r.message for r in frame.seen.received]
+        sight = Sight()
         if self.side is Side.COOPERATIVE:
-            evidence = self._evidence(state, now, sources, rows, live, received)
-            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(evidence)))
+            sight = self._sight(state.sight, now, fusion.sources, rows, live, received, frame.seen.bev)
+            live = live & torch.isin(rows.ids, rows.ids.new_tensor(list(sight.evidence)))
         observe('final', rows)
-        matches = matches_of(sources, rows, live, received)
-        output = self._output(now, rows, live, message_of(rows, live, sources.own_points), matches, reset)
+        clock.mark('sight')
+        output = self._output(now, rows, live, message_of(rows, live, fusion.sources.own_points), reset)
+        output = with_sources(output, fusion, rows, live, received, sight)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, evidence), output
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight), output
 
     def _check(self, messages: Sequence[RoadsideMessage]) -> None:
         if messages and self.side is not Side.COOPERATIVE:
@@ -162,9 +165,13 @@ class AgentTracker:
 
         Nothing that was received has a part in it. Costs a pass through the decoder.
         """
+        if state.sight.view is not None:
+            return state.sight.view
         bev = self._map_of(state)
-        if bev is None:
-            return EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0))
+        return EgoOnlyDetections(np.zeros((0, 3)), np.zeros(0)) if bev is None else self._look(bev)
+
+    def _look(self, bev: Tensor) -> EgoOnlyDetections:
+        """Return what is detected in BEV features (1, cells, C) without knowing of a track."""
         rows, decoded = decode(self.network, self.stages.learned_queries(), bev, lambda name, value: None)
         points = denormalize(rows.ref_points, self.config.range_of(self.side).pc_range)
         scores = decoded.logits[-1, 0].sigmoid().amax(-1)
@@ -173,19 +180,18 @@ class AgentTracker:
     def _map_of(self, state: TrackerState) -> Tensor | None:
         return state.bev
 
-    def _evidence(self, state: TrackerState, now: StampedPose, sources: RowSources, rows: Instances, live: Tensor,
-                 messages: list[RoadsideMessage]) -> dict[int, TrackEvidence]:
-        """Return what live tracks stand on, without those that have outlived it."""
-        places = torch.nonzero(live).flatten()
-        evidence = {}
-        for track, score, unit in zip(*(x[places].tolist() for x in (rows.ids, sources.decoder_scores, sources.unit)),
-                                      strict=True):
-            new = state.evidence.get(track, TrackEvidence()).renewed(
-                now.stamp_ns, score >= self._settings.output_threshold,
-                messages[unit].stamp_ns if unit >= 0 else None)
-            if not new.is_outlived(now.stamp_ns, self.config.method.roadside_lifetime_s):
-                evidence[track] = new
-        return evidence
+    def _sight(self, sight: Sight, now: StampedPose, sources: RowSources, rows: Instances, live: Tensor,
+               messages: list[RoadsideMessage], bev: Tensor) -> Sight:
+        """Return what live tracks stand on after a frame, without those that have outlived it or have no room."""
+        places, pc_range = torch.nonzero(live).flatten(), self.config.range_of(self.side).pc_range
+        points = denormalize(rows.ref_points[places], pc_range)[:, :2].double().cpu().numpy()
+        ids, units = rows.ids[places].tolist(), sources.unit[places].tolist()
+        spoken = {track: (messages[unit].unit_id, messages[unit].stamp_ns)
+                  for track, unit in zip(ids, units, strict=True) if unit >= 0}
+        tracks = LiveTracks(ids, points, rows.scores[places].cpu().numpy(), sources.decoder_scores[places].tolist(),
+                            spoken)
+        sight = sight.after(tracks, now.stamp_ns, partial(self._look, bev), self._settings.output_threshold)
+        return sight.within(self.stages.limits, tracks, now.stamp_ns, self.config.method.roadside_lifetime_s)
 
     @property
     def _settings(self) -> TrackerConfig:
@@ -196,22 +202,22 @@ class AgentTracker:
         return state.next_id if gap and self.config.method.keep_ids_after_gap else 1
 
     def _output(self, now: StampedPose, rows: Instances, live: Tensor, instances: InstanceSet,
-                matches: tuple[Match, ...], reset: bool) -> FrameOutput:
+                reset: bool) -> FrameOutput:
         kept = live if self.config.method.report_only_live else torch.ones_like(live)
         tracks, reported = report(rows, self.config, self.side, kept & (rows.scores >= self._settings.output_threshold))
         detections, _ = report(rows, self.config, self.side, torch.ones_like(live))
-        return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections,
-                           instances, matches, reset)
+        return FrameOutput(now.stamp_ns, tracks, live[reported].cpu().numpy(), detections, instances, reset=reset)
 
 
-def matches_of(sources: RowSources, rows: Instances, live: Tensor,
-               messages: list[RoadsideMessage]) -> tuple[Match, ...]:
-    """Return the fusions of live tracks."""
-    chosen = torch.nonzero(live & (sources.unit >= 0)).flatten().tolist()
+def with_sources(output: FrameOutput, fusion: Fusion, rows: Instances, live: Tensor, messages: list[RoadsideMessage],
+                 sight: Sight) -> FrameOutput:
+    """Return a report with the fusions of live tracks, those that stand on messages alone, and what was left out."""
+    sources, now_ns = fusion.sources, output.stamp_ns
+    chosen = torch.nonzero(live & (sources.unit >= 0)).flatten()
     matches = []
-    for row in chosen:
-        message, index = messages[int(sources.unit[row])], int(sources.index[row])
-        infra_id = int(message.instances.boxes.track_id[index])
-        matches.append(Match(int(rows.ids[row]), message.unit_id, index, infra_id, float(sources.affinity[row]),
-                             float(sources.decoder_scores[row])))
-    return tuple(matches)
+    for track, unit, index, affinity in zip(*(x[chosen].tolist() for x in (
+            rows.ids, sources.unit, sources.index, sources.affinity)), strict=True):
+        infra_id = int(messages[unit].instances.boxes.track_id[index])
+        matches.append(Match(track, messages[unit].unit_id, index, infra_id, affinity, sight.own_score(track, now_ns)))
+    left_out = Counter(fusion.left_out) + Counter(sight.left_out)
+    return replace(output, matches=tuple(matches), unseen=sight.unseen(now_ns), left_out=left_out)

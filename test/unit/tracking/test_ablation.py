@@ -25,8 +25,10 @@ FILES = sorted((Path(__file__).parents[3] / 'config' / 'ablation').glob('*.yaml'
 
 
 def small(path):
-    """Return the configuration of a file at a size for tests."""
-    return dataclasses.replace(load_config(str(path)), **SMALL_SIZE)
+    """Return the configuration of a file at a size for tests, without a limit of what units may add."""
+    config = load_config(str(path))
+    method = dataclasses.replace(config.method, learned_floor=0.0, max_added_per_unit=SMALL.num_queries)
+    return dataclasses.replace(config, method=method, **SMALL_SIZE)
 
 
 @pytest.fixture(scope='module')
@@ -81,7 +83,8 @@ def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
     points = normalize(torch.tensor([[21.0, 0, 0], [-30.0, 5, 0]]), pc_range)
     feature = torch.randn(2, MINI.embed_dims)
     aligned = AlignedInstances(feature, feature, feature, points, torch.zeros(2, 10), torch.ones(2, dtype=torch.bool))
-    fused = join_queries(network, Fusion.start(rows, torch.zeros(5)), aligned, 0, torch.tensor([4, 7]))
+    fused = join_queries(network, Fusion.start(rows, torch.zeros(5)), aligned, 0, torch.tensor([4, 7]),
+                         torch.ones(2), 5)
     assert fused.sources.unit.tolist() == [-1, -1, 0, 0, -1] and fused.sources.index.tolist() == [-1, -1, 7, 4, -1]
     assert torch.equal(fused.instances.ref_points[3], rows.ref_points[3])
     assert torch.equal(fused.instances.ref_points[2], points[1])

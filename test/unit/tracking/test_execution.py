@@ -85,13 +85,16 @@ def test_both_trackers_fuse_the_same_pairs():
     assert len(message.instances)
     reference, fast = (run(t, [make_frame(0), make_frame(1)], [message])
                        for t in trackers(config, Side.COOPERATIVE))
-    pairs = 0
+    pairs = left_out = 0
     for (seen, output), (fast_seen, fast_output) in zip(reference, fast, strict=True):
-        torch.testing.assert_close(fast_seen['affinity_logits'], seen['affinity_logits'], atol=1e-3, rtol=1e-3)
+        known = fast_seen['affinity_logits'].isfinite()
+        torch.testing.assert_close(fast_seen['affinity_logits'][known], seen['affinity_logits'][known], atol=1e-3,
+                                   rtol=1e-3)
+        left_out += int((~known).sum())
         assert [m[:4] for m in map(dataclasses.astuple, fast_output.matches)] == [
             m[:4] for m in map(dataclasses.astuple, output.matches)]
         pairs += len(output.matches)
-    assert pairs
+    assert pairs and left_out, 'affinities of pairs that are out of reach were worked out'
 
 
 def test_places_on_and_beyond_every_border_read_what_grid_sample_reads():

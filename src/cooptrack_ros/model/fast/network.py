@@ -98,10 +98,14 @@ class FastNetwork:
         semantic, motion = self._reason(semantic.shape, *rows)
         return semantic[None], motion[None]
 
-    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
-                           infra: AlignedInstances) -> Tensor:
-        """Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only."""
-        return self._association(semantic, motion, ref_points, infra)
+    def association_logits(self, semantic: Tensor, motion: Tensor, ref_points: Tensor, infra: AlignedInstances,
+                           near: Tensor | None = None) -> Tensor:
+        """
+        Return (N, M) for vehicle rows (N, ...; no batch) and aligned instances; cooperative only.
+
+        :param near: (N, M) bool, the pairs that count; others may be -inf.
+        """
+        return self._association(semantic, motion, ref_points, infra, near)
 
     def align_features(self, semantic: Tensor, motion: Tensor, embedding: Tensor,
                        ego_from_infra: Tensor) -> tuple[Tensor, Tensor, Tensor]:

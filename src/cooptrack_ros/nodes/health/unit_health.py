@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -23,6 +23,12 @@ _MAX_MOVED_M, _MAX_MOVED_DEG = 0.5, 0.5
 """How far a unit may say that it has moved in a session."""
 _MAX_DISTANCE_M = 1000.0
 """From the vehicle: farther than any box of a message may stand from the unit."""
+
+
+LEFT_OUT = {'too_many': 'too many of all units together (fusion.max_received)',
+            'no_room': 'no room for more objects of units (fusion.max_added_per_unit, fusion.max_added)',
+            'no_time': 'no time for them (fusion.time_budget_ms)'}
+"""Why instances of a message that was taken in are not used, in words."""
 
 
 class ClockOffset:
@@ -61,7 +67,7 @@ class UnitHealth:
         self._stamp_ns: int | None = None
         self._model = ''
         self._counts = dict.fromkeys(
-            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back'), 0)
+            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back', *LEFT_OUT), 0)
         self._reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
         self._changed: Misalignment | None = None
@@ -97,6 +103,12 @@ class UnitHealth:
         """Count instances that were fused into tracks."""
         with self._lock:
             self._counts['fused'] += count
+
+    def left_out(self, counts: Mapping[str, int]) -> None:
+        """Count instances that the limits of a frame left out, by reason, see ``LEFT_OUT``."""
+        with self._lock:
+            for reason, count in counts.items():
+                self._counts[reason] += count
 
     def misaligned(self, found: Misalignment | None, changed: Misalignment | None = None,
                    is_corrected: bool = False) -> None:
@@ -183,6 +195,10 @@ class UnitHealth:
         if self._model:
             yield f'wrong model: {self._model}'
         yield from self._pose_warnings()
+        for reason, words in LEFT_OUT.items():
+            left_out = self._counts[reason] - self._reported.get(reason, 0)
+            if left_out:
+                yield f'{left_out} instances left out: {words}'
 
     def _time_warning(self, image_ns: int | None) -> str:
         age_s = 0.0 if image_ns is None else self._age_s(image_ns)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...model.bev.geometry import BevGeometry
 from ...model.cooperation.alignment import AlignedInstances
 from ...model.cooperation.association import FusedPairs
+from ..frame_stages import reported_alone
 from ..fusion import adapt, taken_over
 from ..lifecycle import COLUMNS, REPORTED
 from .step import FrameStep, StepInput, StepResult, StepState
@@ -39,12 +40,13 @@ class Slots(NamedTuple):
 
 _ROW_FIELDS = tuple(name for name in COLUMNS if name not in REPORTED)
 Perceived = NamedTuple('Perceived', [(name, Tensor) for name in (
-    *_ROW_FIELDS, 'bev', 'slot_semantic', 'slot_motion', 'slot_embedding', 'decoder_scores', 'logits')])
+    *_ROW_FIELDS, 'bev', 'slot_semantic', 'slot_motion', 'slot_embedding', 'decoder_scores', 'reported', 'logits')])
 """
 What the first part leaves: N rows after reasoning (columns of ``Instances``), K candidates, and who may be who.
 
-``bev`` is (1, cells, C), the ``slot_`` features (K, C) are aligned, ``decoder_scores`` is (N,), and ``logits`` (N, K)
-are of the affinity of every row with every candidate.
+``bev`` is (1, cells, C), the ``slot_`` features (K, C) are aligned, ``decoder_scores`` is (N,), ``reported`` (N,) bool
+tells which rows would be reported without any message, and ``logits`` (N, K) are of the affinity of every row with
+every candidate.
 """
 
 
@@ -82,7 +84,7 @@ class CooperativeStep(nn.Module):
         width = rows.semantic.shape[1]
         features = torch.cat([*aligned, rows.semantic.new_zeros(0, 3 * width)]).split(width, dim=-1)
         return Perceived(*(getattr(rows, name) for name in _ROW_FIELDS), bev, *features, decoder_scores,
-                         torch.cat(logits, dim=-1))
+                         reported_alone(network, rows), torch.cat(logits, dim=-1))
 
     def second(self, perceived: Perceived, slots: Slots, layout: Layout, next_id: Tensor) -> StepResult:
         """Merge, take over and reorder as the layout says, and do the rest of the frame."""

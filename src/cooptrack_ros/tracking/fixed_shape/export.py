@@ -28,7 +28,7 @@ from .step import FrameStep, StepInput, StepState
 _FRAME = (*(n for n in StepInput._fields if n not in ('frame_transform', 'next_id')), *FrameTransform._fields,
           'next_id')
 _CALIBRATION = ('pillars', 'visible')
-_CARRIED = tuple(n for n in Perceived._fields if n not in ('bev', 'decoder_scores', 'logits'))
+_CARRIED = tuple(n for n in Perceived._fields if n not in ('bev', 'decoder_scores', 'reported', 'logits'))
 """What the second cooperative part takes from the first; the rest is for the host and the next frame."""
 _LAST = 'last_'
 """Put before the names of the state that a frame starts from; what it leaves has the names without."""
@@ -139,7 +139,8 @@ def _cooperative_parts(cooperative: CooperativeStep, groups: dict[str, dict[str,
         return cooperative.first(state, inputs, slots, geometry)._asdict()
 
     def second(t: dict[str, Tensor]) -> dict[str, Tensor]:
-        perceived = Perceived(**{n: t[n] for n in _CARRIED}, bev=unused, decoder_scores=unused, logits=unused)
+        perceived = Perceived(**{n: t[n] for n in _CARRIED}, bev=unused, decoder_scores=unused, reported=unused,
+                              logits=unused)
         slots = blank._replace(ref_points=t['received_ref_points'], codes=t['received_codes'])
         result = cooperative.second(perceived, slots, Layout(*(t[n] for n in Layout._fields)), t['next_id'])
         return {n: v for n, v in result._asdict().items() if n != 'bev'}

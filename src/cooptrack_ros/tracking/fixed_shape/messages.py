@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,19 +11,21 @@ from torch import Tensor
 
 from ...common.config import ModelConfig
 from ...common.types import RoadsideMessage
+from ...cooperation.limits import Limits, best
 from ...model.cooperation.alignment import AlignedInstances
 from ...model.fast.network import FastNetwork
 from ...model.instances.boxes import codes_from_boxes, denormalize
 from ..fusion import (
     Association,
+    Fusion,
     Received,
-    RowSources,
     associate,
     float32,
-    needed_score,
+    not_added,
     open_rows,
     order_rows,
     receive,
+    rooms,
 )
 from .cooperative import Layout, Slots
 
@@ -46,11 +48,10 @@ def place(network: FastNetwork, messages: Sequence[RoadsideMessage], slots: int)
 def _best(received: Received, slots: int) -> Received:
     if len(received.indices) <= slots:
         return received
-    scores = received.message.instances.boxes.score[received.indices]
-    best = np.sort(np.argsort(-scores, kind='stable')[:slots])
+    chosen = best(received.message.instances.boxes.score[received.indices], slots)
     aligned = received.aligned
-    return replace(received, indices=received.indices[best], aligned=AlignedInstances(
-        *(x[torch.from_numpy(best)] for x in aligned[:-1]), aligned.kept))
+    return replace(received, indices=received.indices[chosen], aligned=AlignedInstances(
+        *(x[torch.from_numpy(chosen)] for x in aligned[:-1]), aligned.kept))
 
 
 def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
@@ -66,26 +67,32 @@ def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
     return Slots(*filled, poses)
 
 
-def arrange(config: ModelConfig, received: Sequence[Received], slots: int, ref_points: Tensor,
-            decoder_scores: Tensor, logits: Tensor) -> tuple[RowSources, Layout]:
+def arrange(config: ModelConfig, received: Sequence[Received], slots: int, start: Fusion, logits: Tensor,
+            has_time: Callable[[], bool] = lambda: True) -> tuple[Fusion, Layout]:
     """
     Associate all units, one after another, and say how the rows are put together, as ``tracking.fusion`` does it.
 
-    :param ref_points: (N, 3) after reasoning; :param decoder_scores: (N,); :param logits: (N, K); on the CPU.
-    :returns: what was fused into which row of the result, and the result as indices.
+    :param start: N rows after reasoning, of which only the points count; :param logits: (N, K); all on the CPU.
+    :param has_time: whether there is still time for a unit.
+    :returns: what was fused into which row of the result (its instances are those of the start), and the result as
+        indices.
     """
     (count, candidates), method, pc_range = logits.shape, config.method, config.ego_range.pc_range
-    sources, points = RowSources.start(ref_points, decoder_scores), ref_points
+    fusion, sources, points = start, start.sources, start.instances.ref_points
     # Row or N + candidate that each row comes from, and the candidate that it is merged with, -1 for none.
     origin, partner = torch.arange(count), torch.full((count,), -1)
-    for number, unit in enumerate(received):
+    for number, (unit, room) in enumerate(zip(received, rooms(Limits.of(config), sources, received), strict=True)):
+        if not has_time():
+            fusion = fusion.without(unit, 'no_time', len(unit.indices))
+            continue
         numbers, there = number * slots + torch.arange(len(unit.indices)), unit.aligned.ref_points
         own, others = (denormalize(p, pc_range) for p in (points, there))
-        chosen = open_rows(own, others, sources, method.max_match_distance_m, needed_score(config, unit.message))
+        chosen = open_rows(torch.cdist(own, others) <= method.max_match_distance_m, sources, unit.message)
         known = logits[origin[chosen][:, None], numbers]
         near, columns = associate(own[chosen], others, known, method)
         order = order_rows(sources, Association(known, chosen[near], columns, known.sigmoid()[near, columns]),
-                           unit.message.may_create)
+                           unit.scores, room)
+        fusion = fusion.without(unit, 'no_room', not_added(unit, order))
         sources = sources.after(order, number, torch.from_numpy(unit.indices))
         new = torch.full_like(order.injected, -1)
         points = torch.cat([(points[order.rows] + there[columns]) / 2, there[order.injected], points[order.rest]])
@@ -96,4 +103,4 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, ref_p
     pair_rows[:len(merged)], pair_slots[:len(merged)] = origin[merged], partner[merged]
     features = origin.clone()
     features[merged] = count + candidates + torch.arange(len(merged))
-    return sources, Layout(pair_rows, pair_slots, origin, features)
+    return replace(fusion, sources=sources), Layout(pair_rows, pair_slots, origin, features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +19,11 @@ from ...model.fast.images import ImageScaler
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
 from ..frame_stages import FrameStages, StageClock, TrackerInput
-from ..fusion import RowSources
-from ..lifecycle import Instances, TrackEvidence
+from ..fusion import Fusion, RowSources, own_rows
+from ..lifecycle import NO_ID, Instances
 from ..postprocess import message_of
-from ..tracker import AgentTracker, QueryOrder, matches_of
+from ..sight import Sight
+from ..tracker import AgentTracker, QueryOrder, with_sources
 from .cooperative import CooperativeStep, Layout, Perceived, Slots
 from .graph import Graphed
 from .inputs import rows_to_take, step_input
@@ -47,7 +48,7 @@ class StepTrackerState:
     """(n,) int64 on the CPU: rows of ``device`` that are live tracks."""
     next_id: int
     step: int
-    evidence: dict[int, TrackEvidence] = field(default_factory=dict)
+    sight: Sight = Sight()
     """As in ``tracking.tracker.TrackerState``."""
 
 
@@ -81,7 +82,7 @@ class _Program:
 
 class _Outcome(NamedTuple):
     result: StepResult
-    sources: RowSources | None
+    fusion: Fusion | None
     messages: list[RoadsideMessage]
 
 
@@ -146,20 +147,20 @@ class StepTracker(AgentTracker):
         rows, live, position_points, next_id = self._read(outcome.result)
         clock.mark('step')
 
-        sources = outcome.sources
-        evidence: dict[int, TrackEvidence] = {}
-        matches = ()
-        if sources is not None:
-            evidence = self._evidence(state, now, sources, rows, live, outcome.messages)
-            live = live & torch.isin(rows.ids, torch.tensor(list(evidence), dtype=torch.int64))
-            matches = matches_of(sources, rows, live, outcome.messages)
+        fusion, sight = outcome.fusion, Sight()
+        if fusion is not None:
+            sight = self._sight(state.sight, now, fusion.sources, rows, live, outcome.messages, outcome.result.bev)
+            live = live & torch.isin(rows.ids, torch.tensor(list(sight.evidence), dtype=torch.int64))
+        clock.mark('sight')
         places = torch.nonzero(live).flatten()
         kept = self._with_features(rows[places], outcome.result, places)
         instances = message_of(kept, torch.arange(len(places)), position_points[places])
-        output = self._output(now, rows, live, instances, matches, reset)
+        output = self._output(now, rows, live, instances, reset)
+        if fusion is not None:
+            output = with_sources(output, fusion, rows, live, outcome.messages, sight)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, evidence), output
+        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, sight), output
 
     def _map_of(self, state: StepTrackerState) -> Tensor | None:
         return None if state.device is None else state.device.bev
@@ -175,15 +176,24 @@ class StepTracker(AgentTracker):
         device_state = state.device or program.step.initial()
         if self.side is not Side.COOPERATIVE:
             return _Outcome(program.alone(device_state, frame), None, [])
+        started = self.stages.clock()
         received = place(self.network, self.stages.current(messages, inputs.stamped_pose.stamp_ns), SLOTS)
+        placed = self.stages.clock()
         slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
         perceived = program.first(device_state, frame, slots)
-        seen = to_host([perceived.ref_points, perceived.decoder_scores, perceived.logits])
+        points, scores, reported, logits = to_host([
+            perceived.ref_points, perceived.decoder_scores, perceived.reported, perceived.logits])
         clock.mark('perception')
-        sources, layout = arrange(config, received, SLOTS, *seen)
+        rows = Instances.new(points, points[:, :0], points[:, :0], 0, 0)
+        rows = rows.with_(ids=torch.where(take < count, NO_ID, 0))
+        protected = own_rows(rows, scores, self._settings.output_threshold)
+        # What the device does meanwhile is no fusion.
+        until = self.stages.clock() + self.stages.limits.seconds - (placed - started)
+        fusion, layout = arrange(config, received, SLOTS, Fusion(rows, RowSources.start(
+            points, scores, protected, reported)), logits, lambda: self.stages.clock() <= until)
         clock.mark('association')
         result = program.second(perceived, slots, to_device(layout, self.device), frame.next_id)
-        return _Outcome(result, sources, [r.message for r in received])
+        return _Outcome(result, fusion, [r.message for r in received])
 
     def _program_for(self, inputs: TrackerInput) -> _Program:
         key = (inputs.img_from_lidar.tobytes(), inputs.images.shape, inputs.images.dtype)

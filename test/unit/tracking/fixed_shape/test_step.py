@@ -67,17 +67,19 @@ def with_method(config, **changes):
 
 @pytest.mark.parametrize('config', [
     OWN, PUBLISHED, with_method(OWN, association='distance'), with_method(OWN, min_affinity=0.14),
-    with_method(OWN, alignment='none', exclude_ego=True), with_method(PUBLISHED, max_match_distance_m=15.0)],
-    ids=['own', 'published', 'by distance', 'affinity limit', 'unaligned', 'published with a gate'])
+    with_method(OWN, alignment='none', exclude_ego=True), with_method(PUBLISHED, max_match_distance_m=15.0),
+    with_method(OWN, learned_floor=0.6, max_added_per_unit=2)],
+    ids=['own', 'published', 'by distance', 'affinity limit', 'unaligned', 'published with a gate', 'little room'])
 @pytest.mark.parametrize('units', [1, 3])
 def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config, units, monkeypatch):
     counts = []
 
     def counted(*arguments):
-        sources, layout = arrange(*arguments)
+        fusion, layout = arrange(*arguments)
+        sources = fusion.sources
         taken = sources.own_points.isnan().any(-1)
         counts.append([int(((sources.unit >= 0) & ~taken).sum()), int(taken.sum())])
-        return sources, layout
+        return fusion, layout
     monkeypatch.setattr('cooptrack_ros.tracking.fixed_shape.tracker.arrange', counted)
     trackers = make_trackers(config, Side.COOPERATIVE, fixed=True)
     matches = 0
