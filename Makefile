@@ -8,7 +8,7 @@ WORKERS ?= $(shell cores=$$(env -u OMP_NUM_THREADS nproc); echo $$((cores < 4 ? 
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) \
 	--dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo demo-short test check lint test-numpy2 fuzz robustness faults soak clean
+.PHONY: help setup demo demo-short test check lint test-numpy2 fuzz robustness faults soak redteam clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ faults: setup  ## cause faults in a live system and write the table of what happ
 
 soak: setup  ## an hour of replay with faults at random: make soak MINUTES=60
 	@$(VENV_PYTHON) tools/soak.py --minutes $(MINUTES) --json benchmarks/results/soak.json --picture docs/soak.png
+
+redteam: setup  ## attack a live ego node and let files unfold, and write the tables of what happens
+	@PYTHONPATH=tools $(VENV_PYTHON) -m redteam --json benchmarks/results/redteam.json --document docs/security.md
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv .venv-numpy2 build install log out

@@ -39,6 +39,13 @@ def test_a_parameter_file_for_another_node_is_named(tmp_path, content, overrides
     assert all('tracker' in text and '/ego/ego_node' in text for text in texts)
 
 
+def test_a_parameter_file_that_unfolds_is_not_read(tmp_path):
+    file = tmp_path / 'file.yaml'
+    file.write_text('a: &a {b: 1}\nc: *a')
+    text, = unused_files(['--ros-args', '--params-file', str(file)], set(), '/ego/ego_node')
+    assert "an alias '*a' in line 2" in text
+
+
 def test_a_running_node_warns_of_all_of_them(tmp_path, monkeypatch, capfd):
     from cooptrack_ros.nodes.link_emulator import LinkEmulator
     file = tmp_path / 'file.yaml'

@@ -61,13 +61,18 @@ class NodeProcess:
                 self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    @property
     def status(self) -> int | None:
         """Exit status, None while it runs."""
         return self._process.poll()
 
     def usage(self) -> Usage | None:
         """Return what it holds, None if it does not run."""
-        proc = Path(f'/proc/{self._process.pid}')
+        proc = Path(f'/proc/{self.pid}')
         try:
             return Usage(int((proc / 'statm').read_text().split()[1]) * _PAGE / 1e6,
                          len(list((proc / 'task').iterdir())), len(list((proc / 'fd').iterdir())))

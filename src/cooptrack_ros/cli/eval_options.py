@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import UserError
 from ..common.figures import figure_text
+from ..common.reading import read_json, read_yaml
 
 _OF_THE_CALL = ('command', 'rerun', 'json', 'results')
 """Options that have nothing to do with the figures."""
@@ -46,18 +46,13 @@ def read_overrides(config: str | Mapping[str, Any]) -> dict[str, Any]:
 
     :raises UserError: if there are none.
     """
-    import yaml
-
     from ..common.config import PRESETS
     if isinstance(config, Mapping):
         return dict(config)
     try:
-        overrides = yaml.safe_load(Path(config).read_text(encoding='utf-8'))
-        if not isinstance(overrides, dict):
-            raise ValueError(f'expected a mapping of configuration keys, or one of {", ".join(PRESETS)}')
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise UserError(f"--config '{config}': {error}") from error
-    return overrides
+        return read_yaml(Path(config))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--config '{config}', which is none of {', '.join(PRESETS)}: {error}") from error
 
 
 def restored(args: argparse.Namespace,
@@ -88,7 +83,7 @@ def restored(args: argparse.Namespace,
 def _rows(path: Path) -> dict[str, dict]:
     """Return the rows of a file of figures by mode."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as JSON: {getattr(error, "strerror", None) or error}') from error
     rows = content if isinstance(content, dict) and 'schema' not in content else {'': content}

@@ -12,6 +12,8 @@ from typing import Any
 from ..common.files import printable, write_atomically
 from .flags import add_truth
 
+_LONGEST = 80
+"""Characters of the name of a result in that of a file."""
 SUMMARY = 'draw results: curves, where the loss is, an HTML report, pictures and a video'
 
 
@@ -44,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         if not same_frames(contents[0], content):
             raise UserError(f'{args.results[0]} and {path} differ in their frames or ground truth: '
                             'only results of the same frames can be compared')
+        if content['classes'] != contents[0]['classes']:
+            raise UserError(f'{args.results[0]} and {path} differ in their classes: only results of the same classes '
+                            'can be compared')
     chosen = _choose(args, contents[0]) if args.data else None
     if not any(scene['samples'] for scene in contents[0]['scenes']):
         raise UserError(f'{args.results[0]} has no frames')
@@ -108,7 +113,7 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         figures, curves = evaluate_with_curves(content)
         measured.append(Measured(label, figures, curves))
         analyses[label] = analyse(content)
-        name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)}.png'
+        name = 'analysis.png' if done == 1 else f'analysis_{done}_{re.sub("[^0-9A-Za-z]+", "_", label)[:_LONGEST]}.png'
         draw_analysis(folder / name, analyses[label], label)
         found = report.measure(content, figures, shown)
         reported.append(ReportedResult(label, content, found['vehicle'], found['per_class'],

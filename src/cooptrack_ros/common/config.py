@@ -9,7 +9,7 @@ from typing import Any
 
 from .declaration import Declaration
 from .errors import UserError
-from .files import read_yaml
+from .reading import read_yaml
 from .types import Side
 
 EXECUTIONS = ('fast', 'reference', 'int8', 'graph')

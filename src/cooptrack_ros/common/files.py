@@ -1,4 +1,4 @@
-"""Files that are complete or not there, whenever the program or the machine stops; and YAML that others wrote."""
+"""Files that are complete or not there, whenever the program or the machine stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 
 @contextmanager
@@ -73,21 +72,3 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """Write a whole file, text as UTF-8; bytes of names that are none are spelt out."""
     with replacing(path) as part:
         part.write_bytes(content.encode(errors='backslashreplace') if isinstance(content, str) else content)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """
-    Return the mapping that a YAML file holds.
-
-    :raises OSError: if it cannot be opened.
-    :raises ValueError: if it is not YAML, or no mapping.
-    """
-    import yaml
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    # The parser trips over impossible dates, numbers and keys, and over very deep nesting.
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError(f'not YAML: {error}') from error
-    if not isinstance(content, dict):
-        raise ValueError(f'expected a mapping, found {type(content).__name__}')
-    return content

@@ -8,10 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ..common.errors import UserError
+from ..common.reading import MIB, read_bounded
 
 _NUMPY_KINDS = {'F': 'f', 'U': 'u', 'I': 'i'}
 _PCD_KINDS = {kind: letter for letter, kind in _NUMPY_KINDS.items()}
 _SIZES = {'F': ('4', '8'), 'U': ('1', '2', '4', '8'), 'I': ('1', '2', '4', '8')}
+_MAX_FILE_BYTES, _MAX_BYTES = 256 * MIB, 64 * MIB
+"""Of a file, in which a number may take ten letters or more, and of its points: two million with eight numbers each."""
+_MAX_FIELDS = 64
+_BLOCK = 4 * MIB
 _INTENSITY = ('intensity', 'i')
 
 
@@ -37,13 +42,17 @@ def read_pcd(path: Path) -> np.ndarray:
     :raises UserError: if the file is missing, is no PCD file, or ends too early.
     """
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, _MAX_FILE_BYTES)
     except OSError as error:
         raise UserError(f'{path} cannot be read: {error.strerror}') from error
+    except ValueError as error:
+        raise UserError(f'{path} is too large for a point cloud: {error}') from error
     try:
         header, body = _split_header(content)
-        dtype = _point_type(header)
-        return _READERS[header['DATA'][0].lower()](body, dtype, _num_points(header))
+        dtype, count = _point_type(header), _num_points(header)
+        if dtype.itemsize * count > _MAX_BYTES:
+            raise ValueError(f'{count} points of {dtype.itemsize} bytes, expected at most {_MAX_BYTES} bytes')
+        return _READERS[header['DATA'][0].lower()](body, dtype, count)
     except (KeyError, ValueError, IndexError, OverflowError) as error:
         raise UserError(f'{path} is not a complete PCD file: {error}') from error
 
@@ -125,6 +134,8 @@ def _point_type(header: dict[str, list[str]]) -> np.dtype:
     columns = (header['TYPE'], header['SIZE'], header.get('COUNT', ['1'] * len(names)))
     if not names or any(len(column) != len(names) for column in columns):
         raise ValueError('FIELDS, TYPE, SIZE and COUNT differ in length')
+    if len(names) > _MAX_FIELDS:
+        raise ValueError(f'{len(names)} fields, expected at most {_MAX_FIELDS}')
     fields: list[tuple] = []
     for i, (name, letter, size, count) in enumerate(zip(names, *columns)):
         if size not in _SIZES.get(letter, ()):
@@ -140,7 +151,10 @@ def _read_binary(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
 
 
 def _read_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
-    values = np.array(body.split(), dtype=np.float64).reshape(count, -1) if count else np.zeros((0, 0))
+    # A number takes at least two letters.
+    if 2 * count * sum(int(np.prod(dtype[name].shape, dtype=int)) for name in dtype.names) > len(body) + 1:
+        raise ValueError(f'{len(body)} bytes cannot hold {count} points')
+    values = _numbers_of(body).reshape(count, -1) if count else np.zeros((0, 0))
     points = np.zeros(count, dtype)
     column = 0
     for name in dtype.names:
@@ -150,6 +164,17 @@ def _read_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     return points
 
 
+def _numbers_of(text: bytes) -> np.ndarray:
+    """Return the numbers of a text, read in parts: as words they take ten times the memory."""
+    parts, start = [], 0
+    while start < len(text):
+        end = text.find(b'\n', start + _BLOCK)
+        end = len(text) if end < 0 else end
+        parts.append(np.array(text[start:end].split(), np.float64))
+        start = end
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
 def _read_compressed(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     """Return points whose fields are stored one after another, compressed as one LZF block."""
     packed, unpacked = (int(n) for n in np.frombuffer(body, '<u4', 2))
@@ -157,7 +182,7 @@ def _read_compressed(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
         raise ValueError(f'{unpacked} bytes after decompression, {dtype.itemsize * count} expected')
     block = body[8:8 + packed]
     # What does not get smaller is stored as it is.
-    data = block if packed == unpacked else _decompress_lzf(block)
+    data = block if packed == unpacked else _decompress_lzf(block, unpacked)
     if len(data) != unpacked:
         raise ValueError(f'{len(data)} bytes after decompression, {unpacked} expected')
     points = np.zeros(count, dtype)
@@ -169,11 +194,11 @@ def _read_compressed(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     return points
 
 
-def _decompress_lzf(data: bytes) -> bytearray:
+def _decompress_lzf(data: bytes, size: int) -> bytearray:
     """Return the content of one LibLZF block: runs of literals and references to what came before."""
     out = bytearray()
     position = 0
-    while position < len(data):
+    while position < len(data) and len(out) <= size:
         control = data[position]
         position += 1
         if control < 32:

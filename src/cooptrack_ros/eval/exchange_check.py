@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from reprlib import Repr
 from typing import Any
 
 from ..common.types import Provenance
@@ -15,7 +17,14 @@ AGENTS = ('ego', 'roadside')
 SEEN_BY = ('ego', 'roadside', 'both')
 _TABLES = {'ground_truth': ('track_id', False), 'predictions': ('tracking_id', True), 'detections': (None, True)}
 """What names the object of a box, if anything, and whether it has a score."""
+_MAX_CLASSES, _MAX_BOXES, _MAX_NAME = 64, 2000, 255
+"""Of a result, of a sample, and characters of a name: what has more is not for people, and takes hours to draw."""
+_MAX_RANGE_M, _MAX_SIZE_M, _MAX_NUMBER, _END_OF_TIME_US = 1000, 1000, 1e8, 2**63
+_IDENTITY = f'a text or a whole number, of up to {_MAX_NAME} characters'
+_ROTATION_NORM = 0.01, 100
 _PROVENANCES = tuple(p.name.lower() for p in Provenance)
+_REPR = Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 def check_exchange(content: Any) -> None:
@@ -45,11 +54,12 @@ def check_exchange(content: Any) -> None:
 
 def _checked_classes(content: Mapping[str, Any]) -> list[str]:
     classes, ranges = content.get('classes'), content.get('class_range')
-    _require(classes, lambda v: isinstance(v, list) and bool(v) and all(map(_is_text, v)) and len(set(v)) == len(v),
-             "'classes'", 'a list of different names')
+    _require(classes, lambda v: isinstance(v, list) and 0 < len(v) <= _MAX_CLASSES and all(map(_is_text, v))
+             and len(set(v)) == len(v), "'classes'", f'a list of up to {_MAX_CLASSES} different names')
     _require(ranges, lambda v: isinstance(v, dict), "'class_range'", 'metres by class')
     for name in classes:
-        _require(ranges.get(name), _is_above_0, f"'class_range' of class '{name}'", 'metres above 0')
+        _require(ranges.get(name), lambda v: _is_above_0(v) and v <= _MAX_RANGE_M, f"'class_range' of class '{name}'",
+                 f'metres above 0, at most {_MAX_RANGE_M}')
     return classes
 
 
@@ -78,8 +88,8 @@ def _checked_scenes(scenes: Any) -> dict[str, str]:
 
 
 def _check_sample(sample: Mapping[str, Any], where: str) -> None:
-    _require(sample.get('timestamp_us'), lambda v: type(v) is int and v >= 0, f"{where}: 'timestamp_us'",
-             'whole microseconds')
+    _require(sample.get('timestamp_us'), lambda v: type(v) is int and 0 <= v < _END_OF_TIME_US,
+             f"{where}: 'timestamp_us'", 'whole microseconds')
     _require(sample.get('ego_translation'), lambda v: _is_vector(v, 3), f"{where}: 'ego_translation'",
              '3 finite numbers')
     _require(sample.get('ego_yaw', 0.0), _is_number, f"{where}: 'ego_yaw'", 'a finite number')
@@ -112,7 +122,8 @@ class _Table:
             raise ValueError(f"'{self._key}' has sample '{unknown}', which is in no scene")
         for token, scene in scene_of.items():
             where = f"'{self._key}' of scene '{scene}', sample '{token}'"
-            _require(table[token], lambda v: isinstance(v, list), where, 'a list of boxes')
+            _require(table[token], lambda v: isinstance(v, list) and len(v) <= _MAX_BOXES, where,
+                     f'a list of boxes, up to {_MAX_BOXES}')
             seen: dict[str, int] = {}
             for i, row in enumerate(table[token]):
                 self._check_row(row, f'{where}, box {i}')
@@ -124,20 +135,19 @@ class _Table:
     def _check_row(self, row: Any, where: str) -> None:
         _require(row, lambda v: isinstance(v, dict), where, 'an object')
         _require(row.get('name'), lambda v: v in self._classes, f"{where}: 'name'",
-                 f"one of 'classes' ({', '.join(self._classes)})")
+                 f"one of 'classes' ({_shortened(', '.join(self._classes))})")
         _require(row.get('translation'), lambda v: _is_vector(v, 3), f"{where}: 'translation'", '3 finite numbers')
-        _require(row.get('size'), lambda v: _is_vector(v, 3) and min(v) > 0, f"{where}: 'size'",
-                 'width, length and height above 0')
-        _require(row.get('rotation'), lambda v: _is_vector(v, 4) and any(v), f"{where}: 'rotation'",
-                 'a quaternion w, x, y, z that is not 0')
+        _require(row.get('size'), lambda v: _is_vector(v, 3) and min(v) > 0 and max(v) <= _MAX_SIZE_M,
+                 f"{where}: 'size'", f'width, length and height above 0, at most {_MAX_SIZE_M} m')
+        _require(row.get('rotation'), lambda v: _is_vector(v, 4) and _ROTATION_NORM[0] <= math.hypot(*v)
+                 <= _ROTATION_NORM[1], f"{where}: 'rotation'", 'a quaternion w, x, y, z that is not 0')
         if _is_unknown(row.get('velocity')):
             row['velocity'] = None
         else:
             _require(row['velocity'], lambda v: _is_vector(v, 2), f"{where}: 'velocity'",
                      '2 finite numbers, or null for unknown')
         if self._identity:
-            _require(row.get(self._identity), lambda v: _is_text(v) or type(v) is int, f"{where}: '{self._identity}'",
-                     'a text or a whole number')
+            _require(row.get(self._identity), _is_identity, f"{where}: '{self._identity}'", _IDENTITY)
             row[self._identity] = str(row[self._identity])
         if self._has_score:
             _require(row.get('score'), lambda v: _is_number(v) and v >= 0, f"{where}: 'score'", 'a number, 0 or above')
@@ -152,13 +162,13 @@ def _check_notes(key: str, table: Any, predictions: Mapping[str, list[dict]],
     for token, rows in table.items():
         if token not in predictions:
             raise ValueError(f"'{key}' has sample '{token}', which is not in 'predictions'")
-        _require(rows, lambda v: isinstance(v, list), f"'{key}' of sample '{token}'", 'a list')
+        _require(rows, lambda v: isinstance(v, list) and len(v) <= _MAX_BOXES, f"'{key}' of sample '{token}'",
+                 f'a list of up to {_MAX_BOXES} rows')
         tracks = {row['tracking_id'] for row in predictions[token]}
         for i, row in enumerate(rows):
             where = f"'{key}' of sample '{token}', row {i}"
             _require(row, lambda v: isinstance(v, dict), where, 'an object')
-            _require(row.get('tracking_id'), lambda v: _is_text(v) or type(v) is int, f"{where}: 'tracking_id'",
-                     'a text or a whole number')
+            _require(row.get('tracking_id'), _is_identity, f"{where}: 'tracking_id'", _IDENTITY)
             row['tracking_id'] = str(row['tracking_id'])
             wrong = complaint(row, tracks)
             if wrong:
@@ -181,7 +191,7 @@ def _provenance_complaint(row: dict, tracks: set[str]) -> str:
 
 def _require(value: Any, fits: Callable[[Any], bool], what: str, expected: str) -> None:
     if not fits(value):
-        shown = 'is missing' if value is None else f'is {_shortened(repr(value))}'
+        shown = 'is missing' if value is None else f'is {_shortened(_REPR.repr(value))}'
         raise ValueError(f'{what} {shown}; expected {expected}')
 
 
@@ -190,12 +200,18 @@ def _shortened(text: str) -> str:
 
 
 def _is_text(value: Any) -> bool:
-    # Half of a pair of surrogates is no character: it can be neither drawn nor stored.
-    return isinstance(value, str) and value != '' and not any('\ud800' <= c <= '\udfff' for c in value)
+    # Control characters and halves of pairs of surrogates can be neither drawn nor stored.
+    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME and not any(
+        unicodedata.category(c) in ('Cc', 'Cs') for c in value)
+
+
+def _is_identity(value: Any) -> bool:
+    return _is_text(value) or (type(value) is int and abs(value) < 10**_MAX_NAME)
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    # NaN is no such number either.
+    return type(value) in (int, float) and -_MAX_NUMBER <= value <= _MAX_NUMBER
 
 
 def _is_above_0(value: Any) -> bool:

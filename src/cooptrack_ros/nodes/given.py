@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-import yaml
 from rclpy.parameter import Parameter
 
 from ..common.errors import UserError
+from ..common.reading import parse_yaml
 from .settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
 
 GIVEN = '--given'
@@ -48,7 +48,7 @@ def split_given(arguments: Sequence[str]) -> tuple[list[str], list[Parameter]]:
 def _parameter(name: str, text: str) -> Parameter:
     try:
         # YAML would make a number of a unit called 7.
-        value: Any = text if name in _TEXTS else yaml.safe_load(text)
+        value: Any = text if name in _TEXTS else parse_yaml(text)
         return Parameter(name, value=value)
-    except (yaml.YAMLError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f'{GIVEN} {name}:={text}: expected a number, true, false or a text') from error

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rclpy.node import Node
+
+from ..common.reading import read_yaml
 
 _QOS = 'qos_overrides.'
 _FILE = '--params-file'
@@ -48,7 +49,11 @@ def unused_parameters(overrides: Collection[str], declared: Collection[str]) -> 
 def unused_files(arguments: Sequence[str], overrides: Collection[str], node: str) -> Iterator[str]:
     """Yield the parameter files that hold parameters, but none for this node; :param node: its full name."""
     for path in [b for a, b in zip(arguments, arguments[1:]) if a == _FILE]:
-        sections = dict(_sections(yaml.safe_load(Path(path).read_text(encoding='utf-8')), ''))
+        try:
+            sections = dict(_sections(read_yaml(Path(path)), ''))
+        except (OSError, ValueError) as error:
+            yield f'parameter file {path} cannot be checked for names without effect: {error}'
+            continue
         if any(sections.values()) and not any(names & set(overrides) for names in sections.values()):
             yield (f"parameter file {path} says nothing to this node: it is for {', '.join(sections)}, this is "
                    f'{node}; /** is for all')

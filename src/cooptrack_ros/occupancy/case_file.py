@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..common.array_files import read_arrays
 from ..common.errors import UserError
+from ..common.reading import MIB
 from .score import OccupancyScore
 from .segments import Volume
 from .taxonomy import Taxonomy
 
 _PARTS = ('gt_sem', 'gt_inst', 'pred_sem', 'pred_inst')
 _MASK = 'mask'
+_MAX_BYTES = 4096 * MIB
+"""Some hundred frames of the largest grid."""
 
 
 def measure_case(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
@@ -29,27 +32,27 @@ def measure_case(path: Path, taxonomy: Taxonomy) -> dict[str, Any]:
     scores = {'expected': OccupancyScore(taxonomy), 'without_mask': OccupancyScore(taxonomy)}
     shapes = set()
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            sequences = sorted({int(m[1]) for m in map(re.compile(r'seq(\d+)_').match, arrays.files) if m})
-            if not sequences:
-                raise UserError(f"{path} has no arrays seq0_gt_sem, ...; it has {', '.join(arrays.files) or 'none'}")
-            for k in sequences:
-                columns = _columns(path, k, arrays)
-                shapes.add(columns[_MASK].shape[1:])
-                _add(path, scores, str(k), columns)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, TypeError, AttributeError) as error:
+        arrays = read_arrays(path, _MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as an npz file: {error}') from error
+    sequences = sorted({int(m[1]) for m in map(re.compile(r'seq(\d+)_').match, arrays) if m})
+    if not sequences:
+        raise UserError(f"{path} has no arrays seq0_gt_sem, ...; it has {', '.join(arrays) or 'none'}")
+    for k in sequences:
+        columns = _columns(path, k, arrays)
+        shapes.add(columns[_MASK].shape[1:])
+        _add(path, scores, str(k), columns)
     return {'num_sequences': len(sequences),
             'grid': ', '.join('x'.join(map(str, shape)) for shape in sorted(shapes)),
             **{name: score.result() for name, score in scores.items()}}
 
 
-def _columns(path: Path, k: int, arrays: Any) -> dict[str, np.ndarray]:
+def _columns(path: Path, k: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the five arrays of a sequence."""
     columns = {}
     for part in (*_PARTS, _MASK):
         name = f'seq{k}_{part}'
-        if name not in arrays.files:
+        if name not in arrays:
             raise UserError(f'{path} has no array {name}')
         columns[part] = arrays[name]
         if columns[part].ndim != 4 or columns[part].dtype.kind not in 'uib':

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from ..common.array_files import read_arrays
 from ..common.errors import UserError
 from ..common.files import replacing
 from .grids import GRIDS
@@ -56,13 +56,13 @@ def read_voxels(path: Path) -> VoxelLabels:
     """Return the labels of a file; raise a UserError that names it if it holds something else."""
     names = [f.name for f in fields(VoxelLabels)]
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in names if name not in arrays.files]
-            if missing:
-                raise UserError(f"{path} has no array {missing[0]}; expected are {', '.join(names)}")
-            labels = VoxelLabels(**{name: arrays[name] for name in names})
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        arrays = read_arrays(path)
+    except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as labels of voxels: {error}') from error
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise UserError(f"{path} has no array {missing[0]}; expected are {', '.join(names)}")
+    labels = VoxelLabels(**{name: arrays[name] for name in names})
     if any(array.dtype.kind not in 'uib' for array in vars(labels).values()):
         raise UserError(f'{path}: {", ".join(names)} must hold whole numbers')
     shape = labels.semantics.shape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..common.errors import UserError
+from ..common.reading import read_json
 
 _MAX_CLASSES = 255
 
@@ -62,8 +62,8 @@ def read_taxonomy(path: Path) -> Taxonomy:
     :raises UserError: naming the file and what was expected.
     """
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as JSON: {error}') from error
     if not isinstance(content, Mapping):
         raise UserError(f'{path} must hold a JSON object with the keys classes, thing_classes, free_class')

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
+from ..common.array_files import read_arrays
 from ..common.config import R50
 from ..common.errors import UserError
 from ..common.outputs import check_file, write_figures
@@ -33,8 +32,7 @@ def run_file(path: Path, comparison: Comparison, execution: str = 'reference') -
     if kind != 'sequence' and (kind not in checks or execution != 'reference'):
         return False
     view = comparison.within(path.stem)
-    with np.load(path) as stored:
-        golden = {key: stored[key] for key in stored.files}
+    golden = read_arrays(path)
     if kind == 'sequence':
         sequences.check(golden, GoldenSequence.parse(path.stem), R50, view, execution)
         return True
@@ -81,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
         try:
             with forced_path(options.attention):
                 run_file(path, comparison, options.execution)
-        except (ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError) as error:
             comparison.fail(path.name, f'cannot be compared: {error}')
         _print(comparison.results[before:], not options.quiet)
         sys.stdout.flush()

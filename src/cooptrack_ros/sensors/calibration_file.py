@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..common.errors import UserError
-from ..common.files import read_yaml
+from ..common.reading import read_yaml
 
 _CAMERA = ('width', 'height', 'matrix', 'distortion_model', 'distortion', 'camera_from_lidar', 'ground_z')
 _MOUNTING = ('lidar_frame', 'base_frame', 'base_from_lidar')

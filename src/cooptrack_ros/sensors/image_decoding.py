@@ -9,14 +9,16 @@ import cv2
 import numpy as np
 
 from ..common.errors import UserError
+from ..common.reading import MIB, read_bounded
 from .jpeg import JpegLayout, is_jpeg, jpeg_layout, with_end, with_more_pixels
+from .stated_size import NOT_READABLE, check_decodable
 
 # Turned images would not fit their calibration, which is for pixels as they are stored.
 _AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 _REDUCED = {n: flag | cv2.IMREAD_IGNORE_ORIENTATION for n, flag in (
     (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
     (1, cv2.IMREAD_COLOR))}
-_NOT_READABLE = 'not a readable image'
+MAX_IMAGE_BYTES = 64 * MIB
 
 
 class DecodedImage(NamedTuple):
@@ -43,7 +45,7 @@ def decode_reduced(data: bytes, least: tuple[int, int] | None = None) -> Decoded
     Only such reductions are used as leave whole numbers of rows and columns, so that the geometry stays exact.
 
     :param least: rows and columns that must remain; None: all of them.
-    :raises ValueError: if it cannot be decoded, has lost data, or has more than 8 bits a channel.
+    :raises ValueError: if it cannot be decoded, has lost data, more than 8 bits a channel, or too many pixels.
     """
     if is_jpeg(data):
         return _decode_jpeg(data, least)
@@ -75,7 +77,7 @@ def read_image(path: Path, least: tuple[int, int] | None = None) -> DecodedImage
     :raises UserError: if there is none, or it cannot be used.
     """
     try:
-        return decode_reduced(path.read_bytes(), least)
+        return decode_reduced(read_bounded(path, MAX_IMAGE_BYTES), least)
     except OSError as error:
         raise UserError(f'{path} cannot be read: {error.strerror}') from error
     except ValueError as error:
@@ -85,13 +87,14 @@ def read_image(path: Path, least: tuple[int, int] | None = None) -> DecodedImage
 def _decode(data: bytes, flags: int) -> np.ndarray:
     if not data:
         raise ValueError('an empty image')
+    check_decodable(data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         # Among others, for more pixels than OpenCV takes.
-        raise ValueError(_NOT_READABLE) from error
+        raise ValueError(NOT_READABLE) from error
     if pixels is None:
-        raise ValueError(_NOT_READABLE)
+        raise ValueError(NOT_READABLE)
     return pixels
 
 

@@ -12,6 +12,8 @@ _NO_PAYLOAD = {0x01, *range(0xD0, 0xD9)}
 _FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SCAN, _STOP = 0xDA, 0xD9
+_MAX_SCANS = 100
+"""Encoders make about ten; each of a few bytes costs as much as decoding the whole image."""
 _NEXT_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
 _RESTART = re.compile(rb'\xff[\xd0-\xd7]')
 _FILLER = bytes(range(1, 251)) * 8
@@ -57,11 +59,15 @@ def jpeg_layout(data: bytes) -> JpegLayout:
     """
     frame, progressive, end, last_scan = None, False, None, None
     finished: dict[int, set[int]] = {}
+    scans = 0
     for marker, start in _segments(data):
         if marker in _FRAME_HEADERS:
             frame, progressive = start, marker in _PROGRESSIVE
         elif marker == _SCAN:
             last_scan = start
+            scans += 1
+            if scans > _MAX_SCANS:
+                raise ValueError(f'a JPEG image of more than {_MAX_SCANS} scans')
             _add_scan(data, start, progressive, finished)
         elif marker == _STOP:
             end = start - 2

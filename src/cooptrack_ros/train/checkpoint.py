@@ -11,6 +11,7 @@ import torch
 
 from ..common.errors import UserError
 from ..common.files import replacing
+from ..weights.weight_files import check_torch_file
 
 
 def write_training(path: Path, content: dict[str, Any]) -> None:
@@ -26,6 +27,8 @@ def read_training(path: Path) -> dict[str, Any]:
 
     :raises UserError: if the file is damaged or no checkpoint.
     """
+    if path.is_file():
+        check_torch_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()

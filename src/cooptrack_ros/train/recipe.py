@@ -9,7 +9,7 @@ import torch
 
 from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
-from ..common.files import read_yaml
+from ..common.reading import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
 from .syncl.settings import SynclConfig
 

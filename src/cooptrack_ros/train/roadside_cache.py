@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..common.array_files import read_arrays
+from ..common.errors import UserError
 from ..common.files import replacing
 from ..common.types import Boxes, InstanceSet
 from ..data.dataset import DataSet
@@ -44,8 +46,10 @@ def load_messages(path: Path) -> dict[str, InstanceSet] | None:
     """Read what ``save_messages`` wrote; None if there is nothing, or it is of a release whose instances held less."""
     if not path.is_file():
         return None
-    with np.load(path) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    try:
+        arrays = read_arrays(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path} cannot be read: {error}; remove it, it is made again') from error
     if not set(_SET_FIELDS) <= arrays.keys():
         return None
     ends = np.cumsum(arrays['counts'])

@@ -18,6 +18,7 @@ from ..common.types import Boxes, InstanceSet, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
+from ..data.spd.schema import read_json
 from ..model.network import CoopTrackNetwork
 from ..weights.published_checkpoint import read_checkpoint
 from ..weights.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
@@ -177,7 +178,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
 def _check_sender(out: Path, sender: str | None) -> None:
     """Refuse other messages than before: the weights would fit neither."""
     path = out / SETTINGS_NAME
-    before = json.loads(path.read_text(encoding='utf-8')).get('sender') if path.is_file() else None
+    before = read_json(path, dict).get('sender') if path.is_file() else None
     if before not in (None, sender):
         raise UserError(f'the run in {out} learned from messages of the roadside weights {before}, not of '
                         f'{sender}: choose another run folder')

@@ -9,6 +9,8 @@ from ..common.colours import Colour, identity_colour
 
 _SHIFT = 4
 """Fractional bits of drawn coordinates, for smooth lines."""
+_FARTHEST = 1e4
+"""Pixels: whatever lies beyond is drawn there, where nobody sees it."""
 
 
 def bgr(colour: Colour) -> tuple[int, int, int]:
@@ -23,7 +25,7 @@ def bgr_of(track_id: int) -> tuple[int, int, int]:
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(points, -1e4, 1e4) * (1 << _SHIFT)).astype(np.int32)
+    return np.round(np.clip(points, -_FARTHEST, _FARTHEST) * (1 << _SHIFT)).astype(np.int32)
 
 
 def polyline(image: np.ndarray, points: np.ndarray, colour, thickness: int = 1, closed: bool = False) -> None:
@@ -34,6 +36,7 @@ def polyline(image: np.ndarray, points: np.ndarray, colour, thickness: int = 1, 
 def dashed(image: np.ndarray, points: np.ndarray, colour, thickness: int = 1, dash: float = 6.0,
            closed: bool = True) -> None:
     """Draw dashed lines through points (n, 2), pixels."""
+    points = np.clip(points, -_FARTHEST, _FARTHEST)
     ends = np.concatenate([points, points[:1]]) if closed else points
     for start, end in zip(ends[:-1], ends[1:]):
         length = float(np.linalg.norm(end - start))
@@ -58,7 +61,7 @@ def fill(image: np.ndarray, points: np.ndarray, colour, opacity: float) -> None:
 def text(image: np.ndarray, words: str, position, colour=(255, 255, 255), size: float = 0.5,
          centred: bool = False) -> None:
     """Write words with a dark outline so that they can be read on anything."""
-    x, y = int(position[0]), int(position[1])
+    x, y = (int(v) for v in np.clip(position, -_FARTHEST, _FARTHEST))
     if centred:
         (width, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
         x, y = x - width // 2, y + height // 2

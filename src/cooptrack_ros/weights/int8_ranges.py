@@ -11,6 +11,7 @@ from typing import Any
 from ..common.config import ModelConfig
 from ..common.errors import UserError
 from ..common.files import write_atomically
+from ..common.reading import read_json
 from ..common.types import Frame, Side
 from ..model.fast.calibrate import RangeCalibrator
 from ..model.fast.int8 import Ranges
@@ -47,7 +48,7 @@ def load_ranges(folder: Path, side: Side, sha256: str) -> Ranges:
     if not path.is_file():
         raise UserError(f"{path} is missing, which execution 'int8' needs: {remedy}")
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path)
         made_for = content['weights_sha256']
         ranges = {str(name): (float(low), float(high)) for name, (low, high) in content['ranges'].items()}
         if not all(isfinite(low) and isfinite(high) and low <= high for low, high in ranges.values()):

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..common.files import write_atomically
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+from ..common.reading import dump_yaml
+from .weight_files import sha256_of
 
 
 def stored(path: Path, sha256: str | None) -> Path:
@@ -41,7 +35,7 @@ def write_with_card(path: Path, data: bytes, before: str | None, card_path: Path
         # What a stopped writer left is all there is of the weights on the card.
         waiting.replace(path)
     write_atomically(waiting, data)
-    write_atomically(card_path, yaml.safe_dump(card, sort_keys=False))
+    write_atomically(card_path, dump_yaml(card))
     waiting.replace(path)
 
 

@@ -18,6 +18,7 @@ from ..common.errors import UserError
 from ..common.files import replacing
 from ..common.types import Side
 from .published_keys import TRACKING_PREFIXES, expected_entries
+from .weight_files import check_torch_file
 from .wrappers import STATE_KEYS, entries_of, refuse_placeholder, unwrapped
 
 _META_KEYS = ('epoch', 'iter', 'mmcv_version', 'time', 'exp_name', 'seed')
@@ -59,6 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.is_file():
         raise UserError(f'{path}: no such file')
     refuse_placeholder(path)
+    check_torch_file(path)
     try:
         with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location='cpu', weights_only=True)
@@ -140,11 +142,13 @@ def check_entries(state: Mapping[str, Tensor], config: ModelConfig, side: Side,
     """Compare names, shapes, types and values of published entries with those of a network."""
     expected = expected_entries(config, side, detection_only)
     both = [name for name in expected if name in state]
+    shaped = {name: None for name in both if tuple(state[name].shape) == expected[name]}
     return EntryReport(
         len(expected), sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys()),
-        [f'{n} {tuple(state[n].shape)} instead of {expected[n]}' for n in both if tuple(state[n].shape) != expected[n]],
+        [f'{n} {tuple(state[n].shape)} instead of {expected[n]}' for n in both if n not in shaped],
         [f'{n} {state[n].dtype}' for n in both if state[n].dtype != _dtype(n)],
-        [n for n in both if state[n].is_floating_point() and not bool(state[n].isfinite().all())])
+        # A tensor of any size may stand for one number that is stored once.
+        [n for n in shaped if state[n].is_floating_point() and not bool(state[n].isfinite().all())])
 
 
 def _dtype(name: str) -> torch.dtype:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
 from ..common.errors import UserError
-from ..common.files import read_yaml
+from ..common.reading import read_yaml
 from ..common.types import Side
-from .model_folder import sha256_of, stored, write_with_card
+from .model_folder import stored, write_with_card
+from .weight_files import add_file, check_safetensors, check_size, sha256_of
 from .wrappers import refuse_placeholder
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 CARD_NAME = 'card.yaml'
 FLOW_NAME = 'flow.safetensors'
 """Weights that carry features of the roadside network on in time, see ``cooperation.feature_flow``."""
+_FLOW_KEYS, _MAX_HIDDEN = {'sha256', 'roadside_sha256', 'hidden'}, 65536
 RANDOM_PREFIX = 'random:'
 _RANDOM_SEED = {Side.VEHICLE: 1, Side.ROADSIDE: 2, Side.COOPERATIVE: 3}
 
@@ -144,14 +144,18 @@ class ModelPackage:
         entry, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
         if entry is None or entry['roadside_sha256'] != roadside.get('sha256'):
             return None
+        import torch
         from safetensors import SafetensorError
-        from safetensors.torch import load
+        from safetensors.torch import load_file
 
         from ..cooperation.feature_flow import FeatureFlow
         path = stored(self.folder / FLOW_NAME, entry['sha256'])
         try:
+            state = load_file(str(_checked(path, entry)))
+            with torch.device('meta'):
+                # Nothing is allocated for more than the file holds, whatever the card says.
+                _check_fit(FeatureFlow(self.config.embed_dims, entry['hidden']).state_dict(), state, path)
             flow = FeatureFlow(self.config.embed_dims, entry['hidden'])
-            state = load(_checked(path, entry['sha256']).read_bytes())
             flow.load_state_dict({k: v.float() for k, v in state.items()})
         except (SafetensorError, RuntimeError) as error:
             raise UserError(f'{path} is not a readable flow of this model: {error}') from error
@@ -167,7 +171,10 @@ class ModelPackage:
         """Return 16 hexadecimal digits that change with the weights or the configuration of a side."""
         digest = hashlib.sha256(json.dumps(config_to_dict(self.config), sort_keys=True).encode())
         digest.update(side.value.encode())
-        digest.update(b'random' if self.folder is None else self._checked_file(side).read_bytes())
+        if self.folder is None:
+            digest.update(b'random')
+        else:
+            add_file(digest, self._checked_file(side))
         return digest.hexdigest()[:16]
 
     def _file(self, side: Side) -> Path:
@@ -181,15 +188,17 @@ class ModelPackage:
         if not path.is_file():
             have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
             raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
-        return _checked(path, self._sha256(side))
+        return _checked(path, self.card.get('sides', {}).get(side.value, {}))
 
 
-def _checked(path: Path, expected: str | None) -> Path:
-    """Return the path of a file that is what the card says, if it says anything."""
+def _checked(path: Path, entry: Mapping[str, Any]) -> Path:
+    """Return the path of a file that is what its entry on the card says, if it says anything."""
     if not path.is_file():
         raise UserError(f'{path} is missing, but the card names it')
     refuse_placeholder(path)
-    actual = sha256_of(path)
+    check_size(path, entry.get('bytes'))
+    check_safetensors(path)
+    expected, actual = entry.get('sha256'), sha256_of(path)
     if expected is not None and expected != actual:
         raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
     return path
@@ -238,14 +247,26 @@ def open_model(weights: str) -> ModelPackage:
     if folder is None:
         looked = ', '.join(str(c) for c in candidates)
         raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
+    card = _read_card(folder / CARD_NAME)
     try:
-        card = read_yaml(folder / CARD_NAME)
         config = stored_config(card['configuration'])
-        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
-            raise ValueError("'sides' must map the names of sides to what is known of them")
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
     return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = read_yaml(path)
+        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
+            raise ValueError("'sides' must map the names of sides to what is known of them")
+        flow = card.get('flow')
+        if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
+                                     and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
+            raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f'{path} is not a model card: {error}') from error
+    return card
 
 
 def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
@@ -274,7 +295,7 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     data = save({k: v.contiguous() for k, v in state.items()})
     path = folder / f'{side.value}.safetensors'
     card_path = folder / CARD_NAME
-    card = yaml.safe_load(card_path.read_text(encoding='utf-8')) if card_path.is_file() else {}
+    card = _read_card(card_path) if card_path.is_file() else {}
     before = card.get('sides', {}).get(side.value, {}).get('sha256')
     card.setdefault('name', folder.name)
     card.setdefault('licence', licence)
@@ -310,7 +331,7 @@ def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) 
         raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
     data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
     path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
-    card = yaml.safe_load(card_path.read_text(encoding='utf-8'))
+    card = _read_card(card_path)
     before = card.get('flow', {}).get('sha256')
     card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
                     'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}

@@ -12,11 +12,8 @@ from ..common.errors import WireError
 from ..common.geometry import make_pose, nearest_rotation
 from ..common.types import Frame
 from ..sensors.image_decoding import DecodedImage
-from ..sensors.stated_size import stated_size
+from ..sensors.stated_size import MAX_PIXELS, stated_size
 from .cameras import CameraModel
-
-MAX_PIXELS = 100_000_000
-"""Of an image whose camera is not known yet."""
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,18 @@ def row(data):
     (lambda d: d['scenes'][0]['samples'][1].update(token=5), "sample 1: 'token' is 5"),
     (lambda d: d.update(links={'t0': None}), "'links' of sample 't0' is missing"),
     (lambda d: d.update(provenance={'t0': ['ego']}), "'provenance' of sample 't0', row 0 is 'ego'"),
+    (lambda d: row(d).update(rotation=[1e-200, 0, 0, 0]), "box 2: 'rotation'"),
+    (lambda d: row(d).update(translation=[1e300, 0, 0]), "box 2: 'translation'"),
+    (lambda d: row(d).update(translation=[10**400, 0, 0]), "box 2: 'translation'"),
+    (lambda d: row(d).update(score=1e308), "box 2: 'score'"),
+    (lambda d: row(d).update(size=[1e6, 1, 1]), "box 2: 'size'"),
+    (lambda d: row(d).update(tracking_id='x' * 100_000), "box 2: 'tracking_id'"),
+    (lambda d: row(d).update(tracking_id='a\x1b[2J'), "box 2: 'tracking_id'"),
+    (lambda d: d.update(name='x' * 100_000), "'name' is 'x"),
+    (lambda d: d.update(classes=[f'c{i}' for i in range(100)]), "'classes' is"),
+    (lambda d: d['class_range'].update(car=1e308), "'class_range' of class 'car' is 1e.308"),
+    (lambda d: d['predictions'].update(t0=d['predictions']['t0'] * 1000), "sample 't0' is"),
+    (lambda d: d['scenes'][0]['samples'][1].update(timestamp_us=10**30), "sample 't1': 'timestamp_us'"),
 ])
 def test_what_is_wrong_is_named_with_its_place(tmp_path, change, complaint):
     data = content()

@@ -139,6 +139,18 @@ def test_the_loss_of_whole_parts_between_restart_marks_is_refused():
                 decode_reduced(data[:cut] + b'\xff\xd9')
 
 
+def test_an_image_of_too_many_scans_or_pixels_is_not_decoded():
+    data = encoded(scene(240, 320), options=WAYS[1])
+    scans = data[data.rindex(b'\xff\xda'):data.rindex(b'\xff\xd9')]
+    with pytest.raises(ValueError, match='more than 100 scans'):
+        decode_reduced(data[:-2] + 100 * scans + data[-2:])
+    bitmap = bytearray(encoded(scene(40, 60), '.bmp'))
+    assert decode_reduced(bytes(bitmap)).size == (40, 60)
+    bitmap[18:26] = (40_000).to_bytes(4, 'little') * 2
+    with pytest.raises(ValueError, match='million pixels'):
+        decode_reduced(bytes(bitmap))
+
+
 @pytest.mark.parametrize('kind', ['.png', '.tiff'])
 def test_more_than_8_bits_a_channel_are_refused(kind):
     for pixels in (scene(40, 60).astype(np.uint16) * 16, scene(40, 60)[..., 0].astype(np.uint16)):

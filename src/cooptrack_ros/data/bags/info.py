@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...common.errors import UserError
+from ...common.reading import parse_json
 from .reader import BagReader, is_latched
 
 CUSTOM_DATA_KEY = 'cooptrack'
@@ -45,14 +45,14 @@ def describe_bag(path: Path) -> BagSummary:
         topics = [TopicSummary(c.topic, c.msgtype, c.msgcount, is_latched(c)) for c in reader.connections]
         try:
             description = _described((reader.custom_data or {}).get(CUSTOM_DATA_KEY))
-        except (TypeError, ValueError, AttributeError, RecursionError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f'{path}: the metadata of this bag hold no description: {error!r}') from error
     return BagSummary(first_ns, last_ns - first_ns, tuple(sorted(topics, key=lambda t: t.name)), description)
 
 
 def _described(text: str | None) -> dict[str, Any] | None:
     """Return our description, None if there is none; raise a ValueError for something else in its place."""
-    description = json.loads(text) if text else None
+    description = parse_json(text) if text else None
     if description is not None and not isinstance(description, dict):
         raise ValueError(f"custom data '{CUSTOM_DATA_KEY}' is not a mapping")
     return description

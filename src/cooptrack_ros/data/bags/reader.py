@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import heapq
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from rosbags.rosbag2 import Reader
 
 from ...common.errors import UserError
 from .types import LATCHED, VOLATILE, is_always_latched, typestore
+from .unpacking import bound_library, bounded_zstd, check_chunks, check_database, check_folder
 
 _FILES = ('.mcap', '.db3')
 _METADATA = 'metadata.yaml'
@@ -40,9 +40,11 @@ class BagReader:
 
         :raises UserError: if it cannot be read.
         """
+        bound_library()
         with ExitStack() as stack:
             self._parts = []
             for file in _files(self._path):
+                _check(file)
                 with _errors_of(file, _REMEDY):
                     self._parts += _parts(stack.enter_context(Reader(file)))
             self._connections = _merged(self._parts)
@@ -86,7 +88,7 @@ class BagReader:
             if found is None:
                 return
             connection, log_ns, data = found
-            yield self._connections[_key(connection)], log_ns, bytes(data)
+            yield self._connections[_key(connection)], log_ns, data
 
     def deserialize(self, connection: Connection, data: bytes) -> Any:
         """
@@ -109,23 +111,24 @@ def is_latched(connection: Connection) -> bool:
 
 
 class _Part:
-    """One file of a bag, read by the library's reader of the whole if there is one: it knows how it is compressed."""
+    """One file of a bag; the library's reader of the whole, if there is one, knows how it is compressed."""
 
     def __init__(self, storage: Any, folder: Any = None) -> None:
         self.metadata, self.connections = storage.metadata, list(storage.connections)
         self.metadata_connections = list(folder.connections) if folder else []
         self.custom_data = folder.metadata.custom if folder else None
-        self._source = storage
-        if folder is not None:
-            self._source = copy.copy(folder)
-            self._source.storages = [storage]
+        # Files of the other format have none.
+        check_chunks(getattr(storage, 'chunks', ()))
+        self._storage = storage
+        self._unpack = bounded_zstd if folder and folder.metadata.compression_mode == 'message' else bytes
 
     def messages(self, wanted: Collection[tuple[str, str]], start_ns: int | None,
                  stop_ns: int | None) -> Iterator[tuple[Connection, int, bytes]]:
         # In the words of the file: the library drops what others describe differently.
         chosen = [c for c in self.connections if _key(c) in wanted]
         # Without connections it would give everything.
-        return self._source.messages(chosen, start_ns, stop_ns) if chosen else iter(())
+        found = self._storage.messages(chosen, start_ns, stop_ns) if chosen else iter(())
+        return ((connection, log_ns, self._unpack(data)) for connection, log_ns, data in found)
 
 
 def _parts(reader: Reader) -> list[_Part]:
@@ -144,6 +147,14 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise UserError(f'{path} cannot be read as a ROS 2 bag: expected {path / _METADATA}, or a file *.mcap or *.db3')
     return files
+
+
+def _check(path: Path) -> None:
+    """Raise a UserError for what would unfold in the hands of the library."""
+    if path.is_dir():
+        check_folder(path, _METADATA)
+    for file in path.glob('*.db3') if path.is_dir() else [path] if path.suffix == '.db3' else []:
+        check_database(file)
 
 
 def _key(connection: Connection) -> tuple[str, str]:

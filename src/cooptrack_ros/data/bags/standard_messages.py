@@ -12,7 +12,8 @@ from std_msgs.msg import Header
 
 from ...common.errors import UserError
 from ...common.geometry import quaternion_from_rotation, split_projection
-from ...sensors.image_decoding import decode_reduced
+from ...common.reading import read_bounded
+from ...sensors.image_decoding import MAX_IMAGE_BYTES, decode_reduced
 from ...sensors.jpeg import jpeg_size
 from ...sensors.stated_size import png_size
 from ...wire.arrays import set_stamp
@@ -30,7 +31,7 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 def compressed_image(camera: CameraFrame, names: AgentNames, stamp_ns: int) -> tuple[CompressedImage, int, int]:
     """Return the image with its bytes as they are, its width and its height."""
     try:
-        data = camera.image_path.read_bytes()
+        data = read_bounded(camera.image_path, MAX_IMAGE_BYTES)
         kind, width, height = _kind_and_size(data)
         # As small as can be, only to notice lost pixels.
         decode_reduced(data, (1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,11 @@ class FolderIndex:
         self.root = root
         self.missing: Counter[tuple[str, str]] = Counter()
         """(side, kind) -> number of frames that lack such a file."""
-        self._listings: dict[Path, frozenset[str]] = {}
+        self._real_root = Path(os.path.realpath(root))
+        self._listings: dict[Path, dict[str, bool]] = {}
+        """By folder the names in it, and whether each is a link."""
+        self._own: dict[Path, bool] = {}
+        """By folder whether its files belong to a data set."""
         if not is_spd_folder(root):
             raise UserError(f'{root} is not a V2X-Seq-SPD folder: expected {root}/vehicle-side/{_INDEX} '
                             f'or {root}/infrastructure-side/{_INDEX}')
@@ -109,7 +114,9 @@ class FolderIndex:
     def _pair(self, element: dict[str, Any], vehicle: FrameFiles, infra: FrameFiles, path: Path) -> Pair:
         offset = element.get('system_error_offset') or {}
         label = self.root / 'cooperative' / 'label' / f'{vehicle.frame_id}.json'
-        if not self._exists(label):
+        if self._exists(label):
+            self._check_own(label, f'{path}: the label')
+        else:
             self.missing['cooperative', 'label'] += 1
         return Pair(vehicle, infra, numbers([offset.get('delta_x') or 0.0, offset.get('delta_y') or 0.0], (2,),
                                             'system_error_offset', path), label)
@@ -132,7 +139,7 @@ class FolderIndex:
         """Return one frame; None if calibration is missing, or its image while others are there."""
         def file(key: str, usual: str | None = None) -> Path:
             value = require(element, key, path) if usual is None else element.get(key, usual)
-            return self._located(side, text(value, key, path))
+            return self._located(side, text(value, key, path), f"{path}: '{key}'")
 
         def time(key: str) -> int:
             return microseconds(require(element, key, path), key, path)
@@ -155,13 +162,25 @@ class FolderIndex:
                 usable = usable and (kind == 'label' or (kind == 'image' and not self._listing(file.parent)))
         return frame if usable else None
 
-    def _located(self, side: str, name: str) -> Path:
+    def _located(self, side: str, name: str, what: str) -> Path:
         """
         Return where a file is: its name is meant from the folder of the side, but others write it in other ways.
 
         Backslashes, names from the root of the data set, and absolute ones that were right on another machine.
+
+        :param what: names file and key in errors.
+        :raises UserError: for a name that leads out of the data set.
         """
         parts = PurePosixPath(name.replace('\\', '/')).parts
+        if '..' in parts:
+            raise UserError(f"{what} leads out of the data set: '{name}'")
+        place = self._place(side, parts)
+        if self._exists(place):
+            self._check_own(place, what)
+        return place
+
+    def _place(self, side: str, parts: Sequence[str]) -> Path:
+        """Return the place of a file: the first that exists, else the usual one."""
         usual = self.root.joinpath(side, *parts)
         if self._exists(usual):
             return usual
@@ -177,17 +196,41 @@ class FolderIndex:
             return usual
         for folder in self._image_archives:
             if f'-{side}-image' in folder.name and usual.name in self._listing(folder):
-                return folder / usual.name
+                found = folder / usual.name
+                self._check_own(found, f'{self.root}: the image')
+                return found
         return usual
+
+    def _check_own(self, file: Path, what: str) -> None:
+        """
+        See that a file belongs to this data set, whatever links lead to it, or to another of this format.
+
+        Otherwise whoever made a data set could have any file of this machine put into a bag.
+        """
+        folder = file.parent
+        if folder not in self._own:
+            self._own[folder] = self._is_own(Path(os.path.realpath(folder)))
+        is_link = self._listing(folder)[file.name]
+        if not (self._is_own(Path(os.path.realpath(file))) if is_link else self._own[folder]):
+            raise UserError(f"{what} leads out of the data set: '{file}' is '{os.path.realpath(file)}'")
+
+    def _is_own(self, real: Path) -> bool:
+        folders = [self._real_root, *(Path(os.path.realpath(folder)) for folder in self._image_archives)]
+        parts = real.parts
+        folders += [Path(*parts[:i]) for i, part in enumerate(parts) if part in _SIDE_KINDS and i
+                    and is_spd_folder(Path(*parts[:i]))]
+        return any(real.is_relative_to(folder) for folder in folders)
 
     @cached_property
     def _image_archives(self) -> list[Path]:
         return sorted(p for place in (self.root, self.root.parent) for p in place.glob('V2X-Seq-SPD-*-image*'))
 
-    def _listing(self, folder: Path) -> frozenset[str]:
+    def _listing(self, folder: Path) -> dict[str, bool]:
         if folder not in self._listings:
-            found = frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
-            self._listings[folder] = found
+            self._listings[folder] = {}
+            if folder.is_dir():
+                with os.scandir(folder) as entries:
+                    self._listings[folder] = {entry.name: entry.is_symlink() for entry in entries}
         return self._listings[folder]
 
     def _exists(self, path: Path) -> bool:

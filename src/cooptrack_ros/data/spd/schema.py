@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ...common import reading
 from ...common.errors import UserError
 
 CLASSES = ('car', 'bicycle', 'pedestrian')
@@ -40,10 +40,10 @@ def read_json(path: Path, expected: type) -> Any:
     :raises UserError: if the file is missing, not JSON, or holds something else.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = reading.read_json(path)
     except FileNotFoundError:
         raise UserError(f'{path} is missing') from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f'{path} cannot be read as JSON: {error}') from error
     if not isinstance(content, expected):
         raise UserError(f'{path} must hold a JSON {expected.__name__}, not a {type(content).__name__}')

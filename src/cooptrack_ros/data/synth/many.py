@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ...common.errors import UserError
+from ..spd.schema import read_json
 from . import PROVENANCE, generate, provenance
 from .window import eventful_start
 
@@ -40,7 +40,7 @@ def is_complete(folder: Path, seed: int, options: dict) -> bool:
     if not path.is_file():
         return False
     # Scenes of earlier versions name no start.
-    found = {'start': 0.0} | json.loads(path.read_text(encoding='utf-8'))
+    found = {'start': 0.0} | read_json(path, dict)
     wanted = provenance(seed, **options)
     if {key: found.get(key) for key in wanted} != wanted:
         raise UserError(f'{folder} holds another scene ({found}); wanted {wanted}')

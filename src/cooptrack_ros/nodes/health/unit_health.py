@@ -199,6 +199,10 @@ class UnitHealth:
             if count:
                 yield f'{count} instances left out: {words}'
         yield from self._pose_warnings()
+        for reason, words in LEFT_OUT.items():
+            left_out = self._counts[reason] - self._reported.get(reason, 0)
+            if left_out:
+                yield f'{left_out} instances left out: {words}'
 
     def _time_warning(self, image_ns: int | None) -> str:
         age_s = 0.0 if image_ns is None else self._age_s(image_ns)

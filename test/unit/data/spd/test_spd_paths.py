@@ -3,6 +3,7 @@
 import pytest
 from support.spd_folders import golden, write_folder
 
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.data.spd.reader import SpdDataset
 
 SIDES = ('vehicle-side', 'infrastructure-side')
@@ -52,3 +53,51 @@ def test_a_missing_file_is_called_by_its_usual_place(tmp_path):
     element = content['vehicle-side/data_info.json'][0]
     frame = SpdDataset(root).index.vehicle[element['frame_id']]
     assert frame.image == root / 'vehicle-side' / element['image_path']
+
+
+def first_image(content, value):
+    """Return the content of a folder whose first vehicle image has another path."""
+    name = 'vehicle-side/data_info.json'
+    elements = [dict(element) for element in content[name]]
+    elements[0]['image_path'] = value
+    return {**content, name: elements}
+
+
+def leads_out(root):
+    with pytest.raises(UserError, match='leads out of the data set'):
+        len(SpdDataset(root).index.vehicle)
+
+
+@pytest.mark.parametrize('path', ['../secret.png', 'image/../../../secret.png', '..\\secret.png'])
+def test_a_path_that_climbs_out_of_the_folder_is_refused(tmp_path, path):
+    (tmp_path / 'secret.png').write_bytes(b'')
+    leads_out(write_folder(tmp_path / 'data', first_image(golden('dataset'), path)))
+
+
+def test_an_absolute_path_to_a_file_of_no_data_set_is_refused(tmp_path):
+    (tmp_path / 'secret.png').write_bytes(b'')
+    leads_out(write_folder(tmp_path / 'data', first_image(golden('dataset'), str(tmp_path / 'secret.png'))))
+
+
+@pytest.mark.parametrize('is_folder', [False, True])
+def test_a_link_out_of_the_folder_is_refused(tmp_path, is_folder):
+    (tmp_path / 'secrets').mkdir()
+    (tmp_path / 'secrets/a.png').write_bytes(b'')
+    root = write_folder(tmp_path / 'data', first_image(golden('dataset'), 'private/a.png'))
+    place = root / 'vehicle-side/private'
+    if is_folder:
+        place.symlink_to(tmp_path / 'secrets')
+    else:
+        place.mkdir()
+        (place / 'a.png').symlink_to(tmp_path / 'secrets/a.png')
+    leads_out(root)
+
+
+def test_a_link_within_the_folder_and_a_link_to_the_folder_are_followed(tmp_path):
+    content = golden('dataset')
+    root = write_folder(tmp_path / 'data', content)
+    side = root / 'vehicle-side'
+    (side / 'calib').rename(root / 'kept')
+    (side / 'calib').symlink_to(root / 'kept')
+    (tmp_path / 'link').symlink_to(root)
+    assert len(SpdDataset(tmp_path / 'link').index.vehicle) == len(SpdDataset(root).index.vehicle) > 0

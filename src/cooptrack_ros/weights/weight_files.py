@@ -1,0 +1,84 @@
+"""Files of weights as others may give them: what their headers say is checked before anything of them is read."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ..common.errors import UserError
+from ..common.reading import MIB
+
+MAX_BYTES = 2048 * MIB
+"""Ten times the published networks in single precision."""
+_MAX_HEADER = 4 * MIB
+_BLOCK = MIB
+
+
+def sha256_of(path: Path) -> str:
+    """
+    Return the SHA-256 of a file in hexadecimal digits.
+
+    :raises UserError: if it is larger than weights are.
+    """
+    digest = hashlib.sha256()
+    add_file(digest, path)
+    return digest.hexdigest()
+
+
+def add_file(digest: Any, path: Path) -> None:
+    """Add the content of a file to a digest of ``hashlib``, block by block; raise a UserError as ``check_size``."""
+    check_size(path)
+    with path.open('rb') as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+
+
+def check_size(path: Path, expected: int | None = None) -> None:
+    """
+    See that a file has a size that weights can have; :param expected: bytes that the card names.
+
+    :raises UserError: for any other size.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise UserError(f'{path} has {size} bytes, expected weights of at most {MAX_BYTES}')
+    if isinstance(expected, int) and size != expected:
+        raise UserError(f'{path} is damaged or was replaced: it has {size} bytes, the card says {expected}')
+
+
+def check_safetensors(path: Path) -> None:
+    """
+    See that the header of a safetensors file fits into it and is not larger than such headers are.
+
+    :raises UserError: if it is.
+    """
+    with path.open('rb') as stream:
+        length = int.from_bytes(stream.read(8), 'little')
+    if not 2 <= length <= min(_MAX_HEADER, path.stat().st_size - 8):
+        raise UserError(f'{path} is not a readable safetensors file: its header would have {length} bytes')
+
+
+def check_torch_file(path: Path) -> None:
+    """
+    See that nothing in a PyTorch file unfolds: its parts are stored as they are, and together no larger than it.
+
+    Files of PyTorch before 1.6 are no archives; what they hold lies in them as it is.
+
+    :raises UserError: for archives of which that is not true.
+    """
+    check_size(path)
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f'{path} is not a complete PyTorch file: {error}') from error
+    packed = next((part.filename for part in parts if part.file_size != part.compress_size), None)
+    if packed is not None:
+        raise UserError(f"{path} is no PyTorch file: its part '{packed}' is compressed")
+    total = sum(part.file_size for part in parts)
+    if total > path.stat().st_size:
+        raise UserError(f'{path} is no PyTorch file: its parts have {total} bytes, more than the file')

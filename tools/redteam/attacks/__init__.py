@@ -1,0 +1,1 @@
+"""One attack a file, each with an ``ATTACK``; the command finds them by themselves."""

@@ -1,0 +1,1 @@
+"""Files that are small or hollow and become large in the hands of whoever reads them, by kind."""
