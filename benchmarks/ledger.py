@@ -1,7 +1,7 @@
 """
 Enter a training run into the ledger: what was trained from what, how long, and what validation says of it.
 
-    python benchmarks/ledger.py runs/vehicle --figures runs/vehicle/validation.json --note 'first run with carried motion'
+    python benchmarks/ledger.py runs/vehicle --figures runs/vehicle/validation.json --note 'first run'
 
 FIGURES is what `cooptrack eval --json` wrote of the exported weights on validation scenes. An entry with the same run,
 commit and step is replaced.
