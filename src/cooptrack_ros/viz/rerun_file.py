@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ _EGO_SIZE_M = (4.6, 1.9, 1.5)
 
 def check_rerun() -> None:
     """
-    See that the library is there.
+    See that the library is there and can be loaded.
 
     :raises UserError: saying what to install.
     """
-    if find_spec('rerun') is None:
-        raise UserError("files for Rerun need its library: pip install 'rerun-sdk>=0.23' "
-                        "(beside numpy 1: pip install 'rerun-sdk==0.23.1' 'pyarrow<19')")
+    try:
+        import_module('rerun.blueprint')
+    except ImportError as error:
+        # Without a limit pip takes a pyarrow that cannot be loaded beside numpy 1.
+        raise UserError(f"files for Rerun need its library ({str(error).splitlines()[0]}): "
+                        "pip install 'rerun-sdk==0.23.1' 'pyarrow<19'") from error
 
 
 def write_rrd(path: Path, scenes: Iterable[tuple[int, SceneView]], title: str) -> int:

@@ -1,6 +1,7 @@
 """Files for the Rerun viewer, read back with its own library."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_the_time_line_has_the_stamps_of_the_images(read, records):
 
 
 def test_without_the_library_one_line_says_what_to_install(result, scene, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr('cooptrack_ros.viz.rerun_file.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    monkeypatch.delitem(sys.modules, 'rerun.blueprint', raising=False)
     assert cli.main(['render', str(result), '--data', str(scene), '--rrd', str(tmp_path / 'a.rrd')]) == 2
     error = capsys.readouterr().err.strip()
     assert 'pip install' in error and 'rerun-sdk' in error and '\n' not in error
