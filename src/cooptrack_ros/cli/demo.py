@@ -72,6 +72,8 @@ def _steps(console):
 
 def _show(console, result, weights: str) -> None:
     from rich.table import Table
+
+    from ..demo.processes import lichtblick_command
     table = Table(title=f'class car, weights {weights}, from the messages on the topics')
     table.add_column('mode', no_wrap=True)
     for name in _COLUMNS:
@@ -91,6 +93,7 @@ def _show(console, result, weights: str) -> None:
              f"{real_time['frames_answered']} of {real_time['images_played']} frames answered in real time",
              f'cooperation       {result.unseen_tracked} objects tracked that the vehicle could not see']
     lines += [f'{name:<17} {path}' for name, path in result.files.items()]
+    lines.append(f"in Lichtblick     {lichtblick_command(result.files['recorded bag'])}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 

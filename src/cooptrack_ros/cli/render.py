@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.files import printable, write_atomically
 from .flags import add_truth
+
+if TYPE_CHECKING:
+    from ..viz.scene import SceneView
 
 _LONGEST = 80
 """Characters of the name of a result in that of a file."""
@@ -21,11 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
                         help='result files (cooptrack-eval-golden/1, or results_nusc.json with --truth) of the same '
-                        'frames, to be compared')
+                        'frames, to be compared; for --rrd alone also a recorded bag of the ego node')
     add_truth(parser)
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
                         help='data set, or several, of the results: draws the first result into the camera images')
-    parser.add_argument('-o', '--output', required=True, type=Path, metavar='OUT', help='folder for what is drawn')
+    parser.add_argument('-o', '--output', type=Path, metavar='OUT', help='folder for what is drawn')
+    parser.add_argument('--rrd', type=Path, metavar='OUT.rrd',
+                        help='file for the Rerun viewer, of a bag, or with --data of '
+                        'the first result (needs rerun-sdk)')
     parser.add_argument('--sequence', metavar='ID', help='sequence for pictures; may be left out if there is only one')
     parser.add_argument('--pictures', type=int, default=5, metavar='N', help='pictures to write (default: %(default)s)')
     parser.add_argument('--no-video', action='store_true', help='no tracks.mp4')
@@ -41,6 +47,12 @@ def run(args: argparse.Namespace) -> int:
     from ..eval.result_files import read_exchange
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
+    if args.output is None and args.rrd is None:
+        raise UserError('nothing to write: expected --output OUT, --rrd OUT.rrd or both')
+    is_bag = _check_rrd(args) if args.rrd else False
+    if is_bag:
+        from ..viz.bag_scenes import bag_scenes
+        return _write_rrd(args.rrd, bag_scenes(args.results[0]), printable(args.results[0]))
     contents = [read_exchange(path, args.truth) for path in args.results]
     for path, content in zip(args.results[1:], contents[1:]):
         if not same_frames(contents[0], content):
@@ -52,6 +64,13 @@ def run(args: argparse.Namespace) -> int:
     chosen = _choose(args, contents[0]) if args.data else None
     if not any(scene['samples'] for scene in contents[0]['scenes']):
         raise UserError(f'{args.results[0]} has no frames')
+    if args.rrd:
+        from ..viz.recording_scenes import scenes
+        records, partners, frames = chosen
+        _write_rrd(args.rrd, zip((1000 * r.stamp_us for r in records), scenes(records, partners, frames, '')),
+                   contents[0]['name'])
+    if args.output is None:
+        return 0
     check_folder(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
@@ -64,6 +83,30 @@ def run(args: argparse.Namespace) -> int:
             progress.update(task, description='drawing')
             files += _draw(args, chosen, contents[0]['name'], advance)
     print(f'{args.output}: {", ".join(f.name for f in files)}')
+    return 0
+
+
+def _check_rrd(args: argparse.Namespace) -> bool:
+    """See that the file for Rerun can be made, before any work; tell whether it is made of a bag."""
+    from ..common.errors import UserError
+    from ..common.outputs import check_file
+    from ..viz.rerun_file import check_rerun
+    first = args.results[0]
+    is_bag = first.is_dir() or first.suffix in ('.mcap', '.db3')
+    if is_bag and (len(args.results) > 1 or args.output or args.data):
+        raise UserError(f'{first} is a bag: expected it alone with --rrd, without --output and --data')
+    if not is_bag and not args.data:
+        raise UserError('--rrd of a result needs the data set: expected --data DIR')
+    check_rerun()
+    check_file(args.rrd)
+    return is_bag
+
+
+def _write_rrd(path: Path, scenes: Iterable[tuple[int, SceneView]], title: str) -> int:
+    """Write a file for Rerun, say so, and return the exit status."""
+    from ..viz.rerun_file import write_rrd
+    count = write_rrd(path, scenes, title)
+    print(f'{printable(path)}: {count} frames; open it with: rerun {printable(path)}')
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,8 @@ _POLL_S = 0.1
 _STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 """What is sent in turn, and how long each may take, seconds; a launcher itself needs some to stop its nodes."""
 _TAIL_LINES = 15
+_LAYOUTS = '~/.lichtblick-suite/layouts'
+"""Lichtblick takes in what lies there when it starts, under the name of the file."""
 
 
 def end_orderly_when_terminated() -> None:
@@ -122,13 +125,29 @@ def launch_file(name: str) -> Path:
 
     :raises UserError: naming the places where it was looked for.
     """
+    return _shipped(Path('launch', name), 'launch file')
+
+
+def lichtblick_command(recording: Path) -> str:
+    """
+    Return the line of a shell that opens a bag in Lichtblick with our layout.
+
+    :raises UserError: if the layout is not there.
+    """
+    layout = _shipped(Path('config', 'lichtblick', 'cooptrack.json'), 'layout')
+    return (f'mkdir -p {_LAYOUTS} && cp {shlex.quote(str(layout))} {_LAYOUTS} && '
+            f'lichtblick --defaultLayout={layout.stem} --source={shlex.quote(str(recording))}')
+
+
+def _shipped(path: Path, what: str) -> Path:
+    """Return a file of the share folder; an error names it as ``what``."""
     prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    candidates = [Path(__file__).resolve().parents[3] / 'launch' / name]
-    candidates += [p / 'share' / 'cooptrack_ros' / 'launch' / name for p in (*prefixes, Path(sys.prefix))]
+    candidates = [Path(__file__).resolve().parents[3] / path]
+    candidates += [p / 'share' / 'cooptrack_ros' / path for p in (*prefixes, Path(sys.prefix))]
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    raise UserError(f"launch file '{name}' was not found; looked at {', '.join(map(str, candidates))}")
+    raise UserError(f"{what} '{path.name}' was not found; looked at {', '.join(map(str, candidates))}")
 
 
 def _text(value: object) -> str:

@@ -37,8 +37,8 @@ from .inputs.decoding import Decoding
 from .inputs.tf_input import TfInput
 from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
-from .outputs.detection_output import DetectionOutput
 from .outputs.latency_output import LatencyOutput
+from .outputs.standard_outputs import StandardOutputs
 from .overrides import warn_of_unused
 from .params import Parameters
 from .qos import OUTPUT, input_qos
@@ -81,7 +81,7 @@ class AgentNode(ManagedNode):
         self.latency = LatencyOutput(self.node_context, self.latency_publisher)
         self._predicted = self.create_publisher(TrackArray, '~/output/predicted_tracks', OUTPUT)
         self._debug_image = DebugImage(self)
-        self._detections_3d = DetectionOutput(self)
+        self._standard = StandardOutputs(self)
 
     @property
     def settings(self) -> CommonSettings:
@@ -219,7 +219,7 @@ class AgentNode(ManagedNode):
 
     def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
         """Publish what is made of the published tracks, if it is wanted."""
-        self._detections_3d.publish(tracks)
+        self._standard.publish(tracks)
         if self.settings.prediction__enabled:
             try:
                 self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))

@@ -25,7 +25,8 @@ _PATIENCE_S = 15.0
 _QOS = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 
 
-def _topics(units: Iterable[str], with_detections: bool) -> dict[str, type]:
+def recorded_topics(units: Iterable[str], with_detections: bool) -> dict[str, type]:
+    """Return what is recorded of the nodes: topic and message type; :param with_detections: also detections."""
     topics: dict[str, type] = {'/diagnostics': DiagnosticArray}
     for unit in units:
         topics[features_topic(unit)] = InstanceFeatureArray
@@ -57,7 +58,7 @@ class Collector:
         self._fused: dict[str, int] = {}
         self._status: dict[str, Any] = {}
         self._last = time.monotonic()
-        for topic, kind in _topics(units, with_detections).items():
+        for topic, kind in recorded_topics(units, with_detections).items():
             node.create_subscription(kind, topic, self._receiver(topic, kind), _QOS, raw=True)
 
     def _receiver(self, topic: str, kind: type) -> Callable[[bytes], None]:

@@ -26,6 +26,17 @@ def clip_and_project(img_from_lidar: np.ndarray, start: np.ndarray, end: np.ndar
     return points[:, :2] / points[:, 2:]
 
 
+def projected_lines(shape: tuple[int, ...], boxes: Boxes, img_from_lidar: np.ndarray) -> dict[int, list[np.ndarray]]:
+    """Return the edges (2, 2) in pixels of each box, by its row, of which something is in an image of a shape."""
+    found = {}
+    for row, corners in enumerate(box_corners(boxes)):
+        lines = [clip_and_project(img_from_lidar, corners[a], corners[b]) for a, b in _EDGES]
+        drawn = [line for line in lines if line is not None and _touches(line, shape)]
+        if drawn:
+            found[row] = drawn
+    return found
+
+
 def draw_boxes(image: np.ndarray, boxes: Boxes, img_from_lidar: np.ndarray, label: bool = True,
                colour: tuple[int, int, int] | None = None, is_dashed: bool = False, thickness: int = 2) -> None:
     """
@@ -33,12 +44,10 @@ def draw_boxes(image: np.ndarray, boxes: Boxes, img_from_lidar: np.ndarray, labe
 
     :param img_from_lidar: 4x4 to pixels of ``image``, from the frame of the boxes.
     """
-    for box, corners in zip((boxes[i:i + 1] for i in range(len(boxes))), box_corners(boxes)):
-        tint = colour or bgr_of(int(box.track_id[0]))
-        lines = [clip_and_project(img_from_lidar, corners[a], corners[b]) for a, b in _EDGES]
-        drawn = [line for line in lines if line is not None and _touches(line, image.shape)]
-        if not drawn:
-            continue
+    all_corners = box_corners(boxes)
+    for row, drawn in projected_lines(image.shape, boxes, img_from_lidar).items():
+        corners, number = all_corners[row], int(boxes.track_id[row])
+        tint = colour or bgr_of(number)
         for line in drawn:
             if is_dashed:
                 dashed(image, line, tint, 1, 5.0, closed=False)
@@ -51,7 +60,7 @@ def draw_boxes(image: np.ndarray, boxes: Boxes, img_from_lidar: np.ndarray, labe
         if label:
             top = min((line for line in drawn), key=lambda line: line[:, 1].min())
             place = np.clip(top[top[:, 1].argmin()], [4, 16], [image.shape[1] - 40, image.shape[0] - 4])
-            text(image, f'{int(box.track_id[0])}', place + [2, -4], size=0.55)
+            text(image, f'{number}', place + [2, -4], size=0.55)
 
 
 def _touches(line: np.ndarray, shape: tuple[int, ...]) -> bool:

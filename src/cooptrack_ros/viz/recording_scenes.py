@@ -48,14 +48,14 @@ def scenes(records: Sequence[FrameRecord], partners: Mapping[str, Sequence[Frame
     past: dict[int, list[np.ndarray]] = {}
     for index, record in enumerate(records):
         frame = frames.get(record.token, TrackedFrame.plain(Boxes.empty()))
-        trails = _extend(past, transform_boxes(record.global_from_lidar, frame.tracks))
+        trails = extend_trails(past, transform_boxes(record.global_from_lidar, frame.tracks))
         if wanted is None or record.token in wanted:
             seconds = (record.stamp_us - records[0].stamp_us) / 1e6
             pairs = {unit: own[index] for unit, own in partners.items()}
             yield _scene(record, pairs, frame, trails, f'{title}  t = {seconds:.1f} s')
 
 
-def _extend(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.ndarray]:
+def extend_trails(past: dict[int, list[np.ndarray]], world: Boxes) -> dict[int, np.ndarray]:
     """Add this frame's positions to ``past``; return the trails of the identities that are there now."""
     for track_id, centre in zip(world.track_id.tolist(), world.centre):
         past[track_id] = [*past.get(track_id, [])[1 - TRAIL_FRAMES:], centre]

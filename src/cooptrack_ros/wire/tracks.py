@@ -107,6 +107,11 @@ def decode_tracks(msg: TrackArray) -> Boxes:
                  np.array([t.id for t in tracks], np.int64))
 
 
+def tracks_in_map(msg: TrackArray) -> Boxes:
+    """Return the boxes of a TrackArray in the map frame that it names, at its stamp."""
+    return transform_boxes(np.array(msg.map_from_lidar, np.float64).reshape(4, 4), decode_tracks(msg))
+
+
 def predict_tracks(msg: TrackArray, now_ns: int) -> TrackArray:
     """
     Return the tracks at a time, moved by their velocity, in the map frame.
@@ -119,8 +124,7 @@ def predict_tracks(msg: TrackArray, now_ns: int) -> TrackArray:
     if not MIN_AGE_S <= dt_s <= MAX_AGE_S:
         raise WireError('implausible_age', f'the clock of the node is {dt_s:.3f} s after the image, expected '
                         f'{MIN_AGE_S} to {MAX_AGE_S} s (recorded data needs use_sim_time)')
-    map_from_lidar = np.array(msg.map_from_lidar, np.float64).reshape(4, 4)
-    boxes = predict(transform_boxes(map_from_lidar, decode_tracks(msg)), dt_s)
+    boxes = predict(tracks_in_map(msg), dt_s)
     result = deepcopy(msg)
     set_stamp(result.header.stamp, now_ns)
     result.header.frame_id = msg.map_frame

@@ -1,5 +1,6 @@
 """Processes of the demonstration end together, and failures say what, where and why."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,15 @@ import threading
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.demo.processes import Process, environment, finish, launch_command, launch_file, tool_command
+from cooptrack_ros.demo.processes import (
+    Process,
+    environment,
+    finish,
+    launch_command,
+    launch_file,
+    lichtblick_command,
+    tool_command,
+)
 
 
 def _python(tmp_path, name, code):
@@ -69,6 +78,16 @@ def test_commands_use_this_interpreter_and_the_launch_file_of_the_tree(monkeypat
 def test_a_real_ros_launch_is_preferred(monkeypatch):
     monkeypatch.setattr('shutil.which', lambda name: '/opt/bin/ros2')
     assert launch_command(launch_file('demo.launch.xml'), {})[:2] == ['ros2', 'launch']
+
+
+def test_the_line_for_lichtblick_copies_our_layout_selects_it_and_opens_the_recording(tmp_path):
+    recording = tmp_path / "it's here"
+    command = lichtblick_command(recording)
+    result = subprocess.run(['sh', '-c', f'lichtblick() {{ printf "%s\\n" "$@"; }}; {command}'], check=True, text=True,
+                            capture_output=True, env=os.environ | {'HOME': str(tmp_path)})
+    assert result.stdout.splitlines() == ['--defaultLayout=cooptrack', f'--source={recording}']
+    copied = tmp_path / '.lichtblick-suite/layouts/cooptrack.json'
+    assert json.loads(copied.read_text())['layout']
 
 
 def test_an_unknown_launch_file_is_an_error():

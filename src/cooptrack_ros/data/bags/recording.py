@@ -84,7 +84,7 @@ def read_recording(path: Path, unit: str = 'rsu_1', ego_node: str = EGO_NODE) ->
             {stamp: FeatureFrame(decode_boxes(m), len(raw))}),
     }
     for topic, message, raw in _messages(path, set(readers)):
-        with _errors_of(path, topic):
+        with usable(path, topic):
             readers[topic](stamp_ns(message.header.stamp), message, raw)
     if not recording.tracks:
         raise UserError(f'{path} holds no message on {tracks_topic(ego_node)}: it is not a recording of the ego node')
@@ -100,7 +100,7 @@ def read_pairs(path: Path, unit: str = 'rsu_1') -> dict[int, PairFrame]:
     pairs = {}
     topic = unit_topic(unit, PAIR)
     for _, message, _ in _messages(path, {topic}):
-        with _errors_of(path, topic):
+        with usable(path, topic):
             ego_ns, infra_ns, ego_from_infra = decode_pair(message)
         pairs[ego_ns] = PairFrame(infra_ns, ego_from_infra)
     return pairs
@@ -113,7 +113,8 @@ def _messages(path: Path, topics: set[str]) -> Iterator[tuple[str, Any, bytes]]:
 
 
 @contextmanager
-def _errors_of(path: Path, topic: str) -> Iterator[None]:
+def usable(path: Path, topic: str) -> Iterator[None]:
+    """Report what is wrong with a message of a bag as an error that names both."""
     try:
         yield
     except WireError as error:
