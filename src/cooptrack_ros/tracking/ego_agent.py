@@ -123,7 +123,7 @@ class EgoAgent:
             knows_sources = self._late.keeps_identities
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
         return EgoResult(tracks, detections, matches if knows_sources else (),
-                         self._provenance(tracks, matches, output) if knows_sources else None, mode, output,
+                         self._provenance(tracks, matches, output, received) if knows_sources else None, mode, output,
                          {**left_out, **output.left_out})
 
     def _limited(self, received: Received) -> tuple[Received, dict[tuple[str, str], int]]:
@@ -152,9 +152,11 @@ class EgoAgent:
         """Return how that error differs from the one of the minute before, None unless it does."""
         return self._poses.change(unit_id)
 
-    def _provenance(self, tracks: Boxes, matches: Sequence[Match], output: FrameOutput) -> np.ndarray:
-        """Return whom each track comes from (N,)."""
-        own = {match.track_id: match.ego_score for match in matches}
+    def _provenance(self, tracks: Boxes, matches: Sequence[Match], output: FrameOutput,
+                    received: Received) -> np.ndarray:
+        """Return whom each track comes from (N,); what may only confirm speaks of the vehicle's own tracks alone."""
+        confirm = {m.unit_id for m in received.messages if not m.may_create}
+        own = {match.track_id: np.inf if match.unit_id in confirm else match.ego_score for match in matches}
 
         def source(track_id: int) -> Provenance:
             if track_id not in own:

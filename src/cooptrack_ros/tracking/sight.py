@@ -32,13 +32,15 @@ class TrackEvidence:
     """
     What a track stands on: when the vehicle itself saw it last, and the last message that spoke of it.
 
-    Nanoseconds; None: never. ``own_score`` is what the vehicle gave it at last, ``unit_id`` sent that message.
+    Nanoseconds; None: never. ``own_score`` is what the vehicle gave it at last, ``unit_id`` sent that message, of which
+    ``may_create`` says whether it may speak of more than is reported without it.
     """
 
     seen_ns: int | None = None
     received_ns: int | None = None
     own_score: float = 0.0
     unit_id: str = ''
+    may_create: bool = True
 
     def is_seen(self, now_ns: int) -> bool:
         """Tell whether the vehicle sees the track by itself."""
@@ -64,8 +66,8 @@ class LiveTracks:
     points: np.ndarray
     scores: np.ndarray
     decoder_scores: Sequence[float]
-    spoken: Mapping[int, tuple[str, int]]
-    """Unit and stamp of the message that spoke of a track in this frame, by identity."""
+    spoken: Mapping[int, tuple[str, int, bool]]
+    """Unit, stamp and ``may_create`` of the message that spoke of a track in this frame, by identity."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,9 @@ class Sight:
             score = tracks.decoder_scores[place] if is_own else None if found is None else found[place]
             is_seen = (is_own and track not in tracks.spoken) or (score is not None and score >= threshold)
             seen_ns = now_ns if is_seen else old.seen_ns
-            unit, received_ns = tracks.spoken.get(track, (old.unit_id, old.received_ns))
-            evidence[track] = TrackEvidence(seen_ns, received_ns, old.own_score if score is None else score, unit)
+            unit, received_ns, may_create = tracks.spoken.get(track, (old.unit_id, old.received_ns, old.may_create))
+            evidence[track] = TrackEvidence(
+                seen_ns, received_ns, old.own_score if score is None else score, unit, may_create)
         return Sight(evidence, looked_ns, view)
 
     def within(self, limits: Limits, tracks: LiveTracks, now_ns: int, lifetime_s: float) -> Sight:
@@ -120,8 +123,8 @@ class Sight:
         return Sight(evidence, self.looked_ns, self.view, left_out)
 
     def unseen(self, now_ns: int) -> frozenset[int]:
-        """Return the tracks that are there because of messages alone."""
-        return frozenset(track for track, e in self.evidence.items() if e.is_owed(now_ns))
+        """Return the tracks that are there because of messages alone; such as may only confirm bring none."""
+        return frozenset(track for track, e in self.evidence.items() if e.is_owed(now_ns) and e.may_create)
 
     def own_score(self, track: int, now_ns: int) -> float:
         """Return what the vehicle gave a track when it saw it last, 0 if it does not."""

@@ -186,7 +186,7 @@ class AgentTracker:
         places, pc_range = torch.nonzero(live).flatten(), self.config.range_of(self.side).pc_range
         points = denormalize(rows.ref_points[places], pc_range)[:, :2].double().cpu().numpy()
         ids, units = rows.ids[places].tolist(), sources.unit[places].tolist()
-        spoken = {track: (messages[unit].unit_id, messages[unit].stamp_ns)
+        spoken = {track: (messages[unit].unit_id, messages[unit].stamp_ns, messages[unit].may_create)
                   for track, unit in zip(ids, units, strict=True) if unit >= 0}
         tracks = LiveTracks(ids, points, rows.scores[places].cpu().numpy(), sources.decoder_scores[places].tolist(),
                             spoken)

@@ -67,7 +67,7 @@ def test_a_crowd_leaves_the_floor_of_learned_queries_and_every_live_track(instan
 
 def tracks(now_ms, spoken=(), decoder=(0.0, 0.9), scores=(0.9, 0.9)):
     """Return two live tracks: 1 was taken over from a message, 2 is the vehicle's."""
-    units = {track: ('u', now_ms * MS) for track in spoken}
+    units = {track: ('u', now_ms * MS, True) for track in spoken}
     return LiveTracks([1, 2], np.array([[0.0, 0], [20, 0]]), np.array(scores), list(decoder), units)
 
 
@@ -121,7 +121,7 @@ def test_a_made_up_object_ends_with_its_last_message_however_sure_its_query_is()
 def test_tracks_of_units_beyond_their_room_end_and_are_counted():
     limits = Limits(queries=4, learned=2, received=4, added=4, added_per_unit=4, seconds=1.0)
     live = LiveTracks([1, 2, 3], np.zeros((3, 2)), np.array([0.5, 0.9, 0.7]), [0.0, 0.0, 0.9],
-                      {1: ('u', 0), 2: ('u', 0)})
+                      {1: ('u', 0, True), 2: ('u', 0, True)})
     sight = Sight().after(live, 0, seeing(), 0.3).within(limits, live, 0, 1.0)
     assert set(sight.evidence) == {2, 3} and sight.left_out == {('u', 'no_room'): 1}
 
