@@ -74,7 +74,8 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, start
     """
     Associate all units, one after another, and say how the rows are put together, as ``tracking.fusion`` does it.
 
-    :param start: N rows after reasoning, of which only points and identities count; :param logits: (N, K); all on the CPU.
+    :param start: N rows after reasoning, of which only points and identities count; :param logits: (N, K); all on the
+        CPU.
     :param has_time: whether there is still time for a unit.
     :returns: what was fused into which row of the result (its instances are those of the start), and the result as
         indices.
