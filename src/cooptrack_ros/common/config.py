@@ -92,6 +92,11 @@ class MethodConfig:
     """Association pairs below this affinity are not fused (method.md Q1); 0 accepts all."""
     max_match_distance_m: float = float('inf')
     """Association pairs farther apart than this are not fused (method.md Q1)."""
+    association_memory: bool = False
+    """
+    An instance that was a track of the vehicle lately is preferred as that track, and may be farther from it; see
+    ``cooperation.association_memory``. Also in late fusion.
+    """
     training_match: str = 'distance'
     """Pairs fused in training: ``distance`` (3.5 m distance) or ``learned`` (method.md Q1)."""
     aux_losses_stage2: bool = False
@@ -122,6 +127,8 @@ class TrackerConfig:
     output_threshold: float = 0.3
     max_age: int = 1
     """Frames in a row that a track may score below ``score_threshold`` before it ends, exclusive."""
+    max_age_s: float = 0.0
+    """The same in seconds since it last scored enough, inclusive, whatever the rate of frames is; 0: ``max_age``."""
     max_detections: int = 300
     reset_gap_s: float = 0.5
 
@@ -188,10 +195,14 @@ _OWN_METHOD = MethodConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
     max_match_distance_m=3.5, compensation='geometry', exclude_ego=True, report_only_live=True, aux_losses_stage2=True,
     roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True,
-    carried_motion=True)
+    carried_motion=True, association_memory=True)
 """What new trainings should use: the better choice of every switch."""
+_OWN_TRACKERS = {
+    'tracker_vehicle': TrackerConfig(max_age_s=0.05), 'tracker_roadside': TrackerConfig(max_age_s=0.05),
+    'tracker_cooperative': TrackerConfig(max_age=3, max_age_s=0.25)}
+"""The published lives at 10 Hz; half a frame less than the frames, so that stamps may shake."""
 
-R50_BETTER = replace(R50, name='r50_better', method=_OWN_METHOD, published_extras=False)
+R50_BETTER = replace(R50, name='r50_better', method=_OWN_METHOD, published_extras=False, **_OWN_TRACKERS)
 """The published size for new trainings."""
 
 MINI = ModelConfig(
@@ -215,6 +226,7 @@ MINI = ModelConfig(
     published_extras=False,
     backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
     method=_OWN_METHOD,
+    **_OWN_TRACKERS,
 )
 
 _RESNET_101 = BackboneConfig(blocks=(3, 4, 23, 3))

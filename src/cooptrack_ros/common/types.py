@@ -147,6 +147,8 @@ class RoadsideMessage:
     """What ``compensation.fitted_velocities`` says of the message, where that is known already."""
     looked_at: np.ndarray | None = None
     """(N,) bool, the instances that count where units send more than a frame can take; None: all."""
+    session: int = 0
+    """Of the unit, drawn when it starts: the identities of its objects hold within one."""
 
 
 @dataclass(frozen=True)

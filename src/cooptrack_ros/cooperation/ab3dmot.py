@@ -26,12 +26,15 @@ class KalmanConfig:
     """If set, boxes are matched by generalised IoU of at least this, not by distance."""
     min_hits: int = 3
     max_age: int = 5
+    """Frames in a row that a track may get no detection before it ends, exclusive."""
+    max_age_s: float = 0.45
+    """The same in seconds since the last detection, inclusive, whatever the rate of frames is; 0: ``max_age``."""
     first_id: int = 1
     frame_s: float = 0.1
     """Nominal time of one frame; rates are per frame."""
 
 
-DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21)
+DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21, max_age_s=0.0)
 """Setting of the AB3DMOT plug-in of DAIR-V2X, for tables that are compared with others' (its row for cars)."""
 
 
@@ -40,7 +43,8 @@ class KalmanState:
     """
     M tracks: mean (M, 10), covariance (M, 10, 10), and bookkeeping arrays (M,).
 
-    ``detection`` is the row of the last frame's detections that a track got, -1 if it coasts.
+    ``since_update`` and ``unseen_s`` are frames and seconds since the last detection; ``detection`` is the row of the
+    last frame's detections that a track got, -1 if it coasts.
     """
 
     mean: np.ndarray
@@ -50,21 +54,23 @@ class KalmanState:
     score_sum: np.ndarray
     hits: np.ndarray
     since_update: np.ndarray
+    unseen_s: np.ndarray
     detection: np.ndarray
     next_id: int
     frames: int
 
     def __getitem__(self, index) -> KalmanState:
         """Return some tracks."""
-        names = ('mean', 'covariance', 'label', 'track_id', 'score_sum', 'hits', 'since_update', 'detection')
+        names = ('mean', 'covariance', 'label', 'track_id', 'score_sum', 'hits', 'since_update', 'unseen_s',
+                 'detection')
         return replace(self, **{n: getattr(self, n)[index] for n in names})
 
 
 def initial_state(config: KalmanConfig) -> KalmanState:
     """Return a state without tracks."""
     none = np.zeros(0, np.int64)
-    return KalmanState(np.zeros((0, 10)), np.zeros((0, 10, 10)), none, none, np.zeros(0), none, none, none,
-                       config.first_id, 0)
+    return KalmanState(np.zeros((0, 10)), np.zeros((0, 10, 10)), none, none, np.zeros(0), none, none,
+                       np.zeros(0), none, config.first_id, 0)
 
 
 def predict(mean: np.ndarray, covariance: np.ndarray, frames: float) -> tuple[np.ndarray, np.ndarray]:
@@ -105,9 +111,10 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
     rows, columns = _match(mean, state.label, boxes, config)
     measured = np.concatenate([boxes.centre, boxes.yaw[:, None], boxes.size], axis=1)
     since, hits, score_sum = state.since_update + 1, state.hits.copy(), state.score_sum.copy()
+    unseen_s = state.unseen_s + (elapsed_s or 0.0)
     if len(rows):
         mean[rows], covariance[rows] = update(mean[rows], covariance[rows], measured[columns])
-    since[rows], hits[rows] = 0, hits[rows] + 1
+    since[rows], unseen_s[rows], hits[rows] = 0, 0.0, hits[rows] + 1
     detection = np.full(len(since), -1)
     detection[rows] = columns
     score_sum[rows] += boxes.score[columns]
@@ -119,9 +126,9 @@ def step(state: KalmanState, boxes: Boxes, config: KalmanConfig, elapsed_s: floa
         np.concatenate([state.label, boxes.label[new]]),
         np.concatenate([state.track_id, state.next_id + np.arange(born)]),
         np.concatenate([score_sum, boxes.score[new]]), np.concatenate([hits, np.ones(born, np.int64)]),
-        np.concatenate([since, np.zeros(born, np.int64)]), np.concatenate([detection, new]),
-        state.next_id + born, state.frames + 1)
-    state = state[state.since_update < config.max_age]
+        np.concatenate([since, np.zeros(born, np.int64)]), np.concatenate([unseen_s, np.zeros(born)]),
+        np.concatenate([detection, new]), state.next_id + born, state.frames + 1)
+    state = state[state.unseen_s <= config.max_age_s if config.max_age_s else state.since_update < config.max_age]
     shown = state[(state.hits >= config.min_hits) | (state.frames <= config.min_hits)]
     return state, _report(shown, config)
 

@@ -8,9 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from ..common.config import MethodConfig
 from ..common.geometry import transform_boxes
 from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
+from .association_memory import DISTANCE_BONUS_M, AssociationMemory, Remembered
 from .instance_filter import distinct, is_ego_vehicle
 from .matching import assign, close_pairs
 
@@ -29,6 +31,13 @@ class LateConfig:
     max_gap_s: float = 0.5
     lifetime_s: float = float('inf')
     """A track that only the roadside sees ends when the last message that spoke of it is older than this."""
+    remembers: bool = False
+    """Whether pairs of the last frames are preferred, see ``cooperation.association_memory``."""
+
+    @staticmethod
+    def of(method: MethodConfig) -> LateConfig:
+        """Return what a method says of it."""
+        return LateConfig(lifetime_s=method.roadside_lifetime_s, remembers=method.association_memory)
 
 
 def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:
@@ -52,56 +61,67 @@ class LateBoxes:
     """
     N boxes that units sent, where they are at the time of an ego frame, in its lidar frame.
 
-    ``stamp_ns`` (N,) are those of their messages, ``source`` the unit and the index of the instance of each, and
-    ``may_create`` (N,) tells which may add an object.
+    ``stamp_ns`` (N,) are those of their messages, ``source`` the unit and the index of the instance of each,
+    ``may_create`` (N,) tells which may add an object, ``remembered`` what is known of each, None for nothing.
     """
 
     boxes: Boxes
     stamp_ns: np.ndarray
     source: tuple[tuple[str, int], ...]
     may_create: np.ndarray
+    remembered: Remembered | None = None
 
     def __len__(self) -> int:
         """Return the number of boxes."""
         return len(self.boxes)
 
 
-def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> LateBoxes:
+def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int,
+               memory: AssociationMemory | None = None) -> LateBoxes:
     """Return what units say of a frame: what several say of one object once, and never the vehicle itself."""
     boxes = roadside_boxes(messages, stamp_ns)
     used = np.concatenate([np.zeros(0, bool), *distinct(messages)]) & ~is_ego_vehicle(boxes.centre)
     every = [(m, i) for m in messages for i in range(len(m.instances))]
     chosen = [every[row] for row in np.flatnonzero(used)]
     return LateBoxes(boxes[used], np.array([m.stamp_ns for m, _ in chosen], np.int64),
-                     tuple((m.unit_id, i) for m, i in chosen), np.array([m.may_create for m, _ in chosen], bool))
+                     tuple((m.unit_id, i) for m, i in chosen), np.array([m.may_create for m, _ in chosen], bool),
+                     memory.recall_all(messages, stamp_ns)[used] if memory else None)
 
 
-def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0,
+                remembered: Remembered | None = None) -> tuple[np.ndarray, np.ndarray]:
     """
     Return rows of ego and roadside boxes that are the same object.
 
     Least total distance of centres among pairs of equal label whose difference, along the axes of the roadside
-    box, is at most its size (or ``min_gate_m``).
+    box, is at most its size (or ``min_gate_m``). What is remembered of a pair counts as so much nearer, and that much
+    comes on top of the gate.
     """
+    weight = np.zeros((len(ego), len(infra))) if remembered is None else remembered.weights(ego.track_id)
+    bonus_m = DISTANCE_BONUS_M * weight
     limit = np.maximum(infra.size, min_gate_m)
-    reach = float(np.hypot(limit[:, 0], limit[:, 1]).max(initial=1.0))
+    reach = float(np.hypot(*(limit[:, :2] + bonus_m.max(initial=0.0)).T).max(initial=1.0))
     rows, columns = close_pairs(ego.centre[:, :2], infra.centre[:, :2], reach)
     difference = ego.centre[rows] - infra.centre[columns]
     c, s = np.cos(infra.yaw[columns]), np.sin(infra.yaw[columns])
     local = np.stack([c * difference[:, 0] + s * difference[:, 1],
                       -s * difference[:, 0] + c * difference[:, 1], difference[:, 2]], axis=-1)
-    allowed = (np.abs(local) <= limit[columns]).all(-1) & (ego.label[rows] == infra.label[columns])
-    return assign(rows[allowed], columns[allowed], np.linalg.norm(difference[allowed], axis=-1))
+    gain = bonus_m[rows, columns]
+    allowed = (np.abs(local) <= limit[columns] + gain[:, None]).all(-1) & (ego.label[rows] == infra.label[columns])
+    return assign(rows[allowed], columns[allowed], np.linalg.norm(difference[allowed], axis=-1) - gain[allowed])
 
 
-def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None) -> tuple[Boxes, np.ndarray, np.ndarray]:
+def fuse_boxes(ego: Boxes, infra: Boxes, config: LateConfig | None = None,
+               remembered: Remembered | None = None) -> tuple[Boxes, np.ndarray, np.ndarray]:
     """
     Return ego boxes followed by unmatched roadside boxes with lowered scores, and the matched rows of both.
 
     The vehicle's box, label and score win in a matched pair (DAIR-V2X, vehicle perspective).
+
+    :param remembered: of the roadside boxes.
     """
     config = config or LateConfig()
-    rows, columns = match_boxes(ego, infra, config.min_gate_m)
+    rows, columns = match_boxes(ego, infra, config.min_gate_m, remembered)
     rest = infra[np.setdiff1d(np.arange(len(infra)), columns)]
     rest = rest.with_(score=rest.score * config.roadside_weight)
     return Boxes.concatenate([ego, rest]), rows, columns
@@ -131,13 +151,14 @@ class LateFusion(Protocol):
         """Return the state with which to go on after the vehicle's tracker has started anew."""
 
     def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
-             stamp_ns: int) -> tuple[LateState, Boxes]:
+             stamp_ns: int, remembered: Remembered | None = None) -> tuple[LateState, Boxes]:
         """
         Fuse one frame.
 
         :param ego: tracks of the ego vehicle; :param infra: roadside boxes that may create objects, both in the ego
             lidar frame.
         :param infra_ns: stamps of the messages that the roadside boxes come from (N,).
+        :param remembered: what is known of the roadside boxes.
         :returns: the new state and all tracks in the ego lidar frame.
         """
 
@@ -161,7 +182,7 @@ class LateTracker:
         return LateState(replace(initial_state(self.kalman), next_id=state.tracks.next_id), None)
 
     def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
-             stamp_ns: int) -> tuple[LateState, Boxes]:
+             stamp_ns: int, remembered: Remembered | None = None) -> tuple[LateState, Boxes]:
         """Fuse one frame, see ``LateFusion``."""
         elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9
         if elapsed is not None and not 0 <= elapsed <= self.config.max_gap_s:
@@ -169,7 +190,7 @@ class LateTracker:
         if not len(infra) and not len(state.tracks.track_id):
             # So it is in most frames of a vehicle that fuses features.
             return LateState(replace(state.tracks, frames=state.tracks.frames + 1), stamp_ns), ego
-        fused, _, columns = fuse_boxes(ego, infra, self.config)
+        fused, _, columns = fuse_boxes(ego, infra, self.config, remembered)
         alone = transform_boxes(global_from_lidar, fused[len(ego):])
         tracks, reported = step(state.tracks, alone, self.kalman, elapsed)
         received = self._received(state, tracks, np.delete(infra_ns, columns), stamp_ns)
@@ -210,7 +231,7 @@ class FusedBoxTracker:
         return state
 
     def step(self, state: LateState, ego: Boxes, infra: Boxes, infra_ns: np.ndarray, global_from_lidar: np.ndarray,
-             stamp_ns: int) -> tuple[LateState, Boxes]:
+             stamp_ns: int, remembered: Remembered | None = None) -> tuple[LateState, Boxes]:
         """Fuse one frame, see ``LateFusion``."""
         fused, _, _ = fuse_boxes(ego, infra, self.config)
         elapsed = None if state.stamp_ns is None else (stamp_ns - state.stamp_ns) / 1e9

@@ -71,14 +71,22 @@ def _assign_connected(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, m
     return found[found >= 0]
 
 
-def match_by_distance(points: Tensor, others: Tensor, gate_m: float) -> tuple[np.ndarray, np.ndarray]:
+def match_by_distance(points: Tensor, others: Tensor, gates_m: float | np.ndarray,
+                      bonus_m: float | np.ndarray = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within a gate, metres.
+    Return index pairs of the minimum-distance assignment of (N, D) to (M, D) points within gates, metres.
 
     See method.md 9.2.
+
+    :param gates_m: one for all, or of each pair, (N, M) or (1, 1); :param bonus_m: the same, how much nearer a pair
+        counts.
     """
     if not len(points) or not len(others):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     own, received = (p.detach().to(torch.float64).cpu().numpy() for p in (points, others))
-    rows, columns = close_pairs(own, received, gate_m)
-    return assign(rows, columns, np.linalg.norm(own[rows] - received[columns], axis=-1))
+    gates_m, bonus_m = (np.broadcast_to(x, (len(own), len(received))) for x in (gates_m, bonus_m))
+    rows, columns = close_pairs(own, received, float(gates_m.max()))
+    distance_m = np.linalg.norm(own[rows] - received[columns], axis=-1)
+    close = distance_m <= gates_m[rows, columns]
+    rows, columns = rows[close], columns[close]
+    return assign(rows, columns, distance_m[close] - bonus_m[rows, columns])

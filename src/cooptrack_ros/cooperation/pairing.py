@@ -37,7 +37,7 @@ class UnitMessage:
         :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
         """
         return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
-                               tuple(m.placed(ego_from_infra) for m in earlier))
+                               tuple(m.placed(ego_from_infra) for m in earlier), session=self.session)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
     """Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end."""
     late: LateFusion | None = None
     if mode == 'late':
-        late = LateTracker(LateConfig(lifetime_s=config.method.roadside_lifetime_s))
+        late = LateTracker(LateConfig.of(config.method))
     elif mode == 'late_ab3dmot':
         late = FusedBoxTracker()
     elif mode == 'late_ab3dmot_dair':

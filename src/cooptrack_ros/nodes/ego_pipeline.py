@@ -69,7 +69,7 @@ class EgoPipeline:
                     for name in sorted(set(units))]
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
-            LateTracker(LateConfig(lifetime_s=method.roadside_lifetime_s)) if mode in _LATE_MODES else None,
+            LateTracker(LateConfig.of(method)) if mode in _LATE_MODES else None,
             own.output_threshold, units=pairings, fuses_features=cooperates,
             max_received=Limits.of(runs.config).received)
         self._class_names = package.config.class_names

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, Provenance, RoadsideMessage
+from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
 from ..cooperation.instance_filter import within_limit
 from ..cooperation.late_fusion import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
@@ -78,6 +79,8 @@ class EgoAgent:
         self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
         self._late_state = late.initial() if late else None
+        self._memory = AssociationMemory()
+        """Of late fusion; the tracker has its own in its state."""
         self._last: tuple[int, Received, bool] | None = None
 
     def warm_up(self, frame: Frame) -> None:
@@ -112,14 +115,19 @@ class EgoAgent:
         detections, matches, knows_sources = output.detections, output.matches, True
         if self._late is not None:
             if output.reset:
-                self._late_state = self._late.restarted(self._late_state)
-            infra = late_boxes(placed.late, output.stamp_ns)
-            matches += _late_matches(tracks, infra, self._late.config.min_gate_m)
+                self._late_state, self._memory = self._late.restarted(self._late_state), AssociationMemory()
+            remembers = self._late.config.remembers
+            infra = late_boxes(placed.late, output.stamp_ns, self._memory if remembers else None)
+            late_matches = _late_matches(tracks, infra, self._late.config.min_gate_m)
+            if remembers:
+                self._memory = self._memory.after(late_matches, placed.late, output.stamp_ns)
+            matches += late_matches
             # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
             new, new_ns = infra.boxes[infra.may_create], infra.stamp_ns[infra.may_create]
-            detections, _, _ = fuse_boxes(detections, new, self._late.config)
+            known = None if infra.remembered is None else infra.remembered[infra.may_create]
+            detections, _, _ = fuse_boxes(detections, new, self._late.config, known)
             self._late_state, tracks = self._late.step(
-                self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns)
+                self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns, known)
             knows_sources = self._late.keeps_identities
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
         return EgoResult(tracks, detections, matches if knows_sources else (),
@@ -171,4 +179,4 @@ def _late_matches(tracks: Boxes, infra: LateBoxes, min_gate_m: float) -> tuple[M
     return tuple(
         Match(int(tracks.track_id[row]), *infra.source[column], int(infra.boxes.track_id[column]), 1.0,
               float(tracks.score[row]))
-        for row, column in zip(*match_boxes(tracks, infra.boxes, min_gate_m), strict=True))
+        for row, column in zip(*match_boxes(tracks, infra.boxes, min_gate_m, infra.remembered), strict=True))

@@ -20,6 +20,7 @@ from ..common.config import ModelConfig
 from ..common.ego_motion import row_vector_pose
 from ..common.timeline import StampedPose
 from ..common.types import RoadsideMessage, Side
+from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.feature_flow import FeatureFlow
 from ..cooperation.limits import Limits
 from ..model.bev.geometry import BevGeometry, bev_geometry, bev_motion
@@ -31,6 +32,7 @@ from ..model.network import CoopTrackNetwork
 from .fusion import (
     Association,
     Fusion,
+    Reach,
     Received,
     StageObserver,
     adapt,
@@ -42,6 +44,7 @@ from .fusion import (
     receive,
     rooms,
     up_to_date,
+    with_memory,
 )
 from .lifecycle import Instances, RowPose, propagate, survive
 from .query_fusion import fuse_queries
@@ -72,6 +75,8 @@ class Past:
     """Rows that live on, in the frame of that pose."""
     bev: Tensor
     """(1, cells, C)."""
+    memory: AssociationMemory = AssociationMemory()
+    """On the cooperative side only."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,8 @@ class FrameStages:
         received: list[Received] = []
         started = self.clock()
         if self.side is Side.COOPERATIVE:
-            received = self.receive(messages, inputs.stamped_pose.stamp_ns, observe)
+            now_ns, memory = inputs.stamped_pose.stamp_ns, past.memory if past else AssociationMemory()
+            received = with_memory(self.receive(messages, now_ns, observe), memory, self.method, now_ns)
             mark('alignment')
         seconds = self.clock() - started
         queries = fuse_queries(self.network, rows, [r for r in received if r.message.may_create]
@@ -312,12 +318,13 @@ class FrameStages:
         """Return which instances of a unit go with which rows (GBA; method.md 9)."""
         rows, pc_range = fusion.instances, self.config.ego_range.pc_range
         own, others = (denormalize(p, pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
-        near = torch.cdist(own, others) <= self.method.max_match_distance_m
+        reach = Reach.of(self.method, unit, rows.ids)
+        near = reach.near(own, others)
         chosen = open_rows(near, fusion.sources, unit.message)
         rows = rows[chosen]
         logits = self.network.association_logits(
             rows.semantic, rows.motion, rows.ref_points, unit.aligned, near[chosen])
-        found, columns = associate(own[chosen], others, logits, self.method)
+        found, columns = associate(own[chosen], others, logits, self.method, reach[chosen])
         return Association(logits, chosen[found], columns, logits.sigmoid()[found, columns].detach())
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..common.config import MethodConfig, ModelConfig
 from ..common.geometry import transform_points
 from ..common.types import RoadsideMessage
+from ..cooperation.association_memory import AFFINITY_BONUS, DISTANCE_BONUS_M, AssociationMemory, Remembered
 from ..cooperation.compensation import compensate
 from ..cooperation.feature_flow import FeatureFlow, carry_on
 from ..cooperation.instance_filter import distinct, is_ego_vehicle
@@ -48,6 +49,8 @@ class Received:
     message: RoadsideMessage
     aligned: AlignedInstances
     indices: np.ndarray
+    remembered: Remembered | None = None
+    """What is known of these instances, None where nothing is remembered."""
 
     @property
     def scores(self) -> Tensor:
@@ -202,6 +205,49 @@ def float32(values: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
 
 
+def with_memory(received: Sequence[Received], memory: AssociationMemory, method: MethodConfig,
+                now_ns: int) -> list[Received]:
+    """Return what was received with what is remembered of it, if the method wants that."""
+    if not method.association_memory:
+        return list(received)
+    return [replace(r, remembered=memory.recall(r.message, now_ns)[r.indices]) for r in received]
+
+
+class Reach(NamedTuple):
+    """How far apart rows and instances of a pair may be, and how much a pair is preferred."""
+
+    gates_m: Tensor
+    """(N, M), or (1, 1) for all of them."""
+    weight: Tensor
+    """The same in 0..1: how much speaks for a pair that it was one lately."""
+
+    @staticmethod
+    def of(method: MethodConfig, unit: Received, ids: Tensor) -> Reach:
+        """Return that of rows with identities (N,) and the instances of a unit."""
+        reach = Reach.alike(method, unit.aligned.ref_points)
+        if unit.remembered is None:
+            return reach
+        rows, gate_m = ids.cpu().numpy(), float(reach.gates_m)
+        return Reach(*(reach.gates_m.new_tensor(x) for x in (
+            unit.remembered.gates_m(rows, gate_m), unit.remembered.weights(rows))))
+
+    @staticmethod
+    def alike(method: MethodConfig, like: Tensor) -> Reach:
+        """Return that of which nothing is remembered; :param like: a tensor of the type and on the device wanted."""
+        gate_m = method.max_match_distance_m
+        if method.association == 'distance':
+            gate_m = min(gate_m, DISTANCE_GATE_M)
+        return Reach(like.new_full((1, 1), gate_m), like.new_zeros(1, 1))
+
+    def __getitem__(self, rows: Tensor) -> Reach:
+        """Return that of some rows (R,)."""
+        return self if len(self.weight) == 1 else Reach(self.gates_m[rows], self.weight[rows])
+
+    def near(self, points: Tensor, received: Tensor) -> Tensor:
+        """Tell (N, M) which pairs of points, metres, are within it."""
+        return torch.cdist(points, received) <= self.gates_m
+
+
 def open_rows(near: Tensor, sources: RowSources, message: RoadsideMessage) -> Tensor:
     """
     Return the rows (R,) int64 that a message may contribute to: free, and near one of its instances.
@@ -226,37 +272,36 @@ def rooms(limits: Limits, sources: RowSources, received: Sequence[Received]) -> 
     return limits.rooms(wanted, int(sources.protected.sum())) if any(wanted) else wanted
 
 
-def associate(points: Tensor, received: Tensor, logits: Tensor, method: MethodConfig) -> tuple[Tensor, Tensor]:
+def associate(points: Tensor, received: Tensor, logits: Tensor, method: MethodConfig,
+              reach: Reach) -> tuple[Tensor, Tensor]:
     """
     Return which rows and instances stand for the same object, as index pairs (GBA; method.md 9).
 
     :param points: (R, 3) of the rows, metres; :param received: (M, 3) of the instances;
-    :param logits: (R, M) of their affinity; :param method: by affinity or by distance, and the limits.
+    :param logits: (R, M) of their affinity; :param method: by affinity or by distance; :param reach: of these.
     :returns: rows ascending and instances, (P,) int64 each.
     """
     if method.association == 'distance':
-        gate_m = min(method.max_match_distance_m, DISTANCE_GATE_M)
-        rows, columns = (torch.from_numpy(i).to(logits.device) for i in match_by_distance(points, received, gate_m))
-        return rows, columns
-    return match_by_affinity(logits, torch.cdist(points, received), method.min_affinity,
-                             method.max_match_distance_m)
+        gates_m, bonus_m = (x.double().cpu().numpy() for x in (reach.gates_m, DISTANCE_BONUS_M * reach.weight))
+        rows, columns = match_by_distance(points, received, gates_m, bonus_m)
+        return torch.from_numpy(rows).to(logits.device), torch.from_numpy(columns).to(logits.device)
+    return match_by_affinity(logits, reach.near(points, received), method.min_affinity, reach.weight)
 
 
-def match_by_affinity(logits: Tensor, distance_m: Tensor, min_affinity: float,
-                      max_distance_m: float) -> tuple[Tensor, Tensor]:
+def match_by_affinity(logits: Tensor, near: Tensor, min_affinity: float, weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     Assign every received instance to a vehicle row within reach, then drop pairs beyond the limits (method.md Q1).
 
     See method.md 9.1.
 
-    :param logits: (N, M); :param distance_m: (N, M) between their points.
+    :param logits: (R, M); :param near: (R, M) bool; :param weight: see ``Reach``.
     :returns: vehicle rows ascending and instance indices.
     """
     affinity = logits.sigmoid()
-    cost = (1 - affinity).masked_fill(distance_m > max_distance_m, _OUT_OF_REACH)
+    cost = (1 - affinity - AFFINITY_BONUS * weight).masked_fill(~near, _OUT_OF_REACH)
     rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
     rows, columns = torch.from_numpy(rows).to(logits.device), torch.from_numpy(columns).to(logits.device)
-    good = (affinity[rows, columns] >= min_affinity) & (distance_m[rows, columns] <= max_distance_m)
+    good = (affinity[rows, columns] >= min_affinity) & near[rows, columns]
     return rows[good], columns[good]
 
 

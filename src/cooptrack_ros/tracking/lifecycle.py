@@ -62,7 +62,7 @@ class Instances(Rows):
     ids: Tensor
     """(N,) int64."""
     missed: Tensor
-    """(N,) int64, frames in a row below the score threshold."""
+    """(N,) int64, frames in a row below the score threshold; milliseconds where lives are counted in seconds."""
     established: Tensor
     """(N,) bool, has been above the score threshold since birth."""
     hist_semantic: Tensor
@@ -185,8 +185,13 @@ def number(instances: Instances, next_id: int | Tensor, threshold: float) -> tup
 
 
 def survive(instances: Instances, config: TrackerConfig) -> tuple[Instances, Tensor]:
-    """Count missed frames and return the instances with the mask (N,) of those that live on (method.md 11.4)."""
-    seen = instances.scores > config.score_threshold
-    missed = (instances.missed + instances.established.long()).masked_fill(seen, 0)
-    live = seen | (instances.established & (missed < config.max_age))
-    return instances.with_(missed=missed), live
+    """
+    Count what was missed and return the instances with the mask (N,) of those that live on (method.md 11.4).
+
+    In seconds, a frame counts as much as has passed since the one before.
+    """
+    seen, established = instances.scores > config.score_threshold, instances.established
+    step = torch.round(1e3 * instances.previous_age).long() if config.max_age_s else torch.ones_like(instances.missed)
+    missed = (instances.missed + established.long() * step).masked_fill(seen, 0)
+    within = missed <= round(1e3 * config.max_age_s) if config.max_age_s else missed < config.max_age
+    return instances.with_(missed=missed), seen | (established & within)

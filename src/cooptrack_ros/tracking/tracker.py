@@ -15,6 +15,7 @@ from ..common.config import ModelConfig, TrackerConfig
 from ..common.ego_motion import can_bus
 from ..common.timeline import StampedPose, continues
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, InstanceSet, Match, RoadsideMessage, Side
+from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
@@ -45,6 +46,8 @@ class TrackerState:
     """Frames since the start of the tracker; seeds the choice of queries."""
     sight: Sight = Sight()
     """What live tracks stand on; on the cooperative side only."""
+    memory: AssociationMemory = AssociationMemory()
+    """Which objects of units live tracks were; there only, too."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:
@@ -135,7 +138,7 @@ class AgentTracker:
         reset = not continues(now, state.stamped_pose, self._settings.reset_gap_s)
         if reset:
             state = TrackerState(None, state.tracks[:0], None, self._first_id(state, now), state.step)
-        past = None if reset else Past(state.stamped_pose, state.tracks, state.bev)
+        past = None if reset else Past(state.stamped_pose, state.tracks, state.bev, state.memory)
         order = partial(self._query_order, self.config.num_queries, state.step)
         frame = self.stages.step(past, inputs, messages, order, observe, clock.mark)
 
@@ -152,7 +155,8 @@ class AgentTracker:
         output = with_sources(output, fusion, rows, live, received, sight)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight), output
+        memory = self._remembered(state.memory, output, messages)
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight, memory), output
 
     def _check(self, messages: Sequence[RoadsideMessage]) -> None:
         if messages and self.side is not Side.COOPERATIVE:
@@ -196,6 +200,12 @@ class AgentTracker:
     @property
     def _settings(self) -> TrackerConfig:
         return self.config.tracker_of(self.side)
+
+    def _remembered(self, memory: AssociationMemory, output: FrameOutput,
+                    messages: Sequence[RoadsideMessage]) -> AssociationMemory:
+        """Return what is remembered after a frame."""
+        remembers = self.config.method.association_memory
+        return memory.after(output.matches, messages, output.stamp_ns) if remembers else memory
 
     def _first_id(self, state: TrackerState, now: StampedPose) -> int:
         gap = state.stamped_pose is not None and state.stamped_pose.sequence == now.sequence

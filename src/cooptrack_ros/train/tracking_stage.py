@@ -17,7 +17,7 @@ from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
 from ..model.network import CoopTrackNetwork
 from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput, as_found
-from ..tracking.fusion import Association, Fusion, Received, StageObserver, associate, receive
+from ..tracking.fusion import Association, Fusion, Reach, Received, StageObserver, associate, receive
 from ..tracking.lifecycle import Instances, RowPose
 from .clips import Sample
 from .criterion import Criterion, Supervision
@@ -88,7 +88,7 @@ class TrainingStages(FrameStages):
         rows, pc_range = fusion.instances, self.config.ego_range.pc_range
         logits = self.network.association_logits(rows.semantic, rows.motion, rows.ref_points, unit.aligned)
         own, others = (denormalize(p, pc_range) for p in (rows.ref_points, unit.aligned.ref_points))
-        chosen, columns = associate(own, others, logits, self._matching)
+        chosen, columns = associate(own, others, logits, self._matching, Reach.alike(self._matching, own))
         return Association(logits, chosen, columns, logits.sigmoid()[chosen, columns].detach())
 
 

@@ -74,6 +74,7 @@ def test_an_exact_relation_chooses_the_message_and_its_place():
     unit.relate(100_000_000, 60_000_000, exact)
     used, = EgoAgent(Tracks(1), units=[unit]).received(100_000_000, np.eye(4)).fused
     assert used.stamp_ns == 60_000_000 and used.ego_from_infra[0, 3] == 7.0
+    assert used.session == 1
     assert unit.is_settled(100_000_000)
 
 

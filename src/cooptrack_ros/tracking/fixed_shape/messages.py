@@ -18,6 +18,7 @@ from ...model.instances.boxes import codes_from_boxes, denormalize
 from ..fusion import (
     Association,
     Fusion,
+    Reach,
     Received,
     associate,
     float32,
@@ -27,6 +28,7 @@ from ..fusion import (
     receive,
     rooms,
 )
+from ..lifecycle import NO_ID
 from .cooperative import Layout, Slots
 
 
@@ -72,13 +74,14 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, start
     """
     Associate all units, one after another, and say how the rows are put together, as ``tracking.fusion`` does it.
 
-    :param start: N rows after reasoning, of which only the points count; :param logits: (N, K); all on the CPU.
+    :param start: N rows after reasoning, of which only points and identities count; :param logits: (N, K); all on the
+        CPU.
     :param has_time: whether there is still time for a unit.
     :returns: what was fused into which row of the result (its instances are those of the start), and the result as
         indices.
     """
     (count, candidates), method, pc_range = logits.shape, config.method, config.ego_range.pc_range
-    fusion, sources, points = start, start.sources, start.instances.ref_points
+    fusion, sources, points, ids = start, start.sources, start.instances.ref_points, start.instances.ids
     # Row or N + candidate that each row comes from, and the candidate that it is merged with, -1 for none.
     origin, partner = torch.arange(count), torch.full((count,), -1)
     for number, (unit, room) in enumerate(zip(received, rooms(Limits.of(config), sources, received), strict=True)):
@@ -87,15 +90,17 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, start
             continue
         numbers, there = number * slots + torch.arange(len(unit.indices)), unit.aligned.ref_points
         own, others = (denormalize(p, pc_range) for p in (points, there))
-        chosen = open_rows(torch.cdist(own, others) <= method.max_match_distance_m, sources, unit.message)
+        reach = Reach.of(method, unit, ids)
+        chosen = open_rows(reach.near(own, others), sources, unit.message)
         known = logits[origin[chosen][:, None], numbers]
-        near, columns = associate(own[chosen], others, known, method)
+        near, columns = associate(own[chosen], others, known, method, reach[chosen])
         order = order_rows(sources, Association(known, chosen[near], columns, known.sigmoid()[near, columns]),
                            unit.scores, room)
         fusion = fusion.without(unit, 'no_room', not_added(unit, order))
         sources = sources.after(order, number, torch.from_numpy(unit.indices))
         new = torch.full_like(order.injected, -1)
         points = torch.cat([(points[order.rows] + there[columns]) / 2, there[order.injected], points[order.rest]])
+        ids = torch.cat([ids[order.rows], torch.full_like(order.injected, NO_ID), ids[order.rest]])
         origin = torch.cat([origin[order.rows], count + numbers[order.injected], origin[order.rest]])
         partner = torch.cat([numbers[columns], new, partner[order.rest]])
     merged = torch.nonzero(partner >= 0).flatten()

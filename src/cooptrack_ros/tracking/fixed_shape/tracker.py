@@ -13,13 +13,14 @@ from torch import Tensor
 from ...common.config import ModelConfig
 from ...common.timeline import StampedPose, continues
 from ...common.types import Frame, FrameOutput, RoadsideMessage, Side
+from ...cooperation.association_memory import AssociationMemory
 from ...cooperation.feature_flow import FeatureFlow
 from ...model.bev.geometry import BevGeometry, bev_geometry
 from ...model.fast.images import ImageScaler
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
 from ..frame_stages import FrameStages, StageClock, TrackerInput
-from ..fusion import Fusion, RowSources, own_rows
+from ..fusion import Fusion, RowSources, own_rows, with_memory
 from ..lifecycle import NO_ID, Instances
 from ..postprocess import message_of
 from ..sight import Sight
@@ -49,7 +50,10 @@ class StepTrackerState:
     next_id: int
     step: int
     sight: Sight = Sight()
-    """As in ``tracking.tracker.TrackerState``."""
+    memory: AssociationMemory = AssociationMemory()
+    """These two as in ``tracking.tracker.TrackerState``."""
+    ids: Tensor = torch.zeros(0, dtype=torch.int64)
+    """(N,) int64 on the CPU, of the rows of ``device``."""
 
 
 class _Program:
@@ -160,7 +164,9 @@ class StepTracker(AgentTracker):
             output = with_sources(output, fusion, rows, live, outcome.messages, sight)
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
-        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, sight), output
+        memory = self._remembered(state.memory, output, messages)
+        return StepTrackerState(now, state_of(outcome.result), places, next_id, state.step + 1, sight, memory,
+                                rows.ids), output
 
     def _map_of(self, state: StepTrackerState) -> Tensor | None:
         return None if state.device is None else state.device.bev
@@ -177,7 +183,9 @@ class StepTracker(AgentTracker):
         if self.side is not Side.COOPERATIVE:
             return _Outcome(program.alone(device_state, frame), None, [])
         started = self.stages.clock()
-        received = place(self.network, self.stages.current(messages, inputs.stamped_pose.stamp_ns), SLOTS)
+        now_ns = inputs.stamped_pose.stamp_ns
+        received = with_memory(place(self.network, self.stages.current(messages, now_ns), SLOTS), state.memory,
+                               config.method, now_ns)
         placed = self.stages.clock()
         slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
         perceived = program.first(device_state, frame, slots)
@@ -185,7 +193,7 @@ class StepTracker(AgentTracker):
             perceived.ref_points, perceived.decoder_scores, perceived.reported, perceived.logits])
         clock.mark('perception')
         rows = Instances.new(points, points[:, :0], points[:, :0], 0, 0)
-        rows = rows.with_(ids=torch.where(take < count, NO_ID, 0))
+        rows = rows.with_(ids=torch.cat([torch.full((count,), NO_ID), state.ids])[take])
         protected = own_rows(rows, scores, self._settings.output_threshold)
         # What the device does meanwhile is no fusion.
         until = self.stages.clock() + self.stages.limits.seconds - (placed - started)

@@ -9,6 +9,7 @@ from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, 
 from support.small_tracker import make_frame
 
 from cooptrack_ros.common.types import Side
+from cooptrack_ros.cooperation.association_memory import Remembered
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.fixed_shape.messages import arrange
 from cooptrack_ros.tracking.fixed_shape.tracker import StepTracker
@@ -89,6 +90,26 @@ def test_a_cooperative_agent_reports_what_the_tracker_as_written_reports(config,
     merged, taken = np.sum(counts, axis=0)
     assert merged and (matches or config.method.association == 'distance')
     assert taken or config.method.max_match_distance_m == float('inf')
+
+
+def test_both_remember_the_same_pairs_and_prefer_them(monkeypatch):
+    known, weights = [], Remembered.weights
+
+    def noted(remembered, ego_ids):
+        found = weights(remembered, ego_ids)
+        known.append(int((found > 0).sum()))
+        return found
+    monkeypatch.setattr(Remembered, 'weights', noted)
+    source, states, counts = messages_of(OWN, 2), [], []
+    for tracker in make_trackers(OWN, Side.COOPERATIVE, fixed=True):
+        state = tracker.initial()
+        for frame in [make_frame(i) for i in range(3)]:
+            state, _ = tracker.step(state, frame, source(frame))
+        states.append(state)
+        counts.append(known.copy())
+        known.clear()
+    assert states[0].memory == states[1].memory and len(states[0].memory.pairs) == 2
+    assert counts[0] == counts[1] and sum(counts[0])
 
 
 @pytest.mark.parametrize('case', ['no messages', 'messages now and then', 'no right to create'])
