@@ -10,6 +10,7 @@ import torch
 from cooptrack_ros.common.types import Frame, InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.tracker import AgentTracker
+from cooptrack_ros.train.warm_start import start_track_motion
 from support.configs import SMALL
 
 CONFIG = dataclasses.replace(SMALL, method=dataclasses.replace(
@@ -23,6 +24,9 @@ def make_tracker(side: Side, bias: float, config=CONFIG) -> AgentTracker:
     """Return a tracker with random weights whose queries live or die by the class bias."""
     torch.manual_seed(0)
     network = CoopTrackNetwork(config, side)
+    if config.method.carried_motion:
+        # Else tracks of random weights fly away.
+        start_track_motion(network)
     torch.nn.init.normal_(network.query_features.weight)
     torch.nn.init.constant_(network.reasoner.cls[-1].bias, bias)
     return AgentTracker(network, config, side)

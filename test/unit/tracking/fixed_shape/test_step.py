@@ -67,7 +67,7 @@ def with_method(config, **changes):
 
 
 @pytest.mark.parametrize('config', [
-    OWN, PUBLISHED, with_method(OWN, association='distance'), with_method(OWN, min_affinity=0.14),
+    OWN, PUBLISHED, with_method(OWN, association='distance', carried_motion=False), with_method(OWN, min_affinity=0.14),
     with_method(OWN, alignment='none', exclude_ego=True), with_method(PUBLISHED, max_match_distance_m=15.0),
     with_method(OWN, learned_floor=0.6, max_added_per_unit=2)],
     ids=['own', 'published', 'by distance', 'affinity limit', 'unaligned', 'published with a gate', 'little room'])
