@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 LEDGER = Path(__file__).parent / 'results' / 'training_ledger.json'
+SCHEMA = 'cooptrack-training-ledger/1'
 FIGURES = ('mAP', 'ATE', 'AOE', 'AVE', 'AVE_moving', 'AMOTA', 'recall', 'IDS', 'HOTA')
 
 
@@ -37,10 +38,10 @@ def entry_of(run: Path, figures: dict[str, dict], note: str) -> dict:
 
 def enter(ledger: Path, entry: dict) -> None:
     """Add an entry, or put it in the place of the one of the same run, commit and step."""
-    entries = json.loads(ledger.read_text(encoding='utf-8')) if ledger.is_file() else []
+    runs = json.loads(ledger.read_text(encoding='utf-8'))['runs'] if ledger.is_file() else []
     same = ('run', 'code', 'steps')
-    entries = [e for e in entries if any(e[k] != entry[k] for k in same)]
-    ledger.write_text(json.dumps([*entries, entry], indent=1) + '\n', encoding='utf-8')
+    runs = [*(r for r in runs if any(r[k] != entry[k] for k in same)), entry]
+    ledger.write_text(json.dumps({'schema': SCHEMA, 'runs': runs}, indent=1) + '\n', encoding='utf-8')
 
 
 def main() -> int:
