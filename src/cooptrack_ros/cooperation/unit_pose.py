@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.geometry import nearest_rotation
 from .sessions import StaleMessage
 
 _SPEED_M_S, _SLACK_M = 50.0, 2.0
@@ -85,8 +86,8 @@ class PoseWatch:
 
 
 def movement(first: np.ndarray, last: np.ndarray) -> Movement:
-    """Return how two poses (4, 4) of nearly rotations differ."""
-    cosine = (np.trace(first[:3, :3].T @ last[:3, :3]) - 1) / 2
+    """Return how two poses (4, 4) of nearly rotations differ; a scale of 1 % would hide a turn of ten degrees."""
+    cosine = (np.trace(nearest_rotation(first[:3, :3].T @ last[:3, :3])) - 1) / 2
     return Movement(float(np.linalg.norm(last[:3, 3] - first[:3, 3])),
                     math.degrees(math.acos(min(max(float(cosine), -1.0), 1.0))))
 
