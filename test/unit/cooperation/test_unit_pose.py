@@ -65,3 +65,9 @@ def test_a_unit_that_is_started_anew_may_stand_elsewhere():
     assert watch.moved is None
     assert check(watch, 0, HERE, 1) and check(watch, 1, moved(300, 90), 2)
     assert watch.moved.distance_m == 0
+
+
+def test_a_pose_that_is_scaled_a_little_does_not_hide_its_turn():
+    watch, scaled = PoseWatch(), np.diag([1.01, 1.01, 1.01, 1.0])
+    assert check(watch, 0, HERE @ scaled) and check(watch, 1, moved(degrees=1.5) @ scaled)
+    assert watch.moved.turn_deg == pytest.approx(1.5, abs=1e-3)
