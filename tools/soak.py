@@ -58,11 +58,16 @@ def sample(system: System, started: float) -> dict[str, float]:
             **({f'p{q}_ms': round(1e3 * float(np.percentile(delays, q)), 1) for q in (50, 95)} if delays else {})}
 
 
+_UNREAD = ('undecodable', 'long_text')
+"""Images of which the node does not know more than that they came."""
+
+
 def accounts(system: System) -> dict[str, dict[str, int]]:
     """Return per source what came to the ego node and what became of it; all of it, when nothing is under way."""
     counts = system.observer.counts()
-    result = {'image': {'came': counts.get('image.received', 0), 'used': counts.get('frames.processed', 0),
-                        **dropped(counts, 'image')}}
+    lost = dropped(counts, 'image')
+    came = counts.get('image.received', 0) + sum(lost.get(reason, 0) for reason in _UNREAD)
+    result = {'image': {'came': came, 'used': counts.get('frames.processed', 0), **lost}}
     for name in system.units:
         result[name] = {'came': system.observer.sent[name], 'used': counts.get(f'{name}.received', 0),
                         **dropped(counts, name)}
