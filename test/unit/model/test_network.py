@@ -161,12 +161,15 @@ def test_training_reaches_every_parameter_of_the_single_agent_stages(side):
                              torch.randn(1, cells, config.embed_dims))
     points = network.query_points.weight[None]
     decoded = network.decode(bev, network.query_features.weight[None], network.embed_points(points), points)
-    feature = network.motion_features(decoded.boxes[-1], decoded.feats[-1])
+    count = config.num_queries
+    found = network.track_motion(torch.zeros(count, 10), torch.zeros(count, 3), torch.full((count,), 0.1),
+                                 torch.ones(count), decoded.boxes[-1, 0], decoded.feats[-1, 0])[None]
+    feature = network.motion_features(found, decoded.feats[-1])
     history = torch.randn(1, config.num_queries, config.hist_len, config.embed_dims)
     padding = torch.zeros(1, config.num_queries, config.hist_len, dtype=torch.bool)
     semantic, feature = network.reason(decoded.feats[-1], feature, history, history, padding,
                                        network.embed_points(decoded.refs[-1]))
-    logits, codes, _ = network.refine(semantic, feature, decoded.refs[-1])
+    logits, codes, _ = network.refine(semantic, feature, decoded.refs[-1], found)
     (logits.mean() + codes.mean() + decoded.logits.mean() + decoded.boxes.mean()).backward()
     cooperative = ('alignment', 'association', 'aggregation')
     missing = [n for n, p in network.named_parameters() if p.grad is None and not n.startswith(cooperative)]
