@@ -129,7 +129,7 @@ def test_a_flow_of_another_size_is_refused(model):
     card = yaml.safe_load((model / 'card.yaml').read_text())
     card['flow']['hidden'] = 7
     (model / 'card.yaml').write_text(yaml.safe_dump(card))
-    with pytest.raises(UserError, match='not a readable flow'):
+    with pytest.raises(UserError, match='of another shape'):
         open_model(str(model)).flow()
 
 
