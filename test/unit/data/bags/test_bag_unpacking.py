@@ -1,4 +1,4 @@
-"""Compressed bags are read as others are; what unfolds is in the files of the red team (test_redteam.py)."""
+"""Compressed bags are read as others are; what unfolds is in the files of the red team (test_redteam_bombs.py)."""
 
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
