@@ -111,10 +111,9 @@ class CoopTrackNetwork(nn.Module):
         return self.reasoner(semantic, motion, hist_semantic, hist_motion, hist_padding, position)
 
     def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
-               codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param codes: (..., 10) so far."""
-        return self.reasoner.refine(semantic, motion, ref_points,
-                                    codes if self.config.method.carried_motion else None)
+               before: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param before: see ``refine_code``."""
+        return self.reasoner.refine(semantic, motion, ref_points, before)
 
     def align(self, semantic: Tensor, motion: Tensor, embedding: Tensor, ref_points: Tensor, codes: Tensor,
               ego_from_infra: Tensor) -> AlignedInstances:

@@ -127,7 +127,7 @@ def _check_history(network: CoopTrackNetwork, a: Arrays) -> None:
     a.close('out_cache_motion_feats', motion, T.features)
     a.close('out_hist_embeds_last', replace_newest(hist_semantic, semantic)[:, -1], T.features)
     a.close('out_hist_motion_embeds_last', replace_newest(hist_motion, motion)[:, -1], T.features)
-    logits, boxes, points = network.refine(semantic, motion, a['cache_ref_pts'], a['cache_bboxes'])
+    logits, boxes, points = network.refine(semantic, motion, a['cache_ref_pts'])
     a.close('refined_logits', logits, T.logits)
     a.close('refined_scores', logits.sigmoid().amax(-1), T.scores)
     a.close('refined_boxes', boxes, T.boxes)

@@ -367,7 +367,8 @@ def reason(network: CoopTrackNetwork, rows: Instances, observe: StageObserver) -
 
 def refine(network: CoopTrackNetwork, rows: Instances) -> Instances:
     """Return the rows with the boxes, points and classes that are reported."""
-    logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points, rows.codes)
+    before = rows.codes if network.config.method.carried_motion else None
+    logits, codes, refs = network.refine(rows.semantic, rows.motion, rows.ref_points, before)
     scores, labels = logits.sigmoid().max(-1)
     return rows.with_(ref_points=refs, codes=codes, scores=scores, labels=labels, logits=logits)
 

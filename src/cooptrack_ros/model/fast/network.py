@@ -113,7 +113,7 @@ class FastNetwork:
         return self._alignment(semantic, motion, embedding, ego_from_infra)
 
     def refine(self, semantic: Tensor, motion: Tensor, ref_points: Tensor,
-               codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param codes: (..., 10) so far."""
-        heads, before = self._network.reasoner, codes if self.config.method.carried_motion else None
+               before: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return final logits (..., K), codes (..., 10) and points (..., 3); :param before: see ``refine_code``."""
+        heads = self._network.reasoner
         return heads.cls(semantic), *refine_code(heads.reg(motion), ref_points, self.range, before)
