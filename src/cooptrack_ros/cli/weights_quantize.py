@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"'{args.weights}' has no files to go with; only stored models can be quantized")
     check_folder(package.folder)
     datasets = open_datasets(args.data)
-    for side in (s for s in Side if package.has(s)):
+    for side in (s for s in Side if package.has(s) and not package.config.adds(s)):
         name = 'infrastructure-side' if side is Side.ROADSIDE else 'vehicle-side'
         clips = spread_clips([d.records(name, s) for _, d in datasets for s in d.sequences()], args.frames)
         if not clips:

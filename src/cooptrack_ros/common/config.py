@@ -7,6 +7,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from .config_checks import check
 from .declaration import Declaration
 from .errors import UserError
 from .reading import read_yaml
@@ -71,6 +72,11 @@ class MethodConfig:
     """Where received instances join: ``after_decoder`` (the paper's pipeline) or ``before_decoder``, as queries."""
     motion_features: str = 'extracted'
     """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
+    cooperation: str = 'whole'
+    """
+    Cooperative network: ``whole`` (published), with all weights of its own, or ``additions``: the vehicle's network as
+    it is, and what is added to rows that took something in (``model.cooperation.additions``).
+    """
     alignment: str = 'latent'
     """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
     compensation: str = COMPENSATION.field()
@@ -183,6 +189,10 @@ class ModelConfig:
         """Return the evaluation radius in metres of each class around the agent that runs as ``side``."""
         return dict(zip(self.class_names, self.range_of(side).class_range, strict=True))
 
+    def adds(self, side: Side) -> bool:
+        """Tell whether the network of ``side`` is the vehicle's with additions."""
+        return side is Side.COOPERATIVE and self.method.cooperation == 'additions'
+
     def tracker_of(self, side: Side) -> TrackerConfig:
         """Return the life-cycle settings of ``side``."""
         return {Side.VEHICLE: self.tracker_vehicle, Side.ROADSIDE: self.tracker_roadside,
@@ -195,12 +205,15 @@ _OWN_METHOD = MethodConfig(
     previous_bev='warp', ego_motion_input='relative', first_bev='zeros', query_fill='first_n',
     max_match_distance_m=3.5, compensation='geometry', exclude_ego=True, report_only_live=True, aux_losses_stage2=True,
     roadside_lifetime_s=1.0, dup_ref_loss=False, keep_ids_after_gap=True, cls_prior_bias=True,
-    carried_motion=True, association_memory=True)
+    carried_motion=True, association_memory=True, cooperation='additions')
 """What new trainings should use: the better choice of every switch."""
 _OWN_TRACKERS = {
-    'tracker_vehicle': TrackerConfig(max_age_s=0.05), 'tracker_roadside': TrackerConfig(max_age_s=0.05),
+    'tracker_vehicle': TrackerConfig(max_age=3, max_age_s=0.25), 'tracker_roadside': TrackerConfig(max_age_s=0.05),
     'tracker_cooperative': TrackerConfig(max_age=3, max_age_s=0.25)}
-"""The published lives at 10 Hz; half a frame less than the frames, so that stamps may shake."""
+"""
+The published lives at 10 Hz; half a frame less than the frames, so that stamps may shake. The vehicle's tracks live as
+long alone as with messages.
+"""
 
 R50_BETTER = replace(R50, name='r50_better', method=_OWN_METHOD, published_extras=False, **_OWN_TRACKERS)
 """The published size for new trainings."""
@@ -239,9 +252,6 @@ R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
 R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
 """Backbones of the paper's Table 6; images in full size on a BEV grid of 200x200 cells as in its Tables 1 and 3."""
 
-_MAX_SIZE, _MAX_LAYERS = 10_000, 100
-_MAX_CLASSES, _MAX_NAME = 32, 64
-"""So many classes, and characters of a name, have a place in the messages."""
 _PER_CLASS = ('class_names', 'class_range')
 """Lists that may get another length."""
 PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
@@ -352,34 +362,5 @@ def load_config(source: str | dict[str, Any]) -> ModelConfig:
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; known: {', '.join(sorted(PRESETS))}")
     config = apply_overrides(PRESETS[preset], overrides)
-    _check_sizes(config)
+    check(config)
     return config
-
-
-def _check_sizes(config: ModelConfig) -> None:
-    """Raise a ValueError for sizes of which no network can be made."""
-    for item in (config, config.backbone):
-        for field_ in fields(item):
-            value = getattr(item, field_.name)
-            values = value if isinstance(value, tuple) else (value,)
-            low = 0 if field_.name == 'hist_len' else 1
-            high = _MAX_LAYERS if field_.name.endswith(('layers', 'blocks')) else _MAX_SIZE
-            for number in values:
-                if isinstance(number, int) and not isinstance(number, bool) and not low <= number <= high:
-                    raise ValueError(f"configuration key '{field_.name}' is {value}, expected {low} to {high}")
-    _check_classes(config)
-    if config.embed_dims % (2 * config.num_heads):
-        raise ValueError(f"configuration key 'embed_dims' is {config.embed_dims}, expected a multiple of twice "
-                         f'num_heads ({config.num_heads})')
-
-
-def _check_classes(config: ModelConfig) -> None:
-    names = config.class_names
-    if len(set(names)) != len(names) or len(names) > _MAX_CLASSES or max(map(len, names)) > _MAX_NAME:
-        raise ValueError(f"configuration key 'class_names' is {list(names)}, expected up to {_MAX_CLASSES} different "
-                         f'names of up to {_MAX_NAME} characters')
-    for key in ('ego_range', 'infra_range'):
-        count = len(getattr(config, key).class_range)
-        if count != len(names):
-            raise ValueError(f"configuration key '{key}.class_range' has {count} numbers, expected one for each of the "
-                             f'{len(names)} class names')

@@ -9,6 +9,7 @@ from ..common.config import ModelConfig
 from ..common.types import Side
 from .bev.encoder import BevEncoder
 from .bev.geometry import BevGeometry, BevMotion, align_bev
+from .cooperation.additions import Additions
 from .cooperation.alignment import AlignedInstances, Alignment
 from .cooperation.association import Aggregation, Association
 from .image.backbone import build_backbone
@@ -21,6 +22,8 @@ from .instances.reasoning import Reasoner
 from .instances.track_motion import TrackMotion
 from .layers import mlp
 
+ADDED = ('alignment', 'association', 'aggregation')
+"""The parts that only a cooperative network has."""
 PUBLISHED_CODE_WEIGHTS = (1.0,) * 8 + (0.2, 0.2)
 
 
@@ -70,13 +73,17 @@ class CoopTrackNetwork(nn.Module):
         if cooperative:
             self.alignment = Alignment(config)
             self.association = Association(config)
-            self.aggregation = Aggregation(config)
+            self.aggregation = (Additions if config.adds(side) else Aggregation)(config)
             if config.method.fusion_stage == 'before_decoder':
                 self.query_fusion = nn.Linear(dims, dims)
         if config.published_extras:
             self.extras = PublishedExtras(dims, cooperative)
         initialize(self.query_points, self.query_features, self.neck, self.bev_encoder, self.decoder, self.reasoner,
-                   (self.association, self.aggregation) if cooperative else (), config.method.cls_prior_bias)
+                   self._new_fusion() if cooperative else (), config.method.cls_prior_bias)
+
+    def _new_fusion(self) -> tuple[nn.Module, ...]:
+        """Return the parts of cooperation that start as published; additions start with nothing."""
+        return (self.association,) if self.config.adds(self.side) else (self.association, self.aggregation)
 
     def image_features(self, images: Tensor) -> Tensor:
         """Return (B, V, C, h, w) of normalised images (B, V, 3, H, W)."""

@@ -47,6 +47,7 @@ from .fusion import (
     with_memory,
 )
 from .lifecycle import Instances, RowPose, propagate, survive
+from .opinions import said_of, weigh
 from .query_fusion import fuse_queries
 
 Mark = Callable[[str], None]
@@ -117,8 +118,10 @@ class TrackedFrame:
     """With each of ``seen.received``, where these are fused after the decoder."""
     fusion: Fusion
     """The rows after fusion, reordered, with the features that the refinement heads take."""
+    refined: Instances
+    """The same with the boxes, points and classes that the refinement heads say."""
     rows: Instances
-    """The same after refinement: boxes, points and classes that are reported; identities are still the old ones."""
+    """The same as they are reported; identities are still the old ones."""
 
 
 class StageClock:
@@ -201,7 +204,11 @@ class FrameStages:
             fusion = replace(fusion, instances=adapt(self.network, fusion.instances))
             observe('fused', fusion)
             mark('fusion')
-        return TrackedFrame(seen, reasoned, associations, fusion, refine(self.network, fusion.instances))
+        refined = rows = refine(self.network, fusion.instances)
+        if self.config.adds(self.side) and seen.received:
+            said = said_of(fusion.sources, seen.received, len(self.config.class_names))
+            rows = weigh(self.network, refined, said, self.config.ego_range.pc_range)
+        return TrackedFrame(seen, reasoned, associations, fusion, refined, rows)
 
     @property
     def joins_queries(self) -> bool:

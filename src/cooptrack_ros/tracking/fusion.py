@@ -376,7 +376,9 @@ def adapt(network: CoopTrackNetwork, rows: Instances) -> Instances:
     """
     Bring the features of all rows into the domain of the cooperative heads, with or without received ones.
 
-    See method.md 10.
+    See method.md 10. Where cooperation adds to the vehicle's network, the heads are the vehicle's.
     """
+    if network.config.adds(network.side):
+        return rows
     semantic, motion = network.aggregation.adapt(rows.semantic, rows.motion, rows.embedding)
     return rows.with_(semantic=semantic, motion=motion)

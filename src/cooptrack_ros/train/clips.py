@@ -18,6 +18,7 @@ from .augment import mirror_boxes, mirror_frame
 from .frame_tensors import targets_of, tracker_input
 from .matching import Targets
 from .recipe import TrainConfig
+from .unreliable_link import message_for
 
 RECORD_SIDE = {Side.VEHICLE: 'vehicle-side', Side.ROADSIDE: 'infrastructure-side', Side.COOPERATIVE: 'cooperative'}
 
@@ -94,13 +95,15 @@ class ClipStream:
         config, seed = self._config, self._config.seed
         mirror = np.random.default_rng([seed, 2, slot, number]).random() < config.augment.mirror_probability
         rng = np.random.default_rng([seed, 3, slot, number, frame])
-        return self._sample(self._clip(slot, number)[frame], mirror, rng)
+        return self._sample(self._clip(slot, number), frame, mirror, rng, [seed, 4, slot, number])
 
     def _clip(self, slot: int, number: int) -> list[_Item]:
         epoch, place = divmod(slot + number * self._config.batch_size, len(self._clips))
         return self._clips[_permutation(self._config.seed, epoch, len(self._clips))[place]]
 
-    def _sample(self, item: _Item, mirror: bool, rng: np.random.Generator) -> Sample:
+    def _sample(self, clip: list[_Item], number: int, mirror: bool, rng: np.random.Generator,
+                link_seed: list[int]) -> Sample:
+        item = clip[number]
         record = item.record
         frame = record.frame(least=least_size(self._model))
         frame = replace(frame, sequence=f'{item.recording}/{record.sequence}')
@@ -109,8 +112,10 @@ class ClipStream:
         if self._messages is not None:
             if mirror:
                 raise ValueError('messages cannot be mirrored')
-            instances = self._messages[item.recording, record.infra_token]
-            message = RoadsideMessage(record.unit, record.infra_stamp_us * 1000, instances, record.ego_from_infra)
+            records = [i.record for i in clip[:number + 1]
+                       if (i.recording, i.record.sequence) == (item.recording, record.sequence)]
+            message = message_for(records, number, len(clip), lambda token: self._messages[item.recording, token],
+                                  self._config.link, link_seed)
         if mirror:
             frame, boxes = mirror_frame(frame), mirror_boxes(boxes)
         return Sample(tracker_input(frame, self._model, self._config.augment, rng), targets_of(boxes), message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -45,6 +46,10 @@ class Criterion:
         self.config, self.side, self.weights = config, side, train_config.losses
         size = config.embed_dims, len(config.class_names)
         self.modules = nn.ModuleDict()
+        self._adds = config.adds(side)
+        if self._adds:
+            # The features that these heads would train are the vehicle's, which stay as they are.
+            self.weights = replace(self.weights, bev_heatmap_weight=0.0, image_heatmap_weight=0.0)
         if self.weights.bev_heatmap_weight:
             self.modules['bev_head'] = DenseHead(*size, BEV_VALUES, BEV_MOTIONS, spreads(self.weights))
         self._syncl = SynclCriterion(train_config.syncl, self.weights, config.embed_dims)
@@ -69,7 +74,7 @@ class Criterion:
         assignments = [assign(out.logits[i, 0], out.boxes[i, 0], ids, targets, self.weights)
                        for i in range(len(out.logits))]
         losses = self._dense(seen, inputs, targets) | self._syncl(seen, targets, observe)
-        if self.side is not Side.COOPERATIVE or self.config.method.aux_losses_stage2:
+        if self.side is not Side.COOPERATIVE or (self.config.method.aux_losses_stage2 and not self._adds):
             for i, assignment in enumerate(assignments):
                 losses |= supervised_output(
                     f'layer{i}', out.logits[i, 0], out.boxes[i, 0], assignment, targets, self.weights)
@@ -97,6 +102,11 @@ class Criterion:
         if self.side is Side.COOPERATIVE:
             assignment = assign(rows.logits, rows.codes, rows.ids, targets, self.weights)
             losses |= supervised_output('fused', rows.logits, rows.codes, assignment, targets, self.weights)
+        if self._adds:
+            # What was taken over passes as it was said, but must also be something that the vehicle's heads can read.
+            spoken = frame.fusion.sources.unit >= 0
+            losses |= refined_output(frame.refined.logits[spoken], frame.refined.codes[spoken],
+                                     assignment.gt_index[spoken], targets, self.weights)
         if self.side is not Side.COOPERATIVE or self.config.method.dup_ref_loss:
             losses |= refined_output(rows.logits, rows.codes, assignment.gt_index, targets, self.weights)
         return Supervision(losses, assignment)

@@ -70,6 +70,20 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True)
+class LinkConfig:
+    """What becomes of messages on their way in stage 2; nothing in the published recipe."""
+
+    lost_frames: float = 0.0
+    """Share of single messages that are lost."""
+    gaps: float = 0.0
+    """Share of the clips in which all messages from a random frame to another are lost."""
+    lost_clips: float = 0.0
+    """Share of the clips without any message."""
+    max_age_s: float = 0.0
+    """In every second clip, messages are late by a random time of up to so many seconds."""
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run; the defaults are what all published stages share (method.md 13.7)."""
 
@@ -106,6 +120,7 @@ class TrainConfig:
     syncl: SynclConfig = field(default_factory=SynclConfig)
     selection: TrackSelectionConfig = field(default_factory=TrackSelectionConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    link: LinkConfig = field(default_factory=LinkConfig)
 
 
 _PAPER = {
@@ -138,7 +153,8 @@ _MINI = {
     'cooperative': replace(
         _MINI_SIDE, learning_rate=4e-4, backbone_lr_factor=0.1, freeze_batch_norm=False, freeze_backbone=True,
         freeze_neck=True, losses=replace(_FUSION_LOSSES, bev_heatmap_weight=1.0, **_SPREAD),
-        augment=AugmentConfig(grid_mask_probability=0.0)),
+        augment=AugmentConfig(grid_mask_probability=0.0),
+        link=LinkConfig(lost_frames=0.1, gaps=0.1, lost_clips=0.05, max_age_s=0.5)),
 }
 
 _FLOW = TrainConfig(steps=3000, batch_size=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)

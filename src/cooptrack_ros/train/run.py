@@ -19,7 +19,7 @@ from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
 from ..data.spd.schema import read_json
-from ..model.network import CoopTrackNetwork
+from ..model.network import ADDED, CoopTrackNetwork
 from ..weights.published_checkpoint import read_checkpoint
 from ..weights.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
 from .checkpoint import read_training
@@ -48,7 +48,7 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Pat
     """
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side)
-    saved = _saved_weights(init, side)
+    saved = _saved_weights(init, side, config)
     own_start = recipe_family(config) != 'paper'
     if own_start and 'query_points.weight' not in saved:
         records = [r for _, d in recordings(datasets, RECORD_SIDE[side]) for r in d.training_records(RECORD_SIDE[side])]
@@ -75,16 +75,20 @@ def _is_model(folder: Path) -> bool:
     return (folder / CARD_NAME).is_file()
 
 
-def _saved_weights(init: Sequence[Path], side: Side) -> dict[str, torch.Tensor]:
+def _saved_weights(init: Sequence[Path], side: Side, config: ModelConfig) -> dict[str, torch.Tensor]:
     saved = {}
     for source in init:
-        saved |= _saved_network(source, side)
+        saved |= _saved_network(source, side, config)
     return saved
 
 
-def _saved_network(folder: Path, side: Side) -> dict[str, torch.Tensor]:
+def _saved_network(folder: Path, side: Side, config: ModelConfig) -> dict[str, torch.Tensor]:
     if _is_model(folder):
         package = open_model(str(folder))
+        if config.adds(side) and package.has(side) and not package.config.adds(side):
+            # Of a whole cooperative network, what finds and aligns instances is of use beside the vehicle's.
+            return package.state(Side.VEHICLE) | {
+                k: v for k, v in package.state(side).items() if k.split('.')[0] in ADDED[:2]}
         # The cooperative network starts from the vehicle's.
         return package.state(side if package.has(side) else Side.VEHICLE)
     if folder.is_file():
@@ -103,7 +107,7 @@ def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
     share = replace(recipe, batch_size=max(recipe.batch_size // len(sides), 1))
     streams = [ClipStream(datasets, side, config, share) for side in sides]
     network = CoopTrackNetwork(config, sides[0])
-    network.load_state_dict(_saved_weights(init, sides[0]), strict=False)
+    network.load_state_dict(_saved_weights(init, sides[0], config), strict=False)
     return ImageStage(network, recipe, device), MixedStream(streams)
 
 

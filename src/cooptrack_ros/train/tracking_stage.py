@@ -15,7 +15,7 @@ from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
-from ..model.network import CoopTrackNetwork
+from ..model.network import ADDED, CoopTrackNetwork
 from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput, as_found
 from ..tracking.fusion import Association, Fusion, Reach, Received, StageObserver, associate, receive
 from ..tracking.lifecycle import Instances, RowPose
@@ -109,6 +109,8 @@ class TrackingStage:
         self.criterion = Criterion(self.config, self.side, config)
         self.modules = nn.ModuleDict({'network': network, **self.criterion.modules})
         frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
+        if self.config.adds(self.side):
+            frozen = [name for name, _ in network.named_children() if name not in ADDED]
         network.freeze(*frozen)
         self.modules.to(self._device).train()
         if config.freeze_batch_norm:

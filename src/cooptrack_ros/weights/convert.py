@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..common.config import ModelConfig, config_to_dict
@@ -43,7 +43,7 @@ def check_file(path: Path, config: ModelConfig, side: Side | None = None) -> Che
     :param side: for files that neither their MD5 nor their name nor their entries tell.
     :raises UserError: if it cannot be read, does not fit, or its side stays unknown or is contradicted.
     """
-    checkpoint = read_checkpoint(path)
+    config, checkpoint = _whole(config), read_checkpoint(path)
     md5 = md5_of(path)
     published = known_file(md5)
     side = _side_of(checkpoint, published, side)
@@ -54,6 +54,11 @@ def check_file(path: Path, config: ModelConfig, side: Side | None = None) -> Che
                         f'({report.expected} entries expected, {len(checkpoint.state)} found):\n'
                         + '\n'.join([*checkpoint.unwrapping, report.text()]))
     return CheckedFile(checkpoint, md5, published, side, detection_only, report.expected)
+
+
+def _whole(config: ModelConfig) -> ModelConfig:
+    """Return a configuration as it is for files of that layout: their cooperative network stands alone."""
+    return replace(config, method=replace(config.method, cooperation='whole'))
 
 
 def _side_of(checkpoint: Checkpoint, published: PublishedFile | None, wanted: Side | None) -> Side:
@@ -77,6 +82,7 @@ def import_file(path: Path, config: ModelConfig, side: Side | None = None, name:
     :raises UserError: as ``check_file``, or if the model has this side from another file already, or another
         configuration.
     """
+    config = _whole(config)
     checked = check_file(path, config, side)
     target = (folder or _writable_models()) / (name or checked.package_name)
     _refuse_conflict(target, checked, config)

@@ -94,8 +94,9 @@ _PAIRS: list[tuple[str, str]] = [
     ('STReasoner.ffn.', 'association.score.'),
     ('crossview_alignment.rot_mlp.', 'alignment.rotation.'),
     ('crossview_alignment.trans_mlp.', 'alignment.translation.'),
-    # Not in the published network: the name stays.
+    # Not in the published network: the names stay.
     ('track_motion.', 'track_motion.'),
+    ('aggregation.judge.', 'aggregation.judge.'),
     *[(f'crossview_alignment.{theirs}_{way}_proj.', f'alignment.{mine}.{way}.')
       for theirs, mine in (('feat', 'semantic'), ('embed', 'embedding'), ('motion', 'motion'))
       for way in ('input', 'output')],

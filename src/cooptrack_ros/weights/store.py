@@ -92,17 +92,19 @@ class ModelPackage:
 
     def state(self, side: Side) -> dict[str, Tensor]:
         """
-        Return the stored entries of a side under our names.
+        Return the stored entries of a side under our names; where cooperation adds to the vehicle's network, with that.
 
         :raises UserError: if the file is missing, damaged, or not the one on the card.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
-        path = self._checked_file(side)
-        try:
-            return load_file(str(path))
-        except SafetensorError as error:
-            raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+        state = {}
+        for path in self._files(side):
+            try:
+                state |= load_file(str(path))
+            except SafetensorError as error:
+                raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+        return state
 
     def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0]) -> AgentTracker:
         """
@@ -125,6 +127,7 @@ class ModelPackage:
         from .int8_ranges import load_ranges
         if self.folder is None:
             raise UserError(f"execution 'int8' needs a stored model whose activations are known, not '{self.name}'")
+        side = Side.VEHICLE if self.config.adds(side) else side
         return load_ranges(self.folder, side, self.weights_sha256(side))
 
     def weights_sha256(self, side: Side) -> str:
@@ -174,8 +177,14 @@ class ModelPackage:
         if self.folder is None:
             digest.update(b'random')
         else:
-            add_file(digest, self._checked_file(side))
+            for path in self._files(side):
+                add_file(digest, path)
         return digest.hexdigest()[:16]
+
+    def _files(self, side: Side) -> list[Path]:
+        """Return the checked files that the network of a side is made of."""
+        sides = (Side.VEHICLE, side) if self.config.adds(side) else (side,)
+        return [self._checked_file(s) for s in sides]
 
     def _file(self, side: Side) -> Path:
         return stored(self.folder / f'{side.value}.safetensors', self._sha256(side))
@@ -272,11 +281,14 @@ def _read_card(path: Path) -> dict[str, Any]:
 def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
               training: dict[str, Any]) -> Path:
     """
-    Write a network that was trained here as float16, see ``write_side``.
+    Write a network that was trained here as float16, or what it adds to the vehicle's, see ``write_side``.
 
     :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
     """
+    from ..model.network import ADDED
     state = {k: (v.half() if v.is_floating_point() else v) for k, v in network.state_dict().items()}
+    if config.adds(side):
+        state = {k: v for k, v in state.items() if k.split('.')[0] in ADDED}
     return write_side(folder, config, side, state, {'training': training}, 'Apache-2.0')
 
 

@@ -48,7 +48,8 @@ def test_every_part_of_the_papers_tables_has_a_configuration():
                                        *(f'history_{n}' for n in range(6))}
     full = load_config(str(FILES[[f.stem for f in FILES].index('full')]))
     others = [load_config(str(f)) for f in FILES if f.stem not in ('full', 'history_4')]
-    assert full == MINI and len({*others, full}) == len(others) + 1
+    whole = dataclasses.replace(MINI, method=dataclasses.replace(MINI.method, cooperation='whole'))
+    assert full == whole and len({*others, full}) == len(others) + 1
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda p: p.stem)
@@ -79,7 +80,7 @@ def test_a_configuration_tracks_and_trains(path, message):
 
 
 def test_queries_near_a_track_are_added_to_it_and_others_replace_new_queries():
-    method = dataclasses.replace(MINI.method, fusion_stage='before_decoder')
+    method = dataclasses.replace(MINI.method, fusion_stage='before_decoder', cooperation='whole')
     network = CoopTrackNetwork(dataclasses.replace(MINI, method=method, **SMALL_SIZE), Side.COOPERATIVE)
     tracker = AgentTracker(network, network.config, Side.COOPERATIVE)
     rows = tracker.stages.learned_queries()[:5]

@@ -73,7 +73,7 @@ def test_a_frame_in_training_is_that_of_the_tracker():
 
 
 def test_a_criterion_sees_every_decoder_layer_and_every_affinity(message):
-    stage = stage_of()
+    stage = stage_of(cooperation='whole')
     losses, (decoded, frame), _ = frame_of(stage, message)
     config = stage.config
     assert len(decoded.decoded.logits) == config.decoder_layers and 'association' in losses

@@ -12,6 +12,7 @@ from cooptrack_ros.data.synth import generate
 from cooptrack_ros.train import run
 from cooptrack_ros.train.clips import ClipStream
 from cooptrack_ros.train.feature_flow_stage import timelines
+from cooptrack_ros.train.recipe import LinkConfig
 
 UNITS = ('unit_1', 'unit_2')
 
@@ -46,7 +47,7 @@ def samples(stream):
 
 
 def test_every_unit_gives_pairs_of_its_own_with_the_labels_of_the_pair(data):
-    opened, settings = open_datasets(data), replace(recipe('mini-cooperative', 1), batch_size=1)
+    opened, settings = open_datasets(data), replace(recipe('mini-cooperative', 1), batch_size=1, link=LinkConfig())
     messages = sent(opened)
     found = samples(ClipStream(opened, Side.COOPERATIVE, TINY, settings, messages))
     assert {s.message.unit_id for s in found} == set(UNITS)

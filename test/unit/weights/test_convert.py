@@ -24,7 +24,8 @@ from cooptrack_ros.weights.published_checkpoint import read_checkpoint
 from cooptrack_ros.weights.published_keys import TRACKING_PREFIXES, expected_entries
 from cooptrack_ros.weights.store import open_model
 
-SMALL = replace(MINI, bev_size=(6, 6), num_queries=8, published_extras=True)
+SMALL = replace(MINI, bev_size=(6, 6), num_queries=8, published_extras=True,
+                method=replace(MINI.method, cooperation='whole'))
 
 
 def entries(config=SMALL, side=Side.COOPERATIVE, detection_only=False):

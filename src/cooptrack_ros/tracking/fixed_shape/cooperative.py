@@ -18,6 +18,7 @@ from ...model.cooperation.association import FusedPairs
 from ..frame_stages import reported_alone
 from ..fusion import adapt, taken_over
 from ..lifecycle import COLUMNS, REPORTED
+from ..opinions import Said
 from .step import FrameStep, StepInput, StepResult, StepState
 
 
@@ -34,6 +35,8 @@ class Slots(NamedTuple):
     """(U, M, 3)."""
     codes: Tensor
     """(U, M, 10)."""
+    logits: Tensor
+    """(U, M, K) log odds of the classes, see ``tracking.opinions``."""
     poses: Tensor
     """(U, 4, 4) that the latent alignment of a unit is made of."""
 
@@ -103,8 +106,19 @@ class CooperativeStep(nn.Module):
             return torch.cat(parts).index_select(0, layout.sources)
         rows = self.step.blank().with_(**{name: column(name) for name in _ROW_FIELDS})
         position_points = torch.cat([perceived.ref_points, torch.full_like(slot_points, torch.nan)])
+        adds = network.config.adds(network.side) and len(slots.poses)
+        said = self._said(slots, layout) if adds else None
         return self.step.finish(adapt(network, rows), position_points.index_select(0, layout.sources), perceived.bev,
-                                next_id)
+                                next_id, said)
+
+    def _said(self, slots: Slots, layout: Layout) -> Said:
+        """Return what units said of the rows of the result."""
+        count, candidates = len(layout.sources), len(layout.pair_slots)
+        taken, merged = layout.sources >= count, layout.features >= count + candidates
+        pair = (layout.features - count - candidates).clamp(min=0)
+        slot = torch.where(merged, layout.pair_slots.index_select(0, pair), (layout.sources - count).clamp(min=0))
+        return Said(slots.logits.flatten(0, 1).index_select(0, slot), slots.codes.flatten(0, 1).index_select(0, slot),
+                    merged, taken)
 
 
 def _candidates(features: Sequence[Tensor], ref_points: Tensor, codes: Tensor) -> AlignedInstances:

@@ -127,8 +127,12 @@ def _parts(step: FrameStep, capacity: Capacity) -> list[_Part]:
 def _cooperative_parts(cooperative: CooperativeStep, groups: dict[str, dict[str, Tensor]], seen: Callable,
                        capacity: Capacity) -> list[_Part]:
     config, count = cooperative.step.network.config, capacity.units * capacity.slots
-    blank = Slots(*(torch.zeros(capacity.units, capacity.slots, w) for w in (*(config.embed_dims,) * 3, 3, 10)),
+    widths = (*(config.embed_dims,) * 3, 3, 10, len(config.class_names))
+    blank = Slots(*(torch.zeros(capacity.units, capacity.slots, w) for w in widths),
                   torch.eye(4).repeat(capacity.units, 1, 1))
+    # What boxes candidates have matters in the second part only, what they are where that is a matter of opinion.
+    later = ('received_codes', 'received_logits')
+    second_takes = ('received_ref_points', *(later if config.method.cooperation == 'additions' else later[:1]))
     received = {f'received_{n}': v for n, v in blank._asdict().items()}
     layout = Layout(*(torch.zeros(n, dtype=torch.int64) for n in (count, count, *(config.num_queries,) * 2)))
     unused = torch.zeros(0)
@@ -141,16 +145,15 @@ def _cooperative_parts(cooperative: CooperativeStep, groups: dict[str, dict[str,
     def second(t: dict[str, Tensor]) -> dict[str, Tensor]:
         perceived = Perceived(**{n: t[n] for n in _CARRIED}, bev=unused, decoder_scores=unused, reported=unused,
                               logits=unused)
-        slots = blank._replace(ref_points=t['received_ref_points'], codes=t['received_codes'])
+        slots = blank._replace(**{n.removeprefix('received_'): t[n] for n in second_takes})
         result = cooperative.second(perceived, slots, Layout(*(t[n] for n in Layout._fields)), t['next_id'])
         return {n: v for n, v in result._asdict().items() if n != 'bev'}
-    # What boxes candidates have matters in the second part only.
-    groups = {**groups, 'messages': {n: v for n, v in received.items() if n != 'received_codes'}}
+    groups = {**groups, 'messages': {n: v for n, v in received.items() if n not in later}}
     perceived = first(_flat(groups))
     return [_Part('cooperative_first', first, groups),
             _Part('cooperative_second', second, {
                 'first': {n: perceived[n] for n in _CARRIED},
-                'messages': {n: received[n] for n in ('received_ref_points', 'received_codes')},
+                'messages': {n: received[n] for n in second_takes},
                 'layout': layout._asdict(), 'frame': {'next_id': groups['frame']['next_id']}})]
 
 

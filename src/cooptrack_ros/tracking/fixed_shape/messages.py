@@ -29,6 +29,7 @@ from ..fusion import (
     rooms,
 )
 from ..lifecycle import NO_ID
+from ..opinions import said_logits
 from .cooperative import Layout, Slots
 
 
@@ -56,14 +57,14 @@ def _best(received: Received, slots: int) -> Received:
         *(x[torch.from_numpy(chosen)] for x in aligned[:-1]), aligned.kept))
 
 
-def fill_slots(received: Sequence[Received], slots: int, width: int) -> Slots:
+def fill_slots(received: Sequence[Received], slots: int, width: int, classes: int) -> Slots:
     """Return the placed instances of all units, of ``width`` channels, in ``slots`` places each."""
     units = len(received)
-    widths = (width, width, width, 3, 10)
+    widths = (width, width, width, 3, 10, classes)
     filled = [torch.zeros(units, slots, w) for w in widths]
     poses = torch.zeros(units, 4, 4)
     for unit, one in enumerate(received):
-        for column, values in zip(filled, one.aligned[:-1], strict=True):
+        for column, values in zip(filled, (*one.aligned[:-1], said_logits(one, classes)), strict=True):
             column[unit, :len(values)] = values
         poses[unit] = torch.from_numpy(one.message.ego_from_infra)
     return Slots(*filled, poses)
@@ -99,7 +100,10 @@ def arrange(config: ModelConfig, received: Sequence[Received], slots: int, start
         fusion = fusion.without(unit, 'no_room', not_added(unit, order))
         sources = sources.after(order, number, torch.from_numpy(unit.indices))
         new = torch.full_like(order.injected, -1)
-        points = torch.cat([(points[order.rows] + there[columns]) / 2, there[order.injected], points[order.rest]])
+        pairs = points[order.rows]
+        if method.cooperation == 'whole':
+            pairs = (pairs + there[columns]) / 2
+        points = torch.cat([pairs, there[order.injected], points[order.rest]])
         ids = torch.cat([ids[order.rows], torch.full_like(order.injected, NO_ID), ids[order.rest]])
         origin = torch.cat([origin[order.rows], count + numbers[order.injected], origin[order.rest]])
         partner = torch.cat([numbers[columns], new, partner[order.rest]])

@@ -16,6 +16,7 @@ from ...model.bev.geometry import BevGeometry, BevMotion
 from ...model.fast.network import FastNetwork
 from ..frame_stages import decode, reason, refine
 from ..lifecycle import CARRIED, COLUMNS, NO_ID, FrameTransform, Instances, carry_over, number, survive
+from ..opinions import Said, weigh
 
 StepState = NamedTuple('StepState', [(name, Tensor) for name in (*CARRIED, 'bev')])
 """
@@ -106,9 +107,13 @@ class FrameStep(nn.Module):
         rows, decoded = decode(self.network, self._enter(state, inputs), bev, _ignore)
         return reason(self.network, rows, _ignore), decoded.logits[-1, 0].sigmoid().amax(-1), bev
 
-    def finish(self, rows: Instances, position_points: Tensor, bev: Tensor, next_id: Tensor) -> StepResult:
-        """Return the result of rows that are ready for the refinement heads."""
-        rows, count = number(refine(self.network, rows), next_id, self._settings.score_threshold)
+    def finish(self, rows: Instances, position_points: Tensor, bev: Tensor, next_id: Tensor,
+               said: Said | None = None) -> StepResult:
+        """Return the result of rows that are ready for the refinement heads; :param said: see ``opinions.weigh``."""
+        rows = refine(self.network, rows)
+        if said is not None:
+            rows = weigh(self.network, rows, said, self.network.range)
+        rows, count = number(rows, next_id, self._settings.score_threshold)
         rows, live = survive(rows, self._settings)
         others = {'position_points': position_points, 'live': live, 'next_id': next_id + count, 'bev': bev}
         return StepResult(*(others[n] if n in others else getattr(rows, n) for n in StepResult._fields))

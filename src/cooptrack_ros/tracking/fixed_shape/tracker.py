@@ -187,7 +187,7 @@ class StepTracker(AgentTracker):
         received = with_memory(place(self.network, self.stages.current(messages, now_ns), SLOTS), state.memory,
                                config.method, now_ns)
         placed = self.stages.clock()
-        slots = to_device(fill_slots(received, SLOTS, config.embed_dims), self.device)
+        slots = to_device(fill_slots(received, SLOTS, config.embed_dims, len(config.class_names)), self.device)
         perceived = program.first(device_state, frame, slots)
         points, scores, reported, logits = to_host([
             perceived.ref_points, perceived.decoder_scores, perceived.reported, perceived.logits])

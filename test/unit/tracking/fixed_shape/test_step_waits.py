@@ -59,7 +59,7 @@ def test_no_part_of_a_step_waits(config, side):
             with NoHostWaits():
                 result = step(state, inputs, geometry)
         else:
-            slots = to_meta(fill_slots([], 5, config.embed_dims))
+            slots = to_meta(fill_slots([], 5, config.embed_dims, len(config.class_names)))
             slots = slots._replace(**{n: x.new_zeros(2, *x.shape[1:]) for n, x in slots._asdict().items()})
             layout = to_meta(Layout(*(torch.zeros(n, dtype=torch.int64) for n in (10, 10, count, count))))
             cooperative = CooperativeStep(step)
