@@ -21,7 +21,6 @@ from cooptrack_ros.train.recipe import RECIPES
 from cooptrack_ros.train.tracking_stage import TrackingStage
 from cooptrack_ros.weights.store import open_model, save_side
 
-
 NEAR = dataclasses.replace(CONFIG, method=dataclasses.replace(CONFIG.method, max_match_distance_m=2.0))
 """Few pairs."""
 
