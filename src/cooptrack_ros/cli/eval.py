@@ -13,7 +13,7 @@ from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
 from ..eval.channel import Channel
 from ..eval.selection import RATES_HZ
 from .eval_options import is_preset, options_of, print_differences, read_overrides, restored
-from .flags import add_flag, add_flags, add_json, settings_of
+from .flags import add_flag, add_flags, add_json, add_threads, settings_of
 
 SUMMARY = 'run a model over data and measure detection and tracking'
 _SIDES = ('vehicle', 'roadside')
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'and the units find alone; drawn as errors.png in the folder of --results')
     parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
-    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..common.declaration import Declaration, declarations
 
 T = TypeVar('T')
+_THREADS = 2
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json``; the entry point sees before the work that the file can be written."""
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures to this file')
 
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--threads``, which OMP_NUM_THREADS of the environment gives a default."""
+    known = os.environ.get('OMP_NUM_THREADS', '')
+    default = int(known) if known.isdecimal() and int(known) else _THREADS
+    parser.add_argument('--threads', type=int, default=default,
+                        help=f'CPU threads (default: OMP_NUM_THREADS of the environment, else {_THREADS})')
 
 
 def add_truth(parser: argparse.ArgumentParser) -> None:

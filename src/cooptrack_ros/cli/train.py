@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..data.spd.labels import VELOCITY_LABELS
+from .flags import add_threads
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         f'the same command (exit status {TIME_LIMIT_REACHED})')
     parser.add_argument('--checkpoint-every', type=int, help='optimiser steps between checkpoints')
     parser.add_argument('--workers', type=int, default=0, help='processes that prepare frames (default: %(default)s)')
-    parser.add_argument('--threads', type=int, default=2, help='CPU threads')
+    add_threads(parser)
     parser.add_argument('--device', default='cpu', help='cpu, or cuda; under torchrun each process takes its own GPU')
     parser.add_argument('--export', type=Path, help='model folder that gets the weights at the end')
 
