@@ -90,7 +90,8 @@ def _write_model(folder: Path, config: ModelConfig, side: Side, scene: BenchScen
     """Write a model whose network keeps about ``live`` tracks; return the identity that its unit sends."""
     network = bench_network(config, side, None)
     settle_live_tracks(make_tracker(network, config, side, execution='reference'), scene, live)
-    save_side(folder, config, side, network, {})
+    for part in (Side.VEHICLE, side) if config.adds(side) else (side,):
+        save_side(folder, config, part, network, {})
     if side is not Side.ROADSIDE:
         save_side(folder, config, Side.ROADSIDE, bench_network(config, Side.ROADSIDE, None), {})
     return open_model(str(folder)).model_id(Side.ROADSIDE)

@@ -281,14 +281,16 @@ def _read_card(path: Path) -> dict[str, Any]:
 def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
               training: dict[str, Any]) -> Path:
     """
-    Write a network that was trained here as float16, or what it adds to the vehicle's, see ``write_side``.
+    Write a network that was trained here as float16, see ``write_side``.
+
+    Of a cooperative network that adds to the vehicle's, the side ``cooperative`` takes the additions, ``vehicle`` the rest.
 
     :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
     """
     from ..model.network import ADDED
     state = {k: (v.half() if v.is_floating_point() else v) for k, v in network.state_dict().items()}
-    if config.adds(side):
-        state = {k: v for k, v in state.items() if k.split('.')[0] in ADDED}
+    if config.adds(Side.COOPERATIVE):
+        state = {k: v for k, v in state.items() if (k.split('.')[0] in ADDED) == config.adds(side)}
     return write_side(folder, config, side, state, {'training': training}, 'Apache-2.0')
 
 
