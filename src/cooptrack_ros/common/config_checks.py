@@ -44,9 +44,6 @@ def _check_cooperation(config: Any) -> None:
     if method.cooperation == 'additions' and method.fusion_stage != 'after_decoder':
         raise ValueError("configuration key 'method.fusion_stage' must be after_decoder with additions, not "
                          f"'{method.fusion_stage}'")
-    if method.cooperation == 'additions' and config.tracker_cooperative != config.tracker_vehicle:
-        raise ValueError("configuration key 'tracker_cooperative' must be as 'tracker_vehicle' with additions: without "
-                         'messages both are the same')
 
 
 def _check_classes(config: Any) -> None:

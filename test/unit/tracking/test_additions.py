@@ -159,8 +159,7 @@ def test_a_stored_model_holds_the_vehicle_once(tmp_path, vehicle):
 
 @pytest.mark.parametrize('changes, key', [
     ({'method': {'cooperation': 'parts'}}, 'method.cooperation'),
-    ({'method': {'fusion_stage': 'before_decoder'}}, 'method.fusion_stage'),
-    ({'tracker_vehicle': {'max_age_s': 0.05}}, 'tracker_cooperative')])
+    ({'method': {'fusion_stage': 'before_decoder'}}, 'method.fusion_stage')])
 def test_a_configuration_that_cannot_be_is_refused(changes, key):
     with pytest.raises(ValueError, match=f"'{key}'"):
         load_config({'preset': 'mini', **changes})
