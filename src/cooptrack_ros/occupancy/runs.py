@@ -24,8 +24,8 @@ class Packed:
     """
     A packed volume of ``count`` occupied voxels.
 
-    ``runs`` are deflated bytes: lengths of runs of one byte each, then the low and the high bytes of their values, which
-    are 0 for free and s for the s-th of ``classes`` (S,) and ``identities`` (S,) (counted from 1).
+    ``runs`` are deflated bytes: lengths of runs of one byte each, then the low and the high bytes of their values.
+    These are 0 for free and s for the s-th of ``classes`` (S,) and ``identities`` (S,), counted from 1.
     """
 
     count: int
