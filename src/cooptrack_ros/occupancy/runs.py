@@ -75,13 +75,17 @@ def unpack(packed: Packed, shape: tuple[int, int, int]) -> Occupied:
     values = low + high.astype(np.uint16) * 256
     if len(values) and values.max() > len(packed.classes):
         raise UnpackError(f'a voxel of segment {values.max()}, there are {len(packed.classes)}')
-    layered = np.repeat(values, lengths).reshape(shape[2], shape[0], shape[1])
-    segment = np.moveaxis(layered, 0, 2).reshape(-1)
-    index = np.flatnonzero(segment)
-    if len(index) != packed.count:
-        raise UnpackError(f'{len(index)} occupied voxels where {packed.count} were announced')
-    segment = segment[index] - 1
-    return Occupied(index, packed.classes[segment], packed.identities[segment])
+    occupied = np.flatnonzero(values)
+    counts = lengths[occupied].astype(np.int64)
+    if counts.sum() != packed.count:
+        raise UnpackError(f'{counts.sum()} occupied voxels where {packed.count} were announced')
+    starts = (np.cumsum(lengths, dtype=np.int64) - lengths)[occupied]
+    layered = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(packed.count)
+    layer, column = np.divmod(layered.astype(np.int32), np.int32(shape[0] * shape[1]))
+    index = column * np.int32(shape[2]) + layer
+    order = np.argsort(index, kind='stable')
+    segment = np.repeat(values[occupied], counts)[order] - 1
+    return Occupied(index[order].astype(np.int64), packed.classes[segment], packed.identities[segment])
 
 
 def _layered(index: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
