@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,6 +41,20 @@ class Occupied:
         instances = volume.instances.reshape(-1)[index].astype(np.int64)
         is_thing = taxonomy.flags(taxonomy.things)[semantics]
         return Occupied(index, semantics, np.where(is_thing, instances, 0))
+
+    def without_small(self, least: int) -> Occupied:
+        """Return the voxels without those of things that have fewer than ``least``."""
+        ids, of_each = numbered(self.instances)
+        counts = np.bincount(of_each, minlength=len(ids))
+        kept = ((counts >= least) | (ids == 0))[of_each]
+        return self if kept.all() else self[kept]
+
+    def renamed(self, translate: Callable[[np.ndarray], np.ndarray]) -> Occupied:
+        """Return the voxels under other identities; :param translate: gives those of different ones (N,), not 0."""
+        ids, of_each = numbered(self.instances)
+        named = np.zeros_like(ids)
+        named[ids != 0] = translate(ids[ids != 0])
+        return replace(self, instances=named[of_each])
 
     def volume(self, shape: tuple[int, int, int], taxonomy: Taxonomy) -> Volume:
         """Return the volume of a shape; what is not listed is free."""

@@ -84,6 +84,11 @@ class PanopticReader:
         """Grid of the volumes, in the lidar frame of the side."""
         return self._view.grid
 
+    @property
+    def profile(self) -> str:
+        """Name of the grid and of its classes."""
+        return self.head.sizes.profile
+
     def volume(self, state: TrackerState) -> Volume:
         """Return classes and identities of voxels at the time of the last frame, see ``read``."""
         return self.read(state).volume

@@ -12,7 +12,7 @@ EGO_NAMESPACE = '/ego'
 EGO_NODE = f'{EGO_NAMESPACE}/ego_node'
 _INFRA = '/infra/'
 
-FEATURES, INFO, PAIR = UNIT_TOPICS = ('features', 'info', 'pair')
+FEATURES, INFO, PAIR, OCCUPANCY = UNIT_TOPICS = ('features', 'info', 'pair', 'occupancy')
 """What is said of a roadside unit to vehicles, below its namespace."""
 
 
@@ -56,6 +56,16 @@ def unit_topic(unit: str, name: str) -> str:
 def features_topic(unit: str) -> str:
     """Return where a roadside unit publishes its instances."""
     return unit_topic(unit, FEATURES)
+
+
+def occupancy_topic(unit: str) -> str:
+    """Return where a roadside unit publishes its voxels."""
+    return unit_topic(unit, OCCUPANCY)
+
+
+def voxels_topic(node: str = EGO_NODE) -> str:
+    """Return where a node publishes its voxels; :param node: its full name."""
+    return f'{node}/output/occupancy'
 
 
 def tracks_topic(node: str = EGO_NODE) -> str:
