@@ -90,6 +90,11 @@ def is_features_topic(topic: str) -> bool:
     return is_unit_topic(topic, FEATURES)
 
 
+def is_sent_topic(topic: str) -> bool:
+    """Tell whether something of a roadside unit is published there that vehicles fuse."""
+    return is_features_topic(topic) or is_unit_topic(topic, OCCUPANCY)
+
+
 def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
     """
     Return the roadside units that topics belong to, in ascending order.
