@@ -4,8 +4,8 @@ Time and bytes of voxels as messages, beside the features of the same width in t
     python benchmarks/occupancy_message.py --voxels 32000 --json benchmarks/results/occupancy_message.json
     python benchmarks/occupancy_message.py --labels DATA... --json OUT.json
 
-``--labels`` takes what the cameras of roadside units see of the exact labels of the grid ``mini``; otherwise a street is
-made up on the grid ``v2x``: ground, walls and cars.
+``--labels`` takes what the cameras of roadside units see of the exact labels of the grid ``mini``; otherwise a street
+is made up on the grid ``v2x``: ground, walls and cars.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from cooptrack_ros.wire.occupancy import (
 from cooptrack_ros.wire.serialized import read_message
 
 SCHEMA = 'cooptrack-bench-occupancy-message/1'
+_KINDS = {'occupancy': PanopticOccupancy, 'roadside': RoadsideOccupancy, 'features': InstanceFeatureArray}
 _CAR = (9, 4, 3)
 _INSTANCES = 13
 """As many as the largest message of the test scenes has."""
@@ -73,33 +74,37 @@ def seen_by_units(folders: list[Path]) -> list[Volume]:
     return volumes
 
 
-def measure(volumes: list[Volume], grid: str, rounds: int) -> dict[str, Any]:
-    """Return times of every step, and bytes of the messages."""
+def send(volume: Volume, grid: str, turn: int, watch: Stopwatch) -> tuple[int, dict[str, bytes]]:
+    """Send a volume, and features, and take them apart; return the number of voxels and the bytes on the way."""
     own = OccupancyMeta(10**18, 'lidar', GRIDS[grid].grid(Side.VEHICLE), V2X)
     link, features = RoadsideMeta('rsu_1', 1, 1, 10**18, 'lidar', grid), FeatureMeta.example()
     random = np.random.default_rng(0)
     instances = example_instances(MINI, random.uniform((5.0, -45.0, -1.0), (95.0, 45.0, 0.0), (_INSTANCES, 3)))
-    watch, sizes, counts = Stopwatch(), {'occupancy': [], 'roadside': [], 'features': []}, []
+    voxels = watch.time('list', lambda: Occupied.of(volume, V2X))
+    messages = in_turn({
+        'occupancy.encode': lambda: encode_occupancy(voxels, own),
+        'roadside.encode': lambda: encode_roadside(voxels, link),
+        'features.encode': lambda: encode_instances(instances, features)}, turn, watch)
+    data = in_turn({name.replace('encode', 'serialize'): lambda m=message: serialize_message(m)
+                    for name, message in messages.items()}, turn, watch)
+    read = in_turn({f'{name}.read': lambda n=name, k=kind: read_message(data[f'{n}.serialize'], k)
+                    for name, kind in _KINDS.items()}, turn, watch)
+    in_turn({'occupancy.decode': lambda: decode_occupancy(read['occupancy.read']),
+             'roadside.decode': lambda: decode_roadside(read['roadside.read'], grid),
+             'features.decode': lambda: decode_instances(read['features.read'])}, turn, watch)
+    return len(voxels), data
+
+
+def measure(volumes: list[Volume], grid: str, rounds: int) -> dict[str, Any]:
+    """Return times of every step, and bytes of the messages."""
+    watch, sizes, counts = Stopwatch(), {name: [] for name in _KINDS}, []
     for turn in range(rounds):
-        volume = volumes[turn % len(volumes)]
-        voxels = watch.time('list', lambda: Occupied.of(volume, V2X))
-        counts.append(len(voxels))
-        messages = in_turn({
-            'occupancy.encode': lambda: encode_occupancy(voxels, own),
-            'roadside.encode': lambda: encode_roadside(voxels, link),
-            'features.encode': lambda: encode_instances(instances, features)}, turn, watch)
-        data = in_turn({name.replace('encode', 'serialize'): lambda m=message: serialize_message(m)
-                        for name, message in messages.items()}, turn, watch)
-        kinds = {'occupancy': PanopticOccupancy, 'roadside': RoadsideOccupancy, 'features': InstanceFeatureArray}
-        read = in_turn({f'{name}.read': lambda n=name, k=kind: read_message(data[f'{n}.serialize'], k)
-                        for name, kind in kinds.items()}, turn, watch)
-        in_turn({'occupancy.decode': lambda: decode_occupancy(read['occupancy.read']),
-                 'roadside.decode': lambda: decode_roadside(read['roadside.read'], grid),
-                 'features.decode': lambda: decode_instances(read['features.read'])}, turn, watch)
+        count, data = send(volumes[turn % len(volumes)], grid, turn, watch)
+        counts.append(count)
         for name in sizes:
             sizes[name].append(len(data[f'{name}.serialize']))
     return {'schema': SCHEMA, 'grid': grid, 'rounds': rounds, 'machine': describe_machine(),
-            'voxels': float(np.mean(counts)), 'share': float(np.mean(counts) / np.prod(own.grid.shape)),
+            'voxels': float(np.mean(counts)), 'share': float(np.mean(counts) / np.prod(GRIDS[grid].vehicle.shape)),
             'instances': _INSTANCES,
             'bytes': {name: {'mean': float(np.mean(s)), 'worst': int(np.max(s))} for name, s in sizes.items()},
             'times_ms': watch.statistics()}

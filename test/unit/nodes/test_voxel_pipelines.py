@@ -1,4 +1,4 @@
-"""Voxels from the head of a unit to what the vehicle publishes; and what becomes of every message that cannot be used."""
+"""Voxels from the head of a unit to what the vehicle publishes; what becomes of messages that cannot be used."""
 
 from __future__ import annotations
 
