@@ -7,18 +7,19 @@ from support.launch_files import included, install, plan, taken
 
 FILES = {'ego': ['params'], 'roadside': ['params'], 'single_process': ['ego_params', 'roadside_params']}
 IN_FILE = {
-    'ego': {'weights': 'file_model', 'infra_units': 'a,b', 'fusion.mode': 'late', 'lockstep': True, 'cameras': 'x,y',
-            'cameras.topics': '/file/{name}', 'use_sim_time': True},
-    'roadside': {'weights': 'file_model', 'unit_id': 'a', 'lockstep': True, 'cameras': 'x,y',
+    'ego': {'weights': 'file_model', 'infra_units': 'a,b', 'fusion.mode': 'late', 'lockstep': True, 'occupancy.enabled': True,
+            'cameras': 'x,y', 'cameras.topics': '/file/{name}', 'use_sim_time': True},
+    'roadside': {'weights': 'file_model', 'unit_id': 'a', 'lockstep': True, 'occupancy.enabled': True, 'cameras': 'x,y',
                  'cameras.topics': '/file/{name}', 'use_sim_time': True}}
 GIVEN = {
     'ego': {'weights': ('weights', 'other', 'other'), 'infra_units': ('infra_units', '7', '7'),
             'mode': ('fusion.mode', 'none', 'none'), 'lockstep': ('lockstep', 'false', False),
-            'cameras': ('cameras', "it's,front", "it's,front"),
+            'occupancy': ('occupancy.enabled', 'false', False), 'cameras': ('cameras', "it's,front", "it's,front"),
             'camera_topics': ('cameras.topics', '{name}/x', '{name}/x'),
             'use_sim_time': ('use_sim_time', 'false', False)},
     'roadside': {'weights': ('weights', 'other', 'other'), 'unit': ('unit_id', 'b7', 'b7'),
-                 'lockstep': ('lockstep', 'false', False), 'cameras': ('cameras', '7', '7'),
+                 'lockstep': ('lockstep', 'false', False), 'occupancy': ('occupancy.enabled', 'false', False),
+                 'cameras': ('cameras', '7', '7'),
                  'camera_topics': ('cameras.topics', '/x/{name}', '/x/{name}'),
                  'use_sim_time': ('use_sim_time', 'false', False)}}
 

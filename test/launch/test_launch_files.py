@@ -39,10 +39,11 @@ def test_every_launch_file_parses_and_parameters_exist(prefix):
 def test_a_link_emulator_comes_between_the_unit_and_everybody_else(prefix):
     assert 'link_emulator' not in plan(prefix, 'demo')
     nodes = plan(prefix, 'demo', link_emulator='true', unit='rsu_7')
-    between, outside = '/infra/rsu_7/features_before_link', '/infra/rsu_7/features'
-    assert f'{outside}:={between}' in given(nodes['roadside_node'].command, '-r')
-    assert {f'~/input/features:={between}', f'~/output/features:={outside}'} <= set(
-        given(nodes['link_emulator'].command, '-r'))
+    for name in ('features', 'occupancy'):
+        between, outside = f'/infra/rsu_7/{name}_before_link', f'/infra/rsu_7/{name}'
+        assert f'{outside}:={between}' in given(nodes['roadside_node'].command, '-r')
+        assert {f'~/input/{name}:={between}', f'~/output/{name}:={outside}'} <= set(
+            given(nodes['link_emulator'].command, '-r'))
 
 
 def test_the_demo_starts_both_nodes_with_the_same_model_and_large_data_transport(prefix):

@@ -5,7 +5,7 @@ import pytest
 from rclpy.parameter import Parameter
 from support.ros_world import MODEL, START_NS, EgoWorld, instances, stamp
 
-from cooptrack_msgs.msg import InstanceFeatureArray
+from cooptrack_msgs.msg import InstanceFeatureArray, RoadsideOccupancy
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.cooperation.channel_model import ChannelModel, LinkConfig
 from cooptrack_ros.nodes.link_emulator import LinkEmulator
@@ -91,3 +91,18 @@ def test_the_ego_node_fuses_what_comes_through(world):
     world.until(lambda: ego.unit_events(), 'the message at the ego node')
     assert emulator.health.counts['sent'] == 1
     assert ego.frame().mode == 'cooperative'
+
+
+def test_voxels_pass_as_features_do(world):
+    emulator = start(world, drop_rate=0.5, burst_length=1.0, seed=3)
+    heard = [world.listen(OUTPUT, InstanceFeatureArray, FEATURES),
+             world.listen('/link_emulator/output/occupancy', RoadsideOccupancy, FEATURES)]
+    world.until(lambda: all(map(emulator.count_subscribers, (OUTPUT, '/link_emulator/output/occupancy'))), 'listeners')
+    for number in range(12):
+        world.publish(INPUT, message(number))
+        world.publish('/link_emulator/input/occupancy', RoadsideOccupancy(unit_id='rsu_1', sequence=number))
+    world.until(lambda: emulator.health.counts['messages.received'] == 24, 'all messages')
+    world.until(lambda: sum(map(len, heard)) == emulator.health.counts['sent'], 'all that was passed on')
+    features, voxels = ([m.sequence for m in messages] for messages in heard)
+    assert features == voxels
+    assert 0 < len(voxels) < 12

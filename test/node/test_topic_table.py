@@ -12,7 +12,8 @@ from cooptrack_ros.nodes.roadside_node import RoadsideNode
 PAGE = Path(__file__).parents[2] / 'docs/nodes.md'
 OF_EVERY_NODE = ('/clock', '/rosout', '/parameter_events', '~/transition_event')
 INFO = {'camera__source': 'camera_info', 'image__rectified': True, 'lidar_frame': 'lidar'}
-BOTH = ({}, {'image__transport': 'raw'}, {'cameras': 'front'}, {'cameras': 'front', 'image__transport': 'raw'}, INFO)
+BOTH = ({}, {'image__transport': 'raw', 'occupancy__enabled': True},
+        {'cameras': 'front'}, {'cameras': 'front', 'image__transport': 'raw'}, INFO)
 SETTINGS = {'roadside': BOTH, 'ego': (*BOTH[:-1], INFO | {'base_frame': 'base'}, {'pose__source': 'pose'},
                                       {'pose__source': 'tf'}, {'fusion__pairs': True})}
 """Parameters of starts that together listen to everything."""

@@ -23,6 +23,7 @@ from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
 from cooptrack_ros.weights.compact_messages import SenderModel
+from support.fake_voxels import FakeReader
 
 WIDTH = 96
 SIZE = (64, 32)
@@ -106,6 +107,11 @@ class FakePackage:
     def sender(self):
         """Return random weights of the right width."""
         return SenderModel(MODEL, {f'query_position.{k}': v for k, v in mlp(144, 96, WIDTH).state_dict().items()})
+
+    def occupancy(self, side, device='cpu'):
+        """Return a head that sees the first track of the fake tracker, on the roadside an instance of it."""
+        columns = (slice(96, 102), slice(78, 82)) if side is not Side.ROADSIDE else (slice(60, 66), slice(100, 103))
+        return FakeReader(side, {1 if side is Side.ROADSIDE else 7: columns})
 
     def tracker(self, side, device='cpu', execution='fast'):
         """Return a tracker that records what it is fed."""

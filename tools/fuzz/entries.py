@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from . import bags, codec, configuration, dataset, nodes, weights
+from . import bags, codec, configuration, dataset, nodes, occupancy, weights
 from .entry import Entry
 
 ENTRIES: dict[str, Entry] = {
-    module.ENTRY.name: module.ENTRY for module in (codec, dataset, bags, weights, nodes, configuration)}
+    module.ENTRY.name: module.ENTRY for module in (codec, occupancy, dataset, bags, weights, nodes, configuration)}

@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     offline.add_argument('--confirm-only', metavar='UNITS',
                          help='units, separated by commas, that may add no objects, as the parameter '
                          'fusion.confirm_only (default: none)')
+    offline.add_argument('--occupancy', action='store_true',
+                         help='also find voxels, as the parameter occupancy.enabled of the nodes')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     add_json(parser)
     parser.add_argument('--limit', type=int, metavar='N', help='images of the ego vehicle to play at most')
@@ -56,9 +58,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--rate is {args.rate}, expected more than 0')
     if args.limit is not None and args.limit < 1:
         raise UserError(f'--limit is {args.limit}, expected 1 or more')
-    if not args.offline and (args.weights or args.mode or args.confirm_only):
-        raise UserError('--weights, --mode and --confirm-only belong to --offline; nodes have the parameters weights, '
-                        'fusion.mode and fusion.confirm_only')
+    if not args.offline and (args.weights or args.mode or args.confirm_only or args.occupancy):
+        raise UserError('--weights, --mode, --confirm-only and --occupancy belong to --offline; nodes have the '
+                        'parameters weights, fusion.mode, fusion.confirm_only and occupancy.enabled')
     if args.loop and not args.as_recorded:
         raise UserError('--loop belongs to --as-recorded; a second pass through nodes would only repeat the first')
     if args.as_recorded:
@@ -125,13 +127,15 @@ def run_offline(bag: Path, args: argparse.Namespace) -> dict:
     from ..replay.session import played_seconds
     from ..weights.store import open_model
     summary, package = describe_bag(bag), open_model(args.weights or 'mini')
-    options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only, args.confirm_only or '')
+    options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only, args.confirm_only or '',
+                             args.occupancy)
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         result = OfflineReplay(bag, package, options, writer).run(_progress())
-    size, seconds = result.pop('serialized_bytes'), played_seconds(summary, result['ego_images'])
-    return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result,
-            'serialized_bytes_per_second': size / seconds if seconds > 0 else 0.0}
+    seconds = played_seconds(summary, result['ego_images'])
+    rates = {f'{name}_per_second': result.pop(name) / seconds if seconds > 0 else 0.0
+             for name in ('serialized_bytes', 'occupancy_bytes')}
+    return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result, **rates}
 
 
 def _progress():

@@ -45,7 +45,12 @@ def moved(instances: InstanceSet, step: np.ndarray, infra_range: tuple[float, ..
 
 def age_s(message: RoadsideMessage, stamp_ns: int) -> float:
     """Return the age of a message at a time, seconds, within the bounds that are compensated."""
-    return float(np.clip((stamp_ns - message.stamp_ns) / 1e9, MIN_AGE_S, MAX_AGE_S))
+    return bounded_age_s(message.stamp_ns, stamp_ns)
+
+
+def bounded_age_s(from_ns: int, now_ns: int) -> float:
+    """Return the seconds from one time to another, within the same bounds."""
+    return float(np.clip((now_ns - from_ns) / 1e9, MIN_AGE_S, MAX_AGE_S))
 
 
 def displacement(message: RoadsideMessage, stamp_ns: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -50,7 +51,18 @@ class PairingConfig:
     capacity: int = 32
 
 
-class UnitBuffer:
+class Numbered(Protocol):
+    """What a buffer needs of a message."""
+
+    stamp_ns: int
+    session: int
+    sequence: int
+
+
+Kept = TypeVar('Kept', bound=Numbered)
+
+
+class UnitBuffer(Generic[Kept]):
     """
     Keeps the last messages of a unit, and refuses those whose numbers cannot be true.
 
@@ -61,11 +73,11 @@ class UnitBuffer:
         """Start empty."""
         self.config = config
         self.sessions = Sessions(config.max_rate_hz)
-        self._messages: list[UnitMessage] = []
-        self._refused: deque[UnitMessage] = deque(maxlen=config.capacity)
+        self._messages: list[Kept] = []
+        self._refused: deque[Kept] = deque(maxlen=config.capacity)
         self._asked_ns: int | None = None
 
-    def add(self, message: UnitMessage, now_s: float | None = None) -> bool:
+    def add(self, message: Kept, now_s: float | None = None) -> bool:
         """
         Keep a message; return True if from now on another session of the unit counts.
 
@@ -89,18 +101,18 @@ class UnitBuffer:
             del self._messages[farthest]
         return changed
 
-    def at(self, stamp_ns: int) -> UnitMessage | None:
+    def at(self, stamp_ns: int) -> Kept | None:
         """Return the message with exactly this stamp."""
         return next((m for m in reversed(self._messages) if m.stamp_ns == stamp_ns), None)
 
-    def before(self, message: UnitMessage) -> list[UnitMessage]:
+    def before(self, message: Kept) -> list[Kept]:
         """Return the kept messages of the unit that tell how its objects came to where another one says, by stamp."""
         oldest = message.stamp_ns - round(HISTORY_S * 1e9)
         # Identities of objects hold within a session.
         return sorted((m for m in self._messages if oldest <= m.stamp_ns < message.stamp_ns
                        and m.session == message.session), key=lambda m: m.stamp_ns)
 
-    def newest_for(self, ego_stamp_ns: int) -> UnitMessage | None:
+    def newest_for(self, ego_stamp_ns: int) -> Kept | None:
         """Return the newest message that is not younger than the ego frame (but for clock skew) nor too old."""
         self._asked_ns = ego_stamp_ns
         oldest = ego_stamp_ns - round(self.config.max_infra_age_s * 1e9)
@@ -115,7 +127,7 @@ class UnitBuffer:
         What lies ahead is forgotten. Messages that were refused as replays but belong to the new time are taken
         in: the unit's recorded numbers start again before the ego vehicle can know of the jump.
         """
-        def fits(message: UnitMessage) -> bool:
+        def fits(message: Kept) -> bool:
             return message.stamp_ns <= stamp_ns + _AHEAD_NS
 
         back = [m for m in self._refused if fits(m)]
@@ -152,7 +164,8 @@ class UnitPairing:
         :param may_create: whether the unit may add objects, see ``RoadsideMessage``.
         """
         self.unit_id, self.config, self.model_id = unit_id, config, model_id
-        self._buffer, self._may_create = UnitBuffer(config), may_create
+        self._buffer: UnitBuffer[UnitMessage] = UnitBuffer(config)
+        self._may_create = may_create
         self._relations: OrderedDict[int, tuple[int, np.ndarray]] = OrderedDict()
         self._refused: deque[int] = deque(maxlen=_MAX_RELATIONS)
         self._motion: tuple[tuple, tuple[np.ndarray, np.ndarray]] | None = None
@@ -180,6 +193,10 @@ class UnitPairing:
         """Tell whether an exact relation is known for an ego frame."""
         return ego_ns in self._relations
 
+    def paired_ns(self, ego_ns: int) -> int | None:
+        """Return the stamp of the roadside frame that the pair of an ego frame names, None without a pair."""
+        return self._relations.get(ego_ns, (None, None))[0]
+
     def is_settled(self, ego_ns: int) -> bool:
         """Tell whether the message that the pair of an ego frame names was taken or refused."""
         infra_ns = self._relations[ego_ns][0]
@@ -193,7 +210,9 @@ class UnitPairing:
         Otherwise the pose of the unit and of the vehicle in the map.
         """
         infra_ns, ego_from_infra = self._relations.get(ego_ns, (None, None))
-        message = (self._buffer.at(infra_ns) if infra_ns else None) or self._buffer.newest_for(ego_ns)
+        # Asked in any case: what is kept depends on it.
+        newest = self._buffer.newest_for(ego_ns)
+        message = (self._buffer.at(infra_ns) if infra_ns else None) or newest
         if message is None:
             return None, False
         if ego_from_infra is None:

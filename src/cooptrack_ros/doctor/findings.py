@@ -11,7 +11,7 @@ from .snapshot import NodeSeen, Snapshot, TopicSeen
 CALIBRATION, CAMERA_INFO = 'cooptrack_msgs/msg/Calibration', 'sensor_msgs/msg/CameraInfo'
 FEATURES, TRACKS = 'cooptrack_msgs/msg/InstanceFeatureArray', 'cooptrack_msgs/msg/TrackArray'
 IMAGES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
-PAIR = 'cooptrack_msgs/msg/PairTransform'
+PAIR, VOXELS = 'cooptrack_msgs/msg/PairTransform', 'cooptrack_msgs/msg/RoadsideOccupancy'
 _TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _SLOW_HZ = 2.0
 _AHEAD_S = 0.5
@@ -25,7 +25,8 @@ def is_needed(wanted: Wanted, node: NodeSeen) -> bool:
     if wanted.kind == CAMERA_INFO:
         # Beside a Calibration it is only checked.
         return not any(i.kind == CALIBRATION for i in node.inputs)
-    return wanted.kind != PAIR
+    # Units need not send voxels.
+    return wanted.kind not in (PAIR, VOXELS)
 
 
 def findings_of(snapshot: Snapshot) -> list[Finding]:

@@ -91,6 +91,10 @@ class NodeContext:
         """Return the full name of a topic."""
         return self._node.resolve_topic_name(name)
 
+    def is_published(self, topic: str) -> bool:
+        """Tell whether anybody publishes a topic."""
+        return self._node.count_publishers(topic) > 0
+
     def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile | int,
                   source: str) -> Subscription:
         """

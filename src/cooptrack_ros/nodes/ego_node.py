@@ -8,19 +8,22 @@ import numpy as np
 
 from cooptrack_msgs.msg import TrackArray
 
+from ..common.types import Frame
 from ..cooperation.pairing import Received
 from ..tracking.warm_up import blank_frame
 from ..weights.store import ModelPackage
 from ..wire.views import Views
 from .context import ImageJob
-from .ego_pipeline import EgoPipeline
+from .ego_pipeline import EgoAnswer, EgoPipeline
 from .health.silence_watch import WatchedInput
 from .inputs.infra_input import InfraInput
+from .inputs.occupancy_input import OccupancyInput
 from .inputs.pose_input import PoseInput, pose_input
 from .node_base import AgentNode, run_program
 from .outputs.track_output import TrackOutput
 from .qos import OUTPUT
 from .settings import EgoSettings
+from .voxel_pipelines import VoxelAnswer, try_out
 
 
 class EgoNode(AgentNode):
@@ -32,6 +35,8 @@ class EgoNode(AgentNode):
         """Declare parameters and create the publishers."""
         super().__init__('ego_node', package, **options)
         self._units: list[InfraInput] = []
+        self._unit_voxels: list[OccupancyInput] = []
+        self._last: tuple[EgoAnswer, Frame] | None = None
         self._detections = self.create_publisher(TrackArray, '~/output/detections', OUTPUT)
 
     def load(self, package: ModelPackage) -> float:
@@ -43,7 +48,12 @@ class EgoNode(AgentNode):
         if self._pipeline.lacks_flow:
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
-        self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras)))
+        state = self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras)))
+        voxels = self._pipeline.voxels
+        if voxels is not None:
+            try_out(voxels.reader, state, settings)
+            self._unit_voxels = [OccupancyInput(self.node_context, receiver, self._pipeline.agent.units[name])
+                                 for name, receiver in voxels.receivers.items()]
         self._units = [InfraInput(self.node_context, receiver, self._pipeline.agent.units[name])
                        for name, receiver in self._pipeline.receivers.items()]
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
@@ -53,11 +63,13 @@ class EgoNode(AgentNode):
         """Listen to poses and to every unit."""
         self._poses: PoseInput = pose_input(
             self.node_context, lambda: self.settings.base_frame or self.cameras.base_frame, self.tf)
+        for unit in self._unit_voxels:
+            unit.subscribe()
         return [*self._poses.subscribe(), *(s for unit in self._units for s in unit.subscribe())]
 
     def stop(self) -> None:
         """End the worker and the subscriptions."""
-        for unit in self._units:
+        for unit in [*self._units, *self._unit_voxels]:
             unit.close()
         super().stop()
 
@@ -81,7 +93,7 @@ class EgoNode(AgentNode):
     def on_time_jump(self, stamp: int) -> None:
         """Let the units' messages follow the new time; poses do so by themselves."""
         with self.node_context.arrived:
-            self._pipeline.agent.restart(stamp)
+            self._pipeline.restart(stamp)
 
     def process(self, job: ImageJob, views: Views) -> TrackArray:
         """Track one frame together with what was received and publish the tracks."""
@@ -101,7 +113,18 @@ class EgoNode(AgentNode):
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
         self._pipeline.learn_poses(settings.fusion__online_extrinsics)
+        self._last = answer, frame
         return published.message
+
+    def find_voxels(self) -> VoxelAnswer:
+        """Return the voxels of the last frame together with what units send."""
+        answer, frame = self._last
+        if self.settings.lockstep:
+            for unit in self._unit_voxels:
+                unit.wait_for(frame.stamp_ns)
+        with self.node_context.arrived:
+            units = self._pipeline.voxels.received(answer.result, frame.stamp_ns)
+        return self._pipeline.find_voxels(answer, frame, units, self.settings)
 
     def _received(self, stamp_ns: int, map_from_lidar: np.ndarray) -> Received:
         """Return the messages for a frame."""

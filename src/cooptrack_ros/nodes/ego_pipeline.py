@@ -13,14 +13,17 @@ from ..common.types import Frame, Side
 from ..cooperation.late_fusion import LateConfig, LateTracker
 from ..cooperation.limits import Limits
 from ..cooperation.pairing import PairingConfig, Received, UnitPairing
+from ..cooperation.voxels.fill import UnitVoxels
 from ..tracking.ego_agent import EgoAgent, EgoResult
 from ..weights.store import ModelPackage
 from ..wire.features import FeatureLimits
 from ..wire.public_tracks import PublicTracks, Published
 from ..wire.tracks import TrackMeta, ego_meta, encode_detections
 from .health.health import Health
+from .inputs.occupancy_receiver import OccupancyReceiver
 from .inputs.unit_receiver import UnitReceiver
 from .settings import EgoSettings
+from .voxel_pipelines import EgoVoxels, VoxelAnswer, reader_of
 
 _FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
 """Values of ``fusion.mode`` with which features and with which boxes are fused."""
@@ -79,6 +82,23 @@ class EgoPipeline:
                           for p in pairings}
         self._model_id = package.model_id(side)
         self._tracks = PublicTracks(own.score_threshold)
+        self.voxels = self._voxels(runs, side, settings, pairing, health)
+        """None where nobody wants any."""
+
+    def _voxels(self, runs: ModelPackage, side: Side, settings: EgoSettings, pairing: PairingConfig,
+                health: Health) -> EgoVoxels | None:
+        reader = reader_of(runs, side, settings)
+        if reader is None:
+            return None
+        receivers = {name: OccupancyReceiver(name, pairing, reader.profile, health, receiver.health)
+                     for name, receiver in self.receivers.items()}
+        return EgoVoxels(reader, self._tracks, receivers, Limits.of(runs.config))
+
+    def restart(self, stamp_ns: int) -> None:
+        """Let what units send follow a jump of time to a stamp."""
+        self.agent.restart(stamp_ns)
+        if self.voxels is not None:
+            self.voxels.restart(stamp_ns)
 
     def step(self, frame: Frame, received: Received, lidar_frame: str, settings: EgoSettings) -> EgoAnswer:
         """Return what is said of a frame; :param settings: as they are now."""
@@ -94,6 +114,15 @@ class EgoPipeline:
         shown = result.tracks.score >= settings.output__min_score
         published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
         return EgoAnswer(result, meta, published)
+
+    def find_voxels(self, answer: EgoAnswer, frame: Frame, units: Sequence[UnitVoxels],
+                    settings: EgoSettings) -> VoxelAnswer:
+        """
+        Return the voxels of the frame of the last step, when its answer is on the way.
+
+        :param answer: of that step; :param units: what ``EgoVoxels.received`` gives for it.
+        """
+        return self.voxels.find(self.agent.state, answer.result, frame, units, answer.meta.lidar_frame, settings)
 
     def learn_poses(self, is_corrected: bool) -> None:
         """

@@ -32,6 +32,11 @@ class FrameQueue:
         self._context.health.image(job.stamp_ns, job.arrived)
         self._worker.put(job)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a frame waits."""
+        return self._worker.waits
+
     def stop(self) -> None:
         """Finish the frame at hand without waiting for anything, forget the others, and end the threads."""
         self._context.end()

@@ -6,13 +6,15 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 
-from cooptrack_msgs.msg import InstanceFeatureArray
+from cooptrack_msgs.msg import InstanceFeatureArray, RoadsideOccupancy
 
 from ..cooperation.channel_model import ChannelModel
 from .health.health import Health
@@ -25,19 +27,18 @@ from .settings import LinkEmulatorSettings
 class Delivery:
     """Hands messages over when they are due, in a thread of its own; times are those of the steady clock."""
 
-    def __init__(self, deliver: Callable[[bytes], None]):
+    def __init__(self) -> None:
         """Start the thread."""
-        self._deliver = deliver
         self._news = threading.Condition()
-        self._waiting: list[tuple[int, int, bytes]] = []
+        self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._number, self._running = 0, True
         self._thread = threading.Thread(target=self._run, name='delivery', daemon=True)
         self._thread.start()
 
-    def put(self, due_ns: int, data: bytes) -> None:
-        """Take a message to be delivered at a time."""
+    def put(self, due_ns: int, deliver: Callable[[], None]) -> None:
+        """Take what delivers a message, to be called at a time."""
         with self._news:
-            heapq.heappush(self._waiting, (due_ns, self._number, data))
+            heapq.heappush(self._waiting, (due_ns, self._number, deliver))
             self._number += 1
             self._news.notify()
 
@@ -56,8 +57,8 @@ class Delivery:
                     self._news.wait(due_s)
                 if not self._running:
                     return
-                data = heapq.heappop(self._waiting)[2]
-            self._deliver(data)
+                deliver = heapq.heappop(self._waiting)[2]
+            deliver()
 
 
 class LinkEmulator(Node):
@@ -71,12 +72,15 @@ class LinkEmulator(Node):
         """
         super().__init__('link_emulator', **options)
         settings: LinkEmulatorSettings = Parameters(self, LinkEmulatorSettings).current
-        self._link = ChannelModel(settings, np.random.default_rng(settings.seed))
         self.health = Health(self.get_fully_qualified_name(), self.get_name())
         qos = features_qos(settings.features__reliability, settings.features__depth)
-        self._publisher = self.create_publisher(InstanceFeatureArray, '~/output/features', qos)
-        self._delivery = Delivery(self._send)
-        self.create_subscription(InstanceFeatureArray, '~/input/features', self._on_message, qos, raw=True)
+        self._delivery = Delivery()
+        publisher = self.create_publisher(InstanceFeatureArray, '~/output/features', qos)
+        self.create_subscription(InstanceFeatureArray, '~/input/features', self._passing(settings, publisher), qos,
+                                 raw=True)
+        publisher = self.create_publisher(RoadsideOccupancy, '~/output/occupancy', qos)
+        self.create_subscription(RoadsideOccupancy, '~/input/occupancy', self._passing(settings, publisher), qos,
+                                 raw=True)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(settings.diagnostics__period, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -88,17 +92,22 @@ class LinkEmulator(Node):
         """Forget what is under way."""
         self._delivery.stop()
 
-    def _on_message(self, data: bytes) -> None:
-        self.health.count('messages.received')
-        arrivals = self._link.send(time.monotonic_ns())
-        self.health.count('lost', not arrivals)
-        self.health.count('duplicated', len(arrivals) > 1)
-        for due_ns in arrivals:
-            self._delivery.put(due_ns, data)
+    def _passing(self, settings: LinkEmulatorSettings, publisher: Publisher) -> Callable[[bytes], None]:
+        """Return what passes messages of a topic on; what befalls one topic does not depend on the others."""
+        link = ChannelModel(settings, np.random.default_rng(settings.seed))
 
-    def _send(self, data: bytes) -> None:
-        self._publisher.publish(data)
-        self.health.count('sent')
+        def send(data: bytes) -> None:
+            publisher.publish(data)
+            self.health.count('sent')
+
+        def on_message(data: bytes) -> None:
+            self.health.count('messages.received')
+            arrivals = link.send(time.monotonic_ns())
+            self.health.count('lost', not arrivals)
+            self.health.count('duplicated', len(arrivals) > 1)
+            for due_ns in arrivals:
+                self._delivery.put(due_ns, partial(send, data))
+        return on_message
 
     def _report(self) -> None:
         self._diagnostics.publish(self.health.report(self.get_clock().now().to_msg(), [], {}))

@@ -38,12 +38,14 @@ from .inputs.tf_input import TfInput
 from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
 from .outputs.latency_output import LatencyOutput
+from .outputs.occupancy_output import OccupancyOutput
 from .outputs.standard_outputs import StandardOutputs
 from .overrides import warn_of_unused
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
 from .start import in_words, init_ros
+from .voxel_pipelines import VoxelAnswer
 
 
 class AgentNode(ManagedNode):
@@ -82,6 +84,7 @@ class AgentNode(ManagedNode):
         self._predicted = self.create_publisher(TrackArray, '~/output/predicted_tracks', OUTPUT)
         self._debug_image = DebugImage(self)
         self._standard = StandardOutputs(self)
+        self._occupancy: OccupancyOutput | None = None
 
     @property
     def settings(self) -> CommonSettings:
@@ -102,6 +105,10 @@ class AgentNode(ManagedNode):
 
     def process(self, job: ImageJob, views: Views) -> TrackArray:
         """Handle one frame and return the published tracks; runs in the worker thread; may raise WireError."""
+        raise NotImplementedError
+
+    def find_voxels(self) -> VoxelAnswer:
+        """Return the voxels of the frame that ``process`` handled last; runs after it; may raise WireError."""
         raise NotImplementedError
 
     @property
@@ -144,6 +151,8 @@ class AgentNode(ManagedNode):
                                  self.stated_base_frame)
         self._least_size = least_size(package.config)
         self._gaps = GapWatch(self.load(package))
+        if self.settings.occupancy__enabled and self._occupancy is None:
+            self._occupancy = OccupancyOutput(self, self.node_context)
         self.get_logger().info(f"model '{package.name}' ready after {time.monotonic() - started:.1f} s")
         return super().on_configure(state)
 
@@ -216,6 +225,8 @@ class AgentNode(ManagedNode):
             return
         self._gaps.add(job.stamp_ns)
         self._publish_extras(job, views, tracks)
+        if self._occupancy is not None:
+            self._occupancy.run(job, self.find_voxels, self._frames.waits and not self.settings.lockstep)
 
     def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
         """Publish what is made of the published tracks, if it is wanted."""

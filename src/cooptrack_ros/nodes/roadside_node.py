@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 from rclpy.publisher import Publisher
 
-from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray, UnitInfo
+from cooptrack_msgs.msg import InstanceFeatureArray, RoadsideOccupancy, TrackArray, UnitInfo
 
 from ..common.errors import UserError
 from ..common.types import FrameOutput, Provenance, Side
@@ -17,7 +17,7 @@ from ..tracking.warm_up import blank_frame, warm_up
 from ..weights.store import ModelPackage
 from ..wire.arrays import header_of
 from ..wire.public_tracks import PublicTracks
-from ..wire.topics import INFO, check_name, features_topic, unit_topic
+from ..wire.topics import INFO, check_name, features_topic, occupancy_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
@@ -26,6 +26,7 @@ from .outputs.feature_output import FeatureOutput
 from .outputs.track_output import TrackOutput
 from .qos import LATCHED, features_qos
 from .settings import RoadsideSettings
+from .voxel_pipelines import RoadsideVoxels, VoxelAnswer, reader_of, try_out
 
 
 class RoadsideNode(AgentNode):
@@ -38,6 +39,9 @@ class RoadsideNode(AgentNode):
         super().__init__('roadside_node', package, **options)
         self._features: Publisher | None = None
         self._info: Publisher | None = None
+        self._link: Publisher | None = None
+        self._voxels: RoadsideVoxels | None = None
+        self._sent: InstanceFeatureArray | None = None
         with suppress(UserError):
             self._create_publishers()
 
@@ -52,11 +56,16 @@ class RoadsideNode(AgentNode):
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
-        warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
+        state = warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
         life = package.config.tracker_of(Side.ROADSIDE)
         self._tracks = PublicTracks(life.score_threshold)
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
+        reader = reader_of(package, Side.ROADSIDE, self.settings)
+        if reader is not None:
+            try_out(reader, state, self.settings)
+            self._voxels = RoadsideVoxels(reader, self._tracks)
+            self._create_link(self.settings)
         return life.reset_gap_s
 
     def _create_publishers(self) -> None:
@@ -66,6 +75,11 @@ class RoadsideNode(AgentNode):
             self._features = self.create_publisher(InstanceFeatureArray, features_topic(unit), features_qos(
                 settings.features__reliability, settings.features__depth))
             self._info = self.create_publisher(UnitInfo, unit_topic(unit, INFO), LATCHED)
+
+    def _create_link(self, settings: RoadsideSettings) -> None:
+        if self._link is None:
+            self._link = self.create_publisher(RoadsideOccupancy, occupancy_topic(settings.unit_id), features_qos(
+                settings.features__reliability, settings.features__depth))
 
     @property
     def stated_base_frame(self) -> str:
@@ -87,12 +101,19 @@ class RoadsideNode(AgentNode):
         self.health.count('frames.processed')
         return published.message
 
+    def find_voxels(self) -> VoxelAnswer:
+        """Return the voxels of the last frame, and send them to vehicles."""
+        answer = self._voxels.find(self._state, self._sent, self.settings)
+        self._link.publish(answer.link)
+        return answer
+
     def _publish_features(self, output: FrameOutput, stamp_ns: int, views: Views) -> None:
         message, num_implausible = self._sender.compose(output, stamp_ns, views, self.settings)
         self.health.count('instances.implausible', num_implausible)
         if message.sequence == 0:
             self._announce(stamp_ns, views, output.instances.semantic.shape[1])
         self._features.publish(message)
+        self._sent = message
         self.health.count('instances.sent', int(message.count))
 
     def _announce(self, stamp_ns: int, views: Views, feature_dim: int) -> None:

@@ -65,6 +65,11 @@ class CommonSettings:
         live=True)
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
+    occupancy__enabled: bool = parameter(
+        False, 'find class and identity of every voxel after the tracks are out, with the head that the card of the '
+        'model lists')
+    occupancy__min_voxels: int = parameter(
+        1, 'things of fewer voxels are not published', low=1, high=10000, live=True)
     prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)
     debug__image: bool = parameter(True, 'draw tracks into the image while somebody subscribes', live=True)
     diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)

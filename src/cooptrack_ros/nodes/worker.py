@@ -43,6 +43,12 @@ class Worker:
                 self._on_next(job)
             self._condition.notify_all()
 
+    @property
+    def waits(self) -> bool:
+        """Whether a job waits."""
+        with self._condition:
+            return bool(self._jobs)
+
     def stop(self) -> None:
         """Finish the job at hand, forget the others, and end the thread."""
         with self._condition:

@@ -34,3 +34,10 @@ def seen_by_cameras(grid: Grid, occupied: np.ndarray, cameras: Sequence[CameraGe
     for projection, size in cameras:
         seen |= visited(grid, *camera_rays(projection, size), occupied)
     return seen
+
+
+def seen_in(grid: Grid, occupied: np.ndarray, cameras: Sequence[CameraGeometry]) -> np.ndarray:
+    """Return ``seen_by_cameras`` also for cameras above the grid; nothing above it hides anything."""
+    tall = grid_below(grid, cameras)
+    above = np.zeros((*grid.shape[:2], tall.shape[2] - grid.shape[2]), bool)
+    return seen_by_cameras(tall, np.concatenate([occupied, above], axis=2), cameras)[..., :grid.shape[2]]

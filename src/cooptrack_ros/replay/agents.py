@@ -11,12 +11,13 @@ from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 
 from ..common.errors import WireError
 from ..common.timeline import StampOrder, TimeGuard
-from ..common.types import Side
+from ..common.types import Frame, Side
 from ..model.image.preprocess import least_size
-from ..nodes.ego_pipeline import EgoPipeline
+from ..nodes.ego_pipeline import EgoAnswer, EgoPipeline
 from ..nodes.health.health import Health
 from ..nodes.outputs.feature_output import FeatureOutput
 from ..nodes.settings import EgoSettings, RoadsideSettings
+from ..nodes.voxel_pipelines import RoadsideVoxels, VoxelAnswer, reader_of
 from ..sensors.pose_history import PoseHistory
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
@@ -39,13 +40,16 @@ def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[in
 class OfflineUnit:
     """One roadside unit."""
 
-    def __init__(self, package: ModelPackage, name: str):
-        """Load the roadside network."""
-        self._settings = RoadsideSettings(unit_id=name)
+    def __init__(self, package: ModelPackage, name: str, finds_voxels: bool = False):
+        """Load the roadside network; :param finds_voxels: and its occupancy head."""
+        self._settings = RoadsideSettings(unit_id=name, occupancy__enabled=finds_voxels)
         self._tracker = package.tracker(Side.ROADSIDE)
         self._state = self._tracker.initial()
         tracks = PublicTracks(package.config.tracker_of(Side.ROADSIDE).score_threshold)
         self._features = FeatureOutput(package, tracks, count(1).__next__)
+        reader = reader_of(package, Side.ROADSIDE, self._settings)
+        self._voxels = RoadsideVoxels(reader, tracks) if reader is not None else None
+        self._sent: InstanceFeatureArray | None = None
         self._least_size = least_size(package.config)
         self.camera: CameraModel | None = None
 
@@ -57,7 +61,12 @@ class OfflineUnit:
         """
         stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera, self._least_size)
         self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
-        return self._features.compose(output, stamp, views, self._settings)[0]
+        self._sent = self._features.compose(output, stamp, views, self._settings)[0]
+        return self._sent
+
+    def find_voxels(self) -> VoxelAnswer | None:
+        """Return the voxels of that image, None where nobody wants any."""
+        return None if self._voxels is None else self._voxels.find(self._state, self._sent, self._settings)
 
 
 class OfflineEgo:
@@ -74,6 +83,11 @@ class OfflineEgo:
         # As in lockstep no rate is too high.
         self._pipeline = EgoPipeline(package, settings, units, health)
         self.units = self._pipeline.receivers
+        self.voxel_units = self._pipeline.voxels.receivers if self._pipeline.voxels is not None else {}
+        """What takes the voxels of each unit, where they are wanted."""
+        self.awaited: set[str] = set()
+        """Units whose voxels a frame waits for."""
+        self._last: tuple[EgoAnswer, Frame] | None = None
         self._least_size = least_size(package.config)
         self._guard, self.poses = TimeGuard(), PoseHistory()
         self.camera: CameraModel | None = None
@@ -86,6 +100,8 @@ class OfflineEgo:
         """Tell whether everything that belongs to an image is there."""
         units = self._pipeline.agent.units.values()
         settled = all(unit.is_settled(stamp) for unit in units if unit.has_pair(stamp))
+        settled = settled and all(self.voxel_units[unit.unit_id].is_settled(unit.paired_ns(stamp)) for unit in units
+                                  if unit.unit_id in self.awaited and unit.has_pair(stamp))
         return settled and self.pose(stamp) is not None
 
     def step(self, message: CompressedImage) -> tuple[TrackArray, TrackArray]:
@@ -104,11 +120,20 @@ class OfflineEgo:
         answer = self._pipeline.step(frame, received, views.lidar_frame, self._settings)
         if self._settings.fusion__online_extrinsics:
             agent.learn_poses()
+        self._last = answer, frame
         return answer.published.message, answer.detections()
+
+    def find_voxels(self) -> VoxelAnswer | None:
+        """Return the voxels of that image, None where nobody wants any."""
+        voxels, (answer, frame) = self._pipeline.voxels, self._last
+        if voxels is None:
+            return None
+        units = voxels.received(answer.result, frame.stamp_ns)
+        return self._pipeline.find_voxels(answer, frame, units, self._settings)
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
         if order in (StampOrder.DUPLICATE, StampOrder.LATE):
             raise WireError(order.value, 'its stamp is not after that of the image before')
         if order is StampOrder.JUMP:
-            self._pipeline.agent.restart(stamp)
+            self._pipeline.restart(stamp)

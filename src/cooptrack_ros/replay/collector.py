@@ -13,15 +13,28 @@ from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from visualization_msgs.msg import MarkerArray
 
-from cooptrack_msgs.msg import InstanceFeatureArray, Latency, TrackArray
+from cooptrack_msgs.msg import InstanceFeatureArray, Latency, PanopticOccupancy, RoadsideOccupancy, TrackArray
 
 from ..data.bags.writer import BagWriter
-from ..wire.arrays import stamp_ns
-from ..wire.topics import EGO_NODE, features_topic, is_features_topic, kind_name, tracks_topic, unit_namespace
+from ..wire.arrays import serialized_stamp_ns, stamp_ns
+from ..wire.topics import (
+    EGO_NODE,
+    OCCUPANCY,
+    features_topic,
+    is_features_topic,
+    is_unit_topic,
+    kind_name,
+    occupancy_topic,
+    tracks_topic,
+    unit_namespace,
+    voxels_topic,
+)
 
 _QUIET_S = 1.5
 """After a real-time pass: so long without a message means that all answers are in."""
 _PATIENCE_S = 15.0
+_LARGE = (PanopticOccupancy, RoadsideOccupancy)
+"""Only their stamps are looked at."""
 _QOS = QoSProfile(depth=100, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -29,10 +42,11 @@ def recorded_topics(units: Iterable[str], with_detections: bool) -> dict[str, ty
     """Return what is recorded of the nodes: topic and message type; :param with_detections: also detections."""
     topics: dict[str, type] = {'/diagnostics': DiagnosticArray}
     for unit in units:
-        topics[features_topic(unit)] = InstanceFeatureArray
+        topics |= {features_topic(unit): InstanceFeatureArray, occupancy_topic(unit): RoadsideOccupancy}
     for node in [EGO_NODE, *(f'{unit_namespace(u)}/roadside_node' for u in units)]:
         topics |= {tracks_topic(node): TrackArray, f'{node}/output/markers': MarkerArray,
-                   f'{node}/debug/latency': Latency}
+                   f'{node}/debug/latency': Latency, voxels_topic(node): PanopticOccupancy,
+                   f'{node}/debug/occupancy_latency': Latency}
     if with_detections:
         topics[f'{EGO_NODE}/output/detections'] = TrackArray
     return topics
@@ -67,7 +81,9 @@ class Collector:
         def receive(data: bytes) -> None:
             if self._writer is not None and self.now_ns:
                 self._writer.write_serialized(topic, name, data, self.now_ns)
-            if kind is not MarkerArray:
+            if kind in _LARGE:
+                self._note_stamp(topic, serialized_stamp_ns(data), len(data))
+            elif kind is not MarkerArray:
                 self._note(topic, deserialize_message(data, kind), len(data))
         return receive
 
@@ -75,16 +91,20 @@ class Collector:
         if isinstance(message, DiagnosticArray):
             self._status |= {s.name: s for s in message.status}
             return
-        self._last = time.monotonic()
         if isinstance(message, Latency):
+            self._last = time.monotonic()
             self._latencies.setdefault(topic, []).append(message)
             return
-        self._stamps.setdefault(topic, set()).add(stamp_ns(message.header.stamp))
-        self._bytes[topic] = self._bytes.get(topic, 0) + size
+        self._note_stamp(topic, stamp_ns(message.header.stamp), size)
         if topic == tracks_topic():
             self._modes[message.mode] = self._modes.get(message.mode, 0) + 1
             for unit in fused_units(message):
                 self._fused[unit] = self._fused.get(unit, 0) + 1
+
+    def _note_stamp(self, topic: str, stamp: int, size: int) -> None:
+        self._last = time.monotonic()
+        self._stamps.setdefault(topic, set()).add(stamp)
+        self._bytes[topic] = self._bytes.get(topic, 0) + size
 
     def has(self, topic: str, stamp_ns: int) -> bool:
         """Tell whether a message with this stamp came."""
@@ -108,18 +128,28 @@ class Collector:
 
         :param seconds: duration of what was played, for the data rate.
         """
-        sent = sum(size for topic, size in self._bytes.items() if is_features_topic(topic))
+        def per_second(is_wanted: Callable[[str], bool]) -> float:
+            return sum(s for topic, s in self._bytes.items() if is_wanted(topic)) / seconds if seconds > 0 else 0.0
+
+        def counts(is_wanted: Callable[[str], bool]) -> dict[str, int]:
+            return {topic: len(s) for topic, s in self._stamps.items() if is_wanted(topic)}
         return {
             'tracks': len(self._stamps.get(tracks_topic(), ())),
-            'features': {t: len(s) for t, s in self._stamps.items() if is_features_topic(t)},
+            'features': counts(is_features_topic),
+            'occupancy': counts(_is_voxels_topic),
             'modes': dict(sorted(self._modes.items())),
             'fused': dict(sorted(self._fused.items())),
             'latency_ms': {topic.removesuffix('/debug/latency'): latency_statistics(messages)
                            for topic, messages in sorted(self._latencies.items())},
             'dropped': {name: {v.key: int(v.value) for v in status.values if v.key.startswith('dropped.')}
                         for name, status in sorted(self._status.items())},
-            'serialized_bytes_per_second': sent / seconds if seconds > 0 else 0.0,
+            'serialized_bytes_per_second': per_second(is_features_topic),
+            'occupancy_bytes_per_second': per_second(lambda topic: is_unit_topic(topic, OCCUPANCY)),
         }
+
+
+def _is_voxels_topic(topic: str) -> bool:
+    return topic.endswith(voxels_topic('')) or is_unit_topic(topic, OCCUPANCY)
 
 
 def fused_units(tracks: TrackArray) -> list[str]:

@@ -23,12 +23,27 @@ from ..data.bags.types import EGO, roadside_names
 from ..data.bags.writer import BagWriter
 from ..nodes.health.health import Health
 from ..nodes.settings import EgoSettings
+from ..nodes.voxel_pipelines import VoxelAnswer
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import decode_calibration
+from ..wire.occupancy import encode_occupancy
 from ..wire.poses import decode_odometry
 from ..wire.serialized import read_message
-from ..wire.topics import CALIBRATION, EGO_NODE, FEATURES, IMAGE, PAIR, features_topic, tracks_topic, units_of
+from ..wire.topics import (
+    CALIBRATION,
+    EGO_NODE,
+    FEATURES,
+    IMAGE,
+    OCCUPANCY,
+    PAIR,
+    features_topic,
+    occupancy_topic,
+    tracks_topic,
+    unit_namespace,
+    units_of,
+    voxels_topic,
+)
 from .agents import OfflineEgo, OfflineUnit
 from .collector import fused_units
 
@@ -41,13 +56,14 @@ class OfflineOptions:
     """
     How to run; ``limit`` is the number of ego images at most, ``ego_only`` runs no roadside network.
 
-    ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does.
+    ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does; ``occupancy`` finds voxels, too.
     """
 
     mode: str = 'auto'
     limit: int | None = None
     ego_only: bool = False
     confirm_only: str = ''
+    occupancy: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,8 @@ class OfflineReplay:
         self._fused: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._bytes = 0
+        self._voxels: Counter[str] = Counter()
+        self._voxel_bytes = 0
         self._now_ns = 0
         self._held: deque[tuple[int, CompressedImage]] = deque()
         self._routes: dict[str, _Route] = {}
@@ -115,7 +133,8 @@ class OfflineReplay:
             'modes': dict(sorted(self._modes.items())), 'fused': dict(sorted(self._fused.items())),
             'latency_ms': self._latency(),
             'dropped': {EGO_NODE: {k: v for k, v in self._health.counts.items() if k.startswith('dropped.')}},
-            'serialized_bytes': self._bytes}
+            'occupancy': dict(sorted(self._voxels.items())),
+            'serialized_bytes': self._bytes, 'occupancy_bytes': self._voxel_bytes}
 
     def _latency(self) -> dict[str, Any]:
         """Return p50 and p95 in milliseconds, without the first frame, which pays for memory and caches."""
@@ -146,7 +165,8 @@ class OfflineReplay:
                             '`cooptrack bag convert`?')
         mode = self._options.mode
         settings = EgoSettings(
-            lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only)
+            lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only,
+            occupancy__enabled=self._options.occupancy)
         names = units_of(topics) if mode != 'none' else []
         self._ego = OfflineEgo(self._package, settings, names, self._health)
         self._routes = {
@@ -157,9 +177,13 @@ class OfflineReplay:
             topic = roadside_names(name).topic
             self._routes |= {topic(PAIR): _Route(PairTransform, name, received.on_pair),
                              topic(FEATURES): _Route(None, name, received.on_features)}
+            if name in self._ego.voxel_units:
+                self._routes[topic(OCCUPANCY)] = _Route(
+                    None, self._ego.voxel_units[name].source, self._ego.voxel_units[name].on_occupancy)
+                self._ego.awaited |= {name} if topic(OCCUPANCY) in topics else set()
             if topic(FEATURES) in topics or self._options.ego_only:
                 continue
-            unit = OfflineUnit(self._package, name)
+            unit = OfflineUnit(self._package, name, self._options.occupancy)
             self._routes |= {topic(CALIBRATION): _camera_of(unit),
                              topic(IMAGE): _Route(CompressedImage, name, partial(self._send, name, unit))}
 
@@ -177,6 +201,14 @@ class OfflineReplay:
         self._bytes += len(data)
         self._write(features_topic(name), message)
         self._ego.units[name].on_features(data)
+        answer = unit.find_voxels()
+        if answer is not None:
+            data = serialize_message(answer.link)
+            self._voxels[occupancy_topic(name)] += 1
+            self._voxel_bytes += len(data)
+            self._write(occupancy_topic(name), answer.link)
+            self._write_voxels(f'{unit_namespace(name)}/roadside_node', answer)
+            self._ego.voxel_units[name].on_occupancy(data)
 
     def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
         """Process the images whose turn has come."""
@@ -198,6 +230,14 @@ class OfflineReplay:
         self._fused.update(fused_units(tracks))
         self._write(tracks_topic(), tracks)
         self._write(f'{EGO_NODE}/output/detections', detections)
+        answer = self._ego.find_voxels()
+        if answer is not None:
+            self._write_voxels(EGO_NODE, answer)
+
+    def _write_voxels(self, node: str, answer: VoxelAnswer) -> None:
+        self._voxels[voxels_topic(node)] += 1
+        if self._writer is not None:
+            self._write(voxels_topic(node), encode_occupancy(answer.voxels, answer.meta))
 
     def _write(self, topic: str, message: Any) -> None:
         if self._writer is not None:

@@ -21,7 +21,7 @@ from ..wire.topics import (
     IMAGE,
     PAIR,
     features_topic,
-    is_features_topic,
+    is_sent_topic,
     is_unit_topic,
     split_unit_topic,
     tracks_topic,
@@ -91,12 +91,12 @@ class BagPlayer:
         names = {t.name for t in summary.topics if t.count}
         if EGO.topic(IMAGE) not in names:
             raise UserError(f'{path}: no images on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
-        self._features = set(filter(is_features_topic, names))
+        sent = set(filter(is_sent_topic, names))
         self.units = units_of(names, IMAGE)
         self._live_units = [u for u in self.units
-                            if not options.ego_only and features_topic(u) not in self._features]
-        # Recorded features are kept for a late subscriber: there is no second chance to send them.
-        self._publishers = {t.name: publisher_for(node, t.name, t.kind, t.latched, t.name in self._features)
+                            if not options.ego_only and features_topic(u) not in sent]
+        # What units sent is kept for a late subscriber: there is no second chance to send them.
+        self._publishers = {t.name: publisher_for(node, t.name, t.kind, t.latched, t.name in sent)
                             for t in summary.topics if t.count and self._is_played(t.name)}
         self._clock = ClockPublisher(node)
         self._delivered: set[str] = set()

@@ -51,6 +51,8 @@ class EgoResult:
     output: FrameOutput
     left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Instances by unit and reason that were not used: ``too_many`` to look at, ``no_room``, or ``no_time``."""
+    messages: tuple[RoadsideMessage, ...] = ()
+    """What was used of units, where it was taken to be."""
 
 
 class EgoAgent:
@@ -83,9 +85,16 @@ class EgoAgent:
         """Of late fusion; the tracker has its own in its state."""
         self._last: tuple[int, Received, bool] | None = None
 
-    def warm_up(self, frame: Frame) -> None:
-        """Run the network some times without remembering anything."""
-        self._tracker.look(warm_up(self._tracker, frame))
+    @property
+    def state(self) -> Any:
+        """What the tracker left after the last frame."""
+        return self._state
+
+    def warm_up(self, frame: Frame) -> Any:
+        """Run the network some times without remembering anything; return the state that this left."""
+        state = warm_up(self._tracker, frame)
+        self._tracker.look(state)
+        return state
 
     def restart(self, stamp_ns: int) -> None:
         """Let the units' messages follow a jump of time to a stamp."""
@@ -132,7 +141,7 @@ class EgoAgent:
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
         return EgoResult(tracks, detections, matches if knows_sources else (),
                          self._provenance(tracks, matches, output, received) if knows_sources else None, mode, output,
-                         {**left_out, **output.left_out})
+                         {**left_out, **output.left_out}, placed.messages)
 
     def _limited(self, received: Received) -> tuple[Received, dict[tuple[str, str], int]]:
         """Return what is looked at, and how much of each unit is not."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..common.config import ModelConfig
 from ..common.ego_motion import row_vector_pose
-from ..common.timeline import StampedPose
+from ..common.timeline import StageTimes, StampedPose
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.feature_flow import FeatureFlow
@@ -124,21 +124,18 @@ class TrackedFrame:
     """The same as they are reported; identities are still the old ones."""
 
 
-class StageClock:
-    """Adds up the time between marks under their names."""
+class StageClock(StageTimes):
+    """The same for what runs on a device, which is waited for at every mark."""
 
     def __init__(self, device: torch.device):
         """Start the clock."""
+        super().__init__()
         self._synchronize = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
 
     def mark(self, stage: str) -> None:
         """Book the time since the last mark on a stage."""
         self._synchronize()
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
-        self._last = now
+        super().mark(stage)
 
 
 class FrameStages:

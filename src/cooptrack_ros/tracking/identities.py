@@ -58,6 +58,10 @@ class PublicIdentities:
         """Return observed boxes under their public numbers."""
         return boxes.with_(track_id=np.array([self._known[n].public for n in boxes.track_id.tolist()], np.int64))
 
+    def translate_ids(self, ids: np.ndarray) -> np.ndarray:
+        """Return the public numbers of tracks (N,), 0 for what was never reported."""
+        return np.array([self._known[n].public if n in self._known else 0 for n in ids.tolist()], np.int64)
+
     def public(self, number: int) -> int:
         """Return the public number of an observed track."""
         return self._known[number].public

@@ -48,6 +48,10 @@ class TrackerState:
     """What live tracks stand on; on the cooperative side only."""
     memory: AssociationMemory = AssociationMemory()
     """Which objects of units live tracks were; there only, too."""
+    features: Tensor | None = None
+    """(1, V, C, h, w) of the images of the last frame; None where BEV features were known before."""
+    img_from_lidar: np.ndarray | None = None
+    """(V, 4, 4) to pixels of its network input."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:
@@ -156,7 +160,8 @@ class AgentTracker:
         clock.mark('output')
         output.stage_seconds.update(clock.seconds)
         memory = self._remembered(state.memory, output, messages)
-        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight, memory), output
+        return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight, memory,
+                            frame.seen.features, inputs.img_from_lidar), output
 
     def _check(self, messages: Sequence[RoadsideMessage]) -> None:
         if messages and self.side is not Side.COOPERATIVE:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..cooperation.feature_flow import FeatureFlow
     from ..model.fast.int8 import Ranges
     from ..model.network import CoopTrackNetwork
+    from ..tracking.panoptic import PanopticReader
     from ..tracking.tracker import AgentTracker
     from .compact_messages import SenderModel
 
@@ -80,7 +81,7 @@ class ModelPackage:
                                 'use it to start a training (train vehicle|roadside --init)')
             with torch.device('meta'):
                 # Nothing is allocated for a card that does not fit its file, however large it says the network is.
-                _check_fit(CoopTrackNetwork(self.config, side).state_dict(), state, self._file(side))
+                check_fit(CoopTrackNetwork(self.config, side).state_dict(), state, self._file(side))
             network = CoopTrackNetwork(self.config, side)
             network.load_state_dict({k: state[k].to(v.dtype) for k, v in network.state_dict().items()})
         return network.to(device).eval()
@@ -154,15 +155,29 @@ class ModelPackage:
         from ..cooperation.feature_flow import FeatureFlow
         path = stored(self.folder / FLOW_NAME, entry['sha256'])
         try:
-            state = load_file(str(_checked(path, entry)))
+            state = load_file(str(checked(path, entry)))
             with torch.device('meta'):
                 # Nothing is allocated for more than the file holds, whatever the card says.
-                _check_fit(FeatureFlow(self.config.embed_dims, entry['hidden']).state_dict(), state, path)
+                check_fit(FeatureFlow(self.config.embed_dims, entry['hidden']).state_dict(), state, path)
             flow = FeatureFlow(self.config.embed_dims, entry['hidden'])
             flow.load_state_dict({k: v.float() for k, v in state.items()})
         except (SafetensorError, RuntimeError) as error:
             raise UserError(f'{path} is not a readable flow of this model: {error}') from error
         return flow.eval()
+
+    def occupancy(self, side: Side, device: str = 'cpu') -> PanopticReader | None:
+        """
+        Return what reads voxels from the state of a tracker of a side; None if there is no head for its weights.
+
+        :raises UserError: if there should be one and cannot be used.
+        """
+        from ..tracking.panoptic import PanopticReader
+        from .occupancy_file import occupancy_head
+        head = occupancy_head(self, side)
+        try:
+            return None if head is None else PanopticReader(head, self.config, side, device)
+        except ValueError as error:
+            raise UserError(f"the occupancy head of model '{self.name}' does not fit it: {error}") from error
 
     def sender(self) -> SenderModel:
         """Return what receivers of the roadside side need of it."""
@@ -197,10 +212,10 @@ class ModelPackage:
         if not path.is_file():
             have = ', '.join(s.value for s in Side if self.has(s)) or 'no side'
             raise UserError(f"model '{self.name}' has no {side.value} weights: {path} is missing (it has {have})")
-        return _checked(path, self.card.get('sides', {}).get(side.value, {}))
+        return checked(path, self.card.get('sides', {}).get(side.value, {}))
 
 
-def _checked(path: Path, entry: Mapping[str, Any]) -> Path:
+def checked(path: Path, entry: Mapping[str, Any]) -> Path:
     """Return the path of a file that is what its entry on the card says, if it says anything."""
     if not path.is_file():
         raise UserError(f'{path} is missing, but the card names it')
@@ -213,7 +228,8 @@ def _checked(path: Path, entry: Mapping[str, Any]) -> Path:
     return path
 
 
-def _check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise a UserError unless a file holds exactly the entries that are expected, in their shapes."""
     missing = sorted(expected.keys() - state.keys())
     unexpected = sorted(state.keys() - expected.keys())
     shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
@@ -256,7 +272,7 @@ def open_model(weights: str) -> ModelPackage:
     if folder is None:
         looked = ', '.join(str(c) for c in candidates)
         raise UserError(f"no model '{weights}': expected a folder with {CARD_NAME}; looked at {looked}")
-    card = _read_card(folder / CARD_NAME)
+    card = read_card(folder / CARD_NAME)
     try:
         config = stored_config(card['configuration'])
     except (KeyError, TypeError, ValueError) as error:
@@ -264,7 +280,8 @@ def open_model(weights: str) -> ModelPackage:
     return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the content of a model card; raise a UserError if it is none."""
     try:
         card = read_yaml(path)
         if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
@@ -273,6 +290,12 @@ def _read_card(path: Path) -> dict[str, Any]:
         if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
                                      and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
             raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
+        occupancy = card.get('occupancy')
+        if occupancy is not None and not (
+                isinstance(occupancy, dict) and occupancy.keys() >= {'sha256', 'sizes', 'sides'}
+                and isinstance(occupancy['sizes'], dict) and isinstance(occupancy['sides'], dict)
+                and all(isinstance(side, dict) for side in occupancy['sides'].values())):
+            raise ValueError("'occupancy' must have sha256, sizes and sides")
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f'{path} is not a model card: {error}') from error
     return card
@@ -309,7 +332,7 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     data = save({k: v.contiguous() for k, v in state.items()})
     path = folder / f'{side.value}.safetensors'
     card_path = folder / CARD_NAME
-    card = _read_card(card_path) if card_path.is_file() else {}
+    card = read_card(card_path) if card_path.is_file() else {}
     before = card.get('sides', {}).get(side.value, {}).get('sha256')
     card.setdefault('name', folder.name)
     card.setdefault('licence', licence)
@@ -345,7 +368,7 @@ def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) 
         raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
     data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
     path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
-    card = _read_card(card_path)
+    card = read_card(card_path)
     before = card.get('flow', {}).get('sha256')
     card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
                     'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from ..common.errors import WireError
 
-_TYPE_CODES = {'f': np.float32, 'B': np.uint8, 'I': np.uint32, 'd': np.float64}
+_TYPE_CODES = {'f': np.float32, 'B': np.uint8, 'H': np.uint16, 'I': np.uint32, 'Q': np.uint64, 'd': np.float64}
 _STAMP, _STAMP_OFFSET = struct.Struct('<iI'), 4
 """Of a header that comes first: it follows the four bytes of encapsulation."""
 

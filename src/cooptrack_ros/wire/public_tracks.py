@@ -45,6 +45,10 @@ class PublicTracks:
         """Return observed boxes under their public identities."""
         return self._identities.translate(boxes)
 
+    def public_ids(self, ids: np.ndarray) -> np.ndarray:
+        """Return the public identities of tracks (N,), 0 for what was never published."""
+        return self._identities.translate_ids(ids)
+
     def compose(self, boxes: Boxes, provenance: np.ndarray, matches: tuple[Match, ...], meta: TrackMeta) -> Published:
         """
         Return what is said of the tracks of one frame, also when there are none.

@@ -12,7 +12,7 @@ EGO_NAMESPACE = '/ego'
 EGO_NODE = f'{EGO_NAMESPACE}/ego_node'
 _INFRA = '/infra/'
 
-FEATURES, INFO, PAIR = UNIT_TOPICS = ('features', 'info', 'pair')
+FEATURES, INFO, PAIR, OCCUPANCY = UNIT_TOPICS = ('features', 'info', 'pair', 'occupancy')
 """What is said of a roadside unit to vehicles, below its namespace."""
 
 
@@ -58,6 +58,16 @@ def features_topic(unit: str) -> str:
     return unit_topic(unit, FEATURES)
 
 
+def occupancy_topic(unit: str) -> str:
+    """Return where a roadside unit publishes its voxels."""
+    return unit_topic(unit, OCCUPANCY)
+
+
+def voxels_topic(node: str = EGO_NODE) -> str:
+    """Return where a node publishes its voxels; :param node: its full name."""
+    return f'{node}/output/occupancy'
+
+
 def tracks_topic(node: str = EGO_NODE) -> str:
     """Return where a node publishes its tracks; :param node: its full name."""
     return f'{node}/output/tracks'
@@ -78,6 +88,11 @@ def is_unit_topic(topic: str, name: str) -> bool:
 def is_features_topic(topic: str) -> bool:
     """Tell whether instances of a roadside unit are published there."""
     return is_unit_topic(topic, FEATURES)
+
+
+def is_sent_topic(topic: str) -> bool:
+    """Tell whether something of a roadside unit is published there that vehicles fuse."""
+    return is_features_topic(topic) or is_unit_topic(topic, OCCUPANCY)
 
 
 def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:

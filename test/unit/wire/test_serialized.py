@@ -11,7 +11,15 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, Latency, PairTransform, UnitInfo
+from cooptrack_msgs.msg import (
+    Calibration,
+    InstanceFeatureArray,
+    Latency,
+    PairTransform,
+    PanopticOccupancy,
+    RoadsideOccupancy,
+    UnitInfo,
+)
 from cooptrack_ros.common.errors import UserError, WireError
 from cooptrack_ros.wire import serialized
 from cooptrack_ros.wire.features import FeatureLimits, FeatureMeta, encode_instances
@@ -38,6 +46,8 @@ def refused(data, kind, **options):
 MESSAGES = [
     features(), InstanceFeatureArray(), Odometry(child_frame_id='base'), PairTransform(unit_id='rsu_1'),
     Calibration(distortion=array('d', [1.0, 2.0])), CameraInfo(d=array('d', [1.0]), distortion_model='plumb_bob'),
+    PanopticOccupancy(class_names=['car', 'free'], index=array('I', [7]), track_ids=array('Q', [1])),
+    RoadsideOccupancy(unit_id='rsu_1', classes=array('B', [1]), runs=array('B', [1, 2, 3])),
     UnitInfo(class_names=['car', 'a']), Latency(stages=['wait'], stage_start_s=array('d', [0.5])),
     DiagnosticArray(status=[DiagnosticStatus(level=b'\1', values=[KeyValue(key='a', value='b')]), DiagnosticStatus()])]
 

@@ -14,7 +14,7 @@ from rosbags.interfaces import Connection
 from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ...common.errors import UserError
-from ...wire.topics import IMAGE, is_features_topic, is_unit_topic
+from ...wire.topics import IMAGE, is_features_topic, is_sent_topic, is_unit_topic
 from .info import CUSTOM_DATA_KEY, describe_bag
 from .reader import BagReader, qos_of
 from .writer import BagWriter
@@ -32,17 +32,18 @@ def merge_answers(inputs: Path, answers: Path, target: Path) -> None:
 def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FEATURES_AHEAD_NS,
                    edit: Callable[[bytes], bytes] = lambda data: data) -> None:
     """
-    Write a bag that needs no roadside node: the inputs without roadside images, and the recorded features.
+    Write a bag that needs no roadside node: the inputs without roadside images, and the recorded features and voxels.
 
-    :param ahead_ns: how much earlier than recorded the features come; 0 to play in real time.
+    :param ahead_ns: how much earlier than recorded these come; 0 to play in real time.
     :param edit: what becomes of each serialized message with features.
     :raises UserError: if there are no features among the answers.
     """
-    features = sorted(((log_ns - ahead_ns, rank, connection, edit(data)) for log_ns, rank, connection, data
-                       in _entries(answers, 1, is_features_topic)), key=lambda entry: entry[:2])
-    if not features:
+    sent = sorted(((log_ns - ahead_ns, rank, connection, edit(data) if is_features_topic(connection.topic) else data)
+                   for log_ns, rank, connection, data in _entries(answers, 1, is_sent_topic)),
+                  key=lambda entry: entry[:2])
+    if not any(is_features_topic(connection.topic) for _, _, connection, _ in sent):
         raise UserError(f'{answers} holds no roadside features')
-    _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_topic(topic, IMAGE)), iter(features))
+    _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_topic(topic, IMAGE)), iter(sent))
 
 
 def without_features(data: bytes) -> bytes:

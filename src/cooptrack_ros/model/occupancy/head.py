@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,11 @@ class MaskOutput:
     reference: Tensor
     velocity: Tensor
 
+    def chosen(self, queries: Tensor) -> MaskOutput:
+        """Return what is said of some queries, given by number."""
+        per_query = ('logits', 'mask_embed', 'feats', 'reference', 'velocity')
+        return replace(self, **{name: getattr(self, name)[:, queries] for name in per_query})
+
     def masks(self, batch: int, queries: Tensor) -> Tensor:
         """Return (M, X, Y, Z) in 0..1 of M queries given by number."""
         flat = self.mask_feats[batch].flatten(1)
@@ -95,7 +100,9 @@ class OccupancyHead(nn.Module):
         dims = config.embed_dims
         self.lift = VolumeLift(config, sizes)
         self.mask_features = MaskFeatures(sizes)
-        self.new_things = LearnedQueries(sizes.thing_queries, dims)
+        self.sizes = sizes
+        self.new_things = LearnedQueries(sizes.thing_queries, dims) if sizes.thing_queries else None
+        """None where all things come from outside."""
         self.stuff = LearnedQueries(sizes.stuff_queries, dims)
         self.layer = VolumeLayer(config, sizes)
         self.cls = nn.Linear(dims, sizes.classes)

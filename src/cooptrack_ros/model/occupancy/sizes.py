@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...common.config import ModelConfig
 from ...occupancy.grids import GRIDS, Grid
@@ -18,6 +18,7 @@ class OccupancySizes:
 
     ``lift_dims`` is the width in which image and BEV evidence of a coarse voxel meet, ``volume_dims`` that of the
     volume that queries attend to, ``mask_dims`` of the features after each of the two stages of up-sampling.
+    ``thing_queries`` are the learned ones of new things; 0: things are the live tracks of the tracker.
     """
 
     profile: str
@@ -48,7 +49,26 @@ class OccupancySizes:
         return len(GRIDS[self.profile].taxonomy.classes)
 
 
+    @property
+    def queries(self) -> str:
+        """Whose things are followed: ``own`` of the head, or those of the ``tracker``."""
+        return 'own' if self.thing_queries else 'tracker'
+
+    def with_queries(self, queries: str) -> OccupancySizes:
+        """
+        Return the same head with things of its own or those of the tracker.
+
+        :raises ValueError: for an unknown source, or if the sizes do not say how many there are.
+        """
+        if queries not in QUERIES:
+            raise ValueError(f"unknown source of queries '{queries}'; known: {', '.join(QUERIES)}")
+        return replace(self, thing_queries=0) if queries == 'tracker' else self
+
+
+QUERIES = ('own', 'tracker')
 TRACKOCC_R50 = OccupancySizes('v2x', 256, 128, (96, 64), 200, 50, 512)
 """For the published tracker."""
 MINI_HEAD = OccupancySizes('mini', 32, 24, (16, 12), 60, 12, 192)
 """For the tracker ``mini``."""
+HEADS = {'mini': ('mini', MINI_HEAD), 'trackocc_r50': ('r50', TRACKOCC_R50)}
+"""By name: the preset of the tracker that a head stands on, and its sizes."""

@@ -17,6 +17,7 @@ from .statuses import status_of
 from .unit_health import ClockOffset, UnitHealth
 
 _RECEIVED = '.received'
+_ARRIVAL, _STAMP = 'arrival_to_publish', 'stamp_to_publish'
 _STATM = Path('/proc/self/statm')
 _LONGEST_DELAY_S = 10.0
 """An image that is published later than this after its stamp, or before it, has the stamp of another clock."""
@@ -78,11 +79,11 @@ class Health:
             self._image_ns = stamp_ns
             self._image_clock.add(arrived_s, stamp_ns)
 
-    def published(self, arrival_to_publish_s: float, stamp_to_publish_s: float) -> None:
-        """Note the delays of a frame whose tracks were just published."""
+    def published(self, arrival_to_publish_s: float, stamp_to_publish_s: float, what: str = '') -> None:
+        """Note the delays of a frame of which something was just published: its tracks, or ``what`` else."""
         with self._lock:
-            self._delays.setdefault('arrival_to_publish', []).append(arrival_to_publish_s)
-            self._delays.setdefault('stamp_to_publish', []).append(stamp_to_publish_s)
+            for name, seconds in ((_ARRIVAL, arrival_to_publish_s), (_STAMP, stamp_to_publish_s)):
+                self._delays.setdefault(f'{what}{name}', []).append(seconds)
 
     def gauge(self, name: str, value: float) -> None:
         """Keep the last value of something measured; its unit belongs into the name."""
@@ -149,7 +150,7 @@ class Health:
         """Return median and 95th percentile of the delays since the last report, in milliseconds."""
         values = {}
         for name, delays in sorted(self._delays.items()):
-            if name == 'stamp_to_publish' and not all(0 <= d <= _LONGEST_DELAY_S for d in delays):
+            if name.endswith(_STAMP) and not all(0 <= d <= _LONGEST_DELAY_S for d in delays):
                 values[f'delay_ms.{name}'] = "unknown: stamps are not of this node's clock"
                 continue
             values |= {f'delay_ms.{name}.p{q}': f'{1e3 * np.percentile(delays, q):.1f}' for q in (50, 95)}

@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from ...cooperation.extrinsic_error import Misalignment
 from ...cooperation.unit_pose import Movement
 from .statuses import status_of
+from .voxel_health import VoxelHealth
 
 _OFFSETS = 100
 _JUMP_S = 1.0
@@ -75,6 +76,8 @@ class UnitHealth:
         self._movement: Movement | None = None
         self._moved_last: Movement | None = None
         self._distance_m: float | None = None
+        self.voxels: VoxelHealth | None = None
+        """Of what it sends of voxels, where the node takes them."""
 
     def received(self, stamp_ns: int, arrived_s: float, instances: int, image_ns: int | None,
                  wrong_model: str = '') -> None:
@@ -144,6 +147,9 @@ class UnitHealth:
         with self._lock:
             values = self._values(elapsed_s, image_ns, image_clock)
             warnings = [text for text in self._warnings(image_ns, refused, refusal) if text]
+            if self.voxels is not None:
+                values |= self.voxels.values()
+                warnings += self.voxels.warnings()
             self._reported, self._movement = dict(self._counts, refused=refused), self._moved_last
         level, message = (DiagnosticStatus.WARN, '; '.join(warnings)) if warnings else (
             DiagnosticStatus.OK, 'messages come')
@@ -199,10 +205,6 @@ class UnitHealth:
             if count:
                 yield f'{count} instances left out: {words}'
         yield from self._pose_warnings()
-        for reason, words in LEFT_OUT.items():
-            left_out = self._counts[reason] - self._reported.get(reason, 0)
-            if left_out:
-                yield f'{left_out} instances left out: {words}'
 
     def _time_warning(self, image_ns: int | None) -> str:
         age_s = 0.0 if image_ns is None else self._age_s(image_ns)

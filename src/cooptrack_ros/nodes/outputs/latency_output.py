@@ -13,12 +13,12 @@ from ..context import ImageJob, NodeContext
 class LatencyOutput:
     """Publishes each stage of a frame."""
 
-    def __init__(self, context: NodeContext, publisher):
-        """Take the publisher."""
-        self._context, self._publisher = context, publisher
+    def __init__(self, context: NodeContext, publisher, what: str = ''):
+        """Take the publisher; :param what: prefix of the delays in the diagnostics, empty for those of tracks."""
+        self._context, self._publisher, self._what = context, publisher, what
 
     def publish(self, job: ImageJob, stage_seconds: Mapping[str, float], step_started: float) -> None:
-        """Publish how long the frame took; call it right after the tracks were published."""
+        """Publish how long the frame took; call it right after its result was published."""
         now = time.monotonic()
         msg = Latency(header=job.header)
         start = step_started
@@ -33,4 +33,4 @@ class LatencyOutput:
         msg.compute_s, msg.total_s = now - job.taken, now - job.arrived
         msg.stamp_to_publish_s = (self._context.now_ns() - job.stamp_ns) / 1e9
         self._publisher.publish(msg)
-        self._context.health.published(msg.total_s, msg.stamp_to_publish_s)
+        self._context.health.published(msg.total_s, msg.stamp_to_publish_s, self._what)
