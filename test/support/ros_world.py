@@ -15,7 +15,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
-from support.fake_voxels import FakeReader
 
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform, TrackArray
 from cooptrack_ros.common.config import MINI
@@ -24,6 +23,7 @@ from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.model.layers import mlp
 from cooptrack_ros.nodes.qos import LATCHED, LOCKSTEP_INPUT, OUTPUT, features_qos
 from cooptrack_ros.weights.compact_messages import SenderModel
+from support.fake_voxels import FakeReader
 
 WIDTH = 96
 SIZE = (64, 32)

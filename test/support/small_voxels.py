@@ -21,6 +21,7 @@ from support.small_tracker import make_frame
 SHAPE = (32, 32, 4)
 _EXTENT = [high - low for low, high in zip(EGO_RANGE.pc_range[:3], EGO_RANGE.pc_range[3:])]
 GRID = Grid(EGO_RANGE.pc_range[:3], tuple(e / n for e, n in zip(_EXTENT, SHAPE)), SHAPE)
+PROFILE = Profile('small', V2X, GRID, 0.0)
 SMALL_CONFIG = replace(TINY, bev_size=(8, 8), num_queries=20)
 """Its cells are four voxels wide."""
 OWN_SIZES = replace(MINI_HEAD, profile='small', lift_dims=8, volume_dims=8, mask_dims=(8, 6), thing_queries=10,
@@ -31,7 +32,7 @@ TRACKER_SIZES = OWN_SIZES.with_queries('tracker')
 @pytest.fixture
 def small_grid(monkeypatch):
     """Let the small grid be known by its name."""
-    monkeypatch.setitem(GRIDS, 'small', Profile('small', V2X, GRID, 0.0))
+    monkeypatch.setitem(GRIDS, 'small', PROFILE)
     return GRID
 
 

@@ -42,20 +42,21 @@ def run_occupancy(args: argparse.Namespace, recorded: Mapping[str, dict]) -> int
     datasets = open_datasets(args.data, args.units)
     selection = Selection(None if args.split == 'all' else args.split, args.limit, args.hz)
     source, listens = _source(args)
-    sent, arrivals = [], None
+    sent, arrivals, units = [], None, None
     if listens:
-        arrivals = _arrivals(args, datasets, selection, sent)
+        arrivals, units = _arrivals(args, datasets, selection, sent), _units(args, source.profile)
     side = _RECORDS.get(args.mode, 'cooperative')
     records = [selection.records(dataset, side) for _, dataset in datasets]
     keep = VolumeWriter(args.results, source.profile, side, f'{args.weights} {args.mode}') if args.results else None
     with Progress(transient=True) as progress:
         task = progress.add_task('occupancy', total=sum(map(len, records)))
-        measured = measure(source, datasets, selection, side, arrivals, lambda n: progress.advance(task, n), keep)
+        measured = measure(source, datasets, selection, side, arrivals, lambda n: progress.advance(task, n), keep,
+                           units)
     if keep:
         keep.close()
     rate = frame_rate_hz([r.stamp_us for r in part] for part in records)
     payload = sum(sent) / max(measured.frames, 1) * rate if listens else None
-    figures = {**report.figures_of(measured, source.profile, payload), **_origin(args)}
+    figures = {**report.figures_of(measured, source.profile, payload, rate if units else None), **_origin(args)}
     console = Console(width=200)
     for table in report.tables(figures):
         console.print(table)
@@ -90,6 +91,18 @@ def _source(args: argparse.Namespace):
         raise UserError(f"model '{package.name}' has no occupancy head for its {side.value} weights "
                         '(`cooptrack train occupancy --export` makes one)')
     return TrackedSource(package.tracker(side, execution=args.execution), reader), args.mode == 'cooperative'
+
+
+def _units(args: argparse.Namespace, profile: str):
+    """Return the heads of units, None if their model has none of that grid."""
+    from ..common.types import Side
+    from ..eval.occupancy.units import UnitHeads
+    from ..weights.store import open_model
+    package = open_model(args.roadside or args.weights)
+    reader = package.occupancy(Side.ROADSIDE) if package.has(Side.ROADSIDE) else None
+    if reader is None or reader.profile != profile:
+        return None
+    return UnitHeads(package.tracker(Side.ROADSIDE, execution=args.execution), reader)
 
 
 def _arrivals(args: argparse.Namespace, datasets, selection, sent: list[int]):

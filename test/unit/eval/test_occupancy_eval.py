@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import torch
 from support.small_tracker import MANY, make_frame, make_tracker
 from support.small_voxels import (  # noqa: F401
     GRID,
+    PROFILE,
+    SHAPE,
     SMALL_CONFIG,
     TRACKER_SIZES,
     VoxelRecords,
@@ -19,13 +23,26 @@ from support.small_voxels import (  # noqa: F401
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.common.types import Boxes, Side
+from cooptrack_ros.common.types import Boxes, Match, RoadsideMessage, Side
+from cooptrack_ros.cooperation.limits import Limits
+from cooptrack_ros.cooperation.voxels.fill import UnitVoxels
+from cooptrack_ros.cooperation.voxels.identities import UNIT_FIRST_ID
 from cooptrack_ros.eval.occupancy import report
-from cooptrack_ros.eval.occupancy.arms import FilledBoxes, FoundFrame, MatchedQueries, TrackedBoxes, arms_of, renamed
+from cooptrack_ros.eval.occupancy.arms import (
+    FilledBoxes,
+    FilledByUnits,
+    FoundFrame,
+    MatchedQueries,
+    TrackedBoxes,
+    arms_of,
+    renamed,
+)
 from cooptrack_ros.eval.occupancy.run import Measured, TrackedSource, masks_of, measure
+from cooptrack_ros.eval.occupancy.units import UnitHeads, packed_bytes
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.model.occupancy.head import MaskOutput, OccupancyHead
 from cooptrack_ros.occupancy.segments import Volume
+from cooptrack_ros.occupancy.sparse import Occupied
 from cooptrack_ros.occupancy.taxonomy import V2X
 from cooptrack_ros.tracking.panoptic import PanopticFrame, PanopticReader
 
@@ -48,7 +65,7 @@ def ids_at(volume, *places):
 
 
 def test_boxes_of_masks_are_followed_whatever_the_head_called_them():
-    arm = TrackedBoxes(GRID, V2X)
+    arm = TrackedBoxes(PROFILE, GRID)
     first = arm.volume(found_frame([(5, 1, 20, 23, 14, 16), (6, 3, 8, 9, 20, 21)], 0))
     second = arm.volume(found_frame([(6, 1, 20, 23, 14, 16), (1, 3, 8, 9, 20, 21)], 1))
     places = (21, 15, 1), (8, 20, 1)
@@ -58,14 +75,14 @@ def test_boxes_of_masks_are_followed_whatever_the_head_called_them():
 
 
 def test_a_mask_far_from_all_is_somebody_new():
-    arm = TrackedBoxes(GRID, V2X)
+    arm = TrackedBoxes(PROFILE, GRID)
     first = arm.volume(found_frame([(5, 3, 8, 9, 20, 21)], 0))
     second = arm.volume(found_frame([(5, 3, 28, 29, 4, 5)], 1))
     assert ids_at(first, (8, 20, 1)) != ids_at(second, (28, 4, 1))
 
 
 def test_queries_that_are_alike_are_the_same_thing():
-    arm, turned = MatchedQueries(GRID, V2X), torch.eye(8)[[1, 0]]
+    arm, turned = MatchedQueries(PROFILE, GRID), torch.eye(8)[[1, 0]]
     first = arm.volume(found_frame([(5, 1, 20, 23, 14, 16), (6, 1, 8, 10, 20, 22)], 0))
     second = arm.volume(found_frame([(5, 1, 20, 23, 14, 16), (6, 1, 8, 10, 20, 22)], 1, turned))
     places = (21, 15, 1), (8, 20, 1)
@@ -75,7 +92,7 @@ def test_queries_that_are_alike_are_the_same_thing():
 
 
 def test_frames_without_things_are_legal():
-    for arm in (TrackedBoxes(GRID, V2X), MatchedQueries(GRID, V2X)):
+    for arm in (TrackedBoxes(PROFILE, GRID), MatchedQueries(PROFILE, GRID)):
         assert not arm.volume(found_frame([], 0)).instances.any()
         assert arm.volume(found_frame([(5, 1, 20, 23, 14, 16)], 1)).instances.any()
         assert not arm.volume(found_frame([], 2)).instances.any()
@@ -85,8 +102,38 @@ def test_filled_boxes_take_the_place_of_masks():
     centre = GRID.centres(np.array([21.0, 14.5, 1.5]))
     boxes = Boxes(centre[None], np.array([[9.0, 6.0, 3.9]]), np.zeros(1), np.zeros((1, 2)), np.array([1]), np.ones(1),
                   np.array([77]))
-    found = FilledBoxes(GRID, V2X).volume(found_frame([(5, 1, 2, 5, 2, 4)], 0, boxes=boxes))
+    found = FilledBoxes(PROFILE, GRID).volume(found_frame([(5, 1, 2, 5, 2, 4)], 0, boxes=boxes))
     assert np.unique(found.instances).tolist() == [0, 77] and (found.semantics[:, :, 0] == 4).all()
+
+
+def test_units_fill_what_the_vehicle_does_not_see_under_the_identity_of_the_fused_track():
+    own = found_frame([(5, 1, 20, 23, 14, 16)], 0)
+    volume = block_labels([(8, 1, 20, 23, 14, 16), (9, 1, 4, 6, 4, 6)])
+    voxels = Occupied.of(Volume(volume.semantics, volume.instances.astype(np.int64)), V2X)
+    tracker = make_tracker(Side.ROADSIDE, MANY, SMALL_CONFIG)
+    instances = tracker.step(tracker.initial(), make_frame(0))[1].instances[:1]
+    # Both grids lie alike, so the unit stands where the lower corner of its grid is that of the vehicle's.
+    shift = np.eye(4)
+    shift[0, 3] = GRID.origin[0] - PROFILE.roadside_x
+    message = RoadsideMessage('rsu', own.stamp_ns, instances, shift)
+    found = replace(own, matches=(Match(5, 'rsu', 0, 8, 1.0),), units=(UnitVoxels(message, own.stamp_ns, voxels),))
+    filled = FilledByUnits(PROFILE, GRID, Limits.of(SMALL_CONFIG)).volume(found)
+    assert ids_at(filled, (21, 15, 1)) == [5] and ids_at(filled, (4, 4, 1))[0] >= UNIT_FIRST_ID
+    assert set(np.unique(filled.instances)) == {0, 5, *ids_at(filled, (4, 4, 1))}
+
+
+def test_the_voxels_of_units_are_found_once_for_every_frame_of_theirs():
+    torch.manual_seed(3)
+    head = OccupancyHead(SMALL_CONFIG, TRACKER_SIZES)
+    torch.nn.init.constant_(head.cls.bias, 2.0)
+    reader = PanopticReader(head, SMALL_CONFIG, Side.ROADSIDE)
+    heads = UnitHeads(make_tracker(Side.ROADSIDE, MANY, SMALL_CONFIG), reader)
+    pairs = [SimpleNamespace(sequence='a', infra_token=str(k), infra_stamp_us=100_000 * k,
+                             frame=lambda side, least=None, k=k: make_frame(k)) for k in (0, 1, 1)]
+    data = SimpleNamespace(partners=lambda records: {'rsu': pairs})
+    found = heads.voxels(data, [])
+    assert sorted(found) == [('rsu', 0), ('rsu', 100_000_000)]
+    assert all(0 < packed_bytes(voxels, SHAPE) < 7 * len(voxels) + 1 for voxels in found.values())
 
 
 def test_things_without_a_new_name_lose_theirs():
@@ -95,8 +142,10 @@ def test_things_without_a_new_name_lose_theirs():
 
 
 def test_only_a_box_tracker_has_boxes_to_fill():
-    assert list(arms_of('own')) == ['own', 'ab3dmot', 'minvis']
-    assert list(arms_of('tracker')) == ['tracker', 'ab3dmot', 'minvis', 'boxes']
+    assert list(arms_of('own', None)) == ['own', 'ab3dmot', 'minvis']
+    assert list(arms_of('tracker', None)) == ['tracker', 'ab3dmot', 'minvis', 'boxes']
+    limits = Limits.of(SMALL_CONFIG)
+    assert list(arms_of('tracker', limits)) == ['tracker', 'cooperative', 'ab3dmot', 'minvis', 'boxes']
 
 
 def test_masks_tell_seen_known_and_hidden_apart():

@@ -7,19 +7,24 @@ more than the paper gives them, whose volumes know nothing of frames before.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ...common.geometry import transform_boxes
-from ...common.types import Boxes
+from ...common.types import Boxes, Match, Side
 from ...cooperation.ab3dmot import KalmanConfig, initial_state, step
-from ...occupancy.grids import Grid
+from ...cooperation.limits import Limits
+from ...cooperation.voxels.fill import UnitVoxels, VoxelFusion
+from ...cooperation.voxels.identities import JoinedIdentities
+from ...occupancy.grids import Grid, Profile
 from ...occupancy.mask_boxes import boxes_of_masks, with_filled_boxes
 from ...occupancy.segments import Volume
-from ...occupancy.taxonomy import Taxonomy
+from ...occupancy.visibility import CameraGeometry, seen_in
 from ...tracking.panoptic import PanopticFrame
 
 
@@ -29,13 +34,16 @@ class FoundFrame:
     What a frame of a run says.
 
     ``boxes`` are the live tracks of a box tracker in the lidar frame, their labels classes of the voxels; None where
-    no box tracker runs.
+    no box tracker runs. ``matches`` tell which of them are things of units, ``units`` what those found.
     """
 
     panoptic: PanopticFrame
     boxes: Boxes | None
     global_from_lidar: np.ndarray
     stamp_ns: int
+    cameras: Sequence[CameraGeometry] = ()
+    matches: Sequence[Match] = ()
+    units: Sequence[UnitVoxels] = ()
 
 
 class Arm(Protocol):
@@ -48,7 +56,7 @@ class Arm(Protocol):
 class EndToEnd:
     """What the head says."""
 
-    def __init__(self, grid: Grid, taxonomy: Taxonomy):
+    def __init__(self, profile: Profile, grid: Grid):
         """Take nothing."""
 
     def volume(self, found: FoundFrame) -> Volume:
@@ -59,9 +67,9 @@ class EndToEnd:
 class FilledBoxes:
     """The boxes of the box tracker filled with voxels, between what the head takes for stuff."""
 
-    def __init__(self, grid: Grid, taxonomy: Taxonomy):
+    def __init__(self, profile: Profile, grid: Grid):
         """Take the grid."""
-        self._grid, self._taxonomy = grid, taxonomy
+        self._grid, self._taxonomy = grid, profile.taxonomy
 
     def volume(self, found: FoundFrame) -> Volume:
         """Return the volume of the head with boxes in place of its things."""
@@ -71,11 +79,11 @@ class FilledBoxes:
 class TrackedBoxes:
     """Boxes of the masks, tracked by AB3DMOT in the world."""
 
-    def __init__(self, grid: Grid, taxonomy: Taxonomy):
+    def __init__(self, profile: Profile, grid: Grid):
         """Start without tracks."""
-        self._grid, self._taxonomy = grid, taxonomy
+        self._grid, self._taxonomy = grid, profile.taxonomy
         # Every mask gets an identity at once: one that is kept back would cost voxels that are right.
-        self._config = KalmanConfig(min_hits=1, max_distance_m=(3.5,) + (2.0,) * (len(taxonomy.things) - 1))
+        self._config = KalmanConfig(min_hits=1, max_distance_m=(3.5,) + (2.0,) * (len(profile.taxonomy.things) - 1))
         self._tracks, self._last_ns = initial_state(self._config), None
 
     def volume(self, found: FoundFrame) -> Volume:
@@ -95,7 +103,7 @@ class TrackedBoxes:
 class MatchedQueries:
     """As in MinVIS: things are those of the last frame whose query features are most alike, by the best assignment."""
 
-    def __init__(self, grid: Grid, taxonomy: Taxonomy):
+    def __init__(self, profile: Profile, grid: Grid):
         """Start without things."""
         self._feats, self._ids, self._next = None, np.zeros(0, np.int64), 1
 
@@ -115,6 +123,23 @@ class MatchedQueries:
         return renamed(found.panoptic.volume, dict(zip(ids.tolist(), new.tolist())))
 
 
+class FilledByUnits:
+    """What the vehicle sees, and where it sees nothing what units found, under one identity."""
+
+    def __init__(self, profile: Profile, grid: Grid, limits: Limits):
+        """Start without things; :param limits: of what units may take."""
+        self._grid, self._taxonomy, self._joined = grid, profile.taxonomy, JoinedIdentities()
+        self._fusion = VoxelFusion(profile, profile.grid(Side.ROADSIDE), grid, limits.received, limits.added_per_unit)
+
+    def volume(self, found: FoundFrame) -> Volume:
+        """Return the volume of the head with what units fill in."""
+        own = found.panoptic.volume
+        seen = seen_in(self._grid, own.semantics != self._taxonomy.free, found.cameras)
+        filled = self._fusion.fuse(own, seen, found.units, found.matches, self._joined, found.stamp_ns)
+        self._joined = filled.joined
+        return filled.volume
+
+
 def renamed(volume: Volume, names: dict[int, int]) -> Volume:
     """Return a volume with other identities; those without a new name get none."""
     ids, inverse = np.unique(volume.instances, return_inverse=True)
@@ -126,7 +151,12 @@ BASELINES = {'ab3dmot': TrackedBoxes, 'minvis': MatchedQueries, 'boxes': FilledB
 """By name; ``boxes`` needs a box tracker."""
 
 
-def arms_of(queries: str) -> dict[str, type]:
-    """Return the arms of a head by name; the first one is that of its own identities, named after its queries."""
+def arms_of(queries: str, limits: Limits | None) -> dict[str, Callable[[Profile, Grid], Arm]]:
+    """
+    Return what makes the arms of a head, by name; the first one is that of its own identities, named after its queries.
+
+    :param limits: of what units may take, None where they send no voxels.
+    """
     baselines = {name: arm for name, arm in BASELINES.items() if name != 'boxes' or queries == 'tracker'}
-    return {queries: EndToEnd} | baselines
+    together = {} if limits is None else {'cooperative': partial(FilledByUnits, limits=limits)}
+    return {queries: EndToEnd} | together | baselines

@@ -16,11 +16,13 @@ SHOWN = ('strict', 'released')
 _PQ = ('PQ_min10', 'PQ_star_min10')
 
 
-def figures_of(measured: Measured, grid: str, payload_bytes_per_second: float | None) -> dict[str, Any]:
+def figures_of(measured: Measured, grid: str, payload_bytes_per_second: float | None,
+               rate_hz: float | None = None) -> dict[str, Any]:
     """
     Return what is written: of the first arm in the mask of the camera, then of every arm in every mask.
 
-    :param payload_bytes_per_second: of what was received, None where nothing can be.
+    :param payload_bytes_per_second: of the features that were received, None where nothing can be.
+    :param rate_hz: of the frames, where units send voxels, too.
     """
     arms = measured.results()
     first = next(iter(arms.values()))['camera']
@@ -29,7 +31,9 @@ def figures_of(measured: Measured, grid: str, payload_bytes_per_second: float | 
             'sequences': len(measured.sequences), 'frames': measured.frames,
             'label_hash': measured.label_hash, **{name: first[name] for name in SHOWN}, 'arms': arms,
             'occupied_share': measured.occupied / max(measured.voxels, 1),
-            'payload_bytes_per_second': payload_bytes_per_second, 'seconds_per_frame': measured.seconds / frames}
+            'payload_bytes_per_second': payload_bytes_per_second,
+            'voxel_bytes_per_second': None if rate_hz is None else measured.voxel_bytes / frames * rate_hz,
+            'seconds_per_frame': measured.seconds / frames}
 
 
 def tables(figures: Mapping[str, Any]) -> list[Table]:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ...common.config import ModelConfig
 from ...common.errors import UserError
-from ...common.types import Boxes, Frame, RoadsideMessage
+from ...common.types import Boxes, Frame, Match, RoadsideMessage
+from ...cooperation.limits import Limits
+from ...cooperation.voxels.fill import UnitVoxels
 from ...data.dataset import DataSet, FrameRecord, OpenedData
 from ...model.image.preprocess import least_size
 from ...occupancy.grids import GRIDS, Grid
@@ -28,6 +30,7 @@ from ...tracking.panoptic import PanopticFrame, PanopticReader
 from ...tracking.tracker import AgentTracker
 from ..selection import Selection, token_prefix
 from .arms import FoundFrame, arms_of
+from .units import UnitHeads, packed_bytes
 
 MASKS = {
     'camera': 'what the camera sees',
@@ -37,6 +40,14 @@ MASKS = {
 """Which voxels are measured, by name."""
 Arrivals = Callable[[Path, DataSet, list[FrameRecord]], Iterable[Sequence[RoadsideMessage]]]
 """Gives what arrives in each of some frames of a data set."""
+
+
+class Step(NamedTuple):
+    """Voxels; where a box tracker runs also its live tracks, labelled with classes of voxels, and who of units is who."""
+
+    panoptic: PanopticFrame
+    boxes: Boxes | None = None
+    matches: tuple[Match, ...] = ()
 
 
 class Source(Protocol):
@@ -50,8 +61,8 @@ class Source(Protocol):
     def start(self) -> None:
         """Forget everything: a sequence begins."""
 
-    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> tuple[PanopticFrame, Boxes | None]:
-        """Return voxels, and the live tracks in boxes where there are any, with classes of voxels as labels."""
+    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> Step:
+        """Return what is found in a frame."""
 
 
 class TrackedSource:
@@ -71,12 +82,12 @@ class TrackedSource:
         """Forget everything."""
         self._state = self._tracker.initial()
 
-    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> tuple[PanopticFrame, Boxes]:
+    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> Step:
         """Return the voxels of a frame, and the live tracks whose class voxels can have."""
         self._state, output = self._tracker.step(self._state, frame, messages)
         boxes = output.tracks[output.live]
         boxes = boxes.with_(label=self._classes[boxes.label])
-        return self._reader.read(self._state), boxes[boxes.label >= 0]
+        return Step(self._reader.read(self._state), boxes[boxes.label >= 0], output.matches)
 
 
 class OwnSource:
@@ -94,10 +105,10 @@ class OwnSource:
         """Forget everything."""
         self._state = self._tracker.initial()
 
-    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> tuple[PanopticFrame, None]:
+    def step(self, frame: Frame, messages: Sequence[RoadsideMessage]) -> Step:
         """Return the voxels of a frame; nothing is received."""
         self._state, found = self._tracker.step(self._state, frame)
-        return found, None
+        return Step(found)
 
 
 @dataclass
@@ -111,6 +122,8 @@ class Measured:
     seconds: float = 0.0
     occupied: int = 0
     voxels: int = 0
+    voxel_bytes: int = 0
+    """Of the voxels of units."""
 
     def __post_init__(self) -> None:
         """Start with no frame."""
@@ -148,34 +161,41 @@ def masks_of(labels: VoxelLabels) -> dict[str, np.ndarray]:
 
 def measure(source: Source, datasets: OpenedData, selection: Selection, side: str = 'cooperative',
             arrivals: Arrivals | None = None, advance: Callable[[int], None] = lambda n: None,
-            keep: VolumeWriter | None = None) -> Measured:
+            keep: VolumeWriter | None = None, units: UnitHeads | None = None) -> Measured:
     """
     Run a head over data.
 
     :param side: whose records, see ``data.dataset.SIDES``. :param arrivals: None: nothing is received.
-    :param keep: gets what the head says of every frame.
+    :param keep: gets what the head says of every frame. :param units: what finds voxels on their side.
     :raises UserError: for a frame without labels of the grid, or with labels of another size.
     """
-    taxonomy, arms = GRIDS[source.profile].taxonomy, arms_of(source.queries)
-    measured, sequence = Measured(taxonomy, list(arms)), None
+    profile = GRIDS[source.profile]
+    arms = arms_of(source.queries, None if units is None else Limits.of(source.config))
+    measured, sequence = Measured(profile.taxonomy, list(arms)), None
     for folder, dataset in datasets:
         records = selection.records(dataset, side)
         arrived = repeat((), len(records)) if arrivals is None else arrivals(folder, dataset, records)
+        sent = {} if units is None else units.voxels(dataset, records)
         for record, messages in zip(records, arrived, strict=True):
             name = token_prefix(folder, datasets) + record.sequence
             if name != sequence:
                 sequence = name
                 source.start()
-                running = {arm: make(source.grid, taxonomy) for arm, make in arms.items()}
+                running = {arm: make(profile, source.grid) for arm, make in arms.items()}
             labels = labels_of(record, source.profile)
             frame = replace(record.frame(least=least_size(source.config)), sequence=name)
             started = time.perf_counter()
-            panoptic, boxes = source.step(frame, messages)
+            step = source.step(frame, messages)
             measured.seconds += time.perf_counter() - started
-            found = FoundFrame(panoptic, boxes, record.global_from_lidar, frame.stamp_ns)
+            known = [UnitVoxels(m, m.stamp_ns, sent[m.unit_id, m.stamp_ns]) for m in messages
+                     if (m.unit_id, m.stamp_ns) in sent]
+            measured.voxel_bytes += sum(packed_bytes(unit.voxels, source.grid.shape) for unit in known)
+            sizes = [image.shape[1::-1] for image in frame.images]
+            found = FoundFrame(step.panoptic, step.boxes, record.global_from_lidar, frame.stamp_ns,
+                               list(zip(frame.img_from_lidar, sizes, strict=True)), step.matches, known)
             measured.add(name, labels, {arm: each.volume(found) for arm, each in running.items()})
             if keep is not None:
-                keep.add(name, record.token, panoptic.volume)
+                keep.add(name, record.token, step.panoptic.volume)
             advance(1)
     return measured
 
