@@ -26,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--rerun', type=Path, metavar='FILE', help='make the rows of a file of --json again, with the '
                         'options that it names, and tell for each figure whether it is equal; --data: where the data '
                         'is now')
+    parser.add_argument('--task', choices=['tracking', 'occupancy'], default='tracking', help='what is measured: '
+                        'boxes, or voxels with class and identity, which need labels of voxels (default: %(default)s)')
     parser.add_argument('--units', nargs='+', metavar='NAME',
                         help='roadside units that take part, such as unit_1 unit_2 (default: all); the labels stay '
                         'those of all units of the data')
     parser.add_argument('--velocity-labels', choices=VELOCITY_LABELS, default=CENTRAL,
                         help='velocities of the labels, which the oracle reports (default: %(default)s)')
-    parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET')
+    parser.add_argument('--weights', default='mini', help='model name, folder, or random:PRESET; with --task occupancy '
+                        'a model with an occupancy head, or the folder of a run of `cooptrack train occupancy`')
     parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_dair, '
                         'distance_association, cooperative, zero_features, no_messages, all; vehicle or '
@@ -55,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
     parser.add_argument('--errors', action='store_true', help='tell errors of six kinds apart, by what the vehicle '
                         'and the units find alone; drawn as errors.png in the folder of --results')
-    parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode')
+    parser.add_argument('--results', type=Path, help='folder for result files in the exchange format, one per mode; '
+                        'with --task occupancy for the volumes of all frames, which `cooptrack render` draws')
     parser.add_argument('--limit', type=int, help='at most so many frames per data set')
     add_threads(parser)
 
@@ -78,6 +82,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.data:
         raise UserError('--data is missing; expected one data folder or more, or --rerun FILE')
     torch.set_num_threads(args.threads)
+    if args.task == 'occupancy':
+        from .eval_occupancy import run_occupancy
+        return run_occupancy(args, recorded)
     modes = list(recorded) or (list(MODES) if args.mode == 'all' else [args.mode])
     if not set(modes) <= {*MODES, *_SIDES}:
         raise UserError(f"unknown mode '{', '.join(modes)}'; known: {', '.join([*MODES, 'all', *_SIDES])}")

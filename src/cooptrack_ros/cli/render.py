@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
                         help='result files (cooptrack-eval-golden/1, or results_nusc.json with --truth) of the same '
-                        'frames, to be compared; for --rrd alone also a recorded bag of the ego node')
+                        'frames, to be compared; for --rrd alone also a recorded bag of the ego node; or one folder of '
+                        '`cooptrack eval --task occupancy --results`, with --data and --output')
     add_truth(parser)
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
                         help='data set, or several, of the results: draws the first result into the camera images')
@@ -45,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
     from ..common.outputs import check_folder
     from ..eval.exchange import same_frames
     from ..eval.result_files import read_exchange
+    from ..occupancy.volume_files import is_volume_folder
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
     if args.output is None and args.rrd is None:
         raise UserError('nothing to write: expected --output OUT, --rrd OUT.rrd or both')
+    if is_volume_folder(args.results[0]):
+        from .render_occupancy import render_volumes
+        return render_volumes(args)
     is_bag = _check_rrd(args) if args.rrd else False
     if is_bag:
         from ..viz.bag_scenes import bag_scenes

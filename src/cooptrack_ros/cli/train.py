@@ -18,7 +18,9 @@ TIME_LIMIT_REACHED = 3
 _STAGES = {
     'image': 'backbone on single images', 'detection': 'one side without tracks',
     'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
-    'flow': 'how roadside features go on in time'}
+    'flow': 'how roadside features go on in time', 'occupancy': 'voxels on the frames of a tracker'}
+_HEAR = ('cooperative', 'flow', 'occupancy')
+"""Stages that can take messages."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='synthetic scenes to generate first in the (first) data folder; '
                         'those that are there stay')
     parser.add_argument('--scene-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
-    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
+    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides; stage occupancy: mini or '
+                        'trackocc_r50, the head')
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
@@ -38,11 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='run folders, model folders or files with backbone weights to start from; what a later '
                         'one holds counts')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stages cooperative, '
-                        'flow)')
+                        'flow; occupancy on the cooperative side, which else receives none)')
     parser.add_argument('--messages', type=Path, help='folder that keeps what it sent, to be shared by several runs '
                         '(default: in the run folder)')
-    parser.add_argument('--side', choices=['vehicle', 'roadside'],
-                        help='stage detection: which side; stage image: images of this side only')
+    parser.add_argument('--side', choices=['vehicle', 'roadside', 'cooperative'],
+                        help='stage detection: which side; stage image: images of this side only; stage occupancy: '
+                        'whose network (default there: cooperative)')
+    parser.add_argument('--queries', choices=['own', 'tracker'], help='stage occupancy: things that the head follows '
+                        'itself, or the live tracks of the model of --init, which is not trained (default: tracker)')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--epochs', type=float, help='passes over the training frames')
     parser.add_argument('--schedule-minutes', type=float, help='time budget; the schedule then follows the clock')
@@ -85,29 +91,39 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     from ..common.errors import UserError
-    if args.roadside and args.stage not in ('cooperative', 'flow'):
-        raise UserError('--roadside belongs to the stages cooperative and flow')
-    if args.side and args.stage not in ('image', 'detection'):
-        raise UserError('--side belongs to the stages image and detection; the other stages name their side')
+    if args.roadside and args.stage not in _HEAR:
+        raise UserError('--roadside belongs to the stages cooperative, flow and occupancy')
+    if args.side and args.stage not in ('image', 'detection', 'occupancy'):
+        raise UserError('--side belongs to the stages image, detection and occupancy; the other stages name their side')
+    if args.side == 'cooperative' and args.stage != 'occupancy':
+        raise UserError('--side cooperative belongs to the stage occupancy')
+    if args.queries and args.stage != 'occupancy':
+        raise UserError('--queries belongs to the stage occupancy')
     if args.stage == 'detection' and args.side is None:
         raise UserError('stage detection needs --side vehicle or --side roadside')
     if args.stage in ('cooperative', 'flow') and args.roadside is None:
         raise UserError(f'stage {args.stage} needs --roadside MODEL, whose network sends the messages')
+    if args.stage == 'occupancy' and args.roadside and args.side not in (None, 'cooperative'):
+        raise UserError(f'--roadside sends messages to the cooperative side, not to --side {args.side}')
+    if args.stage == 'occupancy' and args.export and args.queries == 'own':
+        raise UserError('--export is for --queries tracker: a head with queries of its own is used from its run folder')
 
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
-    from ..common.config import named_config
     from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
     from ..weights.store import open_model
-    config = named_config(args.config)
+    config, sizes = _configuration(args)
     recipe = _recipe(args, config)
     if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
     package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
-    stage, stream = _prepare(args, config, recipe, ranks, package)
+    stage, stream = _prepare(args, config, sizes, recipe, ranks, package)
+    if args.export and args.stage == 'occupancy':
+        from ..train.occupancy.start import check_export
+        check_export(args.export, stage)
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
@@ -116,19 +132,44 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
         time_limit_minutes = args.time_limit_minutes - (time.monotonic() - started) / 60
     with _progress(args.stage, ranks.rank == 0) as report:
         loop = runs.train(stage, stream, config, recipe, args.out, args.schedule_minutes, report, time_limit_minutes,
-                          ranks, args.workers, package and package.model_id(Side.ROADSIDE))
+                          ranks, args.workers, package and package.model_id(Side.ROADSIDE),
+                          _head_settings(sizes, stage))
     if loop.fraction < 1:
         print(f'the time limit is reached at step {loop.step}; the same command goes on')
         return TIME_LIMIT_REACHED
     if args.export and args.stage != 'image' and ranks.rank == 0:
-        export = runs.export_flow if args.stage == 'flow' else runs.export
-        print('weights:', export(args.export, stage, recipe, loop, args.data))
+        print('weights:', _exporter(args.stage)(args.export, stage, recipe, loop, args.data))
     return 0
+
+
+def _head_settings(sizes, stage) -> dict:
+    """Return what tells a run of an occupancy head from others."""
+    if sizes is None:
+        return {}
+    from ..train.occupancy.start import head_settings
+    return head_settings(stage)
+
+
+def _exporter(stage: str):
+    """Return what writes the result of a stage into a model folder."""
+    from ..train import run as runs
+    from ..train.occupancy.start import export_head
+    return {'flow': runs.export_flow, 'occupancy': export_head}.get(stage, runs.export)
+
+
+def _configuration(args: argparse.Namespace):
+    """Return the configuration of the network, and the sizes of the occupancy head in its stage, else None."""
+    from ..common.config import named_config
+    from ..train.occupancy.start import head_of
+    if args.stage != 'occupancy':
+        return named_config(args.config), None
+    return head_of(args.config, args.queries or 'tracker', args.init)
 
 
 def _recipe(args: argparse.Namespace, config):
     from ..train.recipe import load_recipe, recipe_family
-    stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
+    stage = {'detection': f'detection-{args.side}', 'occupancy': f'occupancy-{args.queries or "tracker"}'}.get(
+        args.stage, args.stage)
     recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
              'epochs', 'velocity_labels')
@@ -138,7 +179,7 @@ def _recipe(args: argparse.Namespace, config):
     return replace(recipe, **changes)
 
 
-def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
+def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
     """Return stage and stream; :param package: model whose roadside network sends the messages, or None."""
     from ..common.types import Side
     from ..train import run as runs
@@ -155,6 +196,10 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
         if args.stage == 'flow':
             return runs.flow_run(package, recipe, args.data, messages)
         flow = package.flow() if config.method.compensation == 'flow' else None
+    if args.stage == 'occupancy':
+        from ..train.occupancy.start import occupancy_run
+        return occupancy_run(config, sizes, recipe, Side(args.side or 'cooperative'), args.data, args.init, messages,
+                             ranks.device)
     side = Side(args.side or args.stage)
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow)
 
@@ -166,6 +211,9 @@ def _generate(args: argparse.Namespace, started: float) -> bool:
     from ..data.synth.many import generate_many, parse_seeds
     until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
     options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
+    if args.stage == 'occupancy':
+        from ..model.occupancy.sizes import HEADS
+        options['occupancy'] = HEADS[args.config][1].profile
     jobs = len(os.sched_getaffinity(0))
     print(f'scenes {args.synth_scenes} of {args.scene_seconds} s in {args.data[0]}, {jobs} at a time')
     return generate_many(args.data[0], parse_seeds(args.synth_scenes), options, jobs, until=until)

@@ -30,7 +30,7 @@ def origin_of(exchange: Mapping[str, Any], options: Mapping[str, Any],
     :param options: all options of the command that matter for the figures, as plain data.
     :param models: packages by their part in it; their sides are told apart by ``ModelPackage.model_id``.
     """
-    return {'version': __version__, **_commit(), 'label_hash': label_hash(exchange),
+    return {**code_origin(), 'label_hash': label_hash(exchange),
             'models': {part: {side.value: package.model_id(side) for side in Side if package.has(side)}
                        for part, package in models.items()},
             'seed': options.get('seed'), 'options': dict(options)}
@@ -40,6 +40,11 @@ def label_hash(exchange: Mapping[str, Any]) -> str:
     """Return the SHA-256 of the frames and labelled objects that a result is measured against."""
     content = [exchange['class_range'], exchange['scenes'], exchange['ground_truth']]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def code_origin() -> dict[str, Any]:
+    """Return version, commit and changes of this source."""
+    return {'version': __version__, **_commit()}
 
 
 def _commit() -> dict[str, Any]:

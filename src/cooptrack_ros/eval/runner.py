@@ -29,6 +29,11 @@ BYTES_PER_BOX = 45
 """What late fusion needs of an instance: nine float32 of the box, score, label and id (method.md 17.1)."""
 
 
+def payload_of(message: RoadsideMessage) -> int:
+    """Return the bytes of the features and places of a message in float32 (method.md 17.1)."""
+    return 4 * (3 * message.instances.semantic.shape[1] + 3) * len(message.instances)
+
+
 @dataclass
 class UnitStatistics:
     """What came from one unit: ``instances`` sent, and those of them that were ``fused`` into tracks by the network."""
@@ -160,7 +165,7 @@ class Evaluation:
             tuple[FrameRecord, Sequence[RoadsideMessage], EgoResult, float]]:
         """Yield what arrives in each frame, the vehicle's result, and its seconds; every sequence starts afresh."""
         records = self._selection.records(dataset)
-        arrived = self._messages(folder, dataset, records) if listens(mode) else repeat((), len(records))
+        arrived = self.arrivals(folder, dataset, records) if listens(mode) else repeat((), len(records))
         corrects = self._online_extrinsics and side_of(mode) is Side.COOPERATIVE
         if side_of(mode) is Side.VEHICLE:
             tracker, frames = KnownOutputs(), self._known_frames(folder, records)
@@ -224,8 +229,8 @@ class Evaluation:
             yield result
         self._known[side, folder, unit] = outputs
 
-    def _messages(self, folder: Path, dataset: DataSet,
-                  records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
+    def arrivals(self, folder: Path, dataset: DataSet,
+                 records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
         """Yield what arrives of all units in each frame."""
         partners = dataset.partners(records)
         rate_hz = frame_rate_hz([r.stamp_us for r in group] for _, group in groupby(records, lambda r: r.sequence))
@@ -243,9 +248,8 @@ class Evaluation:
 
     def _count(self, statistics: RunStatistics, messages: Sequence[RoadsideMessage], mode: str) -> None:
         for message in messages:
-            width = message.instances.semantic.shape[1]
-            each = BYTES_PER_BOX if mode.startswith('late') else 4 * (3 * width + 3)
-            statistics.payload_bytes += each * len(message.instances)
+            late = mode.startswith('late')
+            statistics.payload_bytes += BYTES_PER_BOX * len(message.instances) if late else payload_of(message)
             statistics.instances += len(message.instances)
             statistics.of_unit(message.unit_id).instances += len(message.instances)
             statistics.serialized_bytes += self._transmit(message.instances)[1]

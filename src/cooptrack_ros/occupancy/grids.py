@@ -91,10 +91,13 @@ def _profiles(profiles: Sequence[Profile]) -> dict[str, Profile]:
     return {profile.name: profile for profile in profiles}
 
 
+TOY = 'toy'
+"""The grid of a sequence that is only there to be learned by heart."""
 GRIDS = _profiles((
     Profile('mini', V2X, _in_range((160, 160, 8)), INFRA_RANGE.pc_range[0]),
     Profile('v2x', V2X, _in_range((200, 200, 16)), INFRA_RANGE.pc_range[0]),
     Profile('waymo', WAYMO, Grid((-40.0, -40.0, -1.0), (0.4, 0.4, 0.4), (200, 200, 16)), None),
+    Profile(TOY, V2X, Grid((0.0, -12.0, -2.0), (0.5, 0.5, 1.0), (48, 48, 4)), None),
 ))
-LABELLED = tuple(name for name, profile in GRIDS.items() if profile.taxonomy is V2X)
+LABELLED = tuple(name for name, profile in GRIDS.items() if profile.taxonomy is V2X and name != TOY)
 """Grids whose classes can be told from boxes and points."""

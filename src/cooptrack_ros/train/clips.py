@@ -36,7 +36,9 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
+    """A frame and the name of its recording."""
+
     recording: str
     record: FrameRecord
 
@@ -73,14 +75,21 @@ class ClipStream:
         items = []
         for name, dataset in recordings(datasets, RECORD_SIDE[side]):
             records = dataset.training_records(RECORD_SIDE[side])
-            items += [_Item(name, r) for r in sorted(records, key=lambda r: (r.sequence, r.stamp_us))]
+            items += [Item(name, r) for r in sorted(records, key=lambda r: (r.sequence, r.stamp_us))]
         length = config.clip_length
         clips = [items[i:i + length] for i in range(0, len(items), length)]
-        self._clips = [[i for i in clip if len(target_boxes(i.record, model, side))] for clip in clips]
+        self._clips = [[i for i in clip if self.teaches(i.record)] for clip in clips]
         self._clips = [clip for clip in self._clips if clip]
         if not self._clips:
-            raise UserError('the training data holds no frame with a labelled object in range')
+            raise UserError(f'the training data holds no frame with {self.lessons}')
         self.num_frames = sum(map(len, self._clips))
+
+    lessons = 'a labelled object in range'
+    """What a frame must have to be learned from."""
+
+    def teaches(self, record: FrameRecord) -> bool:
+        """Tell whether a frame has it."""
+        return len(target_boxes(record, self._model, self._side)) > 0
 
     def positions(self, slot: int, start: Position = (0, 0)) -> Iterator[Position]:
         """Yield where a slot goes, for ever, from a position on."""
@@ -97,11 +106,11 @@ class ClipStream:
         rng = np.random.default_rng([seed, 3, slot, number, frame])
         return self._sample(self._clip(slot, number), frame, mirror, rng, [seed, 4, slot, number])
 
-    def _clip(self, slot: int, number: int) -> list[_Item]:
+    def _clip(self, slot: int, number: int) -> list[Item]:
         epoch, place = divmod(slot + number * self._config.batch_size, len(self._clips))
         return self._clips[_permutation(self._config.seed, epoch, len(self._clips))[place]]
 
-    def _sample(self, clip: list[_Item], number: int, mirror: bool, rng: np.random.Generator,
+    def _sample(self, clip: list[Item], number: int, mirror: bool, rng: np.random.Generator,
                 link_seed: list[int]) -> Sample:
         item = clip[number]
         record = item.record

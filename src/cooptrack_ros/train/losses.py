@@ -45,10 +45,15 @@ def combine(frames: Sequence[Terms], divided_by: Mapping[str, float]) -> dict[st
 
 def focal_loss(logits: Tensor, gt_index: Tensor, targets: Targets, config: LossConfig) -> Tensor:
     """Return the summed sigmoid focal loss over all rows and classes; rows with index -1 are background."""
+    return class_focal_loss(logits, gt_index, targets.labels, config)
+
+
+def class_focal_loss(logits: Tensor, index: Tensor, labels: Tensor, config: LossConfig) -> Tensor:
+    """Do what ``focal_loss`` does; :param labels: (G,) classes that ``index`` (N,) counts."""
     one_hot = torch.zeros_like(logits)
-    matched = gt_index >= 0
+    matched = index >= 0
     if matched.any():
-        one_hot[matched.nonzero().flatten(), targets.labels[gt_index[matched]]] = 1
+        one_hot[matched.nonzero().flatten(), labels[index[matched]]] = 1
     probability = logits.sigmoid()
     p_t = torch.where(one_hot > 0, probability, 1 - probability)
     alpha = torch.where(one_hot > 0, config.focal_alpha, 1 - config.focal_alpha)

@@ -11,6 +11,7 @@ from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
 from ..common.reading import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
+from .occupancy.settings import OccupancyConfig
 from .syncl.settings import SynclConfig
 
 
@@ -121,6 +122,7 @@ class TrainConfig:
     selection: TrackSelectionConfig = field(default_factory=TrackSelectionConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
+    occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
 
 
 _PAPER = {
@@ -157,10 +159,21 @@ _MINI = {
         link=LinkConfig(lost_frames=0.1, gaps=0.1, lost_clips=0.05, max_age_s=0.5)),
 }
 
+_NO_MASK = AugmentConfig(grid_mask_probability=0.0)
+_OWN_THINGS = TrainConfig(epochs=24, clip_length=3, clip_grad_frames=3, augment=_NO_MASK)
+_TRACKED_THINGS = TrainConfig(epochs=24, clip_length=10, augment=_NO_MASK)
+_OCCUPANCY = {'occupancy-own': _OWN_THINGS, 'occupancy-tracker': _TRACKED_THINGS}
+_MINI |= {
+    'occupancy-own': replace(_OWN_THINGS, batch_size=1, learning_rate=1e-3, warmup_steps=50, freeze_backbone=True,
+                             freeze_neck=True, occupancy=OccupancyConfig(freeze_bev=True)),
+    'occupancy-tracker': replace(_TRACKED_THINGS, batch_size=1, learning_rate=1e-3, warmup_steps=50),
+}
+
 _FLOW = TrainConfig(steps=3000, batch_size=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
 
 RECIPES = {'flow': _FLOW} | {
-    f'{family}-{stage}': recipe for family, stages in (('paper', _PAPER), ('better', _BETTER), ('mini', _MINI))
+    f'{family}-{stage}': recipe for family, stages in (
+        ('paper', _PAPER | _OCCUPANCY), ('better', _BETTER | _OCCUPANCY), ('mini', _MINI))
     for stage, recipe in stages.items()}
 """
 Recipes by name, family and stage: ``paper`` (method.md 13.7); ``better``, the same with the switches of method.md 16 at
@@ -213,4 +226,5 @@ def with_steps(recipe: TrainConfig, num_frames: int) -> TrainConfig:
     """Return the recipe with its epochs expressed in steps: whole batches only (method.md 13.1)."""
     if not recipe.epochs:
         return recipe
-    return replace(recipe, steps=round(recipe.epochs * max(num_frames // recipe.batch_size, 1)), epochs=0.0)
+    frames = recipe.batch_size * recipe.clip_grad_frames
+    return replace(recipe, steps=round(recipe.epochs * max(num_frames // frames, 1)), epochs=0.0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,8 +21,9 @@ from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
 from ..data.spd.schema import read_json
 from ..model.network import ADDED, CoopTrackNetwork
+from ..weights.model_folder import CARD_NAME
 from ..weights.published_checkpoint import read_checkpoint
-from ..weights.store import CARD_NAME, ModelPackage, open_model, save_flow, save_side
+from ..weights.store import ModelPackage, open_model, save_flow, save_side
 from .checkpoint import read_training
 from .clips import RECORD_SIDE, ClipStream, MixedStream, target_boxes
 from .feature_flow_stage import FlowStage, FlowStream, measure, split, timelines
@@ -64,14 +66,16 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Pat
     return network
 
 
-def _saved(folder: Path) -> dict[str, torch.Tensor]:
+def saved_modules(folder: Path) -> dict[str, torch.Tensor]:
+    """Return what a run trained; raise a UserError if the folder holds no run."""
     path = folder / CHECKPOINT_NAME
     if not path.is_file():
         raise UserError(f'{folder} holds no {CHECKPOINT_NAME} or {CARD_NAME} to start from')
     return read_training(path)['modules']
 
 
-def _is_model(folder: Path) -> bool:
+def is_model(folder: Path) -> bool:
+    """Tell whether a folder holds a model."""
     return (folder / CARD_NAME).is_file()
 
 
@@ -83,7 +87,7 @@ def _saved_weights(init: Sequence[Path], side: Side, config: ModelConfig) -> dic
 
 
 def _saved_network(folder: Path, side: Side, config: ModelConfig) -> dict[str, torch.Tensor]:
-    if _is_model(folder):
+    if is_model(folder):
         package = open_model(str(folder))
         if config.adds(side) and package.has(side) and not package.config.adds(side):
             # Of a whole cooperative network, what finds and aligns instances is of use beside the vehicle's.
@@ -95,7 +99,7 @@ def _saved_network(folder: Path, side: Side, config: ModelConfig) -> dict[str, t
         weights = read_checkpoint(folder).state
         # The classifier of ImageNet is of no use here.
         return {f'backbone.{k}': v for k, v in weights.items() if not k.startswith('fc.')}
-    return {k.removeprefix('network.'): v for k, v in _saved(folder).items() if k.startswith('network.')}
+    return {k.removeprefix('network.'): v for k, v in saved_modules(folder).items() if k.startswith('network.')}
 
 
 def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
@@ -124,8 +128,8 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
     stream = ClipStream(datasets, side, config, recipe, messages)
     stage = TrackingStage(network, recipe, device, flow)
     for source in init:
-        if source.is_dir() and not _is_model(source):
-            stage.start_heads(_saved(source))
+        if source.is_dir() and not is_model(source):
+            stage.start_heads(saved_modules(source))
     return stage, stream
 
 
@@ -161,11 +165,11 @@ def flow_run(package: ModelPackage, recipe: TrainConfig, folders: list[Path],
 def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig, out: Path,
           minutes: float | None, report: Callable[[int, float, dict], None] | None = None,
           time_limit_minutes: float | None = None, ranks: Ranks | None = None, workers: int = 0,
-          sender: str | None = None) -> TrainLoop:
+          sender: str | None = None, more: Mapping[str, Any] | None = None) -> TrainLoop:
     """
     Run or resume a training in a folder; effective settings and the state of the code are written beside it.
 
-    :param sender: identity of the roadside weights whose messages are learned from.
+    :param sender: identity of the roadside weights whose messages are learned from. :param more: further settings.
     :raises UserError: for a folder whose run learned from the messages of other weights.
     """
     ranks = ranks or Ranks()
@@ -173,7 +177,7 @@ def train(stage: Stage, stream: Stream, config: ModelConfig, recipe: TrainConfig
     loop = TrainLoop(stage, stream, recipe, out, minutes, ranks, workers)
     if ranks.rank == 0:
         settings = {'model': config_to_dict(config), 'recipe': asdict(recipe), 'minutes': minutes,
-                    'processes': ranks.count, 'code': code_state(), 'sender': sender}
+                    'processes': ranks.count, 'code': code_state(), 'sender': sender, **(more or {})}
         write_atomically(out / SETTINGS_NAME, json.dumps(settings, indent=1))
     loop.run(report, time_limit_minutes)
     return loop

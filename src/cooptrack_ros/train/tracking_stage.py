@@ -122,11 +122,11 @@ class TrackingStage:
 
     def memory(self) -> dict[int, dict]:
         """Return what each slot carries to its next frame."""
-        return {slot: _to_plain(past) for slot, past in self._memory.items()}
+        return {slot: plain_of(past) for slot, past in self._memory.items()}
 
     def restore(self, memory: dict[int, dict]) -> None:
         """Go on with what ``memory`` returned."""
-        self._memory = {slot: _from_plain(plain, self._device) for slot, plain in memory.items()}
+        self._memory = {slot: past_of(plain, self._device) for slot, plain in memory.items()}
 
     def start_heads(self, modules: dict[str, Tensor]) -> None:
         """Take over those training-only heads that an earlier run has."""
@@ -155,7 +155,7 @@ class TrackingStage:
         found = self.criterion(seen, frame, inputs, targets, observe)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, targets)
         past = Past(inputs.stamped_pose, tracks, seen.bev)
-        self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else _cut(past)
+        self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else cut_off(past)
         return found.losses
 
     def figures(self) -> dict[str, float]:
@@ -164,7 +164,7 @@ class TrackingStage:
 
     def cut(self) -> None:
         """Let no gradient flow into the frames so far."""
-        self._memory = {slot: _cut(past) for slot, past in self._memory.items()}
+        self._memory = {slot: cut_off(past) for slot, past in self._memory.items()}
 
     def _past(self, slot: int, now: StampedPose) -> Past | None:
         past = self._memory.get(slot)
@@ -179,7 +179,8 @@ class TrackingStage:
         return rows[rows_to_carry(rows, index, targets, self.train_config.selection)]
 
 
-def _cut(past: Past) -> Past:
+def cut_off(past: Past) -> Past:
+    """Return the same without gradients."""
     return Past(past.stamped_pose, past.tracks.detach(), past.bev.detach())
 
 
@@ -187,7 +188,8 @@ def _unmarked(stage: str) -> None:
     """Take no time."""
 
 
-def _to_plain(past: Past) -> dict:
+def plain_of(past: Past) -> dict:
+    """Return what a checkpoint keeps of the past of a slot."""
     stamped_pose = past.stamped_pose
     return {'sequence': stamped_pose.sequence, 'stamp_ns': stamped_pose.stamp_ns, 'bev': past.bev.detach(),
             'global_from_lidar': torch.from_numpy(stamped_pose.global_from_lidar),
@@ -195,7 +197,8 @@ def _to_plain(past: Past) -> dict:
             'rows': {f.name: getattr(past.tracks, f.name).detach() for f in fields(Instances)}}
 
 
-def _from_plain(plain: dict, device: torch.device) -> Past:
+def past_of(plain: dict, device: torch.device) -> Past:
+    """Return the past of a slot on a device; the inverse of ``plain_of``."""
     stamped_pose = StampedPose(plain['sequence'], plain['stamp_ns'], plain['global_from_lidar'].numpy(),
                     plain['can_bus'].numpy())
     rows = Instances(**{name: value.to(device) for name, value in plain['rows'].items()})

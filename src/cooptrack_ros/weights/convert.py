@@ -8,10 +8,11 @@ from pathlib import Path
 from ..common.config import ModelConfig, config_to_dict
 from ..common.errors import UserError
 from ..common.types import Side
+from .model_folder import CARD_NAME
 from .published_checkpoint import Checkpoint, check_entries, is_detection_only, read_checkpoint, write_checkpoint
 from .published_files import FILE_SUFFIX, PublishedFile, known_file, md5_of, side_in_name
 from .published_keys import from_published, to_published
-from .store import CARD_NAME, ModelPackage, model_folders, open_model, write_side
+from .store import ModelPackage, model_folders, open_model, write_side
 
 _LICENCE = 'that of the imported file; ask its authors'
 

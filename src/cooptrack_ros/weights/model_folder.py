@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import UserError
 from ..common.files import write_atomically
-from ..common.reading import dump_yaml
+from ..common.reading import dump_yaml, read_yaml
 from .weight_files import sha256_of
+
+CARD_NAME = 'card.yaml'
+_FLOW_KEYS, _MAX_HIDDEN = {'sha256', 'roadside_sha256', 'hidden'}, 65536
 
 
 def stored(path: Path, sha256: str | None) -> Path:
@@ -41,3 +45,24 @@ def write_with_card(path: Path, data: bytes, before: str | None, card_path: Path
 
 def _waiting(path: Path) -> Path:
     return path.with_name(path.name + '.new')
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the content of a model card; raise a UserError if it is none."""
+    try:
+        card = read_yaml(path)
+        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
+            raise ValueError("'sides' must map the names of sides to what is known of them")
+        flow = card.get('flow')
+        if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
+                                     and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
+            raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
+        occupancy = card.get('occupancy')
+        if occupancy is not None and not (
+                isinstance(occupancy, dict) and occupancy.keys() >= {'sha256', 'sizes', 'sides'}
+                and isinstance(occupancy['sizes'], dict) and isinstance(occupancy['sides'], dict)
+                and all(isinstance(side, dict) for side in occupancy['sides'].values())):
+            raise ValueError("'occupancy' must have sha256, sizes and sides")
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f'{path} is not a model card: {error}') from error
+    return card

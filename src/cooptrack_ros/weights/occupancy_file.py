@@ -14,8 +14,8 @@ from ..common.types import Side
 from ..model.occupancy.head import OccupancyHead
 from ..model.occupancy.sizes import TRACKOCC_R50, OccupancySizes
 from ..occupancy.grids import GRIDS
-from .model_folder import stored, write_with_card
-from .store import CARD_NAME, ModelPackage, check_fit, checked, read_card
+from .model_folder import CARD_NAME, read_card, stored, write_with_card
+from .weight_files import check_fit, checked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,45 +25,43 @@ _MOST = 4096
 """Of any size of a head."""
 
 
-def occupancy_head(package: ModelPackage, side: Side) -> OccupancyHead | None:
+def load_head(folder: Path, entry: Mapping[str, Any], config: ModelConfig, side: Side,
+              weights_sha256: str) -> OccupancyHead | None:
     """
-    Return the head of a side, in evaluation mode; None if the card lists none for the weights that this side has.
+    Return the head of a side, in evaluation mode; None if the card lists none for these weights of the side.
 
+    :param entry: that of the card.
     :raises UserError: if the file is missing, damaged, not the one on the card, or does not fit its sizes.
     """
     import torch
-    entry = package.card.get('occupancy')
-    if package.folder is None or entry is None or side.value not in entry.get('sides', {}):
+    if entry['sides'].get(side.value, {}).get('weights_sha256') != weights_sha256:
         return None
-    if entry['sides'][side.value].get('weights_sha256') != package.weights_sha256(side):
-        return None
-    sizes = _sizes(entry, package.folder / CARD_NAME)
-    path = checked(stored(package.folder / OCCUPANCY_NAME, entry['sha256']), entry)
+    card = folder / CARD_NAME
+    sizes = _sizes(entry, card)
+    path = checked(stored(folder / OCCUPANCY_NAME, entry['sha256']), entry)
     start = f'{side.value}.'
     state = {k.removeprefix(start): v for k, v in _load(path).items() if k.startswith(start)}
     with torch.device('meta'):
         # Nothing is allocated for more than the file holds, whatever the card says.
-        expected = _head(package.config, sizes, package.folder / CARD_NAME).state_dict()
+        expected = _head(config, sizes, card).state_dict()
     check_fit(expected, state, path)
-    head = OccupancyHead(package.config, sizes)
+    head = OccupancyHead(config, sizes)
     head.load_state_dict({k: state[k].to(v.dtype) for k, v in head.state_dict().items()})
     return head.eval()
 
 
-def save_occupancy(package: ModelPackage, side: Side, head: OccupancyHead, origin: dict[str, Any]) -> Path:
+def save_head(folder: Path, side: Side, weights_sha256: str, head: OccupancyHead, origin: dict[str, Any]) -> Path:
     """
-    Write the head of a side as float16 beside the networks of a model and enter it in the card.
+    Write the head of a side as float16 and enter it in the card; heads of other sides stay.
 
+    :param weights_sha256: of the network of that side.
     :param origin: training and measured figures, plain data for the card. :returns: the weights file.
-    :raises UserError: for a head that follows things of its own; if the model has no weights of that side, or heads of
-        other sizes.
+    :raises UserError: for a head that follows things of its own, and if there are heads of other sizes.
     """
     from safetensors.torch import save
     if head.sizes.queries != 'tracker':
         raise UserError('a head with queries of its own is used from its run folder; a model has those of its tracker')
-    if package.folder is None or not package.has(side):
-        raise UserError(f"model '{package.name}' has no {side.value} weights for an occupancy head to go with")
-    path, card_path = package.folder / OCCUPANCY_NAME, package.folder / CARD_NAME
+    path, card_path = folder / OCCUPANCY_NAME, folder / CARD_NAME
     card, start, sizes = read_card(card_path), f'{side.value}.', _plain(head.sizes)
     entry = card.get('occupancy', {})
     state = {}
@@ -74,7 +72,7 @@ def save_occupancy(package: ModelPackage, side: Side, head: OccupancyHead, origi
         state = {k: v for k, v in old.items() if not k.startswith(start)}
     state |= {start + k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in head.state_dict().items()}
     data = save(state)
-    sides = entry.get('sides', {}) | {side.value: {'weights_sha256': package.weights_sha256(side), **origin}}
+    sides = entry.get('sides', {}) | {side.value: {'weights_sha256': weights_sha256, **origin}}
     card['occupancy'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data), 'sizes': sizes,
                          'sides': sides}
     write_with_card(path, data, entry.get('sha256'), card_path, card)

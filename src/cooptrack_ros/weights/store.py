@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
 from ..common.errors import UserError
-from ..common.reading import read_yaml
 from ..common.types import Side
-from .model_folder import stored, write_with_card
-from .weight_files import add_file, check_safetensors, check_size, sha256_of
-from .wrappers import refuse_placeholder
+from .model_folder import CARD_NAME, read_card, stored, write_with_card
+from .weight_files import add_file, check_fit, checked, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,14 +22,13 @@ if TYPE_CHECKING:
     from ..cooperation.feature_flow import FeatureFlow
     from ..model.fast.int8 import Ranges
     from ..model.network import CoopTrackNetwork
+    from ..model.occupancy.head import OccupancyHead
     from ..tracking.panoptic import PanopticReader
     from ..tracking.tracker import AgentTracker
     from .compact_messages import SenderModel
 
-CARD_NAME = 'card.yaml'
 FLOW_NAME = 'flow.safetensors'
 """Weights that carry features of the roadside network on in time, see ``cooperation.feature_flow``."""
-_FLOW_KEYS, _MAX_HIDDEN = {'sha256', 'roadside_sha256', 'hidden'}, 65536
 RANDOM_PREFIX = 'random:'
 _RANDOM_SEED = {Side.VEHICLE: 1, Side.ROADSIDE: 2, Side.COOPERATIVE: 3}
 
@@ -172,8 +169,10 @@ class ModelPackage:
         :raises UserError: if there should be one and cannot be used.
         """
         from ..tracking.panoptic import PanopticReader
-        from .occupancy_file import occupancy_head
-        head = occupancy_head(self, side)
+        from .occupancy_file import load_head
+        if self.folder is None or self.card.get('occupancy') is None:
+            return None
+        head = load_head(self.folder, self.card['occupancy'], self.config, side, self.weights_sha256(side))
         try:
             return None if head is None else PanopticReader(head, self.config, side, device)
         except ValueError as error:
@@ -215,31 +214,6 @@ class ModelPackage:
         return checked(path, self.card.get('sides', {}).get(side.value, {}))
 
 
-def checked(path: Path, entry: Mapping[str, Any]) -> Path:
-    """Return the path of a file that is what its entry on the card says, if it says anything."""
-    if not path.is_file():
-        raise UserError(f'{path} is missing, but the card names it')
-    refuse_placeholder(path)
-    check_size(path, entry.get('bytes'))
-    check_safetensors(path)
-    expected, actual = entry.get('sha256'), sha256_of(path)
-    if expected is not None and expected != actual:
-        raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
-    return path
-
-
-def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise a UserError unless a file holds exactly the entries that are expected, in their shapes."""
-    missing = sorted(expected.keys() - state.keys())
-    unexpected = sorted(state.keys() - expected.keys())
-    shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
-              for k, v in expected.items() if k in state and state[k].shape != v.shape]
-    if missing or unexpected or shapes:
-        raise UserError(
-            f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
-            f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')
-
-
 def model_folders() -> list[Path]:
     """Return the folders in which models are looked up by name: the source tree, then the installed share."""
     folders = [Path(__file__).resolve().parents[3] / 'models']
@@ -278,27 +252,6 @@ def open_model(weights: str) -> ModelPackage:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{folder / CARD_NAME} is not a model card: {error}') from error
     return ModelPackage(str(card.get('name', folder.name)), config, card, folder)
-
-
-def read_card(path: Path) -> dict[str, Any]:
-    """Return the content of a model card; raise a UserError if it is none."""
-    try:
-        card = read_yaml(path)
-        if not all(isinstance(side, dict) for side in dict(card.get('sides', {})).values()):
-            raise ValueError("'sides' must map the names of sides to what is known of them")
-        flow = card.get('flow')
-        if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
-                                     and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
-            raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
-        occupancy = card.get('occupancy')
-        if occupancy is not None and not (
-                isinstance(occupancy, dict) and occupancy.keys() >= {'sha256', 'sizes', 'sides'}
-                and isinstance(occupancy['sizes'], dict) and isinstance(occupancy['sides'], dict)
-                and all(isinstance(side, dict) for side in occupancy['sides'].values())):
-            raise ValueError("'occupancy' must have sha256, sizes and sides")
-    except (OSError, TypeError, ValueError) as error:
-        raise UserError(f'{path} is not a model card: {error}') from error
-    return card
 
 
 def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackNetwork,
@@ -374,3 +327,15 @@ def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) 
                     'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}
     write_with_card(path, data, before, card_path, card)
     return path
+
+
+def save_occupancy(package: ModelPackage, side: Side, head: OccupancyHead, origin: dict[str, Any]) -> Path:
+    """
+    Write an occupancy head beside the networks of a model and enter it in the card, see ``occupancy_file.save_head``.
+
+    :raises UserError: if the model has no weights of that side.
+    """
+    from .occupancy_file import save_head
+    if package.folder is None or not package.has(side):
+        raise UserError(f"model '{package.name}' has no {side.value} weights for an occupancy head to go with")
+    return save_head(package.folder, side, package.weights_sha256(side), head, origin)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.errors import UserError
 from ..common.reading import MIB
+from .wrappers import refuse_placeholder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_BYTES = 2048 * MIB
 """Ten times the published networks in single precision."""
@@ -82,3 +87,28 @@ def check_torch_file(path: Path) -> None:
     total = sum(part.file_size for part in parts)
     if total > path.stat().st_size:
         raise UserError(f'{path} is no PyTorch file: its parts have {total} bytes, more than the file')
+
+
+def checked(path: Path, entry: Mapping[str, Any]) -> Path:
+    """Return the path of a file that is what its entry on the card says, if it says anything."""
+    if not path.is_file():
+        raise UserError(f'{path} is missing, but the card names it')
+    refuse_placeholder(path)
+    check_size(path, entry.get('bytes'))
+    check_safetensors(path)
+    expected, actual = entry.get('sha256'), sha256_of(path)
+    if expected is not None and expected != actual:
+        raise UserError(f'{path} is damaged or was replaced: SHA-256 is {actual}, the card says {expected}')
+    return path
+
+
+def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise a UserError unless a file holds exactly the entries that are expected, in their shapes."""
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    shapes = [f'{k}: {tuple(state[k].shape)} instead of {tuple(v.shape)}'
+              for k, v in expected.items() if k in state and state[k].shape != v.shape]
+    if missing or unexpected or shapes:
+        raise UserError(
+            f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
+            f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')

@@ -11,8 +11,9 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.occupancy.head import OccupancyHead
-from cooptrack_ros.weights.occupancy_file import OCCUPANCY_NAME, save_occupancy
-from cooptrack_ros.weights.store import CARD_NAME, open_model, save_side
+from cooptrack_ros.weights.model_folder import CARD_NAME
+from cooptrack_ros.weights.occupancy_file import OCCUPANCY_NAME
+from cooptrack_ros.weights.store import open_model, save_occupancy, save_side
 
 pytestmark = pytest.mark.usefixtures('small_grid')
 
@@ -76,7 +77,8 @@ def test_a_damaged_file_is_named(folder):
 
 @pytest.mark.parametrize(('sizes', 'complaint'), [
     ({'volume_dims': 10 ** 9}, 'numbers 1 to 4096'), ({'profile': 'none'}, 'profile must be one of'),
-    ({'volume_dims': 12}, 'of another shape'), ({'width': 3}, 'occupancy.sizes'), ({'thing_queries': 5}, 'thing_queries 0'),
+    ({'volume_dims': 12}, 'of another shape'),
+    ({'width': 3}, 'occupancy.sizes'), ({'thing_queries': 5}, 'thing_queries 0'),
     ({'profile': 'mini'}, 'does not fit its network')])
 def test_sizes_that_are_not_those_of_the_file_are_refused(folder, sizes, complaint):
     save_occupancy(open_model(str(folder)), Side.VEHICLE, make_head(1), {})
