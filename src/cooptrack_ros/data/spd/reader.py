@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import UserError
+from ...common.types import Side
 from ...occupancy.label_file import label_files
+from ...sensors.point_clouds import INTENSITY_SCALE
 from ..camera_history import CameraHistory
 from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
 from ..point_clouds import PcdFile
@@ -192,8 +194,13 @@ def _read_sensor_frame(files: FrameFiles, history: CameraHistory) -> SensorFrame
     return SensorFrame(
         token=files.frame_id, sequence=files.sequence, stamp_us=files.stamp_us, cameras=(camera,),
         ego_from_lidar=ego_from_lidar, global_from_ego=global_from_ego, stored_global_from_lidar=stored,
-        point_cloud=PcdFile(files.point_cloud) if files.point_cloud.is_file() else None,
+        point_cloud=_cloud(files),
         intersection=files.intersection)
+
+
+def _cloud(files: FrameFiles) -> PcdFile | None:
+    side = Side.VEHICLE if files.side == 'vehicle-side' else Side.ROADSIDE
+    return PcdFile(files.point_cloud, INTENSITY_SCALE[side]) if files.point_cloud.is_file() else None
 
 
 def _label_fields(labels: Sequence[Label], keep_cones: bool) -> dict[str, object]:
