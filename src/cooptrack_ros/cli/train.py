@@ -12,12 +12,14 @@ from ..data.spd.labels import VELOCITY_LABELS
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
+_LIDAR = 'lidar-pretraining'
 TIME_LIMIT_REACHED = 3
 """Exit status when the time limit is reached before the end of the training."""
 _STAGES = {
     'image': 'backbone on single images', 'detection': 'one side without tracks',
     'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
-    'flow': 'how roadside features go on in time'}
+    'flow': 'how roadside features go on in time',
+    'lidar-pretraining': 'encoder of point clouds, without labels'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='synthetic scenes to generate first in the (first) data folder; '
                         'those that are there stay')
     parser.add_argument('--scene-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
-    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides')
+    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides; mini_lidar or r50_lidar: '
+                        'with a point cloud branch')
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
@@ -42,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         '(default: in the run folder)')
     parser.add_argument('--side', choices=['vehicle', 'roadside'],
                         help='stage detection: which side; stage image: images of this side only')
+    parser.add_argument('--agents', choices=['all', 'ego'], help='stage lidar-pretraining: whose points are rebuilt, '
+                        'those of all agents (default) or of the vehicle alone')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--epochs', type=float, help='passes over the training frames')
     parser.add_argument('--schedule-minutes', type=float, help='time budget; the schedule then follows the clock')
@@ -88,6 +93,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError('--roadside belongs to the stages cooperative and flow')
     if args.side and args.stage not in ('image', 'detection'):
         raise UserError('--side belongs to the stages image and detection; the other stages name their side')
+    if args.agents and args.stage != _LIDAR:
+        raise UserError(f'--agents belongs to the stage {_LIDAR}')
+    if args.export and args.stage == _LIDAR:
+        raise UserError(f'--export is for networks of a tracker: the stage {_LIDAR} leaves its encoder in --out')
     if args.stage == 'detection' and args.side is None:
         raise UserError('stage detection needs --side vehicle or --side roadside')
     if args.stage in ('cooperative', 'flow') and args.roadside is None:
@@ -95,18 +104,17 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
-    from ..common.config import named_config
     from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
     from ..weights.store import open_model
-    config = named_config(args.config)
+    config, lidar = _configuration(args)
     recipe = _recipe(args, config)
     if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
     package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
-    stage, stream = _prepare(args, config, recipe, ranks, package)
+    stage, stream = _prepare(args, config, lidar, recipe, ranks, package)
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
@@ -119,31 +127,65 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     if loop.fraction < 1:
         print(f'the time limit is reached at step {loop.step}; the same command goes on')
         return TIME_LIMIT_REACHED
+    if args.stage == _LIDAR and ranks.rank == 0:
+        _finish_lidar(args, stage, recipe, loop)
     if args.export and args.stage != 'image' and ranks.rank == 0:
         export = runs.export_flow if args.stage == 'flow' else runs.export
         print('weights:', export(args.export, stage, recipe, loop, args.data))
     return 0
 
 
+def _finish_lidar(args: argparse.Namespace, stage, recipe, loop) -> None:
+    """Write encoder, figures and a picture."""
+    from ..train.lidar.measure import picture_of
+    from ..train.lidar.run import finish
+    from ..viz.image_files import write_image
+    from ..viz.reconstruction import draw_reconstruction
+    figures = finish(args.out, stage, recipe, loop, args.data)
+    for name, row in figures['chamfer_l1'].items():
+        print(f'{name}: {row["cells"]} hidden cells, rebuilt {row["rebuilt_m"]} m, neighbour {row["neighbour_m"]} m')
+    if stage.held_out:
+        parts = picture_of(stage, stage.held_out[0], recipe.lidar)
+        write_image(args.out / 'reconstruction.png', draw_reconstruction(recipe.lidar.agents, **parts))
+    print(f'encoder and figures: {args.out}')
+
+
 def _recipe(args: argparse.Namespace, config):
     from ..train.recipe import load_recipe, recipe_family
     stage = f'{args.stage}-{args.side}' if args.stage == 'detection' else args.stage
-    recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
+    recipe = load_recipe(args.recipe or (stage if stage in ('flow', _LIDAR) else f'{recipe_family(config)}-{stage}'))
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
              'epochs', 'velocity_labels')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
+    if args.agents is not None:
+        changes['lidar'] = replace(recipe.lidar, agents=args.agents)
     return replace(recipe, **changes)
 
 
-def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
+def _configuration(args: argparse.Namespace):
+    """Return the configuration of the network, and the sizes of its point cloud branch or None."""
+    from ..common.config import named_config
+    from ..common.errors import UserError
+    from ..model.lidar.sizes import BRANCHES, named_branch
+    if args.stage != _LIDAR and args.config not in BRANCHES:
+        return named_config(args.config), None
+    if args.stage in ('image', 'flow'):
+        raise UserError(f'--config {args.config} has a point cloud branch, which the stage {args.stage} does not train')
+    return named_branch(args.config)
+
+
+def _prepare(args: argparse.Namespace, config, lidar, recipe, ranks, package):
     """Return stage and stream; :param package: model whose roadside network sends the messages, or None."""
     from ..common.types import Side
     from ..train import run as runs
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
         return runs.image_run(config, recipe, args.data, sides, ranks.device, args.init)
+    if args.stage == _LIDAR:
+        from ..train.lidar.run import lidar_run
+        return lidar_run(args.config, recipe, args.data, ranks.device, args.init)
     messages = flow = None
     if package is not None:
         cache = args.messages or args.out / 'messages'
@@ -155,7 +197,7 @@ def _prepare(args: argparse.Namespace, config, recipe, ranks, package):
             return runs.flow_run(package, recipe, args.data, messages)
         flow = package.flow() if config.method.compensation == 'flow' else None
     side = Side(args.side or args.stage)
-    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow)
+    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, lidar)
 
 
 def _generate(args: argparse.Namespace, started: float) -> bool:
@@ -164,7 +206,8 @@ def _generate(args: argparse.Namespace, started: float) -> bool:
 
     from ..data.synth.many import generate_many, parse_seeds
     until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
-    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
+    lidar = _configuration(args)[1] is not None
+    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': lidar}
     jobs = len(os.sched_getaffinity(0))
     print(f'scenes {args.synth_scenes} of {args.scene_seconds} s in {args.data[0]}, {jobs} at a time')
     return generate_many(args.data[0], parse_seeds(args.synth_scenes), options, jobs, until=until)
