@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'recording, or eventful: where the vehicle turns or traffic crosses its way (default: 0)')
     parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
-    parser.add_argument('--lidar', action='store_true', help='also write coarse point clouds')
+    parser.add_argument('--lidar', action='store_true', help='also write the point clouds of both sides')
     parser.add_argument('--occupancy', nargs='?', const=LABELLED[0], default='', choices=LABELLED,
                         help=f'also write the exact labels of voxels, of this grid (default: {LABELLED[0]})')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1, metavar='J',

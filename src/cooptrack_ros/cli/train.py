@@ -13,12 +13,14 @@ from .flags import add_threads
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
+_LIDAR = 'lidar-pretraining'
 TIME_LIMIT_REACHED = 3
 """Exit status when the time limit is reached before the end of the training."""
 _STAGES = {
     'image': 'backbone on single images', 'detection': 'one side without tracks',
     'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
-    'flow': 'how roadside features go on in time', 'occupancy': 'voxels on the frames of a tracker'}
+    'flow': 'how roadside features go on in time', 'occupancy': 'voxels on the frames of a tracker',
+    'lidar-pretraining': 'encoder of point clouds, without labels'}
 _HEAR = ('cooperative', 'flow', 'occupancy')
 """Stages that can take messages."""
 
@@ -32,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='synthetic scenes to generate first in the (first) data folder; '
                         'those that are there stay')
     parser.add_argument('--scene-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
-    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides; stage occupancy: mini or '
-                        'trackocc_r50, the head')
+    parser.add_argument('--config', default='mini', help='model preset or YAML of overrides; mini_lidar or r50_lidar: '
+                        'with a point cloud branch; stage occupancy: mini or trackocc_r50, the head')
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
@@ -49,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'whose network (default there: cooperative)')
     parser.add_argument('--queries', choices=['own', 'tracker'], help='stage occupancy: things that the head follows '
                         'itself, or the live tracks of the model of --init, which is not trained (default: tracker)')
+    parser.add_argument('--agents', choices=['all', 'ego'], help='stage lidar-pretraining: whose points are rebuilt, '
+                        'those of all agents (default) or of the vehicle alone')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--epochs', type=float, help='passes over the training frames')
     parser.add_argument('--schedule-minutes', type=float, help='time budget; the schedule then follows the clock')
@@ -99,6 +103,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError('--side cooperative belongs to the stage occupancy')
     if args.queries and args.stage != 'occupancy':
         raise UserError('--queries belongs to the stage occupancy')
+    if args.agents and args.stage != _LIDAR:
+        raise UserError(f'--agents belongs to the stage {_LIDAR}')
+    if args.export and args.stage == _LIDAR:
+        raise UserError(f'--export is for networks of a tracker: the stage {_LIDAR} leaves its encoder in --out')
     if args.stage == 'detection' and args.side is None:
         raise UserError('stage detection needs --side vehicle or --side roadside')
     if args.stage in ('cooperative', 'flow') and args.roadside is None:
@@ -133,18 +141,20 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     with _progress(args.stage, ranks.rank == 0) as report:
         loop = runs.train(stage, stream, config, recipe, args.out, args.schedule_minutes, report, time_limit_minutes,
                           ranks, args.workers, package and package.model_id(Side.ROADSIDE),
-                          _head_settings(sizes, stage))
+                          _head_settings(args.stage, stage))
     if loop.fraction < 1:
         print(f'the time limit is reached at step {loop.step}; the same command goes on')
         return TIME_LIMIT_REACHED
+    if args.stage == _LIDAR and ranks.rank == 0:
+        _finish_lidar(args, stage, recipe, loop)
     if args.export and args.stage != 'image' and ranks.rank == 0:
         print('weights:', _exporter(args.stage)(args.export, stage, recipe, loop, args.data))
     return 0
 
 
-def _head_settings(sizes, stage) -> dict:
+def _head_settings(name: str, stage) -> dict:
     """Return what tells a run of an occupancy head from others."""
-    if sizes is None:
+    if name != 'occupancy':
         return {}
     from ..train.occupancy.start import head_settings
     return head_settings(stage)
@@ -158,24 +168,51 @@ def _exporter(stage: str):
 
 
 def _configuration(args: argparse.Namespace):
-    """Return the configuration of the network, and the sizes of the occupancy head in its stage, else None."""
+    """
+    Return the configuration of the network, and the sizes of what the stage adds to it.
+
+    These are those of the head in the stage occupancy, else of the point cloud branch, or None.
+    """
     from ..common.config import named_config
+    from ..common.errors import UserError
+    from ..model.lidar.sizes import BRANCHES, named_branch
     from ..train.occupancy.start import head_of
-    if args.stage != 'occupancy':
+    if args.stage == 'occupancy':
+        return head_of(args.config, args.queries or 'tracker', args.init)
+    if args.stage != _LIDAR and args.config not in BRANCHES:
         return named_config(args.config), None
-    return head_of(args.config, args.queries or 'tracker', args.init)
+    if args.stage in ('image', 'flow'):
+        raise UserError(f'--config {args.config} has a point cloud branch, which the stage {args.stage} does not train')
+    return named_branch(args.config)
+
+
+def _finish_lidar(args: argparse.Namespace, stage, recipe, loop) -> None:
+    """Write encoder, figures and a picture."""
+    from ..train.lidar.measure import picture_of
+    from ..train.lidar.run import finish
+    from ..viz.image_files import write_image
+    from ..viz.reconstruction import draw_reconstruction
+    figures = finish(args.out, stage, recipe, loop, args.data)
+    for name, row in figures['chamfer_l1'].items():
+        print(f'{name}: {row["cells"]} hidden cells, rebuilt {row["rebuilt_m"]} m, neighbour {row["neighbour_m"]} m')
+    if stage.held_out:
+        parts = picture_of(stage, stage.held_out[0], recipe.lidar)
+        write_image(args.out / 'reconstruction.png', draw_reconstruction(recipe.lidar.agents, **parts))
+    print(f'encoder and figures: {args.out}')
 
 
 def _recipe(args: argparse.Namespace, config):
     from ..train.recipe import load_recipe, recipe_family
     stage = {'detection': f'detection-{args.side}', 'occupancy': f'occupancy-{args.queries or "tracker"}'}.get(
         args.stage, args.stage)
-    recipe = load_recipe(args.recipe or ('flow' if stage == 'flow' else f'{recipe_family(config)}-{stage}'))
+    recipe = load_recipe(args.recipe or (stage if stage in ('flow', _LIDAR) else f'{recipe_family(config)}-{stage}'))
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
              'epochs', 'velocity_labels')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
+    if args.agents is not None:
+        changes['lidar'] = replace(recipe.lidar, agents=args.agents)
     return replace(recipe, **changes)
 
 
@@ -186,6 +223,9 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
     if args.stage == 'image':
         sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
         return runs.image_run(config, recipe, args.data, sides, ranks.device, args.init)
+    if args.stage == _LIDAR:
+        from ..train.lidar.run import lidar_run
+        return lidar_run(args.config, recipe, args.data, ranks.device, args.init)
     messages = flow = None
     if package is not None:
         cache = args.messages or args.out / 'messages'
@@ -201,7 +241,7 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
         return occupancy_run(config, sizes, recipe, Side(args.side or 'cooperative'), args.data, args.init, messages,
                              ranks.device)
     side = Side(args.side or args.stage)
-    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow)
+    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes)
 
 
 def _generate(args: argparse.Namespace, started: float) -> bool:
@@ -210,7 +250,8 @@ def _generate(args: argparse.Namespace, started: float) -> bool:
 
     from ..data.synth.many import generate_many, parse_seeds
     until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
-    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': False}
+    lidar = args.stage != 'occupancy' and _configuration(args)[1] is not None
+    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': lidar}
     if args.stage == 'occupancy':
         from ..model.occupancy.sizes import HEADS
         options['occupancy'] = HEADS[args.config][1].profile

@@ -203,7 +203,7 @@ class DataSet(Protocol):
     def sequences(self, split: str | None = None) -> list[str]:
         """Return ids of sequences, all or those of a split; raise a UserError for an unknown split."""
 
-    def records(self, side: str, sequence: str | None = None) -> list[FrameRecord]:
+    def records(self, side: str, sequence: str | None = None, *, labels: bool = True) -> list[FrameRecord]:
         """
         Return the records of one sequence, or of all, sorted by time.
 
@@ -211,6 +211,7 @@ class DataSet(Protocol):
         of ``units``.
 
         :param side: one of ``SIDES``.
+        :param labels: False opens no label, not even where there are none.
         :raises UserError: for an unknown side or sequence, and for content that cannot be read.
         """
 

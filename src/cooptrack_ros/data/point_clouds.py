@@ -9,6 +9,7 @@ import numpy as np
 
 from ..common.errors import UserError
 from ..common.reading import MIB, read_bounded
+from ..sensors.point_clouds import xyz_intensity
 
 _NUMPY_KINDS = {'F': 'f', 'U': 'u', 'I': 'i'}
 _PCD_KINDS = {kind: letter for letter, kind in _NUMPY_KINDS.items()}
@@ -17,20 +18,26 @@ _MAX_FILE_BYTES, _MAX_BYTES = 256 * MIB, 64 * MIB
 """Of a file, in which a number may take ten letters or more, and of its points: two million with eight numbers each."""
 _MAX_FIELDS = 64
 _BLOCK = 4 * MIB
-_INTENSITY = ('intensity', 'i')
 
 
 @dataclass(frozen=True)
 class PcdFile:
-    """The point cloud of a file."""
+    """
+    The point cloud of a file.
+
+    Points are as stored: in the frame of the sensor, wherever ``VIEWPOINT`` says that it stood.
+
+    :param scale: of the kind of sensor, see ``xyz_intensity``.
+    """
 
     path: Path
+    scale: int = 1
 
     def read(self) -> np.ndarray:
         """Return (N, 4) float32, see ``xyz_intensity``; raise a UserError for a file that is none."""
         points = read_pcd(self.path)
         try:
-            return xyz_intensity(points)
+            return xyz_intensity(points, self.scale)
         except ValueError as error:
             raise UserError(f'{self.path}: {error}') from error
 
@@ -70,43 +77,6 @@ def write_pcd(path: Path, points: np.ndarray) -> None:
     path.write_bytes('\n'.join(header).encode() + points.astype(packed).tobytes())
 
 
-def xyz_intensity(points: np.ndarray) -> np.ndarray:
-    """
-    Return (N, 4) float32 x, y, z, intensity without points that are not finite; names of fields in any case.
-
-    Intensity is 0 to 1. The type of the field tells its scale, so that a dark cloud is not brightened: 8 bits (the
-    vehicle) are divided by 255, 16 bits by 65535. Wider ones are as stored (the roadside) if they are 0 to 1, else
-    0 to 255, or 16 bits where they hold more; a missing one is 0.
-
-    :raises ValueError: for points without coordinates, naming the fields that are there.
-    """
-    fields = {name.lower(): name for name in reversed(points.dtype.names)}
-    values = np.zeros((len(points), 4), np.float32)
-    for i, name in enumerate('xyz'):
-        if name not in fields or points.dtype[fields[name]].shape:
-            raise ValueError(f"no coordinates: expected fields x, y and z, found {', '.join(points.dtype.names)}")
-        values[:, i] = points[fields[name]]
-    strength = next((fields[name] for name in _INTENSITY if name in fields), None)
-    if strength is not None and not points.dtype[strength].shape:
-        values[:, 3] = _normalised(points[strength])
-    return values[np.isfinite(values).all(axis=1)]
-
-
-def _normalised(intensity: np.ndarray) -> np.ndarray:
-    """Return (N,) intensities as 0 to 1; what is not finite stays so."""
-    return np.clip(intensity / np.float32(_full_scale(intensity)), 0, 1)
-
-
-def _full_scale(intensity: np.ndarray) -> int:
-    if intensity.dtype.itemsize <= 2:
-        return 255 if intensity.dtype.itemsize == 1 else 65535
-    strongest = np.max(intensity, initial=0, where=np.isfinite(intensity))
-    # A little above 1 is noise of a scale that ends there.
-    if intensity.dtype.kind == 'f' and strongest <= 1.01:
-        return 1
-    return 255 if strongest <= 255 else 65535
-
-
 def _split_header(content: bytes) -> tuple[dict[str, list[str]], bytes]:
     header: dict[str, list[str]] = {}
     position = 0
@@ -140,6 +110,8 @@ def _point_type(header: dict[str, list[str]]) -> np.dtype:
     for i, (name, letter, size, count) in enumerate(zip(names, *columns)):
         if size not in _SIZES.get(letter, ()):
             raise ValueError(f"field '{name}' has TYPE {letter} and SIZE {size}; expected F 4|8, or U|I 1|2|4|8")
+        if int(count) < 1:
+            raise ValueError(f"field '{name}' has COUNT {count}")
         # Padding fields share a name, mostly '_'.
         unique = name if name not in [n for n, *_ in fields] and name != '_' else f'{name}_{i}'
         fields.append((unique, f'<{_NUMPY_KINDS[letter]}{size}', *([(int(count),)] if int(count) > 1 else [])))

@@ -34,14 +34,11 @@ class UnitsDataset:
         :param chosen: units that take part, all by default. The labels stay those of all units, so that results
             with different units can be compared; ``from_side`` tells what the vehicle and the chosen units see.
         :param velocity_labels: see ``SpdDataset``.
-        :raises UserError: if there are no labels of all units, or no unit of a name.
+        :raises UserError: if there is no unit of a name.
         """
         self.root = Path(root)
         folders = {path.name: path for path in named_folders(self.root, _UNIT_FOLDERS)}
         self._labels = self.root / 'cooperative' / 'label'
-        if not self._labels.is_dir():
-            raise UserError(f'{self.root} holds several roadside units but no {self._labels}: expected are the labels '
-                            'of what the vehicle or any unit sees; `cooptrack synth --units` writes them')
         names = check_units(chosen or folders, folders, self.root)
         # The vehicle side of any unit will do.
         self._first = SpdDataset(next(iter(folders.values())), velocity_labels=velocity_labels)
@@ -57,18 +54,21 @@ class UnitsDataset:
         """Return ids of sequences, all or those of a split."""
         return self._first.sequences(split)
 
-    def records(self, side: str, sequence: str | None = None) -> list[FrameRecord]:
+    def records(self, side: str, sequence: str | None = None, *, labels: bool = True) -> list[FrameRecord]:
         """
         Return records by point-cloud time; those of ``cooperative`` have no partner, see ``partners``.
 
-        :param side: ``cooperative`` or ``vehicle-side``.
-        :raises UserError: for the roadside: each unit is a data set of its own.
+        :param side: ``cooperative`` or ``vehicle-side``; :param labels: those of ``cooperative`` cannot do without.
+        :raises UserError: for the roadside: each unit is a data set of its own; if there are no labels of all units.
         """
         if side == 'infrastructure-side':
             raise UserError(f'{self.root} has several roadside units: name the folder of one, such as '
                             f'{self.root / next(iter(self.units))}')
         if side != 'cooperative':
-            return self._first.records(side, sequence)
+            return self._first.records(side, sequence, labels=labels)
+        if not self._labels.is_dir():
+            raise UserError(f'{self.root} holds several roadside units but no {self._labels}: expected are the labels '
+                            'of what the vehicle or any unit sees; `cooptrack synth --units` writes them')
         records = self._first.labelled_records(self._labels, sequence)
         partners = self.partners(records)
         return [replace(record, from_side=_seen_by(record, [unit[i] for unit in partners.values()]))

@@ -14,7 +14,7 @@ from ..common.types import Boxes, InstanceSet, RoadsideMessage, Side
 from ..data.dataset import FrameRecord, OpenedData, in_classes, recordings
 from ..model.image.preprocess import least_size
 from ..tracking.frame_stages import TrackerInput
-from .augment import mirror_boxes, mirror_frame
+from .augment import mirror_boxes, mirror_frame, with_modalities
 from .frame_tensors import targets_of, tracker_input
 from .matching import Targets
 from .recipe import TrainConfig
@@ -68,9 +68,13 @@ class ClipStream:
     """
 
     def __init__(self, datasets: OpenedData, side: Side, model: ModelConfig, config: TrainConfig,
-                 messages: dict[tuple[str, str], InstanceSet] | None = None):
-        """Index the frames; ``messages`` maps (recording, roadside token) to what the unit sent."""
-        self._model, self._config, self._side = model, config, side
+                 messages: dict[tuple[str, str], InstanceSet] | None = None, clouds: bool = False):
+        """
+        Index the frames; ``messages`` maps (recording, roadside token) to what the unit sent.
+
+        :param clouds: give point clouds too, and leave out sensors as the recipe says.
+        """
+        self._model, self._config, self._side, self._clouds = model, config, side, clouds
         self._messages = messages
         items = []
         for name, dataset in recordings(datasets, RECORD_SIDE[side]):
@@ -107,8 +111,7 @@ class ClipStream:
         return self._sample(self._clip(slot, number), frame, mirror, rng, [seed, 4, slot, number])
 
     def _clip(self, slot: int, number: int) -> list[Item]:
-        epoch, place = divmod(slot + number * self._config.batch_size, len(self._clips))
-        return self._clips[_permutation(self._config.seed, epoch, len(self._clips))[place]]
+        return self._clips[place_in_epoch(self._config, slot, number, len(self._clips))]
 
     def _sample(self, clip: list[Item], number: int, mirror: bool, rng: np.random.Generator,
                 link_seed: list[int]) -> Sample:
@@ -116,6 +119,9 @@ class ClipStream:
         record = item.record
         frame = record.frame(least=least_size(self._model))
         frame = replace(frame, sequence=f'{item.recording}/{record.sequence}')
+        if self._clouds:
+            frame = replace(frame, cloud=record.point_cloud.read() if record.point_cloud else None)
+            frame = with_modalities(frame, self._config.modalities.lidar_off, self._config.modalities.camera_off, rng)
         boxes = target_boxes(record, self._model, self._side)
         message = None
         if self._messages is not None:
@@ -128,6 +134,16 @@ class ClipStream:
         if mirror:
             frame, boxes = mirror_frame(frame), mirror_boxes(boxes)
         return Sample(tracker_input(frame, self._model, self._config.augment, rng), targets_of(boxes), message)
+
+
+def place_in_epoch(config: TrainConfig, slot: int, number: int, count: int) -> int:
+    """
+    Return which of ``count`` items a slot takes as its ``number``-th one.
+
+    Slot g of G takes items g, g + G, ... of an endless row of random permutations.
+    """
+    epoch, place = divmod(slot + number * config.batch_size, count)
+    return int(_permutation(config.seed, epoch, count)[place])
 
 
 @lru_cache(maxsize=4)

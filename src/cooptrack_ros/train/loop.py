@@ -50,15 +50,14 @@ class Stage(Protocol):
 
 
 def parameter_groups(network: nn.Module, config: TrainConfig) -> list[dict]:
-    """Return optimiser groups: backbone with its own factor, everything else; frozen parameters left out."""
-    backbone, other = [], []
+    """Return optimiser groups: backbone and encoder of clouds with their own factors, the rest; no frozen ones."""
+    factors = {'backbone': config.backbone_lr_factor, 'lidar.encoder': config.modalities.encoder_lr_factor}
+    groups = {'': {'params': [], 'factor': 1.0}}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            (backbone if 'backbone' in name else other).append(parameter)
-    groups = [{'params': other, 'factor': 1.0}]
-    if backbone:
-        groups.append({'params': backbone, 'factor': config.backbone_lr_factor})
-    return groups
+            part = next((part for part in factors if part in name), '')
+            groups.setdefault(part, {'params': [], 'factor': factors.get(part)})['params'].append(parameter)
+    return [groups[part] for part in ('', *factors) if part in groups]
 
 
 def learning_rate(config: TrainConfig, step: int, fraction: float) -> float:

@@ -11,6 +11,7 @@ from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
 from ..common.reading import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
+from .lidar.settings import LidarPretrainingConfig
 from .occupancy.settings import OccupancyConfig
 from .syncl.settings import SynclConfig
 
@@ -85,6 +86,29 @@ class LinkConfig:
 
 
 @dataclass(frozen=True)
+class ModalityConfig:
+    """Which sensors a frame lacks, where the tracker has a point cloud branch."""
+
+    lidar_off: float = 0.3
+    camera_off: float = 0.1
+    """1: the tracker learns from point clouds alone."""
+    gate: float = 0.0
+    """First value of the gate; at 0 the training starts with the tracker of the cameras."""
+    encoder_lr_factor: float = 0.5
+    """Of the encoder of point clouds."""
+
+    def __post_init__(self):
+        """
+        Check the values.
+
+        :raises UserError: for probabilities that are none.
+        """
+        if min(self.lidar_off, self.camera_off) < 0 or self.lidar_off + self.camera_off > 1:
+            raise UserError('modalities.lidar_off and modalities.camera_off must be probabilities whose sum is at most '
+                            f'1, not {self.lidar_off} and {self.camera_off}')
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """One training run; the defaults are what all published stages share (method.md 13.7)."""
 
@@ -123,6 +147,8 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     link: LinkConfig = field(default_factory=LinkConfig)
     occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
+    lidar: LidarPretrainingConfig = field(default_factory=LidarPretrainingConfig)
+    modalities: ModalityConfig = field(default_factory=ModalityConfig)
 
 
 _PAPER = {
@@ -169,16 +195,17 @@ _MINI |= {
     'occupancy-tracker': replace(_TRACKED_THINGS, batch_size=1, learning_rate=1e-3, warmup_steps=50),
 }
 
+_LIDAR = TrainConfig(epochs=15, batch_size=4, learning_rate=2e-3, warmup_steps=100)
 _FLOW = TrainConfig(steps=3000, batch_size=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
 
-RECIPES = {'flow': _FLOW} | {
+RECIPES = {'flow': _FLOW, 'lidar-pretraining': _LIDAR} | {
     f'{family}-{stage}': recipe for family, stages in (
         ('paper', _PAPER | _OCCUPANCY), ('better', _BETTER | _OCCUPANCY), ('mini', _MINI))
     for stage, recipe in stages.items()}
 """
 Recipes by name, family and stage: ``paper`` (method.md 13.7); ``better``, the same with the switches of method.md 16 at
-the better choice, for new trainings of that size; ``mini`` for the small model on CPUs. The feature flow has one
-recipe.
+the better choice, for new trainings of that size; ``mini`` for the small model on CPUs. The feature flow and the
+pretraining on point clouds have one recipe each.
 """
 
 

@@ -259,7 +259,7 @@ def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackN
     """
     Write a network that was trained here as float16, see ``write_side``.
 
-    Of a cooperative network that adds to the vehicle's, the side ``cooperative`` takes the additions, ``vehicle`` the rest.
+    Of a cooperative network that adds to the vehicle's, ``cooperative`` takes the additions and ``vehicle`` the rest.
 
     :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
     """

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.data.point_clouds import PcdFile, read_pcd, write_pcd, xyz_intensity
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.data.point_clouds import PcdFile, read_pcd, write_pcd
+from cooptrack_ros.sensors.point_clouds import INTENSITY_SCALE, xyz_intensity
 
 POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('intensity', 'u1'), ('timestamp', '<f8')])
 
@@ -150,6 +152,7 @@ def test_an_empty_cloud_is_no_error(tmp_path, kind):
 @pytest.mark.parametrize(('lines', 'complaint'), [
     (['FIELDS x y z', 'SIZE 3 4 4', 'TYPE F F F', 'WIDTH 1', 'DATA binary'], "field 'x' has TYPE F and SIZE 3"),
     (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F Q', 'WIDTH 1', 'DATA binary'], "field 'z' has TYPE Q"),
+    (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'COUNT 1 0 1', 'POINTS 1', 'DATA binary'], "field 'y' has COUNT 0"),
     (['FIELDS x y z', 'SIZE 4 4', 'TYPE F F F', 'WIDTH 1', 'DATA binary'], 'differ in length'),
     (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'POINTS -1', 'DATA binary'], '-1 points'),
     (['FIELDS x y z', 'SIZE 4 4 4', 'TYPE F F F', 'COUNT 2 1 1', 'POINTS 0', 'DATA binary'], 'no coordinates')])
@@ -170,3 +173,31 @@ def test_intensity_of_every_usual_scale_is_0_to_1(dtype, stored, expected):
     points = np.zeros(3, [(n, 'f4') for n in 'xyz'] + [('intensity', dtype)])
     points['intensity'] = stored
     np.testing.assert_allclose(xyz_intensity(points)[:, 3], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(('side', 'dtype', 'stored', 'expected'), [
+    (Side.VEHICLE, 'f4', [0, 1, 1], [0, 1 / 255, 1 / 255]), (Side.ROADSIDE, 'f4', [0, 1, 1], [0, 1, 1]),
+    (Side.VEHICLE, 'f4', [0, 0.5, 1], [0, 0.5, 1]), (Side.VEHICLE, 'f4', [0, 51, 255], [0, 0.2, 1]),
+    (Side.ROADSIDE, 'f4', [0, 51, 255], [0, 0.2, 1]), (Side.VEHICLE, 'u1', [0, 1, 1], [0, 1 / 255, 1 / 255]),
+    (Side.VEHICLE, 'i4', [0, 1, 1], [0, 1 / 255, 1 / 255])])
+def test_the_kind_of_the_sensor_decides_where_the_numbers_do_not(side, dtype, stored, expected):
+    points = np.zeros(3, [(n, 'f4') for n in 'xyz'] + [('intensity', dtype)])
+    points['intensity'] = stored
+    np.testing.assert_allclose(xyz_intensity(points, INTENSITY_SCALE[side])[:, 3], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', ['ascii', 'binary', 'binary_compressed'])
+def test_fields_in_any_order_with_viewpoint_and_points_that_are_none(tmp_path, kind):
+    dtype = np.dtype([('z', '<f4'), ('normal', '<f4', (2,)), ('y', '<f8'), ('ring', '<u2'), ('x', '<f4')])
+    points = np.zeros(3, dtype)
+    points['x'], points['y'], points['z'] = [1, 4, np.nan], [2, 5, 7], [3, np.inf, 8]
+    body = points.tobytes()
+    if kind == 'ascii':
+        body = '\n'.join(' '.join(str(v) for v in (p['z'], *p['normal'], p['y'], p['ring'], p['x']))
+                         for p in points).encode()
+    elif kind == 'binary_compressed':
+        columns = b''.join(np.ascontiguousarray(points[name]).tobytes() for name in dtype.names)
+        body = np.array([len(columns)] * 2, '<u4').tobytes() + columns
+    path = written(tmp_path, ['FIELDS z normal y ring x', 'SIZE 4 4 8 2 4', 'TYPE F F F U F', 'COUNT 1 2 1 1 1',
+                              'WIDTH 3', 'HEIGHT 1', 'VIEWPOINT 5 6 7 0.7 0 0 0.7', 'POINTS 3', f'DATA {kind}'], body)
+    assert PcdFile(path).read().tolist() == [[1, 2, 3, 0]]

@@ -78,7 +78,8 @@ def test_what_is_not_there_is_named(scene, tmp_path):
         UnitsDataset(copy).records('cooperative')
     shutil.rmtree(copy / 'cooperative')
     with pytest.raises(UserError, match='several roadside units but no .*label'):
-        UnitsDataset(copy)
+        UnitsDataset(copy).records('cooperative')
+    assert UnitsDataset(copy).records('vehicle-side', labels=False)
 
 
 def test_a_folder_may_hold_scenes_with_one_and_with_two_units(scene, tmp_path):

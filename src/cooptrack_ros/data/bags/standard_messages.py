@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from std_msgs.msg import Header
 
 from ...common.errors import UserError
@@ -17,6 +17,7 @@ from ...sensors.image_decoding import MAX_IMAGE_BYTES, decode_reduced
 from ...sensors.jpeg import jpeg_size
 from ...sensors.stated_size import png_size
 from ...wire.arrays import set_stamp
+from ...wire.point_clouds import encode_point_cloud
 from ..dataset import CameraFrame, SensorFrame
 from .types import MAP_FRAME, AgentNames
 
@@ -111,9 +112,4 @@ def odometry(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> Odometry:
 
 def point_cloud(sensor: SensorFrame, names: AgentNames, stamp_ns: int) -> PointCloud2:
     """Return the cloud as x, y, z, intensity (0..1), float32, in the lidar frame."""
-    points = sensor.point_cloud.read()
-    fields = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-              for i, name in enumerate(('x', 'y', 'z', 'intensity'))]
-    return PointCloud2(
-        header=header(stamp_ns, names.lidar_frame), height=1, width=len(points), fields=fields, point_step=16,
-        row_step=16 * len(points), is_dense=True, data=array('B', points.tobytes()))
+    return encode_point_cloud(sensor.point_cloud.read(), header(stamp_ns, names.lidar_frame))

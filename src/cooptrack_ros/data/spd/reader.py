@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ...common.errors import UserError
+from ...common.types import Side
 from ...occupancy.label_file import label_files
+from ...sensors.point_clouds import INTENSITY_SCALE
 from ..camera_history import CameraHistory
 from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
 from ..point_clouds import PcdFile
@@ -79,7 +81,7 @@ class SpdDataset:
         return present if split is None else [s for s in present if s in set(self.split[split])]
 
     def records(self, side: str, sequence: str | None = None, hz: int = 10, keep_cones: bool = False,
-                paired_only: bool = True) -> list[FrameRecord]:
+                paired_only: bool = True, labels: bool = True) -> list[FrameRecord]:
         """
         Return records of one sequence, or of all, sorted by point-cloud time.
 
@@ -87,6 +89,7 @@ class SpdDataset:
         :param keep_cones: keep traffic cones as one more class; they are not tracked and usually dropped.
         :param paired_only: as published, single sides have only the frames of (sampled) pairs; with False,
             or in a folder without cooperative/, every frame of the side.
+        :param labels: False opens no label file, and no record has an object.
         """
         if side not in SIDES:
             raise UserError(f"unknown side '{side}'; known: {', '.join(SIDES)}")
@@ -94,7 +97,7 @@ class SpdDataset:
         if sequence is not None and sequence not in known:
             raise UserError(f"{self.root} has no sequence '{sequence}'; it has {', '.join(known) or 'none'}")
         wanted = known if sequence is None else [sequence]
-        records = [r for s in wanted for r in self._sequence_records(side, s, hz, keep_cones, paired_only)]
+        records = [r for s in wanted for r in self._sequence_records(side, s, hz, keep_cones, paired_only, labels)]
         return sorted(records, key=lambda r: r.stamp_us)
 
     def labelled_records(self, labels: Path, sequence: str | None = None) -> list[FrameRecord]:
@@ -124,22 +127,23 @@ class SpdDataset:
             grouped.setdefault(pair.vehicle.sequence, []).append(pair)
         return grouped
 
-    def _sequence_records(self, side: str, sequence: str, hz: int, keep_cones: bool,
-                          paired_only: bool) -> list[FrameRecord]:
+    def _sequence_records(self, side: str, sequence: str, hz: int, keep_cones: bool, paired_only: bool,
+                          labels: bool) -> list[FrameRecord]:
         if side == 'cooperative' or (paired_only and self.index.has_side('cooperative')):
             pairs = self._pairs_by_sequence.get(sequence, [])
             pairs = [pairs[i] for i in sample_frames([p.vehicle.frame_id for p in pairs], hz)]
             if side == 'cooperative':
-                return self._build([p.vehicle for p in pairs], [p.label for p in pairs], side, keep_cones, pairs)
+                files = [p.label if labels else None for p in pairs]
+                return self._build([p.vehicle for p in pairs], files, side, keep_cones, pairs)
             files = [p.vehicle if side == 'vehicle-side' else p.infra for p in pairs]
             files.sort(key=lambda f: f.frame_id)
         else:
             frames = self.index.vehicle if side == 'vehicle-side' else self.index.infra
             files = [f for f in frames.values() if f.sequence == sequence]
             files = [files[i] for i in sample_frames([f.frame_id for f in files], hz)]
-        return self._build(files, [f.label for f in files], side, keep_cones)
+        return self._build(files, [f.label if labels else None for f in files], side, keep_cones)
 
-    def _build(self, files: Sequence[FrameFiles], label_paths: Sequence[Path], side: str, keep_cones: bool,
+    def _build(self, files: Sequence[FrameFiles], label_paths: Sequence[Path | None], side: str, keep_cones: bool,
                pairs: Sequence[Pair] = ()) -> list[FrameRecord]:
         """Return the records of one sequence; neighbours in ``files`` are neighbours in time."""
         sensors = [self._sensor_frame(f) for f in files]
@@ -162,7 +166,9 @@ class SpdDataset:
         return {'infra': infra, 'offset': pair.offset, 'ego_from_infra': ego_from_infra(
             infra.stored_global_from_lidar, vehicle.global_from_ego, vehicle.ego_from_lidar, pair.offset)}
 
-    def _read_labels(self, path: Path, side: str, frame_id: str) -> tuple[Label, ...] | None:
+    def _read_labels(self, path: Path | None, side: str, frame_id: str) -> tuple[Label, ...] | None:
+        if path is None:
+            return None
         if path not in self._labels:
             if not path.is_file():
                 return None
@@ -192,8 +198,13 @@ def _read_sensor_frame(files: FrameFiles, history: CameraHistory) -> SensorFrame
     return SensorFrame(
         token=files.frame_id, sequence=files.sequence, stamp_us=files.stamp_us, cameras=(camera,),
         ego_from_lidar=ego_from_lidar, global_from_ego=global_from_ego, stored_global_from_lidar=stored,
-        point_cloud=PcdFile(files.point_cloud) if files.point_cloud.is_file() else None,
+        point_cloud=_cloud(files),
         intersection=files.intersection)
+
+
+def _cloud(files: FrameFiles) -> PcdFile | None:
+    side = Side.VEHICLE if files.side == 'vehicle-side' else Side.ROADSIDE
+    return PcdFile(files.point_cloud, INTENSITY_SCALE[side]) if files.point_cloud.is_file() else None
 
 
 def _label_fields(labels: Sequence[Label], keep_cones: bool) -> dict[str, object]:

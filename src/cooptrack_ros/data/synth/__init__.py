@@ -23,14 +23,16 @@ from .writer import write_json
 
 VERSION = 1
 """Raised whenever the same seed gives other bytes."""
+LIDAR_VERSION = 2
+"""The same for the point clouds alone."""
 PROVENANCE = 'scene.json'
 
 
 def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool, start: float = 0.0,
                occupancy: str = '') -> dict:
     """Return what ``scene.json`` holds: all that decides the bytes of a data set."""
-    voxels = {'occupancy': occupancy} if occupancy else {}
-    return voxels | {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
+    optional = ({'occupancy': occupancy} if occupancy else {}) | ({'lidar_version': LIDAR_VERSION} if lidar else {})
+    return optional | {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
             'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar), 'start': float(start)}
 
 
@@ -47,7 +49,7 @@ def generate(root: str | Path, seed: int, seconds: float, size: tuple[int, int] 
     :param size: image width and height.
     :param units: number of roadside units; with more than one, ``root/unit_1`` .. hold one data set each, with
         identical vehicle sides, and ``root/cooperative/label`` what the vehicle or any unit labels.
-    :param lidar: also write coarse point clouds.
+    :param lidar: also write point clouds, of 40 beams all around and of a dense sector at the roadside.
     :param start: seconds of the scene that go by before the recording, see ``window``.
     :param occupancy: also write the exact labels of the voxels of the grid of this name.
     :param progress: is called with (images done, images in all).

@@ -21,6 +21,7 @@ from .lidar import roadside_cloud, vehicle_cloud
 from .occupancy import VoxelScene
 from .render import SceneRenderer, Sight
 from .sensors import Clock, RoadsideRig, VehicleRig, pair_frames
+from .solids import SolidScene
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,19 @@ def record_vehicle(scene: Scene, root: Path, tick: Callable[[], None]) -> SideRe
 
 def _write_vehicle_clouds(scene: Scene, root: Path, views: list[View]) -> None:
     root.mkdir()
+    solids = SolidScene(scene.renderer)
     for k, view in enumerate(views):
         stamp_s = int(writer.stamp(scene.seed, scene.clock.pointcloud_us[k])) * 1e-6
         write_pcd(root / f'{k:06d}.pcd', vehicle_cloud(
-            scene.layout, scene.agents, scene.ego, view.t, view.scene_from_lidar, stamp_s,
-            np.random.default_rng([scene.seed, 9, k])))
+            solids, scene.ego, view.t, view.scene_from_lidar, stamp_s, np.random.default_rng([scene.seed, 9, k])))
 
 
 def _write_roadside_clouds(scene: Scene, root: Path, views: list[View], unit: int) -> None:
     root.mkdir()
+    solids = SolidScene(scene.renderer)
     for k, view in enumerate(views):
         write_pcd(root / f'{k:06d}.pcd', roadside_cloud(
-            scene.layout, scene.agents, view.t, view.camera.position - [0.0, 0.0, 0.6], view.scene_from_lidar,
+            solids, view.t, view.camera.position, view.scene_from_lidar,
             np.random.default_rng([scene.seed, 10, unit, k])))
 
 

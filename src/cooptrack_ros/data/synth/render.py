@@ -98,7 +98,7 @@ class SceneRenderer:
             mesh.block((x - 0.25, x + 0.25), (y - 0.25, y + 0.25), (height, height + 0.15), (120.0, 120.0, 120.0),
                        bottom=True)
         for b in self.layout.buildings:
-            hulls.append(shadow_hull(_building_corners(b), self.layout.sun))
+            hulls.append(shadow_hull(building_corners(b), self.layout.sun))
         if not mesh.corners:
             return [], hulls
         corners, normals, colours, detail = mesh.arrays()
@@ -117,7 +117,7 @@ class SceneRenderer:
             light = self._light(np.array([[*normal, 0.0]]))[0]
             texture = _facade_texture(rng, 2 * width, b.height, wall, glass, storey, bay, window)
             textures.append(np.clip(texture * light, 0, 255).astype(np.uint8))
-        top = _building_corners(b)[4:]
+        top = building_corners(b)[4:]
         top = np.concatenate([top, np.repeat(top[-1:], 4, axis=0)])[None]
         up = np.array([[0.0, 0.0, 1.0]])
         return textures, Faces(top, up, wall[None] * 0.8 * self._light(up)[0], np.full(1, STATIC, np.int16),
@@ -183,7 +183,8 @@ class SceneRenderer:
         visible = {number - 1: int(counts[number]) for number in alone}
         return self._finish(canvas.colour, frame), Sight(visible, {k - 1: n for k, n in alone.items()})
 
-    def _shape(self, agent: Agent, step: int):
+    def shape(self, agent: Agent, step: int):
+        """Return corners, normals, colours without light and plates of an agent, in its frame; see ``object_faces``."""
         key = agent.number, step
         if key not in self.shapes:
             self.shapes[key] = object_faces(agent.kind, agent.size, agent.colours, agent.look, step)
@@ -193,7 +194,7 @@ class SceneRenderer:
         """Return the lit faces of an agent, under its number + 1, or nothing when it is behind the camera."""
         if camera.to_camera(body_corners(agent, pose))[:, 2].max() < 0.2:
             return []
-        points, normals, colours, detail = self._shape(agent, stride_step(agent.kind, travelled))
+        points, normals, colours, detail = self.shape(agent, stride_step(agent.kind, travelled))
         c, s = np.cos(pose[2]), np.sin(pose[2])
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         normals = normals @ turn.T
@@ -204,7 +205,7 @@ class SceneRenderer:
                       np.full(len(normals), agent.number + 1, np.int16), detail)]
 
     def _draw_building(self, canvas, camera, b: Building, textures) -> None:
-        low, high = _building_corners(b)[:4], _building_corners(b)[4:]
+        low, high = building_corners(b)[:4], building_corners(b)[4:]
         # Corners run (+,+), (-,+), (-,-), (+,-); side k lies between corner k - 1 and k, seen from outside.
         for k, texture in enumerate(textures):
             left, right = (3, 0, 1, 2)[k], k
@@ -243,7 +244,8 @@ class SceneRenderer:
         return cv2.add(colour, noise, dtype=cv2.CV_8U)
 
 
-def _building_corners(b: Building) -> np.ndarray:
+def building_corners(b: Building) -> np.ndarray:
+    """Return the eight corners (8, 3) of a building in the scene, bottom first."""
     sign = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
     xy = np.array(b.centre) + sign * np.array(b.half)
     return np.concatenate([np.c_[xy, np.zeros(4)], np.c_[xy, np.full(4, b.height)]])

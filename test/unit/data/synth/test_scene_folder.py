@@ -10,10 +10,11 @@ import pytest
 
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.geometry import split_projection, transform_points
-from cooptrack_ros.data.point_clouds import read_pcd, xyz_intensity
+from cooptrack_ros.data.point_clouds import read_pcd
 from cooptrack_ros.data.spd.reader import SpdDataset
 from cooptrack_ros.data.synth import generate
 from cooptrack_ros.data.synth.render import body_corners
+from cooptrack_ros.sensors.point_clouds import xyz_intensity
 
 from .conftest import SECONDS, SEED, SIZE
 

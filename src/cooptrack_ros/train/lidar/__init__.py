@@ -1,0 +1,1 @@
+"""Pretraining of the point cloud encoder without labels (CooPre): hide cells, and rebuild what was in them."""
