@@ -104,4 +104,5 @@ class EgoPipeline:
         self.agent.learn_poses()
         for name, receiver in self.receivers.items():
             receiver.health.misaligned(
-                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected)
+                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected,
+                self.agent.misalignment_now(name))

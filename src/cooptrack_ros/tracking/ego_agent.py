@@ -160,6 +160,10 @@ class EgoAgent:
         """Return how that error differs from the one of the minute before, None unless it does."""
         return self._poses.change(unit_id)
 
+    def misalignment_now(self, unit_id: str) -> Misalignment | None:
+        """Return that error as the last ten seconds alone tell it, None if they do not."""
+        return self._poses.now(unit_id)
+
     def _provenance(self, tracks: Boxes, matches: Sequence[Match], output: FrameOutput,
                     received: Received) -> np.ndarray:
         """Return whom each track comes from (N,); what may only confirm speaks of the vehicle's own tracks alone."""
