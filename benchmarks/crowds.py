@@ -99,7 +99,7 @@ def agent_of(package: ModelPackage, scene: Scene | None = None) -> EgoAgent:
         StudyStages.put_into(tracker)
         tracker = RememberingTracker(tracker, scene.seen)
     return EgoAgent(tracker, None, package.config.tracker_cooperative.output_threshold,
-                    max_received=Limits.of(package.config).received)
+                    limits=Limits.of(package.config))
 
 
 def found(true: Boxes, tracks: Boxes) -> int:

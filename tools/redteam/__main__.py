@@ -35,7 +35,11 @@ def attack_of(name: str) -> Attack:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the chosen attacks; return 1 if one of them ended the node, or a file was not refused in time."""
+    """
+    Run the chosen attacks; return 1 if one of them ended the node, or a file was not refused in time.
+
+    The result is stored after each: who was interrupted names those that are left, and the page has all of them.
+    """
     parser = argparse.ArgumentParser(prog='python -m redteam', description=__doc__)
     parser.add_argument('attacks', nargs='*', metavar='ATTACK', choices=[*NAMES, FILES, []],
                         help=f'default: all ({", ".join(NAMES)}, and {FILES}: everything that unfolds)')
@@ -55,8 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stored: dict[str, Any] = {'attacks': {}, 'files': {}}
     if path.is_file():
         stored |= json.loads(path.read_text(encoding='utf-8'))
-    failed = []
-    for name in args.attacks or [*NAMES, FILES]:
+    failed, names = [], args.attacks or [*NAMES, FILES]
+    for number, name in enumerate(names, 1):
+        print(f'{number} of {len(names)}: {name} ...', flush=True)
         failed += _set_off_all(stored['files'], args) if name == FILES else _attack(name, stored['attacks'], args)
         write_atomically(path, json.dumps(stored, indent=1) + '\n')
     if args.document:

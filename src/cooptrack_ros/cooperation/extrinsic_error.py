@@ -40,7 +40,10 @@ _CALIBRATION = (np.deg2rad(1.0), 0.2)
 _ANYTHING = (np.deg2rad(5.0), 3.0)
 """The same where nothing is expected."""
 _CHANGE_S, _MIN_RECENT, _MIN_BEFORE = 10.0, 10, 20
-"""A pose that wanders is looked for in the last seconds; how many pairs these and the time before must have."""
+"""
+A pose that wanders is looked for in the last seconds; how many pairs these and the time before must have. Errors of
+honest units as these seconds alone tell them reach 0.6 degrees and 0.3 m (validation scenes 10050 to 10054).
+"""
 _CERTAINTY = 5.5
 """Standard deviations from which a pose wanders. Honest units reach 1.8, below 5 where scenes change all the time."""
 _ALIKE_M, _WHITE = 3.0, 0.15
@@ -182,6 +185,7 @@ class MisalignmentEstimator:
         self._pairs: dict[str, deque[Pairs]] = {}
         self._found: dict[str, Misalignment] = {}
         self._changed: dict[str, Misalignment | None] = {}
+        self._now: dict[str, Misalignment | None] = {}
         self._looked_ns: int | None = None
 
     def update(self, messages: Sequence[RoadsideMessage], stamp_ns: int, look: Callable[[], EgoOnlyDetections],
@@ -226,6 +230,9 @@ class MisalignmentEstimator:
         if count >= MIN_PAIRS:
             self._found[unit_id] = fit(kept)
             self._changed[unit_id] = change(kept)
+            recent = [p for p in kept if abs(new.stamp_ns - p.stamp_ns) < _CHANGE_S * 1e9]
+            is_enough = sum(p.weight.sum() for p in recent) >= _MIN_RECENT
+            self._now[unit_id] = fit(recent) if is_enough else None
 
     def estimate(self, unit_id: str) -> Misalignment | None:
         """Return the residual of a unit as of the last look, None before there are enough pairs."""
@@ -234,6 +241,10 @@ class MisalignmentEstimator:
     def change(self, unit_id: str) -> Misalignment | None:
         """Return how the residual of a unit differs from that of the minute before, None unless it does."""
         return self._changed.get(unit_id)
+
+    def now(self, unit_id: str) -> Misalignment | None:
+        """Return the residual as the last ten seconds alone tell it, None if they have too few pairs for that."""
+        return self._now.get(unit_id)
 
     def correct(self, messages: Sequence[RoadsideMessage]) -> list[RoadsideMessage]:
         """Return messages with the poses of their units corrected as far as is known."""

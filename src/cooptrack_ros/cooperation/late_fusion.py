@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
 from .association_memory import DISTANCE_BONUS_M, AssociationMemory, Remembered
 from .instance_filter import distinct, is_ego_vehicle
+from .limits import Limits, best
 from .matching import assign, close_pairs
 
 ROADSIDE_FIRST_ID = 1_000_000
@@ -86,6 +87,25 @@ def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int,
     return LateBoxes(boxes[used], np.array([m.stamp_ns for m, _ in chosen], np.int64),
                      tuple((m.unit_id, i) for m, i in chosen), np.array([m.may_create for m, _ in chosen], bool),
                      memory.recall_all(messages, stamp_ns)[used] if memory else None)
+
+
+def within_room(infra: LateBoxes, known: Collection[tuple[str, int]], limits: Limits,
+                own: int) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
+    """
+    Tell (N,) which boxes may create an object or are one that the vehicle has; and how many of each unit are too many.
+
+    :param known: sources of boxes that are tracks of the vehicle, of which there are ``own``.
+    """
+    taken, left_out = infra.may_create.copy(), {}
+    alone = taken & np.array([source not in known for source in infra.source], bool)
+    sender = np.array([unit for unit, _ in infra.source], object)
+    units = sorted(set(sender[alone].tolist()))
+    places = [np.flatnonzero(alone & (sender == unit)) for unit in units]
+    for unit, of_unit, room in zip(units, places, limits.rooms([len(p) for p in places], own), strict=True):
+        if len(of_unit) > room:
+            taken[of_unit[~best(infra.boxes.score[of_unit], room)]] = False
+            left_out[unit, 'no_room'] = len(of_unit) - room
+    return taken, left_out
 
 
 def match_boxes(ego: Boxes, infra: Boxes, min_gate_m: float = 0.0,

@@ -67,7 +67,7 @@ def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
     elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
     return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False,
-                    max_received=Limits.of(config).received)
+                    limits=Limits.of(config))
 
 
 def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:

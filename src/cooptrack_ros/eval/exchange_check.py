@@ -179,20 +179,25 @@ def _link_complaint(row: dict, tracks: set[str]) -> str:
     if row['tracking_id'] not in tracks:
         return f"the sample has no track '{row['tracking_id']}'"
     if not _is_vector(row.get('translation'), 3):
-        return f"'translation' must be 3 finite numbers, not {row.get('translation')!r}"
-    return '' if _is_number(row.get('affinity')) else f"'affinity' must be a number, not {row.get('affinity')!r}"
+        return f"'translation' must be 3 finite numbers, not {_shown(row.get('translation'))}"
+    return '' if _is_number(row.get('affinity')) else f"'affinity' must be a number, not {_shown(row.get('affinity'))}"
 
 
 def _provenance_complaint(row: dict, tracks: set[str]) -> str:
     # Tracks beyond the range of the predictions may be among them.
     known = row.get('provenance') in _PROVENANCES
-    return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {row.get('provenance')!r}"
+    found = _shown(row.get('provenance'))
+    return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {found}"
 
 
 def _require(value: Any, fits: Callable[[Any], bool], what: str, expected: str) -> None:
     if not fits(value):
-        shown = 'is missing' if value is None else f'is {_shortened(_REPR.repr(value))}'
+        shown = 'is missing' if value is None else f'is {_shown(value)}'
         raise ValueError(f'{what} {shown}; expected {expected}')
+
+
+def _shown(value: Any) -> str:
+    return _shortened(_REPR.repr(value))
 
 
 def _shortened(text: str) -> str:

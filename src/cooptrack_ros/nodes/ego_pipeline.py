@@ -73,8 +73,7 @@ class EgoPipeline:
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
             LateTracker(LateConfig.of(method)) if mode in _LATE_MODES else None,
-            own.output_threshold, units=pairings, fuses_features=cooperates,
-            max_received=Limits.of(runs.config).received)
+            own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config))
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names),
                                max_instances=settings.fusion__max_instances or package.config.num_queries)
@@ -133,4 +132,5 @@ class EgoPipeline:
         self.agent.learn_poses()
         for name, receiver in self.receivers.items():
             receiver.health.misaligned(
-                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected)
+                self.agent.misalignment(name), self.agent.misalignment_change(name), is_corrected,
+                self.agent.misalignment_now(name))

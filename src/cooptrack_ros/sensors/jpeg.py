@@ -9,6 +9,8 @@ from typing import NamedTuple
 _START = b'\xff\xd8'
 _END = b'\xff\xd9'
 _NO_PAYLOAD = {0x01, *range(0xD0, 0xD9)}
+_FIRST_MARKER = 0xC0
+"""But for the one without payload: decoders skip what comes before, and would read what we skip as a segment."""
 _FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _SCAN, _STOP = 0xDA, 0xD9
@@ -133,6 +135,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
             # Fill bytes and markers without a length.
             position += 1 if marker == 0xFF else 2
             continue
+        if marker < _FIRST_MARKER:
+            raise ValueError(f'a JPEG image with a marker that means nothing, {marker:#04x}')
         yield marker, position + 2
         if marker == _STOP:
             return

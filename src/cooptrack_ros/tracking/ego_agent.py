@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,16 @@ from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, 
 from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
 from ..cooperation.instance_filter import within_limit
-from ..cooperation.late_fusion import ROADSIDE_FIRST_ID, LateBoxes, LateFusion, fuse_boxes, late_boxes, match_boxes
+from ..cooperation.late_fusion import (
+    ROADSIDE_FIRST_ID,
+    LateBoxes,
+    LateFusion,
+    fuse_boxes,
+    late_boxes,
+    match_boxes,
+    within_room,
+)
+from ..cooperation.limits import Limits
 from ..cooperation.pairing import Received, UnitPairing
 from .warm_up import warm_up
 
@@ -65,7 +75,7 @@ class EgoAgent:
 
     def __init__(self, tracker: Tracker, late: LateFusion | None = None, ego_score_limit: float = 0.0,
                  only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True,
-                 max_received: int | None = None):
+                 limits: Limits | None = None):
         """
         Start before the first frame.
 
@@ -73,11 +83,11 @@ class EgoAgent:
         :param ego_score_limit: a fused track whose own score was below counts as known from the roadside only.
         :param only_live: report no track that ends with the frame; published results of the network have them.
         :param units: those to listen to. :param fuses_features: otherwise only boxes of their messages are used.
-        :param max_received: instances of all units together that a frame looks at, see ``cooperation.limits``.
+        :param limits: of what units may take of a frame; None: as much as they want.
         """
         self._tracker, self._late, self._limit, self._only_live = tracker, late, ego_score_limit, only_live
         self.units: Mapping[str, UnitPairing] = {unit.unit_id: unit for unit in units}
-        self._fuses_features, self._max_received = fuses_features, max_received
+        self._fuses_features, self._limits = fuses_features, limits
         self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
         self._late_state = late.initial() if late else None
@@ -132,8 +142,10 @@ class EgoAgent:
                 self._memory = self._memory.after(late_matches, placed.late, output.stamp_ns)
             matches += late_matches
             # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
-            new, new_ns = infra.boxes[infra.may_create], infra.stamp_ns[infra.may_create]
-            known = None if infra.remembered is None else infra.remembered[infra.may_create]
+            taken, too_many = self._taken(infra, late_matches, len(tracks))
+            left_out = Counter(left_out) + Counter(too_many)
+            new, new_ns = infra.boxes[taken], infra.stamp_ns[taken]
+            known = None if infra.remembered is None else infra.remembered[taken]
             detections, _, _ = fuse_boxes(detections, new, self._late.config, known)
             self._late_state, tracks = self._late.step(
                 self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns, known)
@@ -141,16 +153,24 @@ class EgoAgent:
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
         return EgoResult(tracks, detections, matches if knows_sources else (),
                          self._provenance(tracks, matches, output, received) if knows_sources else None, mode, output,
-                         {**left_out, **output.left_out}, placed.messages)
+                         Counter(left_out) + Counter(output.left_out), placed.messages)
 
     def _limited(self, received: Received) -> tuple[Received, dict[tuple[str, str], int]]:
         """Return what is looked at, and how much of each unit is not."""
-        if self._max_received is None:
+        if self._limits is None:
             return received, {}
-        limited = within_limit(received.messages, self._max_received)
+        limited = within_limit(received.messages, self._limits.received)
         left_out = {(m.unit_id, 'too_many'): int((~m.looked_at).sum()) for m in limited if m.looked_at is not None}
         count = len(received.fused)
         return Received(tuple(limited[:count]), tuple(limited[count:])), left_out
+
+    def _taken(self, infra: LateBoxes, matches: Sequence[Match],
+               own: int) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
+        """Tell (N,) which boxes late fusion takes in, and how many of each unit there is no room for."""
+        # Others' trackers, which number tracks anew, are measured as they are.
+        if self._limits is None or not self._late.keeps_identities:
+            return infra.may_create, {}
+        return within_room(infra, {(m.unit_id, m.infra_index) for m in matches}, self._limits, own)
 
     def learn_poses(self) -> None:
         """
@@ -168,6 +188,10 @@ class EgoAgent:
     def misalignment_change(self, unit_id: str) -> Misalignment | None:
         """Return how that error differs from the one of the minute before, None unless it does."""
         return self._poses.change(unit_id)
+
+    def misalignment_now(self, unit_id: str) -> Misalignment | None:
+        """Return that error as the last ten seconds alone tell it, None if they do not."""
+        return self._poses.now(unit_id)
 
     def _provenance(self, tracks: Boxes, matches: Sequence[Match], output: FrameOutput,
                     received: Received) -> np.ndarray:

@@ -30,11 +30,12 @@ def looks(scene, seconds):
 
 def watch(scenes, seconds, yaw_deg_s=0.0, shift_m_s=(0.0, 0.0), limit=2.9):
     """
-    Return the times at which a change was told, and the estimator.
+    Return the times at which a change was told, and the estimator with what it said of the last ten seconds.
 
     From ``START_S`` on what the unit sends turns and moves, up to a limit in degrees and metres.
     """
     estimator, told, offset = MisalignmentEstimator(), [], 0.0
+    estimator.said = []
     for scene in scenes:
         for at_s, look in looks(scene, seconds):
             wander_s = max(offset + at_s - START_S, 0.0)
@@ -48,6 +49,9 @@ def watch(scenes, seconds, yaw_deg_s=0.0, shift_m_s=(0.0, 0.0), limit=2.9):
             if near.any():
                 estimator._add('u', Pairs(round((offset + at_s) * 1e9), sent[near], seen[near], np.tile(
                     look['ego'], (near.sum(), 1)), np.ones(near.sum())))
+                if estimator.now('u') is not None:
+                    estimator.said.append((offset + at_s, abs(np.rad2deg(estimator.now('u').yaw_rad)),
+                                           np.hypot(*estimator.now('u').shift_m)))
                 if estimator.change('u') is not None:
                     told.append(offset + at_s)
         offset += seconds
@@ -58,7 +62,18 @@ def watch(scenes, seconds, yaw_deg_s=0.0, shift_m_s=(0.0, 0.0), limit=2.9):
 def test_ten_minutes_of_honest_units_raise_no_alarm(first):
     """Two minutes of each scene, and of the change to the next one."""
     scenes = list(SCENES)
-    assert watch([scenes[first], scenes[(first + 1) % 5]], 60.0)[0] == []
+    told, estimator = watch([scenes[first], scenes[(first + 1) % 5]], 60.0)
+    _, degrees, metres = np.array(estimator.said).T
+    assert told == [] and degrees.max() < 0.8 and metres.max() < 0.5
+
+
+@pytest.mark.parametrize(('scene', 'yaw_deg_s'), [('seed_10050', -0.1), ('seed_10052', 0.1)])
+def test_a_slow_turn_is_an_error_of_more_than_a_degree_before_it_ends(scene, yaw_deg_s):
+    """The mean of a minute is not, even then."""
+    _, estimator = watch([scene], START_S + 29, yaw_deg_s=yaw_deg_s)
+    assert max(degrees for at_s, degrees, _ in estimator.said if at_s < START_S + 25) > 1.0
+    assert all(degrees < 0.8 for at_s, degrees, _ in estimator.said if at_s < START_S + 5)
+    assert abs(np.rad2deg(estimator.estimate('u').yaw_rad)) < 1.0
 
 
 @pytest.mark.parametrize('scene', sorted(set(SCENES) - {SPARSE}))

@@ -151,11 +151,39 @@ def test_an_image_of_too_many_scans_or_pixels_is_not_decoded():
         decode_reduced(bytes(bitmap))
 
 
-@pytest.mark.parametrize('kind', ['.png', '.tiff'])
-def test_more_than_8_bits_a_channel_are_refused(kind):
+def test_a_jpeg_whose_first_frame_header_only_the_decoder_finds_is_not_decoded():
+    """It skips the marker ff00, behind which a larger image begins and a comment that holds the smaller one."""
+    data = encoded(scene(40, 60))
+    start = data.index(b'\xff\xc0')
+    frame = data[start:start + 2 + int.from_bytes(data[start + 2:start + 4], 'big')]
+    larger = frame[:5] + (4000).to_bytes(2, 'big') * 2 + frame[9:]
+    hidden = larger + b'\xff\xfe' + (2 + len(frame)).to_bytes(2, 'big')
+    hiding = b'\xff\x00' + (2 + len(hidden)).to_bytes(2, 'big') + hidden
+    with pytest.raises(ValueError, match='marker that means nothing, 0x00'):
+        decode_reduced(data[:start] + hiding + data[start:])
+
+
+@pytest.mark.parametrize('name', [b'tEXt', b'IDAT'])
+def test_a_png_with_a_part_that_is_longer_than_the_image_is_not_decoded(name):
+    data = encoded(scene(40, 60), '.png')
+    at = data.index(b'IDAT') - 4
+    with pytest.raises(ValueError, match='PNG image that is cut short'):
+        decode_reduced(data[:at] + (2**31 - 16).to_bytes(4, 'big') + name + data[at + 8:])
+    with pytest.raises(ValueError, match='PNG image that is cut short'):
+        decode_reduced(data[:-12])
+    assert decode_reduced(data + b'more').size == (40, 60)
+
+
+@pytest.mark.parametrize('kind', ['.tiff', '.webp', '.jp2', '.ppm', '.sr', '.hdr'])
+def test_formats_that_state_sizes_in_several_places_are_not_decoded(kind):
+    with pytest.raises(ValueError, match='expected JPEG, PNG or BMP'):
+        decode_reduced(encoded(scene(40, 60), kind))
+
+
+def test_more_than_8_bits_a_channel_are_refused():
     for pixels in (scene(40, 60).astype(np.uint16) * 16, scene(40, 60)[..., 0].astype(np.uint16)):
         with pytest.raises(ValueError, match='16 bits a channel, expected 8'):
-            decode_reduced(encoded(pixels, kind))
+            decode_reduced(encoded(pixels, '.png'))
 
 
 def test_the_projection_to_the_network_input_has_the_same_bits():

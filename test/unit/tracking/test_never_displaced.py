@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from test_confirm_only import OneCar, boxes_of
 
 from cooptrack_ros.common.types import EgoOnlyDetections, Side
+from cooptrack_ros.cooperation.late_fusion import LateTracker
 from cooptrack_ros.cooperation.limits import Limits
 from cooptrack_ros.cooperation.pairing import PairingConfig, Received, UnitMessage, UnitPairing
 from cooptrack_ros.tracking.ego_agent import EgoAgent
@@ -159,13 +161,29 @@ def test_three_full_units_are_no_more_work_than_one(instances, monkeypatch):
     monkeypatch.setattr(tracker.stages, 'align', lambda m, i: aligned.append(len(i)) or align(m, i))
     monkeypatch.setattr(tracker.network, 'association_logits',
                         lambda *a: pairs.append(a[4].numel()) or logits(*a))
-    agent = EgoAgent(tracker, max_received=CONFIG.num_queries)
+    agent = EgoAgent(tracker, limits=Limits.of(CONFIG))
     crowd = tuple(make_message(instances, unit, shift) for unit, shift in (('a', -40.0), ('b', -30.0), ('c', -20.0)))
     result = agent.step(make_frame(0), Received(crowd))
     assert 3 * len(instances) > CONFIG.num_queries >= sum(aligned)
     assert sum(pairs) <= CONFIG.num_queries ** 2
     assert sum(n for (_, reason), n in result.left_out.items() if reason == 'too_many') == (
         3 * len(instances) - CONFIG.num_queries)
+
+
+def test_boxes_that_are_fused_late_have_the_same_budget():
+    """The best of each unit, and those of objects that the vehicle sees in any case."""
+    limits = Limits(queries=20, learned=8, received=100, added=9, added_per_unit=6, seconds=1.0)
+    agent = EgoAgent(OneCar(), LateTracker(), limits=limits)
+    places = [(30.0, 5.0 * i) for i in range(-10, 10)]
+    for index in range(5):
+        crowd = boxes_of((10, 0), *places, score=np.array([0.1, *np.linspace(0.9, 0.5, 20)]), unit='a')
+        honest = boxes_of((-30, 0), (-30, 10), score=0.3, unit='b')
+        result = agent.step(make_frame(index), Received(late=tuple(
+            dataclasses.replace(m, stamp_ns=index * 100 * MS) for m in (crowd, honest))))
+    assert result.left_out == {('a', 'no_room'): 14}
+    assert [m.infra_index for m in result.matches] == [0]
+    assert sorted(map(tuple, result.tracks.centre[:, :2].round().tolist())) == sorted(
+        [(10, 0), (-30, 0), (-30, 10), *places[:6]])
 
 
 def test_how_objects_move_is_worked_out_once_for_a_message(instances, monkeypatch):

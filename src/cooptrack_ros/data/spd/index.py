@@ -18,6 +18,8 @@ from .schema import integer, microseconds, numbers, read_json, require, text
 
 _LOG = logging.getLogger(__name__)
 _INDEX = 'data_info.json'
+_IMAGE_ARCHIVE = 'V2X-Seq-SPD-*-image*'
+"""Name of the folder that an archive of images unpacks to."""
 _SIDE_KINDS = {
     'vehicle-side': {
         'intrinsic': 'calib_camera_intrinsic_path', 'cam_from_lidar': 'calib_lidar_to_camera_path',
@@ -215,7 +217,9 @@ class FolderIndex:
             raise UserError(f"{what} leads out of the data set: '{file}' is '{os.path.realpath(file)}'")
 
     def _is_own(self, real: Path) -> bool:
-        folders = [self._real_root, *(Path(os.path.realpath(folder)) for folder in self._image_archives)]
+        archives = [Path(os.path.realpath(folder)) for folder in self._image_archives]
+        # A link may have the name of an archive and lead anywhere.
+        folders = [self._real_root, *(folder for folder in archives if folder.match(_IMAGE_ARCHIVE))]
         parts = real.parts
         folders += [Path(*parts[:i]) for i, part in enumerate(parts) if part in _SIDE_KINDS and i
                     and is_spd_folder(Path(*parts[:i]))]
@@ -223,7 +227,7 @@ class FolderIndex:
 
     @cached_property
     def _image_archives(self) -> list[Path]:
-        return sorted(p for place in (self.root, self.root.parent) for p in place.glob('V2X-Seq-SPD-*-image*'))
+        return sorted(p for place in (self.root, self.root.parent) for p in place.glob(_IMAGE_ARCHIVE))
 
     def _listing(self, folder: Path) -> dict[str, bool]:
         if folder not in self._listings:

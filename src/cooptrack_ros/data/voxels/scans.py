@@ -10,8 +10,9 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from ...common.errors import UserError
+from ...common.reading import read_bounded
 from ...common.types import Boxes, Side
-from ...sensors.image_decoding import read_image
+from ...sensors.image_decoding import MAX_IMAGE_BYTES, read_image
 from ...sensors.stated_size import stated_size
 from ..dataset import CameraFrame, DataSet, FrameRecord
 
@@ -135,8 +136,9 @@ def image_size(camera: CameraFrame) -> tuple[int, int]:
     if camera.size is not None:
         return camera.size
     try:
-        size = stated_size(camera.image_path.read_bytes())
-    except OSError as error:
-        raise UserError(f'{camera.image_path} cannot be read: {error.strerror}') from error
+        size = stated_size(read_bounded(camera.image_path, MAX_IMAGE_BYTES))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f'{camera.image_path} cannot be read: {getattr(error, "strerror", None) or error}') from error
     # Of a format without a size that is easily read.
     return size or read_image(camera.image_path).size[::-1]

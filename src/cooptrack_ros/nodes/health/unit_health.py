@@ -72,6 +72,7 @@ class UnitHealth:
         self._reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
         self._changed: Misalignment | None = None
+        self._misalignment_now: Misalignment | None = None
         self._is_corrected = False
         self._movement: Movement | None = None
         self._moved_last: Movement | None = None
@@ -114,15 +115,16 @@ class UnitHealth:
                 self._counts[reason] += count
 
     def misaligned(self, found: Misalignment | None, changed: Misalignment | None = None,
-                   is_corrected: bool = False) -> None:
+                   is_corrected: bool = False, now: Misalignment | None = None) -> None:
         """
         Take in what is known of the error in the pose of the unit.
 
         :param changed: how it differs from that of the minute before, None unless it does.
-        :param is_corrected: whether it is taken out.
+        :param is_corrected: whether it is taken out; :param now: it, as the last ten seconds alone tell it.
         """
         with self._lock:
             self._misalignment, self._changed, self._is_corrected = found, changed, is_corrected
+            self._misalignment_now = now
 
     def moved(self, movement: Movement | None) -> None:
         """Take in how far the unit says it is from where it was first; the farthest since the last report counts."""
@@ -177,8 +179,9 @@ class UnitHealth:
                        'misalignment_yaw_std_deg': f'{np.rad2deg(self._misalignment.yaw_std_rad):.2f}',
                        'misalignment_pairs': str(self._misalignment.pairs),
                        'misalignment_corrected': str(self._is_corrected).lower()}
-        if self._changed is not None:
-            values |= _in_words('misalignment_change', self._changed)
+        for name, found in (('now', self._misalignment_now), ('change', self._changed)):
+            if found is not None:
+                values |= _in_words(f'misalignment_{name}', found)
         return values
 
     def _age_s(self, image_ns: int) -> float:
@@ -229,18 +232,25 @@ class UnitHealth:
             yield self._misalignment_warning(self._misalignment)
 
     def _misalignment_warning(self, found: Misalignment) -> str:
-        max_yaw_deg, max_shift_m = _MAX_CORRECTED if self._is_corrected else _MAX_MISALIGNMENT
-        if abs(np.rad2deg(found.yaw_rad)) <= max_yaw_deg and np.hypot(*found.shift_m) <= max_shift_m:
-            return ''
-        if self._is_corrected:
+        if self._is_corrected and _exceeds(found, *_MAX_CORRECTED):
             return f'its pose is being corrected by {_amount(found)}: check its calibration'
-        return f'its pose seems off by {_amount(found)}: check its calibration'
+        if _exceeds(found, *_MAX_MISALIGNMENT):
+            return f'its pose seems off by {_amount(found)}: check its calibration'
+        now = self._misalignment_now
+        # The mean of a minute follows slowly, and may come from the other side.
+        if now is not None and _exceeds(now, *_MAX_MISALIGNMENT):
+            return f'its pose seems off by {_amount(now)} in the last ten seconds: check its calibration'
+        return ''
 
 
 def _in_words(name: str, found: Misalignment) -> dict[str, str]:
     """Return turn and shift as values of diagnostics."""
     return {f'{name}_yaw_deg': f'{np.rad2deg(found.yaw_rad):.2f}',
             f'{name}_shift_m': f'{np.hypot(*found.shift_m):.2f}'}
+
+
+def _exceeds(found: Misalignment, yaw_deg: float, shift_m: float) -> bool:
+    return abs(np.rad2deg(found.yaw_rad)) > yaw_deg or np.hypot(*found.shift_m) > shift_m
 
 
 def _amount(found: Misalignment) -> str:

@@ -93,6 +93,21 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path, is_folder):
     leads_out(root)
 
 
+@pytest.mark.parametrize('place', ['data', '.'])
+def test_a_link_with_the_name_of_an_image_archive_leads_to_archives_only(tmp_path, place):
+    name = 'V2X-Seq-SPD-1-vehicle-side-image'
+    root = write_folder(tmp_path / 'data', first_image(golden('dataset'), 'image/a.png'))
+    for folder in ('secrets', f'disk/{name}'):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / 'a.png').write_bytes(b'')
+    link = tmp_path / place / name
+    link.symlink_to(tmp_path / 'secrets')
+    leads_out(root)
+    link.unlink()
+    link.symlink_to(tmp_path / 'disk' / name)
+    assert link / 'a.png' in [frame.image for frame in SpdDataset(root).index.vehicle.values()]
+
+
 def test_a_link_within_the_folder_and_a_link_to_the_folder_are_followed(tmp_path):
     content = golden('dataset')
     root = write_folder(tmp_path / 'data', content)

@@ -40,6 +40,28 @@ def test_a_pose_that_is_corrected_is_warned_of_earlier_and_by_how_much(found, is
     assert values['misalignment_corrected'] == str(is_corrected).lower()
 
 
+@pytest.mark.parametrize('is_corrected', [False, True])
+def test_a_pose_that_is_off_now_is_told_though_the_mean_of_a_minute_is_not(is_corrected):
+    health = unit()
+    health.misaligned(off(-0.3), None, is_corrected, off(1.2))
+    level, message, values = told(health)
+    assert level == DiagnosticStatus.WARN
+    assert message == 'its pose seems off by 1.2 degrees and 0.0 m in the last ten seconds: check its calibration'
+    assert (values['misalignment_yaw_deg'], values['misalignment_now_yaw_deg']) == ('-0.30', '1.20')
+    health.misaligned(off(0.3), None, is_corrected, off(0.9, 1.4))
+    assert told(health)[:2] == (DiagnosticStatus.OK, 'messages come')
+
+
+def test_what_is_left_out_is_told_once():
+    health = unit()
+    health.left_out({'no_room': 7, 'no_time': 0})
+    level, message, _ = told(health)
+    assert level == DiagnosticStatus.WARN
+    assert message == ('7 instances left out: no room for more objects of units (fusion.max_added_per_unit, '
+                       'fusion.max_added)')
+    assert told(health)[0] == DiagnosticStatus.OK
+
+
 def test_objects_that_wander_are_named_with_the_amount():
     health = unit()
     health.misaligned(off(), off(0.8, 0.9))
