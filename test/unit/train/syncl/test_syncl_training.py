@@ -13,6 +13,7 @@ from cooptrack_ros.tracking.tracker import AgentTracker
 from cooptrack_ros.train.losses import combine, divisors
 from cooptrack_ros.train.matching import Targets
 from cooptrack_ros.train.recipe import RECIPES
+from cooptrack_ros.train.syncl.mechanism import SYNCL_FIGURES
 from cooptrack_ros.train.syncl.settings import SynclConfig
 from cooptrack_ros.train.tracking_stage import TrackingStage
 
@@ -95,7 +96,7 @@ def test_decoder_and_head_learn_and_no_second_pass_stays_in_the_weights():
     assert all(p.grad is not None for p in stage.modules['syncl_head'].parameters())
     assert all(p.grad.abs().sum() == 0 for p in layer.self_attention.parameters())
     assert stage.network.state_dict().keys() == stage_of().network.state_dict().keys()
-    assert set(stage.figures()) == {'syncl_threshold', 'syncl_retrieval'}
+    assert set(stage.figures()) == set(SYNCL_FIGURES)
 
 
 @pytest.mark.parametrize('change, missing', [
