@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from cooptrack_ros.tracking.lifecycle import Instances
 from cooptrack_ros.train.checkpoint import read_training
 from cooptrack_ros.train.clips import Sample
 from cooptrack_ros.train.frame_tensors import targets_of
+from cooptrack_ros.train.recipe import TrackSelectionConfig
 
 _FIGURES = ('AMOTA', 'recall', 'MOTA', 'FN', 'IDS', 'mAP')
 _PLAIN, _SYNCL = 'baseline', 'SynCL'
@@ -97,7 +99,9 @@ class _Scene(NamedTuple):
 
 def _scene(network: features.FeatureNetwork) -> _Scene:
     """Return the frame that is drawn, with the query that lies closest to an object with a track."""
-    stage = features.FeatureStage(network, features.RECIPE)
+    # Every object gets a track, however badly it is placed.
+    recipe = replace(features.RECIPE, selection=TrackSelectionConfig(-1.0, 0.0, 0.0))
+    stage = features.FeatureStage(network, recipe)
     stage.modules.eval()
     seen: dict[str, Any] = {}
     torch.manual_seed(0)

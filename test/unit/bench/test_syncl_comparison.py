@@ -1,5 +1,6 @@
 """The comparison of trainings with and without SynCL: drawn features, resuming, tables."""
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -10,6 +11,8 @@ import synthetic_features as features
 import torch
 
 from cooptrack_ros.common.types import Side
+from cooptrack_ros.eval.origin import ORIGIN
+from cooptrack_ros.train.recipe import load_recipe
 from cooptrack_ros.train.syncl.settings import SynclConfig
 from cooptrack_ros.train.tracking_stage import TrackingStage
 
@@ -80,3 +83,31 @@ def test_seeds_of_tests_are_for_no_choice():
     assert parts == set(syncl.PARTS)
     assert all(run.seed == 0 for run in syncl.runs(Args) if run.part == 'choices')
     assert len({run.name for run in syncl.runs(Args)}) == len(list(syncl.runs(Args)))
+
+
+def test_trainings_on_images_are_measured_in_the_layout_of_eval(tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **options):
+        words = [str(word) for word in command]
+        commands.append(words)
+        if 'train' in words:
+            folder = tmp_path / 'SynCL_0' / 'run'
+            folder.mkdir(parents=True)
+            (folder / 'log.jsonl').write_text(
+                '{"step": 20, "elapsed_s": 30.0, "syncl_threshold": 4.0}\n'
+                '{"step": 40, "elapsed_s": 60.0, "syncl_threshold": 1.0, "syncl_retrieval": 0.5}\n')
+        else:
+            figures = dict.fromkeys(syncl.FIGURES, 0.5)
+            row = {'schema': 'cooptrack-eval/2', 'mode': 'none', 'vehicle': figures, **dict.fromkeys(ORIGIN, ''),
+                   'spread': {'number': 2, 'over': 'scenes', 'vehicle': figures}}
+            (tmp_path / 'SynCL_0' / 'eval.json').write_text(json.dumps(row))
+    monkeypatch.setattr(syncl.subprocess, 'run', run)
+    args = argparse.Namespace(out=tmp_path, steps=40, config='mini', recipe='mini-vehicle', data=[tmp_path / 'a'],
+                              test=[tmp_path / 'b'], init=[tmp_path / 'c'])
+    images = syncl.Images(args)
+    found = images.run(syncl.Run('arms', syncl.SYNCL, {'twin': True}, 0))
+    assert found['AMOTA'] == 0.5 and found['threshold_fell'] == 0.75 and found['steps'] == 40
+    assert images.pace == {syncl.SYNCL: 1.5}
+    assert load_recipe(str(tmp_path / 'SynCL_0' / 'recipe.yaml')).syncl == SynclConfig(twin=True)
+    assert [words[words.index('cooptrack_ros.cli.main') + 1] for words in commands] == ['train', 'eval']

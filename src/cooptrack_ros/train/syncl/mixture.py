@@ -8,7 +8,7 @@ _LEAST_VARIANCE = 1e-4
 _MOST_STEPS = 200
 _LEAST_SHARE = np.finfo(float).tiny
 EXACT, GOOD_ENOUGH = 1e-10, 1e-4
-"""The means are found when they move less; the second costs a fifth of the steps and is meant for trainings."""
+"""The means are found when they move less; the second takes far fewer steps and is meant for trainings."""
 _FEWEST, _NARROWEST = 4, 1e-3
 
 
