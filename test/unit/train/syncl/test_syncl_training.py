@@ -70,6 +70,16 @@ def test_without_self_attention_both_passes_are_equal():
     assert not torch.allclose(first.feats, second.feats, atol=1e-3)
 
 
+def test_off_it_is_the_plain_training_to_the_last_bit():
+    plain, off = stage_of(), stage_of(syncl=SynclConfig(twin=False, weight=3.0, contrast_weight=1.0))
+    states = [(losses_of(stage), torch.get_rng_state()) for stage in (plain, off)]
+    (ours, drawn), (theirs, also_drawn) = states
+    assert torch.equal(drawn, also_drawn) and off.modules.state_dict().keys() == plain.modules.state_dict().keys()
+    for frame, same in zip(ours, theirs, strict=True):
+        assert frame.keys() == same.keys() and all(torch.equal(frame[k].total, same[k].total) for k in frame)
+        assert [t.divisor for t in frame.values()] == [t.divisor for t in same.values()]
+
+
 def test_only_frames_with_tracks_have_a_second_pass():
     first, second = losses_of(stage_of(syncl=SynclConfig(twin=True)))
     assert not any(name.startswith('syncl') for name in first)
