@@ -1,12 +1,16 @@
 """
 Train stage 1 with and without the parts of SynCL, from one start and with the same data in the same order, and compare.
 
-    python benchmarks/syncl.py --data data/train --test data/val --init runs/image_vehicle --steps 3000 --seeds 0 1 2 \
-        --out runs/syncl --json benchmarks/results/syncl.json --picture docs/syncl.png
+On drawn BEV features (``synthetic_features.py``), which takes minutes a run, or on images of the small network:
+
+    python benchmarks/syncl.py --out runs/syncl --json benchmarks/results/syncl.json --pictures docs
+    python benchmarks/syncl.py --out runs/syncl --json syncl.json --data data/train --test data/test \
+        --init runs/image_vehicle --steps 3000
 
 Arms: the plain training; a second pass with hybrid matching; the same with filtering; the same with contrast, which is
-SynCL; and the plain training with as many more steps as make up for the time that SynCL takes. An interrupted
-comparison goes on: runs that are complete stay.
+SynCL; and the plain training with as many more steps as make up for the time that SynCL takes. Then, on drawn features
+only: SynCL with other choices, measured on validation sequences; gradients across three frames; and stage 2. Each run
+goes on where it was interrupted, runs that are complete stay, and the file of results is written after each.
 """
 
 from __future__ import annotations
@@ -16,110 +20,268 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import synthetic_features as features
+import torch
 import yaml
-from evaluation import COMMAND
+from evaluation import COMMAND, cell, kept
 
-PLAIN, SYNCL, SAME_TIME = 'baseline', 'syncl', 'baseline, same time'
-ARMS = {
-    PLAIN: {}, 'hybrid matching': {'twin': True, 'filter': 'none', 'contrast_weight': 0.0},
-    'and filtering': {'twin': True, 'contrast_weight': 0.0}, SYNCL: {'twin': True}, SAME_TIME: {}}
+from cooptrack_ros.common.files import write_atomically
+from cooptrack_ros.common.types import Side
+from cooptrack_ros.train.checkpoint import read_training
+from cooptrack_ros.train.clips import Sample
+from cooptrack_ros.train.frame_tensors import targets_of
+from cooptrack_ros.train.loop import TrainLoop
+from cooptrack_ros.train.recipe import TrainConfig
+from cooptrack_ros.train.syncl.settings import SynclConfig
+
+PLAIN, SYNCL, SAME_TIME = 'baseline', 'SynCL', 'baseline, same time'
+ARMS = {PLAIN: {}, '+ twin, hybrid matching': {'twin': True, 'filter': 'none', 'contrast_weight': 0.0},
+        '+ filtering': {'twin': True, 'contrast_weight': 0.0}, SYNCL: {'twin': True}, SAME_TIME: {}}
+CHOICES = {f'{key}: {value}': {'twin': True, key: value} for key, value in (
+    ('weight', 0.5), ('contrast_weight', 0.1), ('contrast_weight', 1.0), ('layers', 'last'),
+    ('stop_gradient', 'track'), ('stop_gradient', 'object'), ('newborn', 'background'), ('newborn', 'match'))}
+CLIPS = {f'{PLAIN}, 3 frames': {}, f'{SYNCL}, 3 frames': {'twin': True}}
+"""With ``clip_grad_frames`` 3: a third of the streams, so that a step has as many frames."""
+STAGE_2 = {'stage 2': {}, 'stage 2, SynCL': {'twin': True, 'stage2': True}}
+PARTS = ('arms', 'choices', 'clips', 'stage2')
 FIGURES = ('AMOTA', 'recall', 'MOTA', 'FN', 'IDS', 'mAP')
-MECHANISMS = ('threshold_first', 'threshold_last', 'retrieval', 'seconds_per_step')
+MECHANISMS = {'syncl_candidates': 'candidates (M1)', 'syncl_retrieval': 'retrieval (M2)',
+              'threshold_fell': 'threshold fell by (M3)', 'syncl_cosine': 'cosine (M4)'}
+_SETTLING = replace(features.RECIPE, tracking=False, batch_size=8, learning_rate=1e-3, checkpoint_every=100)
 
 
-def train(arm: str, seed: int, steps: int, args: argparse.Namespace) -> dict:
-    """Train and evaluate one arm with one seed; return its figures."""
-    folder = args.out / f'{arm.replace(" ", "_").replace(",", "")}_{seed}'
-    folder.mkdir(parents=True, exist_ok=True)
-    recipe, figures = folder / 'recipe.yaml', folder / 'figures.json'
-    block = {'recipe': args.recipe, 'seed': seed, 'clip_grad_frames': args.clip_grad_frames}
-    recipe.write_text(yaml.safe_dump(block | ({'syncl': ARMS[arm]} if ARMS[arm] else {})), encoding='utf-8')
-    if not figures.is_file():
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+class Run(NamedTuple):
+    """One training."""
+
+    part: str
+    arm: str
+    syncl: dict
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return ''.join(c if c.isalnum() else '_' for c in self.arm) + f'_{self.seed}'
+
+
+def runs(args: argparse.Namespace) -> Iterator[Run]:
+    """Yield all runs, seed by seed, so that what is there compares."""
+    for part, arms in zip(PARTS, (ARMS, CHOICES, CLIPS, STAGE_2), strict=True):
+        for seed in args.seeds if part in ('arms', 'clips') else args.seeds[:1]:
+            yield from (Run(part, arm, block, seed) for arm, block in arms.items() if part in args.parts)
+
+
+class Features:
+    """Trainings on drawn features."""
+
+    def __init__(self, args: argparse.Namespace):
+        """Train the common start, a detector, where it is not there yet, and measure the pace."""
+        self._out, self._steps = args.out, args.steps
+        self._start = _trained(args.out / 'start', features.new_network(Side.VEHICLE, 0),
+                               replace(_SETTLING, steps=args.start_steps)).network.state_dict()
+        self.about = {'setting': 'features', 'steps': args.steps, 'start_steps': args.start_steps,
+                      'sequences': {'train': len(features.TRAIN), 'validation': len(features.VALIDATION),
+                                    'test': len(features.TEST)}, 'noise': features.NOISE}
+        self.pace = _kept(args.out / 'pace.json', self._measured_pace)
+
+    def run(self, run: Run) -> dict:
+        """Train and measure; the choices on validation sequences only."""
+        recipe = self._recipe(run)
+        if run.part == 'stage2':
+            return self._second_stage(run, recipe)
+        folder = self._out / run.name
+        stage = _trained(folder, features.new_network(Side.VEHICLE, run.seed, self._start), recipe)
+        seeds = features.VALIDATION if run.part == 'choices' else features.TEST
+        figures = _figures(features.measure(features.tracked(stage.network, seeds)))
+        if run.part == 'arms' and run.arm in (PLAIN, SYNCL) and run.seed == 0:
+            figures['validation'] = _figures(features.measure(features.tracked(stage.network, features.VALIDATION)))
+        return {**figures, **from_log(folder), **mechanisms(stage, seeds[:20]), 'steps': recipe.steps}
+
+    def _recipe(self, run: Run) -> TrainConfig:
+        steps = self._steps // 3 if run.part == 'stage2' else self._steps
+        if run.arm == SAME_TIME:
+            steps = round(steps * max(self.pace[SYNCL] / self.pace[PLAIN], 1.0))
+        recipe = replace(features.RECIPE, steps=steps, seed=run.seed, checkpoint_every=50,
+                         syncl=SynclConfig(**run.syncl))
+        return replace(recipe, batch_size=recipe.batch_size // 3, clip_grad_frames=3) if run.part == 'clips' else recipe
+
+    def _second_stage(self, run: Run, recipe: TrainConfig) -> dict:
+        """Train with the messages of a unit that has the network of the arm SynCL, from that network."""
+        folder = self._out / Run('arms', SYNCL, {}, run.seed).name
+        start = {k.removeprefix('network.'): v for k, v in read_training(folder / 'checkpoint.pt')['modules'].items()}
+        unit = features.new_network(Side.VEHICLE, run.seed, start)
+        messages = features.messages_of(unit, [*features.TRAIN, *features.TEST])
+        network = features.new_network(Side.COOPERATIVE, run.seed, start)
+        stage = _trained(self._out / run.name, network, recipe, messages)
+        found = features.cooperating(stage.network, features.TEST, messages)
+        return {**_figures(features.measure(found)), 'steps': recipe.steps}
+
+    def _measured_pace(self) -> dict[str, float]:
+        """Return the CPU seconds of a step of both, in turns."""
+        seconds = {}
+        loops = {name: _loop(self._out / f'pace_{name}', features.new_network(Side.VEHICLE, 0, self._start), replace(
+            features.RECIPE, steps=10 ** 6, syncl=SynclConfig(**ARMS[name]))) for name in (PLAIN, SYNCL)}
+        for turn in range(25):
+            for name, loop in loops.items():
+                started = time.process_time()
+                loop._one_step()
+                if turn >= 5:
+                    seconds.setdefault(name, []).append(time.process_time() - started)
+        return {name: float(np.median(values)) for name, values in seconds.items()}
+
+
+class Images:
+    """Trainings of a network that reads images, by the command line."""
+
+    def __init__(self, args: argparse.Namespace):
+        """Take the data."""
+        self._args = args
+        self.pace: dict[str, float] = {}
+        self.about = {'setting': 'images', 'steps': args.steps, 'config': args.config, 'recipe': args.recipe,
+                      'data': [p.name for p in args.data], 'test': [p.name for p in args.test]}
+
+    def run(self, run: Run) -> dict:
+        """Train and measure; the time of a step of the first runs decides how long the last arm may take."""
+        args, folder, steps = self._args, self._args.out / run.name, self._args.steps
+        folder.mkdir(parents=True, exist_ok=True)
+        if run.arm == SAME_TIME:
+            steps = round(steps * max(self.pace[SYNCL] / self.pace[PLAIN], 1.0))
+        recipe, figures = folder / 'recipe.yaml', folder / 'eval.json'
+        block = {'syncl': run.syncl} if run.syncl else {}
+        recipe.write_text(yaml.safe_dump({'recipe': args.recipe, 'seed': run.seed, **block}), encoding='utf-8')
         for command in (
                 ['train', 'vehicle', '--config', args.config, '--recipe', recipe, '--data', *args.data,
                  '--init', *args.init, '--steps', steps, '--out', folder / 'run', '--export', folder / 'model'],
                 ['eval', '--data', *args.test, '--weights', folder / 'model', '--mode', 'none', '--json', figures]):
-            subprocess.run([*COMMAND, *map(str, command), '--threads', '1'], check=True, env=environment,
-                           stdout=subprocess.DEVNULL)
-    measured = json.loads(figures.read_text(encoding='utf-8'))['none']
-    return {k: measured[k] for k in FIGURES if k in measured} | mechanisms(folder / 'run') | {'steps': steps}
+            subprocess.run([*COMMAND, *map(str, command), '--threads', '1'], check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        last = _log(folder / 'run')[-1]
+        self.pace.setdefault(run.arm, last['elapsed_s'] / last['step'])
+        measured = json.loads(figures.read_text(encoding='utf-8'))
+        return {**kept(measured, FIGURES), **from_log(folder / 'run'), 'steps': steps}
 
 
-def mechanisms(run: Path) -> dict:
-    """Return threshold at both ends of the training, retrieval at its end, and the time of a step."""
-    lines = [json.loads(line) for line in (run / 'log.jsonl').read_text(encoding='utf-8').splitlines()]
-    last = lines[-1]
-    found = {'seconds_per_step': last['elapsed_s'] / last['step']}
-    thresholds = [line['syncl_threshold'] for line in lines if 'syncl_threshold' in line]
-    if thresholds:
-        tenth = max(len(thresholds) // 10, 1)
-        found |= {'threshold_first': float(np.mean(thresholds[:tenth])),
-                  'threshold_last': float(np.mean(thresholds[-tenth:]))}
-    retrieval = [line['syncl_retrieval'] for line in lines if 'syncl_retrieval' in line]
-    if retrieval:
-        found['retrieval'] = float(np.mean(retrieval[-max(len(retrieval) // 10, 1):]))
+def _kept(path: Path, make) -> dict:
+    """Return what a file holds, or what is made and then kept there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(make(), indent=1))
+    return json.loads(path.read_text(encoding='utf-8'))
+
+
+def _loop(folder: Path, network: features.FeatureNetwork, recipe: TrainConfig,
+          messages: features.Messages | None = None) -> TrainLoop:
+    return TrainLoop(features.FeatureStage(network, recipe), features.FeatureStream(recipe, messages), recipe, folder)
+
+
+def _trained(folder: Path, network: features.FeatureNetwork, recipe: TrainConfig,
+             messages: features.Messages | None = None) -> features.FeatureStage:
+    """Return the stage of a run after its last step."""
+    loop = _loop(folder, network, recipe, messages)
+    loop.run()
+    return loop.stage
+
+
+def _figures(measured: dict) -> dict:
+    return {name: measured[name] for name in FIGURES}
+
+
+def _log(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / 'log.jsonl').read_text(encoding='utf-8').splitlines()]
+
+
+def from_log(folder: Path) -> dict:
+    """Return threshold and retrieval over a training, and by which share the first fell from its first tenth on."""
+    lines = _log(folder)
+    found = {f'{name}_curve': [[line['step'], line[name]] for line in lines if name in line]
+             for name in ('syncl_threshold', 'syncl_retrieval')}
+    values = [value for _, value in found['syncl_threshold_curve']]
+    if values:
+        tenth = max(len(values) // 10, 1)
+        found['threshold_fell'] = 1 - float(np.mean(values[-tenth:]) / np.mean(values[:tenth]))
     return found
+
+
+@torch.no_grad()
+def mechanisms(stage: features.FeatureStage, seeds) -> dict[str, float]:
+    """Return the figures of the mechanism on some sequences, with both passes on; the tracks are those of the truth."""
+    recipe = replace(features.RECIPE, syncl=SynclConfig(twin=True), selection=replace(
+        features.RECIPE.selection, drop_probability=0.0, false_positive_ratio=0.0))
+    probe, has_head = features.FeatureStage(stage.network, recipe), 'syncl_head' in stage.modules
+    if has_head:
+        probe.modules['syncl_head'].load_state_dict(stage.modules['syncl_head'].state_dict())
+    probe.modules.eval()
+    found = defaultdict(list)
+
+    def observe(name, value) -> None:
+        if name == 'figures':
+            for figure, number in value.items():
+                found[figure].append(number)
+    for frame in range(features.FRAMES):
+        probe.losses(range(len(seeds)), [Sample(features.test_input(s, frame), targets_of(
+            features.sequence(s).boxes[frame])) for s in seeds], observe)
+    return {name: float(np.mean(values)) for name, values in found.items() if has_head or name != 'syncl_retrieval'}
 
 
 def summary(rows: list[dict]) -> dict:
     """Return mean and standard deviation over seeds of every figure that all have."""
-    names = [n for n in (*FIGURES, *MECHANISMS) if all(row.get(n) is not None for row in rows)]
-    return {n: {'mean': float(np.mean([row[n] for row in rows])), 'std': float(np.std([row[n] for row in rows]))}
-            for n in names}
+    names = [n for n in (*FIGURES, *MECHANISMS) if all(isinstance(row.get(n), (int, float)) for row in rows)]
+    return {n: {'mean': float(np.mean([row[n] for row in rows])),
+                'std': float(np.std([row[n] for row in rows], ddof=1)) if len(rows) > 1 else None} for n in names}
 
 
-def draw(path: Path, arms: dict[str, dict]) -> None:
-    """Draw bars of the tracking figures with their spread over seeds."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(12, 3.2), layout='constrained')
-    FigureCanvasAgg(figure)
-    for axes, name in zip(figure.subplots(1, len(FIGURES)), FIGURES, strict=True):
-        known = {arm: values[name] for arm, values in arms.items() if name in values}
-        axes.bar(range(len(known)), [v['mean'] for v in known.values()], yerr=[v['std'] for v in known.values()],
-                 color=['0.6' if arm.startswith(PLAIN) else 'tab:blue' for arm in known], capsize=3)
-        axes.set_xticks(range(len(known)), known, rotation=75, fontsize=7)
-        axes.set_title(name, fontsize=9)
-    figure.savefig(path, dpi=110)
+def table(arms: dict[str, dict]) -> Iterator[str]:
+    """Yield the lines of a table of arms."""
+    names = [*FIGURES, *(m for m in MECHANISMS if any(m in values for values in arms.values()))]
+    yield f'| arm | {" | ".join(MECHANISMS.get(n, n) for n in names)} |'
+    yield '|---' * (len(names) + 1) + '|'
+    for arm, values in arms.items():
+        yield f'| {arm} | ' + ' | '.join(
+            cell(values[n]['mean'], values[n]['std'], 0 if n in ('FN', 'IDS') else 3) if n in values else '-'
+            for n in names) + ' |'
 
 
 def main() -> int:
-    """Run what is missing, write the figures, print the table."""
+    """Run what is missing, write the figures, print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--data', nargs='+', type=Path, required=True)
-    parser.add_argument('--test', nargs='+', type=Path, required=True)
-    parser.add_argument('--init', nargs='+', type=Path, required=True, help='run or model folders to start from')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the runs')
+    parser.add_argument('--json', type=Path, required=True)
+    parser.add_argument('--pictures', type=Path, help='folder to draw into (drawn features only)')
+    parser.add_argument('--steps', type=int, default=300)
+    parser.add_argument('--start-steps', type=int, default=600, help='of the detector that all start from')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
+    parser.add_argument('--data', nargs='+', type=Path, help='train on images')
+    parser.add_argument('--test', nargs='+', type=Path)
+    parser.add_argument('--init', nargs='+', type=Path, help='run or model folders to start from')
     parser.add_argument('--config', default='mini')
     parser.add_argument('--recipe', default='mini-vehicle')
-    parser.add_argument('--clip-grad-frames', type=int, default=1)
-    parser.add_argument('--steps', type=int, default=3000)
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--json', type=Path, required=True)
-    parser.add_argument('--picture', type=Path)
     args = parser.parse_args()
-    runs: dict[str, list[dict]] = {arm: [] for arm in ARMS}
-    for seed in args.seeds:
-        for arm in ARMS:
-            longer = 1.0
-            if arm == SAME_TIME:
-                longer = runs[SYNCL][-1]['seconds_per_step'] / runs[PLAIN][-1]['seconds_per_step']
-            runs[arm].append(train(arm, seed, round(args.steps * max(longer, 1.0)), args))
-    arms = {arm: summary(rows) for arm, rows in runs.items()}
-    args.json.write_text(json.dumps({'steps': args.steps, 'seeds': args.seeds, 'data': [p.name for p in args.data],
-                                     'test': [p.name for p in args.test], 'clip_grad_frames': args.clip_grad_frames,
-                                     'arms': arms, 'runs': runs}, indent=1), encoding='utf-8')
-    if args.picture:
-        draw(args.picture, arms)
-    names = (*FIGURES, *MECHANISMS)
-    print(f'| arm | {" | ".join(names)} |\n' + '|---' * (len(names) + 1) + '|')
-    for arm, values in arms.items():
-        print(f'| {arm} | ' + ' | '.join(
-            f'{values[n]["mean"]:.3f} ± {values[n]["std"]:.3f}' if n in values else '-' for n in names) + ' |')
+    torch.set_num_threads(1)
+    if args.data:
+        args.parts = ['arms']
+    setting = Images(args) if args.data else Features(args)
+    results: dict[str, dict[str, list[dict]]] = {}
+    for run in runs(args):
+        found = _kept(args.out / run.name / 'figures.json', lambda run=run: setting.run(run))
+        results.setdefault(run.part, {}).setdefault(run.arm, []).append({'seed': run.seed, **found})
+        summaries = {part: {arm: summary(rows) for arm, rows in arms.items()} for part, arms in results.items()}
+        write_atomically(args.json, json.dumps({**setting.about, 'seeds': args.seeds, 'seconds_per_step': setting.pace,
+                                                'summary': summaries, 'runs': results}, indent=1))
+        print(f'{run.name}: ' + ' '.join(f'{n} {cell(found[n])}' for n in FIGURES), flush=True)
+    for part, arms in summaries.items():
+        print(f'\n{part}', *table(arms), sep='\n')
+    if args.pictures and not args.data:
+        from syncl_pictures import draw_all
+        draw_all(args.json, args.out, args.pictures)
     return 0
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..common.files import write_atomically
+from .syncl.mechanism import SYNCL_FIGURES
 
 LOG_NAME = 'log.jsonl'
 TENSORBOARD_NAME = 'tensorboard'
-FIGURES = ('lr', 'grad_norm', 'syncl_threshold', 'syncl_retrieval')
+FIGURES = ('lr', 'grad_norm', *SYNCL_FIGURES)
 """What a log tells beside losses."""
 
 

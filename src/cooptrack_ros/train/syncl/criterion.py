@@ -14,7 +14,8 @@ from ..losses import Term, box_loss, focal_loss
 from ..matching import Targets, matching_cost
 from ..recipe import LossConfig
 from .contrast import ContrastHead, contrast
-from .matching import HybridMatch, hybrid_match
+from .matching import HybridMatch, Pairs, hybrid_match, pairs_of
+from .mechanism import is_track, mechanisms
 from .settings import SynclConfig
 
 
@@ -33,7 +34,7 @@ class SynclCriterion:
         self.settings, self.losses = settings, losses
         self.modules = nn.ModuleDict({'syncl_head': ContrastHead(dims)} if settings.contrast_weight else {})
         self.figures: dict[str, float] = {}
-        """Of the last frame: ``syncl_threshold`` and ``syncl_retrieval``, where there are such."""
+        """Of the last frame, those of ``mechanism.SYNCL_FIGURES`` that it has."""
 
     def __call__(self, seen: DecodedFrame, targets: Targets, observe: StageObserver) -> dict[str, Term]:
         """Return the losses of a frame; none without a second pass or without an object that has a track."""
@@ -43,12 +44,12 @@ class SynclCriterion:
         if seen.twin is None or not len(targets) or not same.any():
             return {}
         own_object = torch.where(same.any(1), same.float().argmax(1), -1)
-        frame = _Frame(seen.twin, rows.previous_age > 0, own_object, targets)
+        frame = _Frame(seen.twin, is_track(seen), own_object, targets)
         count = len(seen.twin.logits)
         last = self._match(frame, count - 1, None)
         observe('syncl_match', last)
-        if last.threshold is not None:
-            self.figures['syncl_threshold'] = last.threshold
+        pairs = pairs_of(frame.is_track, own_object, last)
+        self.figures = mechanisms(seen, targets, last, pairs)
         limit = last.threshold if self.settings.filter_layer == 'last' else None
         layers = range(count) if self.settings.layers == 'all' else [count - 1]
         losses = {}
@@ -56,7 +57,7 @@ class SynclCriterion:
             match = last if layer == count - 1 else self._match(frame, layer, limit)
             losses |= self._layer(frame, layer, match)
         if self.settings.contrast_weight:
-            losses |= self._contrast(frame, last)
+            losses |= self._contrast(frame, pairs)
         return losses
 
     def _match(self, frame: _Frame, layer: int, limit: float | None) -> HybridMatch:
@@ -72,19 +73,15 @@ class SynclCriterion:
         return {f'syncl{layer}_cls': Term(weight * config.cls_weight * classes, positives),
                 f'syncl{layer}_box': Term(weight * config.box_weight * boxes, positives)}
 
-    def _contrast(self, frame: _Frame, match: HybridMatch) -> dict[str, Term]:
+    def _contrast(self, frame: _Frame, pairs: Pairs | None) -> dict[str, Term]:
         """Return the contrastive loss of the last layer; a loss of 0 where a frame has no pair or a single track."""
         head, feats = self.modules['syncl_head'], frame.twin.feats[-1, 0]
-        tracks = frame.is_track.nonzero().flatten()
-        track_of = {int(g): k for k, g in enumerate(frame.own_object[tracks].tolist()) if g >= 0}
-        objects = (~frame.is_track & (match.gt_index >= 0)).nonzero().flatten()
-        objects = objects[[int(g) in track_of for g in match.gt_index[objects]]] if len(objects) else objects
-        if len(tracks) < 2 or not len(objects):
+        if pairs is None:
             # Every parameter has a gradient in every process.
             return {'syncl_contrast': Term(sum(p.sum() for p in head.parameters()) * 0, 1)}
-        positive = torch.tensor([track_of[int(g)] for g in match.gt_index[objects]], device=feats.device)
+        objects, tracks = feats[pairs.objects], feats[pairs.tracks]
         with torch.no_grad():
-            found = head(feats[objects], feats[tracks]).argmax(1)
-        self.figures['syncl_retrieval'] = float((found == positive).float().mean())
-        loss = contrast(head, feats[objects], feats[tracks], positive, self.settings)
+            found = head(objects, tracks).argmax(1)
+        self.figures['syncl_retrieval'] = float((found == pairs.positive).float().mean())
+        loss = contrast(head, objects, tracks, pairs.positive, self.settings)
         return {'syncl_contrast': Term(self.settings.contrast_weight * loss, 1)}

@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from .mixture import threshold
+from .mixture import GOOD_ENOUGH, threshold
 from .settings import SynclConfig
 
 _NONE = -1
@@ -23,6 +23,30 @@ class HybridMatch(NamedTuple):
     """(N,) bool: the class of this row costs nothing."""
     threshold: float | None
     """Dearest cost that counts, None where there was nothing to filter."""
+
+
+class Pairs(NamedTuple):
+    """Object queries of a frame that stand for an object with a track, and where that is among all tracks."""
+
+    objects: Tensor
+    """(P,) rows."""
+    tracks: Tensor
+    """(T,) rows, at least 2."""
+    positive: Tensor
+    """(P,) which of the tracks is the right one."""
+
+
+def pairs_of(is_track: Tensor, own_object: Tensor, match: HybridMatch) -> Pairs | None:
+    """Return the pairs of a matched frame; None where it has no pair or a single track."""
+    tracks = is_track.nonzero().flatten()
+    objects = (~is_track & (match.gt_index >= 0)).nonzero().flatten()
+    if len(tracks) < 2 or not len(objects):
+        return None
+    same = match.gt_index[objects][:, None] == own_object[tracks][None]
+    tracked = same.any(1)
+    if not tracked.any():
+        return None
+    return Pairs(objects[tracked], tracks, same[tracked].float().argmax(1))
 
 
 def candidates(costs: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -56,7 +80,7 @@ def hybrid_match(costs: Tensor, is_track: Tensor, own_object: Tensor, settings: 
         rows, columns = candidates(costs[objects][:, persistent], settings.queries_per_object)
         found = costs[objects[rows], persistent[columns]]
         if settings.filter == 'gmm':
-            limit = threshold(found.double().cpu().numpy()) if limit is None else limit
+            limit = threshold(found.double().cpu().numpy(), GOOD_ENOUGH) if limit is None else limit
             # Float32 costs against a mean in float64.
             kept = found.double() <= limit
             rows, columns = rows[kept], columns[kept]

@@ -8,7 +8,7 @@ from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.train.recipe import load_recipe
 from cooptrack_ros.train.syncl.contrast import ContrastHead, contrast, contrastive_loss
 from cooptrack_ros.train.syncl.matching import hybrid_match
-from cooptrack_ros.train.syncl.mixture import threshold
+from cooptrack_ros.train.syncl.mixture import GOOD_ENOUGH, threshold
 from cooptrack_ros.train.syncl.settings import SynclConfig
 
 SETTINGS = SynclConfig(twin=True)
@@ -23,6 +23,13 @@ def test_the_threshold_has_its_known_value(costs, expected, kept):
     found = threshold(np.array(costs))
     assert found == pytest.approx(expected, abs=1e-6)
     assert [c for c in costs if c <= found] == kept
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_fewer_steps_find_nearly_the_same_threshold(seed):
+    rng = np.random.default_rng(seed)
+    costs = np.concatenate([rng.normal(0.3, 0.1, 20), rng.normal(2.0, 0.3, 25)])
+    assert threshold(costs, GOOD_ENOUGH) == pytest.approx(threshold(costs), abs=1e-3)
 
 
 @pytest.mark.parametrize('costs', [[0.3], [0.1, 0.2, 0.9], [0.5, 0.5, 0.5, 0.5004]])

@@ -13,6 +13,7 @@ from cooptrack_ros.tracking.tracker import AgentTracker
 from cooptrack_ros.train.losses import combine, divisors
 from cooptrack_ros.train.matching import Targets
 from cooptrack_ros.train.recipe import RECIPES
+from cooptrack_ros.train.syncl.mechanism import SYNCL_FIGURES
 from cooptrack_ros.train.syncl.settings import SynclConfig
 from cooptrack_ros.train.tracking_stage import TrackingStage
 
@@ -69,6 +70,16 @@ def test_without_self_attention_both_passes_are_equal():
     assert not torch.allclose(first.feats, second.feats, atol=1e-3)
 
 
+def test_off_it_is_the_plain_training_to_the_last_bit():
+    plain, off = stage_of(), stage_of(syncl=SynclConfig(twin=False, weight=3.0, contrast_weight=1.0))
+    states = [(losses_of(stage), torch.get_rng_state()) for stage in (plain, off)]
+    (ours, drawn), (theirs, also_drawn) = states
+    assert torch.equal(drawn, also_drawn) and off.modules.state_dict().keys() == plain.modules.state_dict().keys()
+    for frame, same in zip(ours, theirs, strict=True):
+        assert frame.keys() == same.keys() and all(torch.equal(frame[k].total, same[k].total) for k in frame)
+        assert [t.divisor for t in frame.values()] == [t.divisor for t in same.values()]
+
+
 def test_only_frames_with_tracks_have_a_second_pass():
     first, second = losses_of(stage_of(syncl=SynclConfig(twin=True)))
     assert not any(name.startswith('syncl') for name in first)
@@ -95,7 +106,7 @@ def test_decoder_and_head_learn_and_no_second_pass_stays_in_the_weights():
     assert all(p.grad is not None for p in stage.modules['syncl_head'].parameters())
     assert all(p.grad.abs().sum() == 0 for p in layer.self_attention.parameters())
     assert stage.network.state_dict().keys() == stage_of().network.state_dict().keys()
-    assert set(stage.figures()) == {'syncl_threshold', 'syncl_retrieval'}
+    assert set(stage.figures()) == set(SYNCL_FIGURES)
 
 
 @pytest.mark.parametrize('change, missing', [
