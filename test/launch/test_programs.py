@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.forked import run
 
 from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import environment
@@ -37,13 +38,12 @@ def started(program, *arguments, env):
     (['-p', 'weights'], {}, ['weights', 'name:=value']),
     (['-p', 'unit_id:=7'], {}, ["parameter 'unit_id'", 'STRING'])])
 def test_what_keeps_a_node_from_starting_is_one_line_with_the_way_out(tmp_path, domain, arguments, variables, words):
-    env = environment(domain, tmp_path) | variables
-    process = started('single_process', '--roadside', *(['--ros-args', *arguments] if arguments else []), env=env)
-    text = process.communicate(timeout=100)[0]
-    assert process.returncode == 1, text
-    line, = (line for line in text.splitlines() if line.startswith('error: '))
-    assert all(word in line for word in words), text
-    assert 'Traceback' not in text
+    ended = run('single_process', '--roadside', *(['--ros-args', *arguments] if arguments else []),
+                env=environment(domain, tmp_path) | variables)
+    assert ended.status == 1, ended
+    line, = (line for line in ended.error.splitlines() if line.startswith('error: '))
+    assert all(word in line for word in words), ended
+    assert 'Traceback' not in ended.error and not ended.output
 
 
 @pytest.mark.parametrize('program', ['ego_node', 'roadside_node', 'single_process', 'link_emulator'])
@@ -96,7 +96,5 @@ def test_a_command_that_is_interrupted_in_the_first_seconds_ends_quietly(tmp_pat
 
 
 def test_a_word_that_gives_no_parameter_is_refused_in_one_line(tmp_path):
-    process = started('ego_node', '--given', 'weights', env=environment(0, tmp_path))
-    text = process.communicate(timeout=100)[0]
-    assert process.returncode == 2
-    assert text == 'error: --given weights: expected NAME:=VALUE\n'
+    assert run('ego_node', '--given', 'weights', env=environment(0, tmp_path)) == (
+        2, '', 'error: --given weights: expected NAME:=VALUE\n')
