@@ -35,10 +35,10 @@ setup(
     # colcon test runs pytest only if it finds it among the requirements for tests.
     extras_require={'test': ['pytest'], 'export': ['onnx', 'onnxscript', 'onnxruntime']},
     entry_points={'console_scripts': [
-        'cooptrack = cooptrack_ros.cli.main:main',
-        'ego_node = cooptrack_ros.nodes.programs:ego_node',
-        'roadside_node = cooptrack_ros.nodes.programs:roadside_node',
-        'single_process = cooptrack_ros.nodes.programs:single_process',
-        'link_emulator = cooptrack_ros.nodes.programs:link_emulator',
+        'cooptrack = cooptrack_ros.programs:cooptrack',
+        'ego_node = cooptrack_ros.programs:ego_node',
+        'roadside_node = cooptrack_ros.programs:roadside_node',
+        'single_process = cooptrack_ros.programs:single_process',
+        'link_emulator = cooptrack_ros.programs:link_emulator',
     ]},
 )

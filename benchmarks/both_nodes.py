@@ -44,7 +44,7 @@ def node_command(kind: str, weights: str) -> list[str]:
     parameters |= {'infra_units': UNIT} if kind == 'ego' else {'unit_id': UNIT}
     words = [w for name, topic in topics.items() for w in ('-r', f'{name}:={topic}')]
     words += [w for name, value in parameters.items() for w in ('-p', f'{name}:={value}')]
-    return [sys.executable, '-m', 'cooptrack_ros.nodes.programs', f'{kind}_node', '--ros-args', *words]
+    return [sys.executable, '-m', 'cooptrack_ros.programs', f'{kind}_node', '--ros-args', *words]
 
 
 def play(bag: Path, weights: str, scratch: Path) -> dict[str, Any]:

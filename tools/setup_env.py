@@ -22,16 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'tools' / 'requirements.txt'
 STANDINS = ROOT / 'ros_standins'
-PROGRAMS = {'cooptrack': 'cli.main:main', **{n: f'nodes.programs:{n}' for n in (
-    'ego_node', 'roadside_node', 'single_process', 'link_emulator')}}
-"""What launch files start: its module and function."""
+PROGRAMS = ('cooptrack', 'ego_node', 'roadside_node', 'single_process', 'link_emulator')
+"""What users and launch files start: functions of ``cooptrack_ros.programs``."""
 EXECUTABLE = """#!{python}
-import sys
-
-from cooptrack_ros.{module} import {function}
-
 if __name__ == '__main__':  # processes that the program starts import this file, too
-    sys.exit({function}())
+    from cooptrack_ros.programs import {name}
+
+    raise SystemExit({name}())
 """
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 
@@ -61,7 +58,7 @@ class Environment:
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
-        self.step('paths', packages + [str(ROOT), EXECUTABLE, *PROGRAMS, *PROGRAMS.values(), *SHARED],
+        self.step('paths', packages + [str(ROOT), EXECUTABLE, *PROGRAMS, *SHARED],
                   'links to the sources',
                   self.link_sources)
 
@@ -156,9 +153,9 @@ class Environment:
         site = Path(subprocess.run([str(self.python), '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'],
                                    check=True, capture_output=True, text=True).stdout.strip())
         (site / 'cooptrack_sources.pth').write_text(f'{ROOT / "src"}\n{STANDINS}\n', encoding='utf-8')
-        self.executable(self.folder / 'bin' / 'cooptrack', PROGRAMS['cooptrack'])
-        for name, entry in PROGRAMS.items():
-            self.executable(self.folder / 'lib' / 'cooptrack_ros' / name, entry)
+        self.executable(self.folder / 'bin', 'cooptrack')
+        for name in PROGRAMS:
+            self.executable(self.folder / 'lib' / 'cooptrack_ros', name)
         share = self.folder / 'share' / 'cooptrack_ros'
         share.mkdir(parents=True, exist_ok=True)
         for name in SHARED:
@@ -169,11 +166,11 @@ class Environment:
         index.mkdir(parents=True, exist_ok=True)
         (index / 'cooptrack_ros').write_text('')
 
-    def executable(self, path: Path, entry: str) -> None:
-        """Write a script that runs a function of a module of the package with the interpreter of the environment."""
-        module, _, function = entry.partition(':')
+    def executable(self, folder: Path, name: str) -> None:
+        """Write a script that runs a program of the package with the interpreter of the environment."""
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(EXECUTABLE.format(python=self.python, module=module, function=function), encoding='utf-8')
+        path.write_text(EXECUTABLE.format(python=self.python, name=name), encoding='utf-8')
         path.chmod(0o755)
 
 

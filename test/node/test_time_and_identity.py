@@ -46,8 +46,7 @@ def test_a_track_keeps_its_identity_while_it_is_not_reported(world):
 
 
 def test_second_pass_of_a_looped_bag_with_recorded_features_gives_the_same_tracks(world):
-    # Faster than any unit sends.
-    ego = EgoWorld(world, fusion__max_unit_rate=10000.0)
+    ego = EgoWorld(world)
     passes = []
     for _ in range(2):
         ego.now_ns = START_NS

@@ -19,6 +19,25 @@ FLOOD = 20
 """Messages between two images."""
 
 
+class Arrivals:
+    """The steady clock by which messages of units arrive, one every millisecond, however busy the machine is."""
+
+    now_s = 1000.0
+
+    def monotonic(self):
+        """Return the time of the next one."""
+        self.now_s += 1e-3
+        return self.now_s
+
+
+@pytest.fixture
+def arrivals(monkeypatch):
+    """Give the clock."""
+    clock = Arrivals()
+    monkeypatch.setattr('cooptrack_ros.nodes.inputs.unit_receiver.time', clock)
+    return clock
+
+
 def message(sequence, ns, count=900):
     """Return a large message of the unit."""
     return encode_instances(instances(count), FeatureMeta('rsu_1', 1, sequence, MODEL, ns, 'lidar', 'map'))
@@ -29,7 +48,7 @@ def listened_to(node) -> set[str]:
     return {s.topic_name for s in node.subscriptions} - {'/clock', '/parameter_events'}
 
 
-def test_every_image_is_answered_while_a_unit_floods(world):
+def test_every_image_is_answered_while_a_unit_floods(world, arrivals):
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     for frame in range(10):
@@ -40,7 +59,7 @@ def test_every_image_is_answered_while_a_unit_floods(world):
     ego.dropped('rsu_1', 'too_many')
 
 
-def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
+def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, arrivals, monkeypatch):
     # Long enough to be seen on a busy machine.
     monkeypatch.setattr('cooptrack_ros.nodes.inputs.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=5.0)
@@ -51,18 +70,20 @@ def test_a_unit_that_floods_is_not_listened_to_for_a_while(world, monkeypatch):
     ego.dropped('rsu_1', 'too_many')
     world.until(lambda: not listeners(), 'the end of the subscription')
     world.until(listeners, 'the subscription to be back')
+    arrivals.now_s += 1.0
     received = ego.node.health.counts['rsu_1.received']
     ego.features(sequence=6)
     assert ego.node.health.counts['rsu_1.received'] == received + 1
 
 
-def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
+def test_a_node_that_is_deactivated_does_not_listen_again(world, arrivals, monkeypatch):
     monkeypatch.setattr('cooptrack_ros.nodes.inputs.infra_input.FLOOD_PAUSE_S', 1.0)
     ego = EgoWorld(world, fusion__max_unit_rate=1.0)
     ego.features()
     world.publish(f'{INFRA}/features', message(1, ego.now_ns, 2))
     ego.dropped('rsu_1', 'too_many')
     ego.node.trigger_deactivate()
+    arrivals.now_s += 1.0
     pause_is_over = time.monotonic() + 1.2
     world.until(lambda: time.monotonic() > pause_is_over, 'the end of the pause')
     assert f'{INFRA}/features' not in listened_to(ego.node)
@@ -70,7 +91,7 @@ def test_a_node_that_is_deactivated_does_not_listen_again(world, monkeypatch):
     world.until(lambda: world.probe.count_subscribers(f'{INFRA}/features'), 'the subscription to be back')
 
 
-def test_another_unit_is_received_while_one_floods(world):
+def test_another_unit_is_received_while_one_floods(world, arrivals):
     ego = EgoWorld(world, infra_units='rsu_1,rsu_2', fusion__max_unit_rate=1.0)
     for number in range(3 * FLOOD):
         world.publish(f'{INFRA}/features', message(number, ego.now_ns, 2))
@@ -137,7 +158,7 @@ def test_one_message_does_not_silence_a_unit(world):
     assert ego.node.health.counts['rsu_1.received'] == 2 and ego.frame().mode == 'cooperative'
 
 
-def test_sessions_that_alternate_are_warned_of_and_the_first_is_kept(world):
+def test_sessions_that_alternate_are_warned_of_and_the_first_is_kept(world, arrivals):
     ego = EgoWorld(world)
     for number in range(3):
         ego.features(sequence=number)

@@ -1,26 +1,19 @@
 """Whatever is killed while it writes leaves the state of before or the new one, and does its work when run again."""
 
-import multiprocessing
 import shutil
 
 import killed_cases
 import pytest
 from killed_cases import CASES
+from support.forked import fork_context
 
 pytestmark = pytest.mark.independent
-PRELOADED = [
-    'cooptrack_ros.bench.ros_node', 'cooptrack_ros.tracking.fixed_shape.export',
-    'cooptrack_ros.cooperation.feature_flow', 'cooptrack_ros.data.bags.convert', 'cooptrack_ros.data.bags.cut',
-    'cooptrack_ros.data.synth', 'cooptrack_ros.weights.convert', 'cooptrack_ros.model.network',
-    'cooptrack_ros.train.roadside_cache']
-"""Imported once for all processes."""
 
 
 @pytest.fixture(scope='module')
 def start():
     """Give what starts a case in a process: name, folder, write to stop at; returns the process and its answer."""
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(PRELOADED)
+    context = fork_context()
 
     def started(name, folder, stop_at):
         mine, its = context.Pipe(duplex=False)

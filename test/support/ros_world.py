@@ -216,7 +216,11 @@ class World:
 
 
 class EgoWorld:
-    """A world with an ego node; drives it frame by frame."""
+    """
+    A world with an ego node; drives it frame by frame.
+
+    Seconds of it pass in a moment, so its unit may send more often than a real one.
+    """
 
     def __init__(self, world: World, package=None, calibrated: bool = True, **parameters):
         """Start the node and publish its calibration."""
@@ -225,7 +229,8 @@ class EgoWorld:
         self.package = package or FakePackage()
         self.tracks = world.listen('/ego/ego_node/output/tracks', TrackArray)
         self.diagnostics = world.listen('/diagnostics', DiagnosticArray)
-        self.node = world.start(EgoNode, '/ego', self.package, diagnostics__period=0.2, **parameters)
+        self.node = world.start(EgoNode, '/ego', self.package,
+                                **{'diagnostics__period': 0.2, 'fusion__max_unit_rate': 10_000.0, **parameters})
         self.now_ns = START_NS
         world.until(lambda: world.probe.count_publishers('/ego/ego_node/output/tracks') > 0, 'the ego node')
         if calibrated:

@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from support.forked import run
 
 SOURCE = Path(__file__).parents[2]
 CASES = SOURCE / 'test' / 'data' / 'result_cases'
@@ -21,10 +21,8 @@ def folder(tmp_path):
     return tmp_path / NAME
 
 
-def run(*words):
-    """Run the command as a program: a fault of the memory must not end the tests."""
-    return subprocess.run([sys.executable, '-m', 'cooptrack_ros.cli.main', *map(str, words)], capture_output=True,
-                          text=True, errors='replace', check=False)
+cooptrack = partial(run, 'cooptrack')
+"""Runs the command as a program: a fault of the memory must not end the tests."""
 
 
 def picture(path, size=(540, 960)):
@@ -35,10 +33,10 @@ def picture(path, size=(540, 960)):
 @pytest.mark.parametrize('given', ['out.png', None])
 def test_doctor_draws_into_an_image(folder, given):
     image = picture(folder / f'{NAME}.png')
-    output = [] if given is None else ['-o', folder / given]
-    result = run('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image, *output,
-                 '--json', folder / 'out.json')
-    assert result.returncode == 0, result.stderr
+    where = [] if given is None else ['-o', folder / given]
+    result = cooptrack('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image,
+                       *where, '--json', folder / 'out.json')
+    assert result.status == 0, result.error
     drawn = cv2.imdecode(np.fromfile(folder / (given or f'{NAME}_calibration.png'), np.uint8), cv2.IMREAD_COLOR)
     assert drawn.shape == (540, 960, 3) and (drawn != 90).any()
     assert json.loads((folder / 'out.json').read_text())['findings'] == []
@@ -49,26 +47,27 @@ def test_doctor_names_an_image_that_cannot_be_read(folder, content, complaint):
     image = folder / 'a.png'
     if content is not None:
         image.write_bytes(content)
-    result = run('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image)
-    assert result.returncode == 2 and complaint in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    result = cooptrack('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image)
+    assert result.status == 2 and complaint in result.error
+    assert len(result.error.splitlines()) == 1
 
 
 def test_doctor_names_an_output_that_is_no_image(folder):
     image = picture(folder / 'a.png')
-    result = run('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image,
-                 '-o', folder / 'out.xyz')
-    assert result.returncode == 2 and 'expected one like out.png' in result.stderr
+    result = cooptrack('doctor', '--calibration', SOURCE / 'config/calibration.example.yaml', '--image', image,
+                       '-o', folder / 'out.xyz')
+    assert result.status == 2 and 'expected one like out.png' in result.error
 
 
 def test_results_are_measured_and_drawn(folder):
     file = folder / f'{NAME}.json'
     file.write_bytes((CASES / 'no_car_class.json').read_bytes())
-    result = run('eval-json', file, '--json', folder / 'figures.json', '--nuscenes', folder / f'{NAME}_nusc.json')
-    assert result.returncode == 0, result.stderr
+    result = cooptrack('eval-json', file, '--json', folder / 'figures.json',
+                       '--nuscenes', folder / f'{NAME}_nusc.json')
+    assert result.status == 0, result.error
     # Two of one name are told apart by their files.
-    result = run('render', file, file, '-o', folder / 'drawn')
-    assert result.returncode == 0, result.stderr
+    result = cooptrack('render', file, file, '-o', folder / 'drawn')
+    assert result.status == 0, result.error
     assert (folder / 'drawn' / 'report.html').stat().st_size > 1000
 
 

@@ -35,7 +35,7 @@ class NodeProcess:
         """
         remaps = [f'__ns:={namespace}', *(f'~/input/{name}:={namespace}/camera/{name}' for name in _CAMERA),
                   f'~/input/odometry:={namespace}/odometry']
-        self._command = [*prefix, sys.executable, '-m', 'cooptrack_ros.nodes.programs', module, '--ros-args']
+        self._command = [*prefix, sys.executable, '-m', 'cooptrack_ros.programs', module, '--ros-args']
         for rule in remaps:
             self._command += ['-r', rule]
         for name, value in parameters.items():

@@ -105,7 +105,7 @@ def _running(setting: NodeSetting, scratch: Path) -> Iterator[Callable[[], Proce
     os.environ.update({k: v for k, v in variables.items() if k.startswith(('ROS_', 'FASTDDS_'))})
     parameters = {'weights': scratch / 'model', 'threads': setting.threads, 'device': setting.device}
     parameters |= {'infra_units': UNIT} if setting.node == 'ego' else {'unit_id': UNIT}
-    command = [sys.executable, '-m', 'cooptrack_ros.nodes.programs', f'{setting.node}_node', '--ros-args']
+    command = [sys.executable, '-m', 'cooptrack_ros.programs', f'{setting.node}_node', '--ros-args']
     command += [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
     running: list[Process] = []
 

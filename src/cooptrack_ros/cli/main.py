@@ -10,6 +10,7 @@ import sys
 from .. import __version__
 from ..common.errors import UserError
 from ..common.outputs import check_file
+from ..common.start_up import INTERRUPTED, take_interrupts
 from ..common.text import readable_lines
 from ..demo.processes import end_orderly_when_terminated
 
@@ -37,8 +38,9 @@ _OF_THE_MACHINE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.E
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; return the exit status (0 only if the job was done)."""
-    if argv is None:
-        # Called as a program, which owns its signals.
+    is_program = argv is None
+    if is_program:
+        # It owns its signals.
         end_orderly_when_terminated()
         # Names of files need not be UTF-8.
         sys.stdout.reconfigure(errors='backslashreplace')
@@ -59,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
             module.add_arguments(sub)
     args = parser.parse_args(argv)
     try:
+        if is_program:
+            take_interrupts()
         if getattr(args, 'json', None):
             check_file(args.json)
         return module.run(args)
@@ -67,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         return 1
     except OSError as error:

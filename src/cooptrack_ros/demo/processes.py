@@ -116,7 +116,7 @@ def launch_command(file: Path, arguments: Mapping[str, object]) -> list[str]:
 
 def tool_command(*words: object) -> list[str]:
     """Return the command of a ``cooptrack`` sub-command with this interpreter."""
-    return [sys.executable, '-m', 'cooptrack_ros.cli.main', *map(str, words)]
+    return [sys.executable, '-m', 'cooptrack_ros.programs', 'cooptrack', *map(str, words)]
 
 
 def launch_file(name: str) -> Path:

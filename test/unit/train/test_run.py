@@ -1,13 +1,16 @@
 """Training runs: every stage, resume, export."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
+from support import forked
 from support.configs import TINY, write_config
 
 from cooptrack_ros.cli.main import main
@@ -102,21 +105,20 @@ def same_modules(one, other):
 
 @pytest.mark.parametrize('stage', ['image', 'vehicle'])
 def test_a_killed_run_ends_with_the_same_bits(stage, data, tmp_path):
-    command = [sys.executable, '-m', 'cooptrack_ros.cli.main', 'train', stage, '--data', *map(str, data), '--config',
-               str(write_config(tmp_path)), '--threads', '1', '--checkpoint-every', '1']
+    words = ['cooptrack', 'train', stage, '--data', *data, '--config', write_config(tmp_path), '--threads', 1,
+             '--checkpoint-every', 1, '--steps', 24, '--out']
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
-    subprocess.run([*command, '--steps', '24', '--out', str(whole)], check=True, stdout=subprocess.DEVNULL)
+    assert forked.run(*words, whole).status == 0
     # Cut inside a clip of five frames: what the slots remember has to come back too.
-    process = subprocess.Popen([*command, '--steps', '24', '--out', str(killed)], stdout=subprocess.DEVNULL)
+    training = forked.Program(*words, killed)
     try:
         while not step_of(killed) >= 3:
-            assert process.poll() is None
+            assert training.process.is_alive()
     finally:
-        process.kill()
-        process.wait()
+        training.process.kill()
+        training.wait()
     assert 3 <= step_of(killed) < 24
-    assert subprocess.run([*command, '--steps', '24', '--out', str(killed)], check=True,
-                          stdout=subprocess.DEVNULL).returncode == 0
+    assert forked.run(*words, killed).status == 0
     assert step_of(killed) == 24 and same_modules(whole, killed)
 
 
@@ -169,14 +171,27 @@ def test_frames_prepared_by_other_processes_give_the_same_bits(data, tiny, tmp_p
     assert same_modules(tmp_path / '0', tmp_path / '2')
 
 
+def as_torchrun_does(words):
+    """Train in two processes that meet where torchrun lets them meet, without its start."""
+    meeting = dist.TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False)
+    variables = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(meeting.port),
+                 'TORCHELASTIC_USE_AGENT_STORE': 'True'}
+    both = [forked.Program('cooptrack', *words, env={**os.environ, **variables, 'RANK': rank}) for rank in '01']
+    for ended in [process.wait() for process in both]:
+        assert ended.status == 0, ended.error
+
+
 def test_two_processes_make_the_steps_of_one(data, tiny, calm, tmp_path):
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m',
-               'cooptrack_ros.cli.main']
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m',
+                'cooptrack_ros.cli.main']
     for steps in (3, 6):
         options = ('--recipe', calm, '--steps', steps)
         assert main(train_command('vehicle', data, tiny, tmp_path / 'one', *options)) == 0
-        subprocess.run([*command, *train_command('vehicle', data, tiny, tmp_path / 'two', *options)],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = train_command('vehicle', data, tiny, tmp_path / 'two', *options)
+        if steps == 3:
+            as_torchrun_does(words)
+        else:
+            subprocess.run([*torchrun, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     one, two = weights_of(tmp_path / 'one'), weights_of(tmp_path / 'two')
     # The order of sums differs, and Adam's first steps enlarge that.
     assert max(float((one[k] - two[k]).abs().max()) for k in one if one[k].is_floating_point()) < 2e-4
