@@ -7,8 +7,8 @@ from support.launch_files import included, install, plan, taken
 
 FILES = {'ego': ['params'], 'roadside': ['params'], 'single_process': ['ego_params', 'roadside_params']}
 IN_FILE = {
-    'ego': {'weights': 'file_model', 'infra_units': 'a,b', 'fusion.mode': 'late', 'lockstep': True, 'occupancy.enabled': True,
-            'cameras': 'x,y', 'cameras.topics': '/file/{name}', 'use_sim_time': True},
+    'ego': {'weights': 'file_model', 'infra_units': 'a,b', 'fusion.mode': 'late', 'lockstep': True,
+            'occupancy.enabled': True, 'cameras': 'x,y', 'cameras.topics': '/file/{name}', 'use_sim_time': True},
     'roadside': {'weights': 'file_model', 'unit_id': 'a', 'lockstep': True, 'occupancy.enabled': True, 'cameras': 'x,y',
                  'cameras.topics': '/file/{name}', 'use_sim_time': True}}
 GIVEN = {

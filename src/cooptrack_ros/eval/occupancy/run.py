@@ -43,7 +43,7 @@ Arrivals = Callable[[Path, DataSet, list[FrameRecord]], Iterable[Sequence[Roadsi
 
 
 class Step(NamedTuple):
-    """Voxels; where a box tracker runs also its live tracks, labelled with classes of voxels, and who of units is who."""
+    """Voxels; where a box tracker runs also its live tracks with classes of voxels, and who of units is who."""
 
     panoptic: PanopticFrame
     boxes: Boxes | None = None
