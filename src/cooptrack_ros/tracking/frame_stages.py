@@ -28,6 +28,7 @@ from ..model.cooperation.alignment import AlignedInstances
 from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
 from ..model.instances.reasoning import replace_newest, shift_history, shift_padding
+from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
 from .fusion import (
     Association,
@@ -64,6 +65,8 @@ class TrackerInput:
     """(V, 3, rows, columns), normalised."""
     img_from_lidar: np.ndarray
     """(V, 4, 4) to pixels of ``images``."""
+    cloud: Tensor | None = None
+    """(N, 4) for a point cloud branch; None without one."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Past:
     tracks: Instances
     """Rows that live on, in the frame of that pose."""
     bev: Tensor
-    """(1, cells, C)."""
+    """(1, cells, C), those that ``DecodedFrame.remembered`` returned."""
     memory: AssociationMemory = AssociationMemory()
     """On the cooperative side only."""
 
@@ -85,9 +88,9 @@ class DecodedFrame:
 
     stamped_pose: StampedPose
     features: Tensor | None
-    """(1, V, C, h, w) of the images; None where BEV features were known before."""
+    """(1, V, C, h, w) of the images; None where BEV features were known before, or there was no image."""
     bev: Tensor
-    """(1, cells, C)."""
+    """(1, cells, C), with the point cloud where there is a branch for it."""
     received: tuple[Received, ...]
     receiving_s: float
     """How long that took."""
@@ -99,6 +102,13 @@ class DecodedFrame:
     """The rows as the last layer found them."""
     twin: DecoderOutput | None = None
     """The same queries decoded without self-attention, where a training asks for it."""
+    camera_bev: Tensor | None = None
+    """(1, cells, C) of the cameras alone, where these are what the next frame starts from."""
+
+    @property
+    def remembered(self) -> Tensor:
+        """BEV features (1, cells, C) that the encoder of the next frame takes as those before."""
+        return self.bev if self.camera_bev is None else self.camera_bev
 
     @property
     def decoder_scores(self) -> Tensor:
@@ -121,23 +131,6 @@ class TrackedFrame:
     """The same after refinement: boxes, points and classes that are reported; identities are still the old ones."""
 
 
-class StageClock:
-    """Adds up the time between marks under their names."""
-
-    def __init__(self, device: torch.device):
-        """Start the clock."""
-        self._synchronize = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def mark(self, stage: str) -> None:
-        """Book the time since the last mark on a stage."""
-        self._synchronize()
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
-        self._last = now
-
-
 class FrameStages:
     """
     The stages of a frame as methods, in order, and the step that runs them; training and studies replace single ones.
@@ -146,8 +139,9 @@ class FrameStages:
     """
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: torch.device,
-                 flow: FeatureFlow | None = None):
-        """Take a network on its device; :param flow: see ``up_to_date``."""
+                 flow: FeatureFlow | None = None, lidar: LidarBranch | None = None):
+        """Take a network and a point cloud branch on their device; :param flow: see ``up_to_date``."""
+        self.lidar = lidar
         self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
         self.method, self.limits = config.method, Limits.of(config)
         self.clock: Callable[[], float] = time.perf_counter
@@ -167,7 +161,8 @@ class FrameStages:
     def detect(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
                order: Order, observe: StageObserver, mark: Mark) -> DecodedFrame:
         """Run the first half of a frame, up to the decoder, see ``step``."""
-        features, bev = self.encode(inputs, past, observe, mark)
+        features, camera_bev = self.encode(inputs, past, observe, mark)
+        bev = self.join(camera_bev, inputs, observe, mark)
         rows = self.enter(past, inputs.stamped_pose, order, observe)
         mark('propagate')
         received: list[Received] = []
@@ -181,8 +176,9 @@ class FrameStages:
                                if self.joins_queries else [], self.limits)
         rows, decoded, twin = self.decode(queries.instances, bev, observe)
         mark('decoder')
+        remembers_camera = self.lidar is not None and self.lidar.sizes.memory == 'camera'
         return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), seconds, queries, decoded, rows,
-                            twin)
+                            twin, camera_bev if remembers_camera else None)
 
     def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""
@@ -210,7 +206,13 @@ class FrameStages:
 
     def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
                mark: Mark) -> tuple[Tensor | None, Tensor]:
-        """Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C)."""
+        """
+        Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C).
+
+        Without an image the learned start of every cell takes their place.
+        """
+        if not len(inputs.images):
+            return None, self.network.bev_encoder.queries.weight[None]
         features = self.network.image_features(inputs.images[None].to(self.device))
         observe('features', features)
         mark('image_features')
@@ -227,6 +229,15 @@ class FrameStages:
         observe('bev', bev)
         mark('bev_encoder')
         return features, bev
+
+    def join(self, camera_bev: Tensor, inputs: TrackerInput, observe: StageObserver, mark: Mark) -> Tensor:
+        """Return BEV features of cameras (1, cells, C) with what the point cloud shows, where there is a branch."""
+        if self.lidar is None:
+            return camera_bev
+        bev = self.lidar(camera_bev, [inputs.cloud])
+        observe('joined_bev', bev)
+        mark('lidar')
+        return bev
 
     def first_bev(self, features: Tensor) -> Tensor | None:
         """Return what stands for the BEV features before the first frame (method.md Q5)."""
