@@ -183,6 +183,9 @@ def _configuration(args: argparse.Namespace):
         return named_config(args.config), None
     if args.stage in ('image', 'flow'):
         raise UserError(f'--config {args.config} has a point cloud branch, which the stage {args.stage} does not train')
+    if args.export:
+        raise UserError(f'--export: model folders have no place for the point cloud branch of {args.config}; it stays '
+                        'in --out')
     return named_branch(args.config)
 
 

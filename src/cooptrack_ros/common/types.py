@@ -114,7 +114,8 @@ class Frame:
 
     ``images`` are V uint8 BGR images (H, W, 3); ``img_from_lidar`` (V, 4, 4) float64 projects
     homogeneous lidar points to pixels of these images (not necessarily a rotation inside);
-    ``ego_from_lidar`` and ``global_from_ego`` are 4x4 float64. ``stamp_ns`` is the network's time.
+    ``ego_from_lidar`` and ``global_from_ego`` are 4x4 float64. ``stamp_ns`` is the network's time. ``cloud`` (N, 4)
+    float32 is x, y, z in the lidar frame and intensity 0 to 1, None without one; with it there may be no image.
     """
 
     sequence: str
@@ -123,6 +124,7 @@ class Frame:
     img_from_lidar: np.ndarray
     ego_from_lidar: np.ndarray
     global_from_ego: np.ndarray
+    cloud: np.ndarray | None = None
 
     @property
     def global_from_lidar(self) -> np.ndarray:

@@ -59,13 +59,17 @@ class StudyStages(FrameStages):
         if isinstance(tracker, StepTracker):
             raise UserError("studies need the stages of a frame one by one, which execution 'graph' does not have")
         old = tracker.stages
-        tracker.stages = StudyStages(old.network, old.config, old.side, old.device, old.flow)
+        tracker.stages = StudyStages(old.network, old.config, old.side, old.device, old.flow, old.lidar)
 
     def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
                mark: Mark) -> tuple[Tensor | None, Tensor]:
         """Return the features of a frame; those of an earlier run where they are known."""
         known = isinstance(inputs, SeenInput)
         return (None, inputs.bev) if known else super().encode(inputs, past, observe, mark)
+
+    def join(self, camera_bev: Tensor, inputs: TrackerInput, observe: StageObserver, mark: Mark) -> Tensor:
+        """Return them with the point cloud; known ones have it."""
+        return camera_bev if isinstance(inputs, SeenInput) else super().join(camera_bev, inputs, observe, mark)
 
     def align(self, message: RoadsideMessage, indices: np.ndarray) -> AlignedInstances:
         """Return chosen instances in the ego frame, their features aligned by the second pose if there is one."""
@@ -98,7 +102,7 @@ class RememberingTracker:
         key = frame.sequence, frame.stamp_ns
         inputs = self._known.get(key) or self._tracker.prepare(frame)
         state, output = self._tracker.advance(state, inputs, messages)
-        self._known[key] = SeenInput(inputs.stamped_pose, torch.empty(0), inputs.img_from_lidar, state.bev)
+        self._known[key] = SeenInput(inputs.stamped_pose, torch.empty(0), inputs.img_from_lidar, bev=state.bev)
         return state, output
 
     def look(self, state: Any) -> EgoOnlyDetections:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..common.config import ModelConfig
 from ..common.ego_motion import row_vector_pose
-from ..common.timeline import StageTimes, StampedPose
+from ..common.timeline import StampedPose
 from ..common.types import RoadsideMessage, Side
 from ..cooperation.association_memory import AssociationMemory
 from ..cooperation.feature_flow import FeatureFlow
@@ -28,6 +28,7 @@ from ..model.cooperation.alignment import AlignedInstances
 from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
 from ..model.instances.reasoning import replace_newest, shift_history, shift_padding
+from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
 from .fusion import (
     Association,
@@ -65,6 +66,8 @@ class TrackerInput:
     """(V, 3, rows, columns), normalised."""
     img_from_lidar: np.ndarray
     """(V, 4, 4) to pixels of ``images``."""
+    cloud: Tensor | None = None
+    """(N, 4) for a point cloud branch; None without one."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Past:
     tracks: Instances
     """Rows that live on, in the frame of that pose."""
     bev: Tensor
-    """(1, cells, C)."""
+    """(1, cells, C), those that ``DecodedFrame.remembered`` returned."""
     memory: AssociationMemory = AssociationMemory()
     """On the cooperative side only."""
 
@@ -86,9 +89,9 @@ class DecodedFrame:
 
     stamped_pose: StampedPose
     features: Tensor | None
-    """(1, V, C, h, w) of the images; None where BEV features were known before."""
+    """(1, V, C, h, w) of the images; None where BEV features were known before, or there was no image."""
     bev: Tensor
-    """(1, cells, C)."""
+    """(1, cells, C), with the point cloud where there is a branch for it."""
     received: tuple[Received, ...]
     receiving_s: float
     """How long that took."""
@@ -100,6 +103,13 @@ class DecodedFrame:
     """The rows as the last layer found them."""
     twin: DecoderOutput | None = None
     """The same queries decoded without self-attention, where a training asks for it."""
+    camera_bev: Tensor | None = None
+    """(1, cells, C) of the cameras alone, where these are what the next frame starts from."""
+
+    @property
+    def remembered(self) -> Tensor:
+        """BEV features (1, cells, C) that the encoder of the next frame takes as those before."""
+        return self.bev if self.camera_bev is None else self.camera_bev
 
     @property
     def decoder_scores(self) -> Tensor:
@@ -124,20 +134,6 @@ class TrackedFrame:
     """The same as they are reported; identities are still the old ones."""
 
 
-class StageClock(StageTimes):
-    """The same for what runs on a device, which is waited for at every mark."""
-
-    def __init__(self, device: torch.device):
-        """Start the clock."""
-        super().__init__()
-        self._synchronize = torch.cuda.synchronize if device.type == 'cuda' else lambda: None
-
-    def mark(self, stage: str) -> None:
-        """Book the time since the last mark on a stage."""
-        self._synchronize()
-        super().mark(stage)
-
-
 class FrameStages:
     """
     The stages of a frame as methods, in order, and the step that runs them; training and studies replace single ones.
@@ -146,8 +142,9 @@ class FrameStages:
     """
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: torch.device,
-                 flow: FeatureFlow | None = None):
-        """Take a network on its device; :param flow: see ``up_to_date``."""
+                 flow: FeatureFlow | None = None, lidar: LidarBranch | None = None):
+        """Take a network and a point cloud branch on their device; :param flow: see ``up_to_date``."""
+        self.lidar = lidar
         self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
         self.method, self.limits = config.method, Limits.of(config)
         self.clock: Callable[[], float] = time.perf_counter
@@ -167,7 +164,8 @@ class FrameStages:
     def detect(self, past: Past | None, inputs: TrackerInput, messages: Sequence[RoadsideMessage],
                order: Order, observe: StageObserver, mark: Mark) -> DecodedFrame:
         """Run the first half of a frame, up to the decoder, see ``step``."""
-        features, bev = self.encode(inputs, past, observe, mark)
+        features, camera_bev = self.encode(inputs, past, observe, mark)
+        bev = self.join(camera_bev, inputs, observe, mark)
         rows = self.enter(past, inputs.stamped_pose, order, observe)
         mark('propagate')
         received: list[Received] = []
@@ -181,8 +179,9 @@ class FrameStages:
                                if self.joins_queries else [], self.limits)
         rows, decoded, twin = self.decode(queries.instances, bev, observe)
         mark('decoder')
+        remembers_camera = self.lidar is not None and self.lidar.sizes.memory == 'camera'
         return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), seconds, queries, decoded, rows,
-                            twin)
+                            twin, camera_bev if remembers_camera else None)
 
     def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""
@@ -214,7 +213,13 @@ class FrameStages:
 
     def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
                mark: Mark) -> tuple[Tensor | None, Tensor]:
-        """Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C)."""
+        """
+        Return image features (1, V, C, h, w), None if there was no need for them, and BEV features (1, cells, C).
+
+        Without an image the learned start of every cell takes their place.
+        """
+        if not len(inputs.images):
+            return None, self.network.bev_encoder.queries.weight[None]
         features = self.network.image_features(inputs.images[None].to(self.device))
         observe('features', features)
         mark('image_features')
@@ -231,6 +236,15 @@ class FrameStages:
         observe('bev', bev)
         mark('bev_encoder')
         return features, bev
+
+    def join(self, camera_bev: Tensor, inputs: TrackerInput, observe: StageObserver, mark: Mark) -> Tensor:
+        """Return BEV features of cameras (1, cells, C) with what the point cloud shows, where there is a branch."""
+        if self.lidar is None:
+            return camera_bev
+        bev = self.lidar(camera_bev, [inputs.cloud])
+        observe('joined_bev', bev)
+        mark('lidar')
+        return bev
 
     def first_bev(self, features: Tensor) -> Tensor | None:
         """Return what stands for the BEV features before the first frame (method.md Q5)."""

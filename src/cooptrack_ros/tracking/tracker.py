@@ -22,12 +22,14 @@ from ..model.fast.network import FastNetwork
 from ..model.fast.quantized import Int8Network
 from ..model.image.preprocess import prepare_image, prepare_projection
 from ..model.instances.boxes import denormalize
+from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
-from .frame_stages import FrameStages, Past, StageClock, TrackerInput, decode
+from .frame_stages import FrameStages, Past, TrackerInput, decode
 from .fusion import Fusion, RowSources, StageObserver
 from .lifecycle import Instances, assign_ids, survive
 from .postprocess import message_of, report
 from .sight import LiveTracks, Sight
+from .stage_clock import StageClock
 
 QueryOrder = Callable[[int, int], Tensor]
 """(number of queries, step) -> permutation; says which learned queries join live tracks (method.md Q9)."""
@@ -40,7 +42,7 @@ class TrackerState:
     stamped_pose: StampedPose | None
     tracks: Instances
     bev: Tensor | None
-    """(1, cells, C)."""
+    """(1, cells, C), what the decoder read."""
     next_id: int
     step: int
     """Frames since the start of the tracker; seeds the choice of queries."""
@@ -52,6 +54,8 @@ class TrackerState:
     """(1, V, C, h, w) of the images of the last frame; None where BEV features were known before."""
     img_from_lidar: np.ndarray | None = None
     """(V, 4, 4) to pixels of its network input."""
+    remembered_bev: Tensor | None = None
+    """(1, cells, C), what the encoder of the next frame starts from, see ``frame_stages.DecodedFrame.remembered``."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:
@@ -73,7 +77,7 @@ class AgentTracker:
 
     def __init__(self, network: CoopTrackNetwork, config: ModelConfig, side: Side, device: str = 'cpu',
                  query_order: QueryOrder | None = None, flow: FeatureFlow | None = None,
-                 execution: str = 'reference', ranges: Ranges | None = None):
+                 execution: str = 'reference', ranges: Ranges | None = None, lidar: LidarBranch | None = None):
         """
         Prepare a tracker.
 
@@ -82,12 +86,14 @@ class AgentTracker:
         :param execution: ``fast``, ``int8``, or ``reference`` for the network as it is written; later changes of the
             weights reach the reference only.
         :param ranges: of the activations, for ``int8``.
+        :param lidar: takes point clouds; with it a frame may come without images, and without a cloud.
         """
         network = network.to(device).eval()
         arrangements = {'reference': lambda n: n, 'fast': FastNetwork, 'int8': lambda n: Int8Network(n, ranges)}
         self.network = arrangements[execution](network)
         self.config, self.side, self.device = config, side, torch.device(device)
-        self.stages = FrameStages(self.network, config, side, self.device, flow)
+        branch = None if lidar is None else lidar.to(device).eval()
+        self.stages = FrameStages(self.network, config, side, self.device, flow, branch)
         orders = {'random': seeded_order, 'first_n': first_order}
         self._query_order = query_order or orders[config.method.query_fill]
 
@@ -99,17 +105,19 @@ class AgentTracker:
         """
         Return the network input of a frame.
 
-        :raises ValueError: without images, with unusable ones, or if their number differs from the projections'.
+        :raises ValueError: without images (unless there is a point cloud branch), with unusable ones, or if their
+            number differs from the projections'.
         """
-        if not frame.images or len(frame.images) != len(frame.img_from_lidar):
+        if len(frame.images) != len(frame.img_from_lidar) or not (frame.images or self.stages.lidar):
             raise ValueError(f'a frame needs one projection per image and at least one of both, not '
                              f'{len(frame.images)} images and {len(frame.img_from_lidar)} projections')
-        images = self._images(frame.images)
-        projections = np.stack([prepare_projection(matrix, image.shape, self.config)
-                                for matrix, image in zip(frame.img_from_lidar, frame.images, strict=True)])
+        images = self._images(frame.images) if frame.images else torch.zeros(0)
+        projections = np.array([prepare_projection(matrix, image.shape, self.config) for matrix, image in
+                                zip(frame.img_from_lidar, frame.images, strict=True)]).reshape(-1, 4, 4)
         stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar,
                                    can_bus(frame.global_from_ego))
-        return TrackerInput(stamped_pose, images, projections)
+        cloud = None if frame.cloud is None or self.stages.lidar is None else torch.from_numpy(frame.cloud)
+        return TrackerInput(stamped_pose, images, projections, cloud)
 
     def _images(self, images: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack([prepare_image(image, self.config) for image in images]))
@@ -142,7 +150,7 @@ class AgentTracker:
         reset = not continues(now, state.stamped_pose, self._settings.reset_gap_s)
         if reset:
             state = TrackerState(None, state.tracks[:0], None, self._first_id(state, now), state.step)
-        past = None if reset else Past(state.stamped_pose, state.tracks, state.bev, state.memory)
+        past = None if reset else Past(state.stamped_pose, state.tracks, state.remembered_bev, state.memory)
         order = partial(self._query_order, self.config.num_queries, state.step)
         frame = self.stages.step(past, inputs, messages, order, observe, clock.mark)
 
@@ -161,7 +169,7 @@ class AgentTracker:
         output.stage_seconds.update(clock.seconds)
         memory = self._remembered(state.memory, output, messages)
         return TrackerState(now, rows[live], frame.seen.bev, next_id, state.step + 1, sight, memory,
-                            frame.seen.features, inputs.img_from_lidar), output
+                            frame.seen.features, inputs.img_from_lidar, frame.seen.remembered), output
 
     def _check(self, messages: Sequence[RoadsideMessage]) -> None:
         if messages and self.side is not Side.COOPERATIVE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -62,8 +64,20 @@ def grid_mask(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     return (stripes(height)[:, None] | stripes(width)[None]).astype(np.float32)
 
 
+def with_modalities(frame: Frame, lidar_off: float, camera_off: float, rng: np.random.Generator) -> Frame:
+    """
+    Return a frame that may lack its cloud or its images, but not both.
+
+    :param lidar_off: and :param camera_off: probabilities; without a cloud the images stay.
+    """
+    draw = rng.random()
+    if frame.cloud is not None and draw < camera_off:
+        return replace(frame, images=(), img_from_lidar=np.zeros((0, 4, 4)))
+    return replace(frame, cloud=None) if draw < camera_off + lidar_off else frame
+
+
 def mirror_frame(frame: Frame) -> Frame:
-    """Return the frame of a world mirrored left to right (y to -y); images and projections agree."""
+    """Return the frame of a world mirrored left to right (y to -y); images, projections and cloud agree."""
     projections = []
     for image, projection in zip(frame.images, frame.img_from_lidar, strict=True):
         flip = np.eye(4)
@@ -71,7 +85,9 @@ def mirror_frame(frame: Frame) -> Frame:
         projections.append(flip @ projection @ _MIRROR)
     return Frame(
         frame.sequence + '~', frame.stamp_ns, tuple(np.ascontiguousarray(i[:, ::-1]) for i in frame.images),
-        np.stack(projections), _MIRROR @ frame.ego_from_lidar @ _MIRROR, _MIRROR @ frame.global_from_ego @ _MIRROR)
+        np.array(projections).reshape(-1, 4, 4), _MIRROR @ frame.ego_from_lidar @ _MIRROR,
+        _MIRROR @ frame.global_from_ego @ _MIRROR,
+        None if frame.cloud is None else frame.cloud * np.float32([1, -1, 1, 1]))
 
 
 def mirror_boxes(boxes: Boxes) -> Boxes:

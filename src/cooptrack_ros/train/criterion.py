@@ -119,7 +119,9 @@ class Criterion:
             target = bev_targets(boxes, config.range_of(self.side).pc_range, config.bev_size, classes)
             maps = seen.bev.transpose(1, 2).unflatten(2, config.bev_size)
             losses['bev_heatmap'] = self._heatmap('bev_head', maps, [target], self.weights.bev_heatmap_weight)
-        if 'image_head' in self.modules:
+        if 'image_head' in self.modules and seen.features is None:
+            losses['image_heatmap'] = Term(seen.bev.sum() * 0, 0)
+        elif 'image_head' in self.modules:
             truth = [image_targets(boxes, p, config.input_size, seen.features.shape[-2:], classes)
                      for p in inputs.img_from_lidar]
             losses['image_heatmap'] = self._heatmap(

@@ -19,14 +19,16 @@ from .recipe import AugmentConfig
 
 def tracker_input(frame: Frame, model: ModelConfig, augment: AugmentConfig, rng: np.random.Generator) -> TrackerInput:
     """Return a frame as the network takes it, its images scaled, recoloured, normalised, padded and masked."""
-    images = np.stack([normalize_image(photometric(fit_image(i, model), rng, augment.photometric_probability), model)
-                       for i in frame.images])
-    if rng.random() < augment.grid_mask_probability:
-        images *= grid_mask(*images.shape[-2:], rng)
-    projections = np.stack([prepare_projection(p, i.shape, model)
-                            for p, i in zip(frame.img_from_lidar, frame.images, strict=True)])
+    images = [normalize_image(photometric(fit_image(i, model), rng, augment.photometric_probability), model)
+              for i in frame.images]
+    stacked = np.stack(images) if images else np.zeros(0, np.float32)
+    if rng.random() < augment.grid_mask_probability and images:
+        stacked *= grid_mask(*stacked.shape[-2:], rng)
+    projections = np.array([prepare_projection(p, i.shape, model) for p, i in
+                            zip(frame.img_from_lidar, frame.images, strict=True)]).reshape(-1, 4, 4)
     stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
-    return TrackerInput(stamped_pose, torch.from_numpy(images), projections)
+    return TrackerInput(stamped_pose, torch.from_numpy(stacked), projections,
+                        None if frame.cloud is None else torch.from_numpy(frame.cloud))
 
 
 def targets_of(boxes: Boxes) -> Targets:

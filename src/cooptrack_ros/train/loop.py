@@ -66,6 +66,8 @@ def learning_rate(config: TrainConfig, step: int, fraction: float) -> float:
     rate = low + (config.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
     if step < config.warmup_steps:
         rate *= 1 / 3 + 2 / 3 * step / config.warmup_steps
+    if fraction < config.warmup_share:
+        rate *= 1 / 3 + 2 / 3 * fraction / config.warmup_share
     return rate
 
 

@@ -130,6 +130,8 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip_norm: float = 35.0
     warmup_steps: int = 500
+    warmup_share: float = 0.0
+    """Of the run, for warming up by that instead."""
     final_lr_factor: float = 1e-3
     precision: str = 'float32'
     """Of backbone, neck and BEV encoder: ``float32``, ``bfloat16`` or ``float16``; the rest is always float32."""
@@ -195,7 +197,7 @@ _MINI |= {
     'occupancy-tracker': replace(_TRACKED_THINGS, batch_size=1, learning_rate=1e-3, warmup_steps=50),
 }
 
-_LIDAR = TrainConfig(epochs=15, batch_size=4, learning_rate=2e-3, warmup_steps=100)
+_LIDAR = TrainConfig(epochs=15, batch_size=4, learning_rate=2e-3, warmup_steps=0, warmup_share=0.05)
 _FLOW = TrainConfig(steps=3000, batch_size=1, learning_rate=1e-3, warmup_steps=50, checkpoint_every=500)
 
 RECIPES = {'flow': _FLOW, 'lidar-pretraining': _LIDAR} | {

@@ -20,7 +20,10 @@ from ..cooperation.feature_flow import FeatureFlow
 from ..data.dataset import OpenedData, recordings
 from ..data.folders import open_datasets
 from ..data.spd.schema import read_json
+from ..model.lidar.branch import LidarBranch
+from ..model.lidar.sizes import LidarSizes
 from ..model.network import ADDED, CoopTrackNetwork
+from ..weights.encoder_file import ENCODER_NAME, load_encoder
 from ..weights.model_folder import CARD_NAME
 from ..weights.published_checkpoint import read_checkpoint
 from ..weights.store import ModelPackage, open_model, save_flow, save_side
@@ -64,6 +67,25 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Pat
     if config.method.carried_motion and 'track_motion.gains.0.weight' not in saved:
         start_track_motion(network)
     return network
+
+
+def build_branch(config: ModelConfig, side: Side, sizes: LidarSizes, recipe: TrainConfig,
+                 init: Sequence[Path]) -> LidarBranch:
+    """
+    Return a point cloud branch to train, with the whole branch of an earlier run, or the encoder of a pretraining.
+
+    :param init: see ``build_network``; what a later one holds counts.
+    """
+    torch.manual_seed(recipe.seed)
+    branch = LidarBranch(config, side, sizes, recipe.modalities.gate)
+    for source in init:
+        if (source / ENCODER_NAME).is_file():
+            load_encoder(source, branch.encoder)
+        elif source.is_dir() and not is_model(source):
+            state = {k.removeprefix('lidar.'): v for k, v in saved_modules(source).items() if k.startswith('lidar.')}
+            if state:
+                branch.load_state_dict(state)
+    return branch
 
 
 def saved_modules(folder: Path) -> dict[str, torch.Tensor]:
@@ -116,17 +138,19 @@ def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
 
 
 def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Sequence[Path] = (),
-                 messages: dict[tuple[str, str], InstanceSet] | None = None,
-                 device: str = 'cpu', flow: FeatureFlow | None = None) -> tuple[Stage, Stream]:
+                 messages: dict[tuple[str, str], InstanceSet] | None = None, device: str = 'cpu',
+                 flow: FeatureFlow | None = None, lidar: LidarSizes | None = None) -> tuple[Stage, Stream]:
     """
     Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages).
 
     :param flow: of the model that sent the messages, used with ``method.compensation`` of that name.
+    :param lidar: sizes of the point cloud branch that is trained too.
     """
     datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels)
     network = build_network(config, side, recipe.seed, init, datasets)
-    stream = ClipStream(datasets, side, config, recipe, messages)
-    stage = TrackingStage(network, recipe, device, flow)
+    stream = ClipStream(datasets, side, config, recipe, messages, lidar is not None)
+    branch = None if lidar is None else build_branch(config, side, lidar, recipe, init)
+    stage = TrackingStage(network, recipe, device, flow, branch)
     for source in init:
         if source.is_dir() and not is_model(source):
             stage.start_heads(saved_modules(source))

@@ -15,6 +15,7 @@ from ..common.types import RoadsideMessage, Side
 from ..cooperation.feature_flow import FeatureFlow
 from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
+from ..model.lidar.branch import LidarBranch
 from ..model.network import ADDED, CoopTrackNetwork
 from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput, as_found
 from ..tracking.fusion import Association, Fusion, Reach, Received, StageObserver, associate, receive
@@ -37,20 +38,20 @@ class TrainingStages(FrameStages):
     """
 
     def __init__(self, network: CoopTrackNetwork, config: TrainConfig, device: torch.device,
-                 flow: FeatureFlow | None = None):
+                 flow: FeatureFlow | None = None, lidar: LidarBranch | None = None):
         """Take a network on its device; :param flow: that the tracker uses too, see ``tracking.fusion.up_to_date``."""
-        super().__init__(network, network.config, network.side, device, flow)
+        super().__init__(network, network.config, network.side, device, flow, lidar)
         self._precision = precision_of(config)
         self._decodes_twice = config.syncl.twin and (config.syncl.stage2 or self.side is not Side.COOPERATIVE)
         by_distance = replace(self.method, association='distance', max_match_distance_m=config.losses.distance_gate_m)
         self._matching = self.method if self.method.training_match == 'learned' else by_distance
 
-    def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver, mark: Mark) -> tuple[Tensor,
-                                                                                                           Tensor]:
+    def encode(self, inputs: TrackerInput, past: Past | None, observe: StageObserver,
+               mark: Mark) -> tuple[Tensor | None, Tensor]:
         """Return the features; geometry, queries and heads stay in float32, half precision is off by decimetres."""
         with torch.autocast(self.device.type, self._precision, enabled=self._precision is not torch.float32):
             features, bev = super().encode(inputs, past, observe, mark)
-        return features.float(), bev.float()
+        return None if features is None else features.float(), bev.float()
 
     def decode(self, rows: Instances, bev: Tensor,
                observe: StageObserver) -> tuple[Instances, DecoderOutput, DecoderOutput | None]:
@@ -96,11 +97,12 @@ class TrackingStage:
     """Stage 1 for a single agent, stage 2 for the cooperative network; remembers one stream per slot."""
 
     def __init__(self, network: CoopTrackNetwork, config: TrainConfig, device: str = 'cpu',
-                 flow: FeatureFlow | None = None):
+                 flow: FeatureFlow | None = None, lidar: LidarBranch | None = None):
         """
         Take a network to train.
 
         :param flow: how features of the units' model go on, see ``tracking.fusion.up_to_date``; it is not trained.
+        :param lidar: a point cloud branch to train with it.
         """
         self._device = torch.device(device)
         self.network, self.train_config = network, config
@@ -108,6 +110,8 @@ class TrackingStage:
         self.side: Side = network.side
         self.criterion = Criterion(self.config, self.side, config)
         self.modules = nn.ModuleDict({'network': network, **self.criterion.modules})
+        if lidar is not None:
+            self.modules['lidar'] = lidar
         frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
         if self.config.adds(self.side):
             frozen = [name for name, _ in network.named_children() if name not in ADDED]
@@ -117,7 +121,7 @@ class TrackingStage:
             for module in network.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
-        self.stages = TrainingStages(network, config, self._device, flow)
+        self.stages = TrainingStages(network, config, self._device, flow, lidar)
         self._memory: dict[int, Past] = {}
 
     def memory(self) -> dict[int, dict]:
@@ -154,7 +158,7 @@ class TrackingStage:
         frame = self.stages.track(seen, observe, _unmarked) if self.train_config.tracking else None
         found = self.criterion(seen, frame, inputs, targets, observe)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, targets)
-        past = Past(inputs.stamped_pose, tracks, seen.bev)
+        past = Past(inputs.stamped_pose, tracks, seen.remembered)
         self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else cut_off(past)
         return found.losses
 

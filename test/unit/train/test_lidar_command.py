@@ -54,6 +54,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path, capsys, options, wor
 
 
 def test_data_without_clouds_is_refused(scenes, tmp_path, capsys):
-    scene = scenes.scene(20006, 0.5, (64, 36))
+    scene = shutil.copytree(scenes.scene(20006, 0.5, (64, 36), lidar=True), tmp_path / 'scene',
+                            ignore=shutil.ignore_patterns('velodyne'))
     assert main(['train', 'lidar-pretraining', '--data', str(scene), '--out', str(tmp_path / 'run')]) == 2
     assert 'no frame of the vehicle with a point cloud' in capsys.readouterr().err

@@ -19,8 +19,8 @@ from cooptrack_ros.train.lidar.run import held_out_split
 from cooptrack_ros.train.lidar.settings import LidarPretrainingConfig
 from cooptrack_ros.train.lidar.stage import LidarStage, chamfer
 from cooptrack_ros.train.lidar.stream import CloudStream
-from cooptrack_ros.train.loop import TrainLoop
-from cooptrack_ros.train.recipe import TrainConfig
+from cooptrack_ros.train.loop import TrainLoop, learning_rate
+from cooptrack_ros.train.recipe import RECIPES, TrainConfig
 from cooptrack_ros.weights.encoder_file import load_encoder, save_encoder
 
 GRID = PillarGrid((-8.0, -8.0, -5.0), (8.0, 8.0, 3.0), (32, 32))
@@ -141,8 +141,10 @@ def test_moving_a_hidden_point_changes_nothing_but_the_loss(token_at):
     assert abs(values[0] - values[1]) > 1e-3
 
 
-def test_the_token_and_every_weight_learn():
-    stage = make_stage()
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_the_token_and_every_weight_learn(precision):
+    torch.manual_seed(0)
+    stage = LidarStage(PillarEncoder(GRID, SMALL), replace(RECIPE, precision=precision))
     term = stage.losses([0, 1], [mask(cloud(seed=1)), mask(cloud(seed=2))])[0]['chamfer']
     assert term.divisor == len(mask(cloud(seed=1)).cells) + len(mask(cloud(seed=2)).cells)
     term.value.backward()
@@ -227,6 +229,13 @@ def test_encoders_are_loaded_strictly(tmp_path):
             load_encoder(tmp_path, PillarEncoder(GRID, wrong))
     with pytest.raises(UserError, match='is missing: expected is the encoder'):
         load_encoder(tmp_path / 'nowhere', other)
+
+
+def test_the_rate_rises_over_the_first_twentieth_of_the_run():
+    recipe = RECIPES['lidar-pretraining']
+    rates = [learning_rate(recipe, 1000 * k, k / 100) for k in range(101)]
+    assert recipe.learning_rate == 2e-3 and rates[0] == pytest.approx(2e-3 / 3) and np.argmax(rates) == 5
+    assert rates[5] > 1.98e-3 and rates[-1] == pytest.approx(2e-6)
 
 
 @pytest.mark.parametrize(('key', 'value'), [('agents', 'some'), ('token_at', 'point'), ('distance', 'l3'),

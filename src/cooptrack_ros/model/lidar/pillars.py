@@ -80,7 +80,7 @@ class PillarNet(nn.Module):
         # The statistics of a single point are none.
         if len(points) > (1 if self.training else 0):
             features = F.relu(self.norm(self.linear(self._features(points, pillar, column, row))))
-            flat = flat.scatter_reduce(0, pillar[:, None].expand(-1, self.dims), features, 'amax')
+            flat = flat.scatter_reduce(0, pillar[:, None].expand(-1, self.dims), features.to(flat.dtype), 'amax')
         return flat.view(clouds.count, rows, columns, self.dims).permute(0, 3, 1, 2)
 
     def _placed(self, clouds: Clouds) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -19,11 +19,12 @@ from ...model.bev.geometry import BevGeometry, bev_geometry
 from ...model.fast.images import ImageScaler
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
-from ..frame_stages import FrameStages, StageClock, TrackerInput
+from ..frame_stages import FrameStages, TrackerInput
 from ..fusion import Fusion, RowSources, own_rows, with_memory
 from ..lifecycle import NO_ID, Instances
 from ..postprocess import message_of
 from ..sight import Sight
+from ..stage_clock import StageClock
 from ..tracker import AgentTracker, QueryOrder, with_sources
 from .cooperative import CooperativeStep, Layout, Perceived, Slots
 from .graph import Graphed

@@ -45,7 +45,7 @@ class Rebuilder(nn.Module):
         """Return the points (M, points, 3) of all hidden cells, sample by sample, in shares of their cell."""
         features = self.shared(codes).permute(0, 2, 3, 1)
         found = torch.cat([features[b, s.cells[:, 0], s.cells[:, 1]] for b, s in enumerate(samples)])
-        return self.points(found.float()).unflatten(1, (-1, 3))
+        return self.points(found).unflatten(1, (-1, 3))
 
 
 def chamfer(predicted: Tensor, real: Tensor, counts: Tensor, distance: str) -> Tensor:
@@ -99,7 +99,8 @@ class LidarStage:
         clouds = Clouds.of([s.visible for s in samples], self._device)
         with torch.autocast(self._device.type, self._precision, enabled=self._precision is not torch.float32):
             pillars = self.rebuilder.with_tokens(self.encoder.pillars(clouds), samples)
-            return self.rebuilder(self.encoder.codes(pillars), samples)
+            found = self.rebuilder(self.encoder.codes(pillars), samples)
+        return found.float()
 
     def figures(self) -> dict[str, float]:
         """Return nothing."""

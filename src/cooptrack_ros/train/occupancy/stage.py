@@ -101,7 +101,7 @@ class OccupancyStage:
         if len(targets):
             rows = rows.with_(ids=torch.where(index >= 0, targets.ids[index.clamp(min=0)], rows.ids))
         kept = things_to_carry(rows, self.train_config.selection)
-        return losses, Past(inputs.stamped_pose, self._things.carried(rows[kept]), seen.bev)
+        return losses, Past(inputs.stamped_pose, self._things.carried(rows[kept]), seen.remembered)
 
     def _objects_of(self, ids: Tensor, output: MaskOutput, targets: VoxelTargets) -> Tensor:
         """Return which thing each query stands for: tracks keep theirs, new ones are matched with the others."""
@@ -135,7 +135,7 @@ class OccupancyStage:
         free = 1 if past is None or not len(past.tracks) else 1 + int(past.tracks.ids.max())
         rows, _ = assign_ids(frame.rows, free, settings.score_threshold)
         rows, live = survive(rows, settings)
-        return rows[live], Past(inputs.stamped_pose, rows[live], frame.seen.bev), frame.seen.features
+        return rows[live], Past(inputs.stamped_pose, rows[live], frame.seen.remembered), frame.seen.features
 
 
 def things_to_carry(rows: Instances, config: TrackSelectionConfig) -> Tensor:
