@@ -145,7 +145,7 @@ class ThingTracker:
         stuff = torch.arange(len(seen.rows), seen.output.logits.shape[1], device=born.device)
         output, ids = seen.output.chosen(torch.cat([born[drawn], stuff])), rows.ids[drawn]
         volume = self.head.volume(output, ids, self._rules)
-        past = Past(inputs.stamped_pose, self.stages.carried(rows[live]), seen.remembered)
+        past = Past(inputs.stamped_pose, self.stages.carried(rows[live]), seen.bev)
         return ThingState(past, next_id), PanopticFrame(volume, output, ids)
 
 

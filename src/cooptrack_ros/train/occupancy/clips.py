@@ -51,8 +51,10 @@ class OccupancyStream(ClipStream):
         """Tell whether a frame has labels of the grid."""
         return self._profile.name in record.occupancy
 
-    def _sample(self, item: Item, mirror: bool, rng: np.random.Generator) -> OccupancySample:
-        record, later = item.record, None
+    def _sample(self, clip: list[Item], number: int, mirror: bool, rng: np.random.Generator,
+                link_seed: list[int]) -> OccupancySample:
+        item, later = clip[number], None
+        record = item.record
         found = self._later.get((item.recording, record.token))
         if found is not None:
             later = Later(read_voxels(found.occupancy[self._profile.name]),
@@ -60,4 +62,4 @@ class OccupancyStream(ClipStream):
                           (found.stamp_us - record.stamp_us) / 1e6)
         voxels = voxel_targets(read_voxels(record.occupancy[self._profile.name]), later, self._profile.grid(self._side),
                                self._profile.taxonomy)
-        return OccupancySample(**vars(super()._sample(item, mirror, rng)), voxels=voxels)
+        return OccupancySample(**vars(super()._sample(clip, number, mirror, rng, link_seed)), voxels=voxels)

@@ -101,7 +101,7 @@ class OccupancyStage:
         if len(targets):
             rows = rows.with_(ids=torch.where(index >= 0, targets.ids[index.clamp(min=0)], rows.ids))
         kept = things_to_carry(rows, self.train_config.selection)
-        return losses, Past(inputs.stamped_pose, self._things.carried(rows[kept]), seen.remembered)
+        return losses, Past(inputs.stamped_pose, self._things.carried(rows[kept]), seen.bev)
 
     def _objects_of(self, ids: Tensor, output: MaskOutput, targets: VoxelTargets) -> Tensor:
         """Return which thing each query stands for: tracks keep theirs, new ones are matched with the others."""
