@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from support import shared
 
 from cooptrack_ros.common.config import R50
 from cooptrack_ros.model.ops.deform_attn import PATHS
-from cooptrack_ros.parity import sequences
+from cooptrack_ros.parity import fill, fill_check, sequences
 from cooptrack_ros.parity.__main__ import main, run_file
 from cooptrack_ros.parity.compare import Comparison
 from cooptrack_ros.parity.sequences import GoldenSequence
@@ -21,6 +22,16 @@ FULL_SET = 'reference/parity'
 FULL_PATHS = sorted((shared.FOLDER / FULL_SET).glob('s*.npz')) or [Path('none')]
 FILES = ['fill_check_seed1', 'modules_seed1', 'stage_seed1', 'sequence_seed1_pseudo_perm_288x512',
          'sequence_seed1_asso', 'losses_seed1']
+
+
+@pytest.fixture(scope='module', autouse=True)
+def drawn_once():
+    """Draw the values of each entry once; they depend on the arguments alone."""
+    drawn = cache(fill.fill)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (fill, fill_check):
+            patch.setattr(module, 'fill', lambda *arguments: drawn(*arguments).copy())
+        yield
 
 
 @pytest.mark.timeout(400)

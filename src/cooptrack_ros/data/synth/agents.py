@@ -50,7 +50,7 @@ class Agent:
 
     def arc(self, t: float) -> float:
         """Return the arc length at ``t``, by cubic interpolation between the steps of the simulation."""
-        k = int(np.clip(np.searchsorted(self.times, t, 'right') - 1, 0, len(self.times) - 2))
+        k = int(min(max(np.searchsorted(self.times, t, 'right') - 1, 0), len(self.times) - 2))
         h = self.times[k + 1] - self.times[k]
         u = (t - self.times[k]) / h
         s0, s1, m0, m1 = self.s[k], self.s[k + 1], self.v[k] * h, self.v[k + 1] * h

@@ -53,13 +53,13 @@ class Mesh:
         if bottom:
             faces['bottom'] = np.array([low[0, 1], low[1, 1], low[1, 0], low[0, 0]])
         for face in faces.values():
-            normal = np.cross(face[1] - face[0], face[3] - face[0])
+            normal = _across(face)
             self.add(face, normal / max(np.linalg.norm(normal), 1e-9), colour)
         return faces
 
     def plate(self, face, u, v, colour) -> None:
         """Add a plate on a side face: ranges ``u`` (left to right) and ``v`` (up) as shares of the face."""
-        normal = np.cross(face[1] - face[0], face[3] - face[0])
+        normal = _across(face)
         normal = normal / np.linalg.norm(normal)
         points = [(1 - b) * ((1 - a) * face[0] + a * face[1]) + b * ((1 - a) * face[3] + a * face[2])
                   for a, b in ((u[0], v[0]), (u[1], v[0]), (u[1], v[1]), (u[0], v[1]))]
@@ -75,6 +75,12 @@ class Mesh:
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return corners (F, 8, 3), normals (F, 3), colours (F, 3), detail (F,)."""
         return np.array(self.corners), np.array(self.normals), np.array(self.colours), np.array(self.detail)
+
+
+def _across(face: np.ndarray) -> np.ndarray:
+    """Return the cross product of the sides at the first corner of a face; ``np.cross`` of two vectors is slow."""
+    (ax, ay, az), (bx, by, bz) = (face[1] - face[0]).tolist(), (face[3] - face[0]).tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def _wheels(mesh: Mesh, places, half_width: float, radius: float, colour) -> None:

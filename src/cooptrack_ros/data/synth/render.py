@@ -59,7 +59,7 @@ def body_corners(agent: Agent, pose) -> np.ndarray:
     xy = sign * agent.size[:2]
     c, s = np.cos(pose[2]), np.sin(pose[2])
     xy = np.stack([c * xy[:, 0] - s * xy[:, 1] + pose[0], s * xy[:, 0] + c * xy[:, 1] + pose[1]], axis=1)
-    return np.concatenate([np.c_[xy, np.zeros(4)], np.c_[xy, np.full(4, agent.size[2])]])
+    return np.column_stack([np.concatenate([xy, xy]), np.repeat([0.0, agent.size[2]], 4)])
 
 
 class SceneRenderer:

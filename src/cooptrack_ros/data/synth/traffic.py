@@ -200,7 +200,7 @@ class Simulation:
         out = np.zeros(len(movers))
         for k, m in enumerate(movers):
             gap, lead = self._leader(k, m, spots, half_width, speed, yaw)
-            limit = m.path.limit[int(np.clip(m.s / STEP, 0, len(m.path.limit) - 1))]
+            limit = m.path.limit[int(min(max(m.s / STEP, 0), len(m.path.limit) - 1))]
             out[k] = _idm(m.v, min(m.wish, limit), gap, lead, m.headway)
             if not m.granted and np.isfinite(m.path.stop):
                 line = max(m.path.stop - m.front, 0.01)
@@ -224,7 +224,7 @@ class Simulation:
         near = near[near != k]
         if not len(near):
             return 1e3, 0.0
-        begin = int(np.clip(m.front / STEP, 0, len(m.path.points) - 9))
+        begin = int(min(max(m.front / STEP, 0), len(m.path.points) - 9))
         ahead = m.path.points[begin:begin + int(LOOK_AHEAD / STEP):LOOK_STEP]
         delta = ahead[:, None, None] - spots[near][None]
         distance = delta[..., 0] ** 2 + delta[..., 1] ** 2
@@ -247,7 +247,7 @@ def _idm(v: float, wish: float, gap: float, lead: float, headway: float) -> floa
     a, b, standstill = 1.6, 2.0, 1.8
     wanted = standstill + max(v * headway + v * (v - lead) / (2 * np.sqrt(a * b)), 0.0)
     free = (v / max(wish, 0.1)) ** 4
-    return float(np.clip(a * (1.0 - free - (wanted / max(gap, 0.1)) ** 2), -7.0, a))
+    return float(min(max(a * (1.0 - free - (wanted / max(gap, 0.1)) ** 2), -7.0), a))
 
 
 def add_walkers(sim: Simulation, count: int) -> None:
