@@ -167,4 +167,5 @@ def test_every_topic_that_rviz_shows_is_published():
     content = yaml.safe_load((ROOT / 'rviz/cooptrack.rviz').read_text())
     topics = {d['Topic']['Value'] for d in content['Visualization Manager']['Displays'] if 'Topic' in d}
     markers = {'/ego/ego_node/output/markers', '/infra/rsu_1/roadside_node/output/markers'}
-    assert topics == markers | SHOWN_WITHOUT_A_NODE
+    voxels = {'/ego/ego_node/output/occupancy/points'}
+    assert topics == markers | voxels | SHOWN_WITHOUT_A_NODE
