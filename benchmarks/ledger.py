@@ -14,7 +14,8 @@ import json
 import sys
 from pathlib import Path
 
-import torch
+from cooptrack_ros.common.files import write_atomically
+from cooptrack_ros.train.checkpoint import read_training
 
 LEDGER = Path(__file__).parent / 'results' / 'training_ledger.json'
 SCHEMA = 'cooptrack-training-ledger/1'
@@ -24,7 +25,7 @@ FIGURES = ('mAP', 'ATE', 'AOE', 'AVE', 'AVE_moving', 'AMOTA', 'recall', 'IDS', '
 def entry_of(run: Path, figures: dict[str, dict], note: str) -> dict:
     """Return the entry of a run; :param figures: rows of an evaluation by mode."""
     settings = json.loads((run / 'settings.json').read_text(encoding='utf-8'))
-    saved = torch.load(run / 'checkpoint.pt', map_location='cpu', weights_only=True)
+    saved = read_training(run / 'checkpoint.pt')
     recipe = settings['recipe']
     return {
         'run': run.name, 'code': settings['code'], 'steps': saved['step'],
@@ -41,7 +42,7 @@ def enter(ledger: Path, entry: dict) -> None:
     runs = json.loads(ledger.read_text(encoding='utf-8'))['runs'] if ledger.is_file() else []
     same = ('run', 'code', 'steps')
     runs = [*(r for r in runs if any(r[k] != entry[k] for k in same)), entry]
-    ledger.write_text(json.dumps({'schema': SCHEMA, 'runs': runs}, indent=1) + '\n', encoding='utf-8')
+    write_atomically(ledger, json.dumps({'schema': SCHEMA, 'runs': runs}, indent=1) + '\n')
 
 
 def main() -> int:
