@@ -24,6 +24,7 @@ from ..model.occupancy.sizes import OccupancySizes
 from ..occupancy.grids import GRIDS, TOY
 from ..occupancy.label_file import VoxelLabels, label_path, write_voxels
 from ..occupancy.mask_boxes import voxels_in
+from ..occupancy.rays import PIXELS_PER_RAY
 from ..occupancy.segments import Volume
 from ..occupancy.taxonomy import V2X
 from ..occupancy.visibility import seen_by_cameras
@@ -112,7 +113,9 @@ def _labels(k: int, img_from_lidar: np.ndarray) -> VoxelLabels:
         centre = np.array([x + vx * _STEP_S * k, y + vy * _STEP_S * k, _GRID.origin[2] + 2.0])
         inside = voxels_in(_GRID, centre, _CAR_SIZE, 0.0)
         semantics.ravel()[inside], instances.ravel()[inside] = V2X.classes.index('car'), identity
-    seen = seen_by_cameras(_GRID, semantics != V2X.free, [(img_from_lidar, _SIZE)])
+    # A ray for every pixel: the image is small.
+    finer = np.diag([PIXELS_PER_RAY, PIXELS_PER_RAY, 1.0, 1.0]) @ img_from_lidar
+    seen = seen_by_cameras(_GRID, semantics != V2X.free, [(finer, tuple(PIXELS_PER_RAY * n for n in _SIZE))])
     names = np.arange(1, len(_CARS) + 1)
     return VoxelLabels(semantics, instances, np.ones(_GRID.shape, np.uint8), seen.astype(np.uint8), names, names)
 

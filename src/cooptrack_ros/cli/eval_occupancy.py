@@ -78,6 +78,9 @@ def _source(args: argparse.Namespace):
     folder = Path(args.weights)
     if is_run(folder):
         network, head = open_run(folder)
+        if (network.side is Side.ROADSIDE) != (args.mode == 'roadside'):
+            raise UserError(f"{folder} is a head on the {network.side.value} network, --mode is '{args.mode}': only a "
+                            'head on the roadside network has the mode roadside, and it has no other')
         if head.sizes.queries == 'own':
             return OwnSource(ThingTracker(network, head, network.config, network.side), network.config), False
         listens = args.mode == 'cooperative' and network.side is Side.COOPERATIVE

@@ -242,7 +242,7 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
     if args.stage == 'occupancy':
         from ..train.occupancy.start import occupancy_run
         return occupancy_run(config, sizes, recipe, Side(args.side or 'cooperative'), args.data, args.init, messages,
-                             ranks.device)
+                             ranks.device, flow)
     side = Side(args.side or args.stage)
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes)
 

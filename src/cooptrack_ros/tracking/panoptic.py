@@ -100,8 +100,10 @@ class PanopticReader:
 
         :raises ValueError: if the tracker keeps no image features of it.
         """
-        if state.features is None:
+        # Trackers whose steps have fixed shapes keep none at all.
+        features = getattr(state, 'features', None)
+        if features is None:
             raise ValueError('the state has no image features: there was no frame, or its tracker keeps none')
         geometry = self._view.of(state.img_from_lidar)
-        output = self.head(state.features.float(), state.bev.float(), geometry, queries_of(state.tracks))
+        output = self.head(features.float(), state.bev.float(), geometry, queries_of(state.tracks))
         return PanopticFrame(self.head.volume(output, state.tracks.ids, self._rules), output, state.tracks.ids)

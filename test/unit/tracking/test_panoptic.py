@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +61,11 @@ def test_the_state_alone_tells_the_volume_whenever_it_is_read():
 def test_before_the_first_frame_there_is_nothing_to_read():
     with pytest.raises(ValueError, match='no image features'):
         make_reader().read(make_tracker(Side.VEHICLE, MANY, SMALL_CONFIG).initial())
+
+
+def test_a_tracker_that_keeps_no_features_cannot_be_read():
+    with pytest.raises(ValueError, match='its tracker keeps none'):
+        make_reader().read(SimpleNamespace(bev=None, tracks=None))
 
 
 def test_a_head_that_follows_its_own_things_is_refused():

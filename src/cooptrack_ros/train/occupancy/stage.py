@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...common.timeline import continues
 from ...common.types import RoadsideMessage
+from ...cooperation.feature_flow import FeatureFlow
 from ...cooperation.matching import match_by_distance
 from ...model.instances.boxes import denormalize
 from ...model.network import CoopTrackNetwork
@@ -35,8 +36,13 @@ class OccupancyStage:
     whose tracks are used otherwise is not trained and runs as it does at test.
     """
 
-    def __init__(self, network: CoopTrackNetwork, head: OccupancyHead, config: TrainConfig, device: str = 'cpu'):
-        """Take the network and the head that reads from it."""
+    def __init__(self, network: CoopTrackNetwork, head: OccupancyHead, config: TrainConfig, device: str = 'cpu',
+                 flow: FeatureFlow | None = None):
+        """
+        Take the network and the head that reads from it.
+
+        :param flow: how features of the units' model go on, see ``tracking.fusion.up_to_date``; it is not trained.
+        """
         self._device = torch.device(device)
         self.network, self.head, self.train_config = network, head, config
         self.config, self.side = network.config, network.side
@@ -52,7 +58,7 @@ class OccupancyStage:
             self._things = ThingStages(self._stages, head)
         else:
             network.requires_grad_(False).eval()
-            self._stages = FrameStages(network, self.config, self.side, self._device)
+            self._stages = FrameStages(network, self.config, self.side, self._device, flow)
             self._view = VolumeView(head, self.config, self.side, self._device)
         self._range = self.config.range_of(self.side).pc_range
         self._memory: dict[int, Past] = {}

@@ -12,6 +12,7 @@ import torch
 from ...common.config import ModelConfig, apply_overrides, named_config, stored_config
 from ...common.errors import UserError
 from ...common.types import InstanceSet, Side
+from ...cooperation.feature_flow import FeatureFlow
 from ...data.folders import open_datasets
 from ...data.spd.schema import read_json
 from ...model.network import CoopTrackNetwork
@@ -45,13 +46,14 @@ def head_of(name: str, queries: str, init: Sequence[Path]) -> tuple[ModelConfig,
 
 def occupancy_run(config: ModelConfig, sizes: OccupancySizes, recipe: TrainConfig, side: Side, folders: list[Path],
                   init: Sequence[Path] = (), messages: dict[tuple[str, str], InstanceSet] | None = None,
-                  device: str = 'cpu') -> tuple[OccupancyStage, OccupancyStream]:
+                  device: str = 'cpu', flow: FeatureFlow | None = None) -> tuple[OccupancyStage, OccupancyStream]:
     """
     Return stage and stream.
 
     :param init: run folders, model folders, or files with backbone weights, see ``train.run.build_network``; a run of
         this stage also gives its head.
-    :param messages: of the units, by recording and roadside token, for the cooperative side.
+    :param messages: of the units, by recording and roadside token, for the cooperative side; :param flow: of the model
+        that sent them.
     :raises UserError: if the head does not fit the network, or earlier weights do not fit the head.
     """
     datasets = open_datasets(folders)
@@ -65,7 +67,7 @@ def occupancy_run(config: ModelConfig, sizes: OccupancySizes, recipe: TrainConfi
                 modules = saved_modules(source)
                 state = {k.removeprefix('head.'): v for k, v in modules.items() if k.startswith('head.')}
                 head.load_state_dict(state or head.state_dict())
-        return OccupancyStage(network, head, recipe, device), stream
+        return OccupancyStage(network, head, recipe, device, flow), stream
     except (RuntimeError, ValueError) as error:
         raise UserError(f'the occupancy head does not fit: {error}') from error
 
