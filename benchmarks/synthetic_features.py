@@ -36,7 +36,7 @@ from cooptrack_ros.train.frame_tensors import targets_of
 from cooptrack_ros.train.losses import Term
 from cooptrack_ros.train.query_selection import query_order
 from cooptrack_ros.train.recipe import RECIPES, TrainConfig
-from cooptrack_ros.train.tracking_stage import TrackingStage, TrainingStages, _cut, _unmarked
+from cooptrack_ros.train.tracking_stage import TrackingStage, TrainingStages
 from cooptrack_ros.train.warm_start import start_association, start_from_objects, start_track_motion
 
 CHANNELS, CELLS, FRAMES, HZ = 32, 32, 20, 10
@@ -125,6 +125,10 @@ def frame_input(seed: int, frame: int, noise: Sequence[int], view: int = 0) -> T
 
 def _unseen(name: str, value: Any) -> None:
     """Take no notice."""
+
+
+def _unmarked(stage: str) -> None:
+    """Take no time."""
 
 
 class StackedDecoder(Decoder):
@@ -228,8 +232,11 @@ class FeatureStage(TrackingStage):
         pasts = [self._past(slot, s.inputs.stamped_pose) for slot, s in zip(slots, samples, strict=True)]
         seen = self.stages.several(pasts, [s.inputs for s in samples], partial(query_order, self.config))
         frame = self.stages.track(seen, _unseen, _unmarked) if self.train_config.tracking else None
-        return [self._losses(number, slot, sample, seen, frame, observe)
-                for number, (slot, sample) in enumerate(zip(slots, samples, strict=True))]
+        found = [self._losses(number, slot, sample, seen, frame, observe)
+                 for number, (slot, sample) in enumerate(zip(slots, samples, strict=True))]
+        if self.train_config.clip_grad_frames == 1:
+            self.cut()
+        return found
 
     def _losses(self, number: int, slot: int, sample: Sample, seen: DecodedFrame, frame: TrackedFrame | None,
                 observe: StageObserver) -> dict[str, Term]:
@@ -241,8 +248,7 @@ class FeatureStage(TrackingStage):
         found = self.criterion(seen, frame, sample.inputs, sample.targets, observe)
         observe('figures', self.criterion.figures)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, sample.targets)
-        past = Past(sample.inputs.stamped_pose, tracks, seen.bev)
-        self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else _cut(past)
+        self._memory[slot] = Past(sample.inputs.stamped_pose, tracks, seen.bev)
         return found.losses
 
 
