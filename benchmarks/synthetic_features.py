@@ -48,7 +48,7 @@ _OBJECTS = 23
 """In the world, of which 8 to 12 are on the map as a rule."""
 _HIDING = 0.15
 """Chance of a visible object to be invisible for the next 1 to 3 frames."""
-NOISE = 1.0
+NOISE = 0.8
 TRAIN, VALIDATION, TEST = range(1, 121), range(10_000, 10_012), range(20_000, 20_024)
 """Seeds of sequences."""
 
@@ -57,8 +57,9 @@ CONFIG = replace(
     MINI, name='synthetic_features', class_names=('car',), embed_dims=64, num_heads=4, num_queries=100,
     bev_size=(CELLS, CELLS), encoder_layers=1, decoder_layers=3, ffn_dims=128, reasoning_ffn_dims=128, point_dims=32,
     alignment_blocks=4, backbone=BackboneConfig('compact', (8, 8, 8, 8), (1, 1, 1, 1), 16), ego_range=_RANGE,
-    infra_range=_RANGE, **{f'tracker_{side}': replace(getattr(MINI, f'tracker_{side}'), max_detections=25)
-                           for side in ('vehicle', 'roadside', 'cooperative')})
+    infra_range=_RANGE, method=replace(MINI.method, cooperation='whole'), **{
+        name: replace(getattr(MINI, name), max_detections=25)
+        for name in ('tracker_vehicle', 'tracker_roadside', 'tracker_cooperative')})
 _BASE = RECIPES['mini-vehicle']
 RECIPE = replace(_BASE, batch_size=6, clip_length=10, warmup_steps=50, losses=replace(
     _BASE.losses, bev_heatmap_weight=0.0, image_heatmap_weight=0.0))
