@@ -73,8 +73,9 @@ class Run(NamedTuple):
 
 
 def runs(args: argparse.Namespace) -> Iterator[Run]:
-    """Yield all runs, seed by seed, so that what is there compares."""
-    for part, arms in zip(PARTS, (ARMS, CHOICES, CLIPS, STAGE_2), strict=True):
+    """Yield all runs, seed by seed, and of the arms first the two ends, so that what is there compares."""
+    first = {arm: ARMS[arm] for arm in (PLAIN, SYNCL)}
+    for part, arms in zip(PARTS, (first | ARMS, CHOICES, CLIPS, STAGE_2), strict=True):
         for seed in args.seeds if part in ('arms', 'clips') else args.seeds[:1]:
             yield from (Run(part, arm, block, seed) for arm, block in arms.items() if part in args.parts)
 
@@ -273,7 +274,8 @@ def main() -> int:
     for run in runs(args):
         found = _kept(args.out / run.name / 'figures.json', lambda run=run: setting.run(run))
         results.setdefault(run.part, {}).setdefault(run.arm, []).append({'seed': run.seed, **found})
-        summaries = {part: {arm: summary(rows) for arm, rows in arms.items()} for part, arms in results.items()}
+        summaries = {part: {arm: summary(arms[arm]) for arm in (*ARMS, *arms) if arm in arms}
+                     for part, arms in results.items()}
         write_atomically(args.json, json.dumps({**setting.about, 'seeds': args.seeds, 'seconds_per_step': setting.pace,
                                                 'summary': summaries, 'runs': results}, indent=1))
         print(f'{run.name}: ' + ' '.join(f'{n} {cell(found[n])}' for n in FIGURES), flush=True)

@@ -49,7 +49,10 @@ def training_step(stage: TrackingStage, size: tuple[int, int]) -> Callable[[], f
             terms = [stage.frame_losses(0, frame, targets)]
             sum(combine(terms, divisors(terms)).values()).backward()
             optimiser.step()
-        return time.process_time() - started
+        seconds = time.process_time() - started
+        if stage.train_config.syncl.twin != ('syncl_threshold' in stage.figures()):
+            raise RuntimeError('a second pass is missing, or there is one too many')
+        return seconds
     return step
 
 
@@ -82,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--config', default='mini')
     parser.add_argument('--recipe', default='mini-vehicle')
-    parser.add_argument('--turns', type=int, default=8)
+    parser.add_argument('--turns', type=int, default=6)
     parser.add_argument('--json', type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)

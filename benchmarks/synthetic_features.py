@@ -36,7 +36,7 @@ from cooptrack_ros.train.frame_tensors import targets_of
 from cooptrack_ros.train.losses import Term
 from cooptrack_ros.train.query_selection import query_order
 from cooptrack_ros.train.recipe import RECIPES, TrainConfig
-from cooptrack_ros.train.tracking_stage import TrackingStage, TrainingStages, _cut, _unmarked
+from cooptrack_ros.train.tracking_stage import TrackingStage, TrainingStages
 from cooptrack_ros.train.warm_start import start_association, start_from_objects, start_track_motion
 
 CHANNELS, CELLS, FRAMES, HZ = 32, 32, 20, 10
@@ -48,7 +48,7 @@ _OBJECTS = 23
 """In the world, of which 8 to 12 are on the map as a rule."""
 _HIDING = 0.15
 """Chance of a visible object to be invisible for the next 1 to 3 frames."""
-NOISE = 1.0
+NOISE = 0.8
 TRAIN, VALIDATION, TEST = range(1, 121), range(10_000, 10_012), range(20_000, 20_024)
 """Seeds of sequences."""
 
@@ -57,8 +57,9 @@ CONFIG = replace(
     MINI, name='synthetic_features', class_names=('car',), embed_dims=64, num_heads=4, num_queries=100,
     bev_size=(CELLS, CELLS), encoder_layers=1, decoder_layers=3, ffn_dims=128, reasoning_ffn_dims=128, point_dims=32,
     alignment_blocks=4, backbone=BackboneConfig('compact', (8, 8, 8, 8), (1, 1, 1, 1), 16), ego_range=_RANGE,
-    infra_range=_RANGE, **{f'tracker_{side}': replace(getattr(MINI, f'tracker_{side}'), max_detections=25)
-                           for side in ('vehicle', 'roadside', 'cooperative')})
+    infra_range=_RANGE, method=replace(MINI.method, cooperation='whole'), **{
+        name: replace(getattr(MINI, name), max_detections=25)
+        for name in ('tracker_vehicle', 'tracker_roadside', 'tracker_cooperative')})
 _BASE = RECIPES['mini-vehicle']
 RECIPE = replace(_BASE, batch_size=6, clip_length=10, warmup_steps=50, losses=replace(
     _BASE.losses, bev_heatmap_weight=0.0, image_heatmap_weight=0.0))
@@ -125,6 +126,10 @@ def frame_input(seed: int, frame: int, noise: Sequence[int], view: int = 0) -> T
 
 def _unseen(name: str, value: Any) -> None:
     """Take no notice."""
+
+
+def _unmarked(stage: str) -> None:
+    """Take no time."""
 
 
 class StackedDecoder(Decoder):
@@ -228,8 +233,11 @@ class FeatureStage(TrackingStage):
         pasts = [self._past(slot, s.inputs.stamped_pose) for slot, s in zip(slots, samples, strict=True)]
         seen = self.stages.several(pasts, [s.inputs for s in samples], partial(query_order, self.config))
         frame = self.stages.track(seen, _unseen, _unmarked) if self.train_config.tracking else None
-        return [self._losses(number, slot, sample, seen, frame, observe)
-                for number, (slot, sample) in enumerate(zip(slots, samples, strict=True))]
+        found = [self._losses(number, slot, sample, seen, frame, observe)
+                 for number, (slot, sample) in enumerate(zip(slots, samples, strict=True))]
+        if self.train_config.clip_grad_frames == 1:
+            self.cut()
+        return found
 
     def _losses(self, number: int, slot: int, sample: Sample, seen: DecodedFrame, frame: TrackedFrame | None,
                 observe: StageObserver) -> dict[str, Term]:
@@ -241,8 +249,7 @@ class FeatureStage(TrackingStage):
         found = self.criterion(seen, frame, sample.inputs, sample.targets, observe)
         observe('figures', self.criterion.figures)
         tracks = seen.queries.instances[:0] if frame is None else self._selected(frame.rows, found, sample.targets)
-        past = Past(sample.inputs.stamped_pose, tracks, seen.bev)
-        self._memory[slot] = past if self.train_config.clip_grad_frames > 1 else _cut(past)
+        self._memory[slot] = Past(sample.inputs.stamped_pose, tracks, seen.bev)
         return found.losses
 
 

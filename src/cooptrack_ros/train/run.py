@@ -145,7 +145,11 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
 
     :param flow: of the model that sent the messages, used with ``method.compensation`` of that name.
     :param lidar: sizes of the point cloud branch that is trained too.
+    :raises UserError: for a recipe that teaches what this network leaves as it is.
     """
+    if recipe.syncl.twin and recipe.syncl.stage2 and config.adds(side):
+        raise UserError("syncl.stage2 teaches the decoder, which a cooperative network with method.cooperation "
+                        "'additions' takes over as it is; expected 'whole'")
     datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, config, recipe, messages, lidar is not None)

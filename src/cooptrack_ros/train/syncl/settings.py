@@ -46,7 +46,7 @@ class SynclConfig:
     stop_gradient: str = 'none'
     """Which side of a pair the contrastive loss does not move: ``none``, ``track`` or ``object``."""
     stage2: bool = False
-    """In the cooperative stage, too."""
+    """In the cooperative stage, too, where that trains the decoder (``method.cooperation: whole``)."""
 
     def __post_init__(self):
         """

@@ -7,12 +7,14 @@ import pytest
 import torch
 from support.small_tracker import CONFIG, make_frame
 
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.tracking.tracker import AgentTracker
 from cooptrack_ros.train.losses import combine, divisors
 from cooptrack_ros.train.matching import Targets
 from cooptrack_ros.train.recipe import RECIPES
+from cooptrack_ros.train.run import tracking_run
 from cooptrack_ros.train.syncl.mechanism import SYNCL_FIGURES
 from cooptrack_ros.train.syncl.settings import SynclConfig
 from cooptrack_ros.train.tracking_stage import TrackingStage
@@ -137,3 +139,10 @@ def test_gradients_cross_frames_where_it_is_asked_for(frames, flows):
 def test_settings_of_the_block_go_into_the_recipe_of_a_run():
     recipe = dataclasses.replace(RECIPES['mini-vehicle'], syncl=SynclConfig(twin=True))
     assert json.loads(json.dumps(dataclasses.asdict(recipe)))['syncl']['queries_per_object'] == 5
+
+
+def test_stage_2_is_refused_where_the_decoder_does_not_learn():
+    recipe = dataclasses.replace(RECIPES['mini-cooperative'], syncl=SynclConfig(twin=True, stage2=True))
+    additions = dataclasses.replace(NETWORK, method=dataclasses.replace(NETWORK.method, cooperation='additions'))
+    with pytest.raises(UserError, match='cooperation.*additions'):
+        tracking_run(additions, recipe, Side.COOPERATIVE, [])
