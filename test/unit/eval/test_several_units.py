@@ -72,7 +72,7 @@ def test_late_fusion_takes_an_object_of_two_units_once():
     sent = replace(InstanceSet.empty(4), boxes=box)
     messages = [RoadsideMessage(unit, 0, sent, np.eye(4)) for unit in UNITS]
     output = FrameOutput(0, Boxes.empty(), np.zeros(0, bool), Boxes.empty(), InstanceSet.empty(4))
-    frame = KnownFrame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4), output)
+    frame = KnownFrame('s', 0, (), np.zeros((0, 4, 4)), np.eye(4), np.eye(4), output=output)
     for mode in ('late', 'late_ab3dmot'):
         result = make_agent(mode, KnownOutputs(), MINI).step(frame, received_in(mode, messages))
         assert len(result.detections) == 1
