@@ -141,7 +141,7 @@ class OccupancyStage:
         free = 1 if past is None or not len(past.tracks) else 1 + int(past.tracks.ids.max())
         rows, _ = assign_ids(frame.rows, free, settings.score_threshold)
         rows, live = survive(rows, settings)
-        return rows[live], Past(inputs.stamped_pose, rows[live], frame.seen.remembered), frame.seen.features
+        return rows[live], Past(inputs.stamped_pose, rows[live], frame.seen.bev), frame.seen.features
 
 
 def things_to_carry(rows: Instances, config: TrackSelectionConfig) -> Tensor:
