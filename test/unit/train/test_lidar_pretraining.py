@@ -155,7 +155,7 @@ def test_the_token_and_every_weight_learn(precision):
 def test_a_batch_without_hidden_cells_costs_nothing():
     term = make_stage().losses([0], [mask(np.zeros((0, 4), np.float32))])[0]['chamfer']
     term.total.backward()
-    assert (float(term.total), term.divisor) == (0.0, 0)
+    assert (term.total.item(), term.divisor) == (0.0, 0)
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_bits(tmp_path):
