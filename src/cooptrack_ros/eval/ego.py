@@ -24,7 +24,7 @@ by distance; ``zero_features``: cooperative with received features set to 0;
 _VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KnownFrame(Frame):
     """A frame together with what a network that receives nothing says of it."""
 
