@@ -158,6 +158,12 @@ def test_what_launch_appends_reaches_both_nodes_of_one_process(prefix):
         assert len([a for a in arguments if a.startswith('__ns:=')]) == 1
 
 
+@pytest.mark.parametrize(('arguments', 'value'), [({}, 'false'), ({'auto': '/front/camera'}, '/front/camera')])
+def test_the_vehicle_finds_its_inputs_if_it_shall(prefix, arguments, value):
+    node, = plan(prefix, 'ego', **arguments).values()
+    assert given(node.command, '--auto') == [value]
+
+
 def test_an_unknown_argument_is_refused(prefix):
     with pytest.raises(LaunchError, match='wieghts'):
         plan(prefix, 'demo', wieghts='mini')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import UserError
 from ..common.outputs import check_file, write_figures
 from ..common.text import readable
-from .flags import add_json
+from .flags import add_domain, add_json, check_domain
 
 if TYPE_CHECKING:
     from ..sensors.calibration_file import CameraCalibration
@@ -21,7 +21,7 @@ SUMMARY = 'explain why a running system is silent, or check a calibration'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     system = parser.add_argument_group('a running system')
-    system.add_argument('--domain-id', type=int, metavar='N', help='ROS domain to look at (default: ROS_DOMAIN_ID)')
+    add_domain(system)
     system.add_argument('--seconds', type=float, default=5.0, metavar='S',
                         help='how long to look for nodes at most, and then to listen (default: %(default)s)')
     camera = parser.add_argument_group('calibrations')
@@ -44,8 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError('--output needs --image with one image')
     if args.seconds <= 0:
         raise UserError(f'--seconds is {args.seconds}, expected more than 0')
-    if args.domain_id is not None and not 0 <= args.domain_id <= 232:
-        raise UserError(f'--domain-id is {args.domain_id}, expected 0 to 232')
+    check_domain(args.domain_id)
     if args.output:
         check_file(args.output)
     findings, facts = _calibrations(args) if args.calibration else _system(args)

@@ -8,14 +8,31 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..common.declaration import Declaration, declarations
+from ..common.errors import UserError
 
 T = TypeVar('T')
 _THREADS = 2
+_MAX_DOMAIN = 232
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Declare ``--json``; the entry point sees before the work that the file can be written."""
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures to this file')
+
+
+def add_domain(parser: argparse._ActionsContainer) -> None:
+    """Declare ``--domain-id``."""
+    parser.add_argument('--domain-id', type=int, metavar='N', help='ROS domain to look at (default: ROS_DOMAIN_ID)')
+
+
+def check_domain(number: int | None) -> None:
+    """
+    Check the value of ``--domain-id``.
+
+    :raises UserError: for a number that no domain has.
+    """
+    if number is not None and not 0 <= number <= _MAX_DOMAIN:
+        raise UserError(f'--domain-id is {number}, expected 0 to {_MAX_DOMAIN}')
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     'render': 'draw a result as pictures and an animation',
     'weights': 'import, export, list and verify models',
     'export': 'write the frame of a network as ONNX for other engines',
+    'autodetect': 'find the inputs of the ego node in a running system or a bag',
     'doctor': 'explain why a running system is silent, or check a calibration',
     'demo': 'run the whole demonstration',
 }

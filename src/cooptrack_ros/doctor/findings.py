@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..nodes.health.middleware import mixed_reliability
 from ..nodes.health.silence import TWIN_ADVICE, Wanted, explain
 from ..sensors.calibration_check import Finding
 from .snapshot import NodeSeen, Snapshot, TopicSeen
@@ -70,6 +71,9 @@ def _nodes(snapshot: Snapshot) -> Iterator[Finding]:
     for name, count in snapshot.twins.items():
         yield Finding(f'{count} nodes are called {name}', 'the graph names them alike', TWIN_ADVICE)
     for node in snapshot.nodes:
+        mixed = mixed_reliability(snapshot.rmw, node.parameters)
+        if mixed:
+            yield Finding(f'{node.name} mixes best-effort and reliable topics', *mixed)
         if not node.state:
             yield Finding(f'{node.name} does not answer', 'no reply from its service get_state',
                           'is the process stopped or very busy? See its log')

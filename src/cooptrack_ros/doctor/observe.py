@@ -12,16 +12,14 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from ..common.errors import UserError, WireError
 from ..common.text import readable
-from ..nodes.health.graph import full_name, published_topics, publishers_of, subscriptions_of
+from ..nodes.health.graph import full_name, offered_qos, published_topics, publishers_of, subscriptions_of
 from ..nodes.health.silence import Endpoint, Wanted
-from ..nodes.start import init_ros
+from ..nodes.start import looking
 from ..wire.arrays import serialized_stamp_ns
 from ..wire.serialized import read_message
 from ..wire.topics import kind_of
@@ -138,14 +136,9 @@ class GraphObserver:
                     seen.stamps_ns.append(serialized_stamp_ns(data))
             except WireError as error:
                 seen.refused, seen.refusal = seen.refused + 1, str(error)
-        publishers = publishers_of(self._node, topic)
-        # Whatever is offered is taken: conflicts with the nodes are judged from the graph.
-        reliable = all(p.reliability == 'reliable' for p in publishers)
-        latched = publishers and all(p.durability == 'transient_local' for p in publishers)
-        profile = QoSProfile(
-            depth=100, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
-        self._node.create_subscription(message_class, topic, receive, profile, raw=True)
+        # Conflicts with the nodes are judged from the graph.
+        self._node.create_subscription(message_class, topic, receive, offered_qos(publishers_of(self._node, topic)),
+                                       raw=True)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -157,17 +150,8 @@ class GraphObserver:
 
 def look(domain_id: int | None, seconds: float) -> Snapshot:
     """Return what is seen in a ROS domain (None: that of ROS_DOMAIN_ID)."""
-    context = rclpy.Context()
-    init_ros([], context, domain_id)
-    executor = SingleThreadedExecutor(context=context)
-    node = rclpy.create_node(_NAME, context=context, enable_rosout=False, start_parameter_services=False)
-    try:
-        executor.add_node(node)
-        return GraphObserver(node, lambda s: executor.spin_once(timeout_sec=s)).observe(seconds)
-    finally:
-        node.destroy_node()
-        executor.shutdown()
-        rclpy.try_shutdown(context=context)
+    with looking(_NAME, domain_id) as (node, spin):
+        return GraphObserver(node, spin).observe(seconds)
 
 
 def _qos_parameter(endpoint: Endpoint) -> str:

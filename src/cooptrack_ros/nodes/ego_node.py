@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..cooperation.pairing import Received
 from ..tracking.warm_up import blank_frame
 from ..weights.store import ModelPackage
 from ..wire.views import Views
+from .auto.arguments import with_found_inputs
 from .context import ImageJob
 from .ego_pipeline import EgoAnswer, EgoPipeline
 from .health.silence_watch import WatchedInput
@@ -137,4 +139,4 @@ class EgoNode(AgentNode):
 
 def main() -> int:
     """Run the node."""
-    return run_program(EgoNode)
+    return run_program(EgoNode, with_found_inputs(sys.argv[1:]))

@@ -19,6 +19,8 @@ from ..common.reading import parse_yaml
 from .settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
 
 GIVEN = '--given'
+EMPTY = "''"
+"""The value of an empty text, which sets it."""
 _TEXTS = {ros_name(item) for settings in (EgoSettings, RoadsideSettings, LinkEmulatorSettings)
           for item in fields(settings) if item.type == 'str'}
 
@@ -45,7 +47,25 @@ def split_given(arguments: Sequence[str]) -> tuple[list[str], list[Parameter]]:
     return rest, given
 
 
+def split_option(arguments: Sequence[str], option: str) -> tuple[list[str], str | None]:
+    """
+    Return the arguments without an option of the program and its value, None where it is not there.
+
+    :raises UserError: for an option without a value.
+    """
+    rest, value = list(arguments), None
+    while option in rest:
+        at = rest.index(option)
+        if at + 1 == len(rest):
+            raise UserError(f'{option}: expected a value behind it')
+        value = rest[at + 1]
+        del rest[at:at + 2]
+    return rest, value
+
+
 def _parameter(name: str, text: str) -> Parameter:
+    if name in _TEXTS and text == EMPTY:
+        return Parameter(name, value='')
     try:
         # YAML would make a number of a unit called 7.
         value: Any = text if name in _TEXTS else parse_yaml(text)

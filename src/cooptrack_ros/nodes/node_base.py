@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -17,6 +18,8 @@ from visualization_msgs.msg import MarkerArray
 from cooptrack_msgs.msg import Latency, TrackArray
 
 from ..common.errors import UserError, WireError
+from ..common.files import write_atomically
+from ..common.outputs import check_file
 from ..common.text import readable_lines
 from ..common.timeline import StampOrder, TimeGuard
 from ..model.image.preprocess import least_size
@@ -25,8 +28,9 @@ from ..wire.images import image_time_ns
 from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
+from .effective import effective_config
 from .frame_queue import FrameQueue
-from .given import split_given
+from .given import split_given, split_option
 from .health.gap_watch import GapWatch
 from .health.graph import full_names
 from .health.health import Health
@@ -44,7 +48,8 @@ from .overrides import warn_of_unused
 from .params import Parameters
 from .qos import OUTPUT, input_qos
 from .settings import CommonSettings
-from .start import in_words, init_ros
+from .start import in_words, init_ros, report_middleware
+from .usage import DUMP
 from .voxel_pipelines import VoxelAnswer
 
 
@@ -265,13 +270,14 @@ class AgentNode(ManagedNode):
             self.get_clock().now().to_msg(), waiting, self._silence.check(), problem))
 
 
-def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
+def run_nodes(*create: partial[AgentNode], args: list[str], dump: Path | None = None) -> int:
     """
     Create nodes, start them, spin until asked to stop; return the exit status.
 
     One executor serves all: callbacks only store, each node works in a thread of its own.
 
     :param args: arguments that hold for all nodes, without the program's name.
+    :param dump: where to write the parameters of the only node, which is not started then.
     """
     nodes: list[AgentNode] = []
     try:
@@ -280,6 +286,10 @@ def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
         for new in create:
             nodes.append(_created(new))
             warn_of_unused(nodes[-1], new.keywords.get('cli_args', args))
+            if dump is not None:
+                write_atomically(dump, effective_config(nodes[-1], args))
+                return 0
+            report_middleware(nodes[-1])
             executor.add_node(nodes[-1])
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())
@@ -301,10 +311,13 @@ def run_nodes(*create: partial[AgentNode], args: list[str]) -> int:
     return 0
 
 
-def run_program(node: type[AgentNode]) -> int:
-    """Run a node with the arguments of the command line; return the exit status."""
-    args, given = split_given(sys.argv[1:])
-    return run_nodes(partial(node, parameter_overrides=given), args=args)
+def run_program(node: type[AgentNode], arguments: list[str] | None = None) -> int:
+    """Run a node; return the exit status; :param arguments: None for those of the command line."""
+    words, file = split_option(sys.argv[1:] if arguments is None else arguments, DUMP)
+    args, given = split_given(words)
+    if file is not None:
+        check_file(Path(file))
+    return run_nodes(partial(node, parameter_overrides=given), args=args, dump=file and Path(file))
 
 
 def _created(new: partial[AgentNode]) -> AgentNode:

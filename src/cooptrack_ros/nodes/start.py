@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 
 from ..common.errors import UserError
+from .health.middleware import mixed_reliability
+from .health.silence import BEST_EFFORT_VALUES
 
 MAX_DOMAIN = 232
 _ADVICE = {
@@ -36,6 +42,36 @@ def init_ros(args: list[str] | None = None, context: rclpy.Context | None = None
         rclpy.init(args=args, context=context, domain_id=domain_id)
     except Exception as error:
         raise UserError(in_words(error)) from error
+
+
+@contextmanager
+def looking(name: str, domain_id: int | None) -> Iterator[tuple[Node, Callable[[float], None]]]:
+    """
+    Give a node that only looks, and what lets its callbacks run for at most so many seconds.
+
+    It has a context of its own; :param domain_id: None for that of ROS_DOMAIN_ID.
+    """
+    context = rclpy.Context()
+    init_ros([], context, domain_id)
+    executor = SingleThreadedExecutor(context=context)
+    node = rclpy.create_node(name, context=context, enable_rosout=False, start_parameter_services=False)
+    try:
+        executor.add_node(node)
+        yield node, lambda seconds: executor.spin_once(timeout_sec=seconds)
+    finally:
+        node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown(context=context)
+
+
+def report_middleware(node: Node) -> None:
+    """Log the middleware, with a warning where it matters."""
+    rmw = rclpy.get_rmw_implementation_identifier()
+    node.get_logger().info(f'middleware {rmw}')
+    parameters = {name: node.get_parameter(name).value for name in BEST_EFFORT_VALUES if node.has_parameter(name)}
+    mixed = mixed_reliability(rmw, parameters)
+    if mixed:
+        node.get_logger().warning('{}. To do: {}'.format(*mixed))
 
 
 def in_words(error: Exception) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from ...common.text import readable
 from .silence import Endpoint
@@ -17,6 +19,15 @@ def qos_words(profile: QoSProfile) -> tuple[str, str]:
 def _endpoint(info) -> Endpoint:
     return Endpoint(full_name(info.node_name, info.node_namespace), readable(info.topic_type),
                     *qos_words(info.qos_profile))
+
+
+def offered_qos(publishers: Sequence[Endpoint]) -> QoSProfile:
+    """Return a profile with which a subscription gets what all of these publishers offer."""
+    reliable = all(p.reliability == 'reliable' for p in publishers)
+    latched = publishers and all(p.durability == 'transient_local' for p in publishers)
+    return QoSProfile(
+        depth=100, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE)
 
 
 def full_name(name: str, namespace: str) -> str:
