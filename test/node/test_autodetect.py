@@ -57,6 +57,7 @@ def test_two_cameras_in_a_bag_are_listed_with_exit_status_1(tmp_path, capsys):
     assert 'ros2 run' not in capsys.readouterr().out
     status, found = detected(tmp_path, tmp_path / 'bag', '--camera', '/ego/right')
     assert status == 0
+    assert 'auto:=/ego/right' in capsys.readouterr().out
     assert found['remappings']['~/input/calibration'] == '/ego/right/calibration'
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import rclpy
 
 from cooptrack_ros.nodes.node_base import run_program
 from cooptrack_ros.nodes.overrides import unread_words, unused_files, unused_parameters
@@ -55,4 +56,5 @@ def test_a_running_node_warns_of_all_of_them(tmp_path, monkeypatch, capfd):
                                       str(file)])
     assert run_program(LinkEmulator) == 0
     text = capfd.readouterr().err
+    assert f'middleware {rclpy.get_rmw_implementation_identifier()}' in text
     assert "no parameter 'sead'" in text and 'seed:=4' in text and f'{file} says nothing to this node' in text

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if choice.unclear:
         print('\n'.join(map(str, choice.unclear)))
     else:
-        print(_by_hand(choice))
+        print(_by_hand(choice, args.camera))
     if args.json:
         write_figures(args.json, {
             'schema': 'cooptrack-autodetect/1', 'remappings': choice.remappings, 'parameters': choice.parameters,
@@ -57,9 +57,9 @@ def _look(args: argparse.Namespace):
     return look_around(args.domain_id, args.seconds or SECONDS)
 
 
-def _by_hand(choice: Choice) -> str:
+def _by_hand(choice: Choice, camera: str) -> str:
     """Return the command that starts the node with these inputs."""
     from ..nodes.auto.arguments import arguments_of
     words = shlex.join(arguments_of(choice)[:-1])
-    return ('to start it so: ros2 launch cooptrack_ros ego.launch.xml auto:=true, or\n'
+    return (f"to start it so: ros2 launch cooptrack_ros ego.launch.xml auto:={shlex.quote(camera or 'true')}, or\n"
             f'ros2 run cooptrack_ros ego_node {words} -r __ns:=/ego')

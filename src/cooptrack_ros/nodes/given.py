@@ -19,7 +19,7 @@ from ..common.reading import parse_yaml
 from .settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings, ros_name
 
 GIVEN = '--given'
-EMPTY = "''"
+EMPTY = '""'
 """The value of an empty text, which sets it."""
 _TEXTS = {ros_name(item) for settings in (EgoSettings, RoadsideSettings, LinkEmulatorSettings)
           for item in fields(settings) if item.type == 'str'}

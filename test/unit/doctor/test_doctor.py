@@ -101,6 +101,14 @@ def test_a_best_effort_camera_is_reported_with_the_parameter():
     assert 'image.qos to sensor_data' in finding.advice
 
 
+def test_mixed_reliability_is_reported_with_zenoh_alone():
+    seen = snapshot(parameters={'image.qos': 'sensor_data', 'features.reliability': 'reliable'})
+    assert findings_of(seen) == []
+    finding = only(dataclasses.replace(seen, rmw='rmw_zenoh_cpp'))
+    assert finding.problem == f'{NODE} mixes best-effort and reliable topics'
+    assert 'set image.qos to reliable' in finding.advice
+
+
 def test_a_missing_publisher_is_reported_once_although_the_node_reports_it_too():
     empty = TopicSeen(CALIBRATION)
     status = StatusSeen(NODE, 2, f'no calibration on {CAL} for 4 s: nobody')
