@@ -43,7 +43,7 @@ GOAL = 0.80
 GOAL_CPU_MINUTES = 10.0
 _SIDE, _STEP_S = 'vehicle-side', 0.1
 _SIZE, _INTRINSIC = (160, 96), np.array([[80.0, 0, 80], [0, 80, 48], [0, 0, 1]])
-_CARS = ((7.0, -5.0, 4.0, 2.0), (9.0, 4.5, -2.0, -4.0), (15.0, -1.0, 0.0, 5.0), (18.0, -8.0, -5.0, 3.0))
+_CARS = ((7.0, -5.0, 4.0, -1.0), (9.0, 4.5, -2.0, 1.0), (15.0, -1.0, 0.0, 5.0), (18.0, -8.0, -5.0, 3.0))
 """Place and velocity of each at first, m and m/s; they are as long as they are wide, so they need no heading."""
 _CAR_SIZE = np.array([2.4, 2.4, 1.9])
 _GRID = GRIDS[TOY].vehicle
@@ -61,7 +61,7 @@ RECIPE = replace(
 
 
 class ToySequence:
-    """A data set of one sequence: four blocks that drive over a plane, seen by one camera that stands still."""
+    """A data set of one sequence: four blocks that drive over a plane; one camera that stands still sees all of them."""
 
     classes, options, split = ('car',), MappingProxyType({}), MappingProxyType({'val': ('0',)})
 
