@@ -61,7 +61,7 @@ RECIPE = replace(
 
 
 class ToySequence:
-    """A data set of one sequence: four blocks that drive over a plane; one camera that stands still sees all of them."""
+    """A data set of one sequence: four blocks that drive over a plane, all in sight of a camera that stands still."""
 
     classes, options, split = ('car',), MappingProxyType({}), MappingProxyType({'val': ('0',)})
 

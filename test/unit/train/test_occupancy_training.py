@@ -158,7 +158,7 @@ def test_what_is_remembered_goes_through_a_checkpoint(tmp_path, recipe, sizes):
             plain, stage = stage.memory(), make_stage(recipe, sizes)
             stage.restore(plain)
         torch.manual_seed(5)
-        losses.append(float(total(stage.losses([0], [stream.sample(0, (0, 1))]))))
+        losses.append(total(stage.losses([0], [stream.sample(0, (0, 1))])).item())
     assert losses[0] == losses[1]
 
 
