@@ -8,15 +8,15 @@ _NEEDED = ('train', 'val')
 
 
 def _find(data: CheckedData) -> Iterator[Found]:
-    sequences = {(r.name.split('/')[0], r.sequence) for r in data.recordings}
-    present = {name: list(found) for name, found in data.split.items()}
-    if not any(present.values()):
-        yield 'all parts', f'none of the {len(sequences)} sequences is in a part of the split'
-        return
-    # One sequence cannot be split.
-    for name in _NEEDED if len(sequences) > 1 else ():
-        if not present.get(name):
-            yield name, f'none of the {len(sequences)} sequences is in it'
+    for folder, parts in data.split.items():
+        count = len(parts[None])
+        filled = [name for name, sequences in parts.items() if name and sequences]
+        if not filled:
+            yield folder, f'none of its {count} sequences is in a part of the split'
+        # One sequence cannot be split.
+        for name in _NEEDED if filled and count > 1 else ():
+            if name not in filled:
+                yield f'{folder}, {name}', f'none of its {count} sequences is in it'
 
 
 RULE = Rule('empty-split', Severity.WARNING, 'a part of the split has no sequence: nothing to train or measure',

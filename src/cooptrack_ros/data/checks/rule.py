@@ -44,11 +44,16 @@ class Recording:
 
 @dataclass(frozen=True)
 class CheckedData:
-    """All that rules look at; ``left_out`` is what readers left out, by name of the recording."""
+    """
+    All that rules look at.
+
+    ``left_out`` is what readers left out, by name of the recording; ``split`` has by data set the sequences that are
+    there of each part, and under None all.
+    """
 
     recordings: Sequence[Recording]
     left_out: Mapping[str, Sequence[LeftOut]] = field(default_factory=dict)
-    split: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    split: Mapping[str, Mapping[str | None, Sequence[str]]] = field(default_factory=dict)
 
     def of(self, *sides: str) -> Iterator[Recording]:
         """Yield the recordings of some sides."""
@@ -102,10 +107,8 @@ def read(datasets: OpenedData) -> CheckedData:
     """
     found: list[Recording] = []
     left_out: dict[str, list[LeftOut]] = defaultdict(list)
-    split: dict[str, list[str]] = {}
-    for folder, dataset in datasets:
-        for name in dataset.split:
-            split.setdefault(name, []).extend(f'{folder.name}/{s}' for s in dataset.sequences(name))
+    split = {str(folder): {None: dataset.sequences(), **{name: dataset.sequences(name) for name in dataset.split}}
+             for folder, dataset in datasets}
     parts: dict[int, tuple[str, DataSet]] = {}
     for side in (*SINGLE_SIDES, 'cooperative'):
         for name, part in recordings(datasets, side):
