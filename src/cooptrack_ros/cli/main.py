@@ -16,6 +16,7 @@ from ..demo.processes import end_orderly_when_terminated
 
 COMMANDS = {
     'synth': 'generate synthetic scenes in the V2X-Seq-SPD format',
+    'data': 'check data sets',
     'bag': 'convert data sets to ROS 2 bags, describe and cut bags',
     'replay': 'play a bag to the nodes, in lockstep or in real time',
     'train': 'train vehicle, roadside and cooperative networks',

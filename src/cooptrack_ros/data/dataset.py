@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -182,6 +182,15 @@ class FrameRecord(SensorFrame):
         return self.infra.frame(least) if is_partner else super().frame(least)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What a reader left out of the records because files are missing or contradict each other."""
+
+    kind: Literal['image', 'calibration', 'repeated identity']
+    count: int
+    example: str
+
+
 class DataSet(Protocol):
     """
     A folder of recordings of one vehicle and its roadside units.
@@ -217,6 +226,9 @@ class DataSet(Protocol):
 
     def training_records(self, side: str) -> list[FrameRecord]:
         """Return the labelled records of a side that are fit for training."""
+
+    def left_out(self) -> list[LeftOut]:
+        """Return what is not in the records that were asked for so far: frames that lack a file, labels."""
 
     def partners(self, records: Sequence[FrameRecord]) -> dict[str, list[FrameRecord]]:
         """

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from ..common.errors import UserError
-from .dataset import NOBODY, DataSet, FrameRecord
+from .dataset import NOBODY, DataSet, FrameRecord, LeftOut
 from .spd.labels import PUBLISHED
 from .spd.reader import SpdDataset
 
@@ -83,6 +83,10 @@ class UnitsDataset:
         if side != 'vehicle-side':
             raise UserError(f'{self.root} has several roadside units: records of {side} for training are those of each')
         return self._first.training_records(side)
+
+    def left_out(self) -> list[LeftOut]:
+        """Return what the vehicle side lacks; each unit is a data set of its own."""
+        return self._first.left_out()
 
     def partners(self, records: Sequence[FrameRecord]) -> dict[str, list[FrameRecord]]:
         """

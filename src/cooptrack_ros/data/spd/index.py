@@ -73,6 +73,8 @@ class FolderIndex:
         self.root = root
         self.missing: Counter[tuple[str, str]] = Counter()
         """(side, kind) -> number of frames that lack such a file."""
+        self.left_out: dict[str, list[Path]] = {'image': [], 'calibration': []}
+        """The files for want of which frames are left out."""
         self._real_root = Path(os.path.realpath(root))
         self._listings: dict[Path, dict[str, bool]] = {}
         """By folder the names in it, and whether each is a link."""
@@ -161,7 +163,9 @@ class FolderIndex:
             if not self._exists(file):
                 self.missing[side, kind] += 1
                 # A folder without any image still serves everything that needs only labels.
-                usable = usable and (kind == 'label' or (kind == 'image' and not self._listing(file.parent)))
+                if kind != 'label' and (kind != 'image' or self._listing(file.parent)):
+                    usable = False
+                    self.left_out[kind if kind == 'image' else 'calibration'].append(file)
         return frame if usable else None
 
     def _located(self, side: str, name: str, what: str) -> Path:

@@ -53,11 +53,12 @@ class LabelledFrame:
     labels: tuple[Label, ...]
 
 
-def read_labels(path: Path, updates: dict[str, Any]) -> tuple[Label, ...]:
+def read_labels(path: Path, updates: dict[str, Any], repeated: list[str] | None = None) -> tuple[Label, ...]:
     """
     Return the objects of a label file after corrections and removal of repeated track ids (the first stays).
 
     :param updates: object token -> None (delete) or [type, track id].
+    :param repeated: gets a text for each object that is left out because its track id repeats.
     """
     labels, seen = [], set()
     for element in read_json(path, list):
@@ -71,6 +72,8 @@ def read_labels(path: Path, updates: dict[str, Any]) -> tuple[Label, ...]:
             _warn_unknown_type(type_name, str(path))
             continue
         if track_id in seen:
+            if repeated is not None:
+                repeated.append(f'track_id {track_id} in {path}')
             continue
         seen.add(track_id)
         labels.append(_parse(element, token, type_name, track_id, path))

@@ -14,7 +14,7 @@ from ...common.types import Side
 from ...occupancy.label_file import label_files
 from ...sensors.point_clouds import INTENSITY_SCALE
 from ..camera_history import CameraHistory
-from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, SensorFrame
+from ..dataset import SIDES, SINGLE_UNIT, CameraFrame, DataSet, FrameRecord, LeftOut, SensorFrame
 from ..point_clouds import PcdFile
 from .calibration import ego_from_infra, orthonormal, read_intrinsic, read_pose, read_rigid_pose
 from .index import FolderIndex, FrameFiles, Pair, sample_frames
@@ -60,6 +60,7 @@ class SpdDataset:
             label_updates(update_labels or BUNDLED)['cooperative'] if ego_labels == 'remove' else {})
         self._sensor_frames: dict[tuple[str, str], SensorFrame] = {}
         self._labels: dict[Path, tuple[Label, ...]] = {}
+        self._repeated: list[str] = []
         # Roadside sequences may be of different places, with cameras of their own.
         self._histories: defaultdict[tuple[str, str], CameraHistory] = defaultdict(CameraHistory)
 
@@ -120,6 +121,11 @@ class SpdDataset:
         invalid = invalid_frames(side) if self.split == official_split() else frozenset()
         return [r for r in self.records(side, sequence, hz) if r.labelled and r.token not in invalid]
 
+    def left_out(self) -> list[LeftOut]:
+        """Return what is left out of the records that were asked for so far."""
+        found = {**self.index.left_out, 'repeated identity': self._repeated}
+        return [LeftOut(kind, len(all_of), str(all_of[0])) for kind, all_of in found.items() if all_of]
+
     @cached_property
     def _pairs_by_sequence(self) -> dict[str, list[Pair]]:
         grouped: dict[str, list[Pair]] = {}
@@ -172,7 +178,7 @@ class SpdDataset:
         if path not in self._labels:
             if not path.is_file():
                 return None
-            self._labels[path] = read_labels(path, self._updates.get(side, {}).get(frame_id, {}))
+            self._labels[path] = read_labels(path, self._updates.get(side, {}).get(frame_id, {}), self._repeated)
         return self._labels[path]
 
     def _sensor_frame(self, files: FrameFiles) -> SensorFrame:
