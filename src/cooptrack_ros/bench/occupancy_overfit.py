@@ -54,7 +54,7 @@ CONFIG = replace(
     ego_range=replace(EGO_RANGE, pc_range=_RANGE))
 SIZES = OccupancySizes(TOY, 24, 24, (16, 12), thing_queries=12, stuff_queries=4, ffn_dims=64)
 RECIPE = replace(
-    RECIPES['mini-occupancy-own'], epochs=0.0, steps=600, clip_length=FRAMES, learning_rate=2e-3, warmup_steps=20,
+    RECIPES['mini-occupancy-own'], epochs=0.0, clip_length=FRAMES, learning_rate=2e-3, warmup_steps=20,
     backbone_lr_factor=1.0, freeze_backbone=False, freeze_neck=False, checkpoint_every=100, occupancy=OccupancyConfig(),
     selection=TrackSelectionConfig(drop_probability=0.0, false_positive_ratio=0.0),
     augment=AugmentConfig(photometric_probability=0.0, grid_mask_probability=0.0))

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                                  'by heart, and measure it: whether training works at all')
     overfit.add_argument('--out', required=True, type=Path, help='folder for the sequence and the run, which goes on '
                          'where it was stopped')
-    overfit.add_argument('--steps', type=int, default=600, help='optimiser steps (default: %(default)s)')
+    overfit.add_argument('--steps', type=int, default=3000, help='optimiser steps (default: %(default)s)')
     overfit.add_argument('--seed', type=int, default=0, help='of weights and training (default: %(default)s)')
     add_json(overfit)
     occupancy_labels.add_arguments(actions.add_parser(
