@@ -118,7 +118,7 @@ def test_the_command_writes_counts_and_needs_no_node(bag, weights, tmp_path, cap
     assert "2 images, 2 answers" in capsys.readouterr().out
     assert (tmp_path / 'out.json').is_file()
     assert main(command) == 2
-    assert '--weights, --mode and --confirm-only belong to --offline' in capsys.readouterr().err
+    assert '--weights, --mode, --confirm-only and --occupancy belong to --offline' in capsys.readouterr().err
     assert main([*command, '--offline', '--confirm-only', 'rsu_9']) == 2
     assert "rsu_9, which is not among the units that are listened to (rsu_1)" in capsys.readouterr().err
 

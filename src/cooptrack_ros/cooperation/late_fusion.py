@@ -89,19 +89,21 @@ def late_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int,
                      memory.recall_all(messages, stamp_ns)[used] if memory else None)
 
 
-def within_room(infra: LateBoxes, known: Collection[tuple[str, int]], limits: Limits,
-                own: int) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
+def within_room(infra: LateBoxes, known: Collection[tuple[str, int]],
+                limits: Limits) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
     """
     Tell (N,) which boxes may create an object or are one that the vehicle has; and how many of each unit are too many.
 
-    :param known: sources of boxes that are tracks of the vehicle, of which there are ``own``.
+    Boxes take no places of the vehicle's own tracks, however many there are.
+
+    :param known: sources of boxes that are tracks of the vehicle.
     """
     taken, left_out = infra.may_create.copy(), {}
     alone = taken & np.array([source not in known for source in infra.source], bool)
     sender = np.array([unit for unit, _ in infra.source], object)
     units = sorted(set(sender[alone].tolist()))
     places = [np.flatnonzero(alone & (sender == unit)) for unit in units]
-    for unit, of_unit, room in zip(units, places, limits.rooms([len(p) for p in places], own), strict=True):
+    for unit, of_unit, room in zip(units, places, limits.rooms([len(p) for p in places], own=0), strict=True):
         if len(of_unit) > room:
             taken[of_unit[~best(infra.boxes.score[of_unit], room)]] = False
             left_out[unit, 'no_room'] = len(of_unit) - room

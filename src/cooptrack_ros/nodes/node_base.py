@@ -219,7 +219,8 @@ class AgentNode(ManagedNode):
             self.tf = None
 
     def _work(self, job: ImageJob) -> None:
-        job.taken = time.monotonic()
+        # What changes from now on counts for the next frame.
+        settings, job.taken = self.settings, time.monotonic()
         job.marks.append(('wait', job.arrived, job.taken - job.arrived))
         try:
             self._check_order(image_time_ns(job.messages[0]))
@@ -229,19 +230,19 @@ class AgentNode(ManagedNode):
             self.node_context.refuse('image', error)
             return
         self._gaps.add(job.stamp_ns)
-        self._publish_extras(job, views, tracks)
+        self._publish_extras(job, views, tracks, settings)
         if self._occupancy is not None:
-            self._occupancy.run(job, self.find_voxels, self._frames.waits and not self.settings.lockstep)
+            self._occupancy.run(job, self.find_voxels, self._frames.waits and not settings.lockstep)
 
-    def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray) -> None:
+    def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray, settings: CommonSettings) -> None:
         """Publish what is made of the published tracks, if it is wanted."""
         self._standard.publish(tracks)
-        if self.settings.prediction__enabled:
+        if settings.prediction__enabled:
             try:
                 self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))
             except WireError as error:
                 self.node_context.refuse('prediction', error)
-        if self.settings.debug__image:
+        if settings.debug__image:
             self._debug_image.publish(job.messages[0], views.anchor, decode_tracks(tracks))
 
     def _check_order(self, stamp: int) -> None:

@@ -142,7 +142,7 @@ class EgoAgent:
                 self._memory = self._memory.after(late_matches, placed.late, output.stamp_ns)
             matches += late_matches
             # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
-            taken, too_many = self._taken(infra, late_matches, len(tracks))
+            taken, too_many = self._taken(infra, late_matches)
             left_out = Counter(left_out) + Counter(too_many)
             new, new_ns = infra.boxes[taken], infra.stamp_ns[taken]
             known = None if infra.remembered is None else infra.remembered[taken]
@@ -164,13 +164,13 @@ class EgoAgent:
         count = len(received.fused)
         return Received(tuple(limited[:count]), tuple(limited[count:])), left_out
 
-    def _taken(self, infra: LateBoxes, matches: Sequence[Match],
-               own: int) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
+    def _taken(self, infra: LateBoxes,
+               matches: Sequence[Match]) -> tuple[np.ndarray, Mapping[tuple[str, str], int]]:
         """Tell (N,) which boxes late fusion takes in, and how many of each unit there is no room for."""
         # Others' trackers, which number tracks anew, are measured as they are.
         if self._limits is None or not self._late.keeps_identities:
             return infra.may_create, {}
-        return within_room(infra, {(m.unit_id, m.infra_index) for m in matches}, self._limits, own)
+        return within_room(infra, {(m.unit_id, m.infra_index) for m in matches}, self._limits)
 
     def learn_poses(self) -> None:
         """

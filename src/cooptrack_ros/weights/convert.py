@@ -83,10 +83,9 @@ def import_file(path: Path, config: ModelConfig, side: Side | None = None, name:
     :raises UserError: as ``check_file``, or if the model has this side from another file already, or another
         configuration.
     """
-    config = _whole(config)
     checked = check_file(path, config, side)
     target = (folder or _writable_models()) / (name or checked.package_name)
-    _refuse_conflict(target, checked, config)
+    config = _stored_with(target, checked, config)
     origin = {'source': {'file': path.name, 'md5': checked.md5,
                          'published': checked.published.name if checked.published else None,
                          **checked.checkpoint.notes}}
@@ -100,16 +99,19 @@ def _writable_models() -> Path:
     return folders[0] if folders else Path('models')
 
 
-def _refuse_conflict(target: Path, checked: CheckedFile, config: ModelConfig) -> None:
+def _stored_with(target: Path, checked: CheckedFile, config: ModelConfig) -> ModelConfig:
+    """Return the configuration to store a side with; how cooperation works makes no difference to one agent's."""
+    fitting = [_whole(config)] + [config] * (checked.side is not Side.COOPERATIVE)
     if not (target / CARD_NAME).is_file():
-        return
+        return fitting[0]
     package = open_model(str(target))
-    if package.config != config or package.detection_only != checked.detection_only:
+    if package.config not in fitting or package.detection_only != checked.detection_only:
         raise UserError(f'{target} holds a model of another configuration; choose another --name')
     there = package.card.get('sides', {}).get(checked.side.value)
     if there and there.get('source', {}).get('md5') != checked.md5:
         raise UserError(f'{target} has {checked.side.value} weights from another source already; '
                         'choose another --name, or remove that folder first')
+    return package.config
 
 
 def export_file(package: ModelPackage, side: Side, path: Path) -> int:
