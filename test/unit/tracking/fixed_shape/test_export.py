@@ -116,9 +116,9 @@ def test_the_command_writes_the_files_of_a_side(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(('option', 'value', 'reported'), [
     ('--units', '0', 'units'), ('--cameras', '3', 'cameras'), ('--slots', '0', 'slots')])
-def test_the_command_refuses_sizes_that_cannot_be(option, value, alignment_pose, tmp_path, capsys):
+def test_the_command_refuses_sizes_that_cannot_be(option, value, reported, tmp_path, capsys):
     assert main(['export', '--weights', 'mini', '--side', 'cooperative', '--out', str(tmp_path), option, value]) == 2
-    assert alignment_pose in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_missing_packages_are_named(tmp_path, monkeypatch):
