@@ -124,7 +124,7 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     from ..weights.store import open_model
     config, sizes = _configuration(args)
     recipe = _recipe(args, config)
-    if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, started)):
+    if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, sizes, started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
     package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
@@ -247,13 +247,13 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes)
 
 
-def _generate(args: argparse.Namespace, started: float) -> bool:
-    """Generate the scenes that are missing; return whether all are there."""
+def _generate(args: argparse.Namespace, sizes, started: float) -> bool:
+    """Generate the scenes that are missing; return whether all are there. :param sizes: see ``_configuration``."""
     import math
 
     from ..data.synth.many import generate_many, parse_seeds
     until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
-    lidar = args.stage != 'occupancy' and _configuration(args)[1] is not None
+    lidar = args.stage != 'occupancy' and sizes is not None
     options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': lidar}
     if args.stage == 'occupancy':
         from ..model.occupancy.sizes import HEADS

@@ -11,10 +11,8 @@ def _find(data: CheckedData) -> Iterator[Found]:
                    if not camera.image_path.is_file()]
         if missing:
             yield recording.title, some(missing, 'images')
-    for name, left_out in data.left_out.items():
-        for entry in left_out:
-            if entry.kind == 'image':
-                yield name, f'{entry.count} frames are left out, the first lacks {entry.example}'
+    for name, entry in data.missing('image'):
+        yield name, f'{entry.count} frames are left out, the first lacks {entry.example}'
 
 
 RULE = Rule('missing-image', Severity.ERROR, 'images are missing: a frame without is left out, or ends what reads it',

@@ -15,10 +15,8 @@ def _find(data: CheckedData) -> Iterator[Found]:
             repeated += [f'frame {record.token}, identity {n}' for n in numbers[(counts > 1) & (numbers >= 0)]]
         if repeated:
             yield recording.title, some(repeated, 'identities')
-    for name, left_out in data.left_out.items():
-        for entry in left_out:
-            if entry.kind == 'repeated identity':
-                yield name, f'{entry.count} objects are left out, the first: {entry.example}'
+    for name, entry in data.missing('repeated identity'):
+        yield name, f'{entry.count} objects are left out, the first: {entry.example}'
 
 
 RULE = Rule('repeated-identity', Severity.ERROR, 'two objects of one frame have the same identity',

@@ -59,6 +59,10 @@ class CheckedData:
         """Yield the recordings of some sides."""
         return (r for r in self.recordings if r.side in sides)
 
+    def missing(self, kind: str) -> Iterator[tuple[str, LeftOut]]:
+        """Yield what readers left out of one kind, each with the name of its recording."""
+        return ((name, entry) for name, entries in self.left_out.items() for entry in entries if entry.kind == kind)
+
 
 Found = tuple[str, str]
 """Where something is wrong, and what shows it."""

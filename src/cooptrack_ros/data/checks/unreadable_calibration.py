@@ -9,10 +9,8 @@ def _find(data: CheckedData) -> Iterator[Found]:
     for recording in data.recordings:
         if 'calibration' in recording.unreadable:
             yield recording.title, recording.unreadable['calibration']
-    for name, left_out in data.left_out.items():
-        for entry in left_out:
-            if entry.kind == 'calibration':
-                yield name, f'{entry.count} frames are left out, the first lacks {entry.example}'
+    for name, entry in data.missing('calibration'):
+        yield name, f'{entry.count} frames are left out, the first lacks {entry.example}'
 
 
 RULE = Rule('unreadable-calibration', Severity.ERROR, 'a calibration, a pose or a list of frames cannot be read',
