@@ -61,9 +61,9 @@ class Link:
 def measure(evaluation) -> dict:
     """Return figures and bytes of the present setting."""
     from cooptrack_ros.eval import report
-    from cooptrack_ros.eval.nuscenes import evaluate
     result, cost = evaluation.run('cooperative')
-    figures, spread = report.headline(evaluate(result)), report.spread(result)
+    measured = report.measure(result)
+    figures, spread = measured['vehicle'], report.spread(report.by_scene(result, measured))
     return {'mAP': figures['mAP'], 'AMOTA': figures['AMOTA'],
             'spread_over': f"{spread['number']} {spread['over']}",
             'spread': {k: spread['vehicle'][k] for k in ('mAP', 'AMOTA')},

@@ -22,6 +22,8 @@ from pathlib import Path
 
 from evaluation import cell
 
+FLOOR = ('mAP', 'AMOTA')
+"""Figures that are compared with those of the vehicle alone, scene by scene."""
 FIGURES = ('mAP', 'AMOTA', 'AMOTP', 'recall', 'IDS', 'ATE')
 PICTURES = {'loss': 'robustness_loss.png', 'latency': 'robustness_latency.png', 'noise': 'robustness_noise.png'}
 
@@ -53,22 +55,24 @@ def changed(**settings: float | bool | str) -> dict:
 def loss_settings() -> list[Setting]:
     """Return Figure 7 a: the paper's protocol (nothing in frames without a message), and as the ego node does it."""
     found = []
-    for percent in (0, 10, 20, 30, 40, 50):
+    for percent in (0, 10, 20, 30, 40, 50, 90):
         rate = percent / 100
         for line, more in (('no message in lost frames (paper)', {}), ('last message kept up to 1 s', {
                 'max_age_ms': 1000.0}), ('kept, bursts of 5', {'max_age_ms': 1000.0, 'burst_length': 5.0})):
             found.append(Setting('loss', line, percent, changed(drop_rate=rate, **(more if percent else {}))))
         found.append(Setting('loss', 'vehicle alone', percent, mode='none'))
-    return [*found, Setting('loss', 'unit at 2 Hz, kept up to 1 s', 80, {'rate_hz': 2.0, 'max_age_ms': 1000.0})]
+    return [*found, Setting('loss', 'unit at 2 Hz, kept up to 1 s', 80, {'rate_hz': 2.0, 'max_age_ms': 1000.0}),
+            Setting('loss', 'no messages', 100, mode='no_messages'), Setting('loss', 'vehicle alone', 100, mode='none')]
 
 
 def latency_settings(has_flow: bool) -> list[Setting]:
     """Return Figure 7 b; without a flow the model has two lines only."""
     names = {'none': 'no compensation', 'geometry': 'geometry'}
     names |= {'flow': 'geometry and feature flow'} if has_flow else {}
+    delays_ms = (*range(0, 501, 100), 1000)
     found = [Setting('latency', name, ms, changed(latency_ms=float(ms)), method={'compensation': kind})
-             for ms in range(0, 501, 100) for kind, name in names.items()]
-    return found + [Setting('latency', 'vehicle alone', ms, mode='none') for ms in range(0, 501, 100)]
+             for ms in delays_ms for kind, name in names.items()]
+    return found + [Setting('latency', 'vehicle alone', ms, mode='none') for ms in delays_ms]
 
 
 def noise_settings() -> list[Setting]:
@@ -82,10 +86,12 @@ def noise_settings() -> list[Setting]:
         for corrects in (False, True):
             found.append(Setting('noise', f"constant turn{', corrected' * corrects}", degrees,
                                  changed(yaw_error_deg=degrees), corrects))
+        found.append(Setting('noise', 'vehicle alone', degrees, mode='none'))
     for metres in (0, 0.5, 1.0):
         for corrects in (False, True):
             noise = changed(translation_noise_m=metres, constant_noise=bool(metres))
             found.append(Setting('shift', f"constant shift{', corrected' * corrects}", metres, noise, corrects))
+        found.append(Setting('shift', 'vehicle alone', metres, mode='none'))
     return found
 
 
@@ -111,14 +117,17 @@ def evaluation_of(args: argparse.Namespace):
 def measure(evaluation, setting: Setting) -> dict:
     """Return the figures of a setting."""
     from cooptrack_ros.eval.channel import Channel
-    from cooptrack_ros.eval.nuscenes import evaluate
-    from cooptrack_ros.eval.report import headline, spread
+    from cooptrack_ros.eval.report import by_scene, spread
+    from cooptrack_ros.eval.report import measure as figures_of
     started = time.monotonic()
     run = evaluation.under(Channel(**setting.channel), setting.corrects, **setting.method)
     result, cost = run.run(setting.mode)
-    figures, deviation = headline(evaluate(result)), spread(result)
+    measured = figures_of(result)
+    figures, scenes = measured['vehicle'], by_scene(result, measured)
+    deviation = spread(scenes)
     return {**{k: figures[k] for k in FIGURES}, 'spread': {k: deviation['vehicle'][k] for k in FIGURES},
             'spread_over': f"{deviation['number']} {deviation['over']}", 'frames': cost.frames,
+            'scenes': {name: {k: row[k] for k in FLOOR} for name, row in scenes.items()},
             'instances_per_frame': round(cost.instances / max(cost.frames, 1), 2),
             'minutes': round((time.monotonic() - started) / 60, 2), 'mode': setting.mode, 'channel': setting.channel,
             'online_extrinsics': setting.corrects, 'method': setting.method}
@@ -162,17 +171,19 @@ def table(settings: list[Setting], rows: dict[str, dict]) -> str:
     return '\n'.join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is missing, write it after each setting, draw, print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str) -> argparse.ArgumentParser:
+    """Return the options of a measurement that goes on where it was interrupted."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--weights', default='mini')
     parser.add_argument('--data', nargs='+', type=Path, required=True)
     parser.add_argument('--json', type=Path, required=True)
-    parser.add_argument('--pictures', type=Path, required=True, help='folder of the three pictures')
-    parser.add_argument('--only', nargs='+', default=list(PICTURES), choices=list(PICTURES))
     parser.add_argument('--limit', type=int, help='at most so many frames per data set (a short version)')
     parser.add_argument('--threads', type=int, default=1)
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def measured_rows(args: argparse.Namespace, settings: Sequence[Setting]) -> dict[str, dict]:
+    """Measure the settings that the JSON file does not have of these weights and data, write it after each one."""
     import torch
 
     from cooptrack_ros.common.files import write_atomically
@@ -186,9 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 'data': [folder.name for folder in args.data], 'limit': args.limit}
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
     rows = found.get('rows', {}) if {k: found.get(k) for k in identity} == identity else {}
-    panels = {panel: settings_of(panel, flow is not None) for panel in args.only}
     wanted: dict[str, Setting] = {}
-    for setting in (s for settings in panels.values() for s in settings):
+    for setting in settings:
         wanted.setdefault(setting.key, setting)
     missing = [s for key, s in wanted.items() if key not in rows]
     evaluation = evaluation_of(args)
@@ -200,6 +210,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row = rows[setting.key]
         print(f'{number}/{len(missing)} {setting.panel}: {setting.line}, {setting.x:g}: mAP {row["mAP"]:.3f} '
               f'AMOTA {row["AMOTA"]:.3f} ({row["minutes"]:.1f} min)', flush=True)
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is missing, write it after each setting, draw, print the tables."""
+    parser = options(__doc__)
+    parser.add_argument('--pictures', type=Path, required=True, help='folder of the three pictures')
+    parser.add_argument('--only', nargs='+', default=list(PICTURES), choices=list(PICTURES))
+    args = parser.parse_args(arguments)
+    from cooptrack_ros.weights.store import open_model
+    has_flow = open_model(args.weights).flow() is not None
+    panels = {panel: settings_of(panel, has_flow) for panel in args.only}
+    rows = measured_rows(args, [s for settings in panels.values() for s in settings])
     for panel, settings in panels.items():
         draw(panel, args.pictures / PICTURES[panel], settings, rows)
         print(f'\n{table(settings, rows)}')

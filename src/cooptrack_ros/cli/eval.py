@@ -177,13 +177,15 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, models: dict, adva
         problems += filter(None, [_keep(args.results / f'{mode}.json', result)])
     frames = max(cost.frames, 1)
     rate = result['frame_rate_hz']
+    measured = report.measure(result)
+    scenes = report.by_scene(result, measured)
     return {
         'schema': 'cooptrack-eval/2', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config, 'execution': args.execution, 'frame_rate_hz': rate,
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
         'tracks': 'reported by the network (score threshold of the published runtime)',
-        **report.measure(result), 'spread': report.spread(result),
+        **measured, 'scenes': scenes, 'spread': report.spread(scenes),
         **({'errors': error_kinds(result)} if args.errors else {}),
         'payload_bytes_per_second': cost.payload_bytes / frames * rate,
         'serialized_bytes_per_second': cost.serialized_bytes / frames * rate,

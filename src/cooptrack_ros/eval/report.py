@@ -39,16 +39,26 @@ def measure(exchange: dict[str, Any], result: dict[str, Any] | None = None, name
             'motion': motion}
 
 
-def spread(exchange: dict[str, Any], name: str = 'car') -> dict[str, Any]:
+def by_scene(exchange: dict[str, Any], whole: Mapping[str, Any], name: str = 'car') -> dict[str, dict[str, Any]]:
     """
-    Return how much the figures of ``vehicle`` differ between the scenes of a result, each measured on its own.
+    Return the figures of ``vehicle`` of every scene of a result, measured on its own, by the name of the scene.
 
+    :param whole: what ``measure`` returns of the result.
+    """
+    scenes = exchange['scenes']
+    return {s['scene']: measure({**exchange, 'scenes': [s]}, name=name)['vehicle'] if len(scenes) > 1
+            else whole['vehicle'] for s in scenes}
+
+
+def spread(scenes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Return how much the figures differ between scenes.
+
+    :param scenes: of ``by_scene``.
     :returns: ``over``: what was compared; ``number``: how many there are; ``vehicle``: the standard deviation (of the
         sample) of each figure over the scenes that have it, or a word where fewer than two do.
     """
-    scenes = exchange['scenes']
-    rows = [measure({**exchange, 'scenes': [s]}, name=name)['vehicle'] for s in scenes] if len(scenes) > 1 else []
-    known = {figure: [r[figure] for r in rows if is_number(r[figure])] for figure in VEHICLE}
+    known = {figure: [r[figure] for r in scenes.values() if is_number(r[figure])] for figure in VEHICLE}
     return {'over': 'scenes', 'number': len(scenes),
             'vehicle': {k: stdev(v) if len(v) > 1 else TOO_FEW for k, v in known.items()}}
 

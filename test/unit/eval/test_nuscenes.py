@@ -11,7 +11,7 @@ from support.exchange_cases import result, track, truth
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.eval.nuscenes import evaluate
-from cooptrack_ros.eval.report import measure, spread, tables
+from cooptrack_ros.eval.report import by_scene, measure, spread, tables
 
 DATA = Path(__file__).parents[2] / 'data' / 'eval_golden'
 
@@ -100,9 +100,9 @@ def test_the_spread_is_that_of_the_scenes_measured_on_their_own():
     labelled = [[truth(10, 0, 'A'), truth(20, 0, 'B')]] * 4
     content = result(labelled, [[track(10, 0, '1')]] * 2 + [[track(10, 0, '1'), track(20, 0, '2')]] * 2)
     samples = content['scenes'][0]['samples']
-    assert set(spread(content)['vehicle'].values()) == {'fewer than two'}
+    assert set(spread(by_scene(content, measure(content)))['vehicle'].values()) == {'fewer than two'}
     content['scenes'] = [{'scene': 'a', 'samples': samples[:2]}, {'scene': 'b', 'samples': samples[2:]}]
-    found = spread(content)
+    found = spread(by_scene(content, measure(content)))
     assert (found['over'], found['number']) == ('scenes', 2)
     assert found['vehicle']['recall'] == pytest.approx(0.5 / 2 ** 0.5) and found['vehicle']['ATE'] == 0
     assert found['vehicle']['AVE_moving'] == 'fewer than two'
