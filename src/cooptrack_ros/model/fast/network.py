@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ...common.freed_memory import return_freed_memory
 from ..bev.geometry import BevGeometry, BevMotion
 from ..cooperation.alignment import AlignedInstances
 from ..instances.boxes import refine_code
@@ -77,6 +78,9 @@ class FastNetwork:
         """
         map_size = tuple(features.shape[-2:])
         if self._encode is None or self._encode[0] is not geometry or self._encode[1] != map_size:
+            had_camera, self._encode = self._encode is not None, None
+            if had_camera:  # What a graph was made of would stay for every camera that there ever was.
+                return_freed_memory()
             views = self._encoder.views(geometry, map_size)
             self._encode = geometry, map_size, self._settles(partial(self._encoder, views))
         inputs = [features[0], motion.vector, motion.shift]

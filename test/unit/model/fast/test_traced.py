@@ -81,3 +81,15 @@ def test_graphs_give_bit_for_bit_what_their_functions_give(side, monkeypatch):
         assert traced.instances.semantic.tolist() == direct.instances.semantic.tolist()
         counts.add(len(traced.instances))
     assert len(counts) > 2
+
+
+def test_what_a_camera_needed_is_given_back_when_another_one_takes_its_place(monkeypatch):
+    given_back = []
+    monkeypatch.setattr(fast_network, 'return_freed_memory', lambda: given_back.append(1))
+    tracker = AgentTracker(bench_network(OBLONG, Side.ROADSIDE, None), OBLONG, Side.ROADSIDE, execution='fast')
+    one, other = (BenchScene(OBLONG, Side.ROADSIDE, size).frame(0) for size in ((160, 90), (120, 90)))
+    counts = []
+    for frame in (one, one, other, other, one):
+        tracker.step(tracker.initial(), frame)
+        counts.append(len(given_back))
+    assert counts == [0, 0, 1, 1, 2]
