@@ -8,6 +8,8 @@ from enum import Enum, IntEnum
 
 import numpy as np
 
+from .uncertainty import TrackUncertainty
+
 
 class Side(str, Enum):
     """Which network runs: on the vehicle alone, on the roadside unit, or on the vehicle with received messages."""
@@ -151,6 +153,8 @@ class RoadsideMessage:
     """(N,) bool, the instances that count where units send more than a frame can take; None: all."""
     session: int = 0
     """Of the unit, drawn when it starts: the identities of its objects hold within one."""
+    uncertainty: TrackUncertainty | None = None
+    """What the unit states of its boxes, in its lidar frame at its stamp; None: nothing."""
 
 
 @dataclass(frozen=True)

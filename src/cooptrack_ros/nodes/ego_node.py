@@ -50,6 +50,8 @@ class EgoNode(AgentNode):
         if self._pipeline.lacks_flow:
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
+        if self._pipeline.lacks_uncertainty:
+            self.get_logger().info(self._pipeline.lacks_uncertainty)
         state = self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras)))
         voxels = self._pipeline.voxels
         if voxels is not None:

@@ -15,6 +15,7 @@ from ..cooperation.limits import Limits
 from ..cooperation.pairing import PairingConfig, Received, UnitPairing
 from ..cooperation.voxels.fill import UnitVoxels
 from ..tracking.ego_agent import EgoAgent, EgoResult
+from ..tracking.uncertainty import StatedTracks
 from ..weights.store import ModelPackage
 from ..wire.features import FeatureLimits
 from ..wire.public_tracks import PublicTracks, Published
@@ -72,8 +73,11 @@ class EgoPipeline:
                     for name in sorted(set(units))]
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
-            LateTracker(LateConfig.of(method)) if mode in _LATE_MODES else None,
-            own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config))
+            LateTracker(LateConfig.of(method, settings.fusion__late_rule)) if mode in _LATE_MODES else None,
+            own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config),
+            stated=StatedTracks(package.uncertainty(), side))
+        self.lacks_uncertainty = package.lacks_uncertainty(side)
+        """Why tracks carry no covariance, empty if they do."""
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names),
                                max_instances=settings.fusion__max_instances or package.config.num_queries)
@@ -111,7 +115,8 @@ class EgoPipeline:
                         self._class_names)
         self._tracks.observe(result.tracks, frame.stamp_ns, result.output.reset)
         shown = result.tracks.score >= settings.output__min_score
-        published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
+        stated = None if result.uncertainty is None else result.uncertainty[shown]
+        published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta, stated)
         return EgoAnswer(result, meta, published)
 
     def find_voxels(self, answer: EgoAnswer, frame: Frame, units: Sequence[UnitVoxels],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
 from ..common.declaration import parameter
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
@@ -95,6 +95,7 @@ class EgoSettings(CommonSettings):
     infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
     fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
                                   choices=('auto', 'cooperative', 'distance_association', 'late', 'none'))
+    fusion__late_rule: str = LATE_RULE.field()
     fusion__online_extrinsics: bool = parameter(
         False, 'online extrinsic calibration of units, from objects that both sides detect', live=True)
     fusion__compensation: str = COMPENSATION.field(

@@ -15,7 +15,9 @@ from autoware_perception_msgs.msg import (
 
 from cooptrack_msgs.msg import Track, TrackArray
 
+from ..common.uncertainty import TrackUncertainty
 from .tracks import tracks_in_map
+from .uncertainty import pose_covariance, twist_covariance, uncertainty_in_map
 
 _LABELS = {
     'car': ObjectClassification.CAR, 'van': ObjectClassification.CAR, 'truck': ObjectClassification.TRUCK,
@@ -24,6 +26,8 @@ _LABELS = {
     'bicycle': ObjectClassification.BICYCLE, 'cyclist': ObjectClassification.BICYCLE,
     'pedestrian': ObjectClassification.PEDESTRIAN}
 """By class name of a model; any other is UNKNOWN."""
+_SURE_OF_SIGN = 0.05
+"""Headings that are opposite more often than this have no sign: what is stated is to hold in 95 % of cases."""
 
 
 def to_tracked_objects(msg: TrackArray, session: UUID) -> TrackedObjects:
@@ -31,8 +35,8 @@ def to_tracked_objects(msg: TrackArray, session: UUID) -> TrackedObjects:
     Return the tracks in the map frame at the stamp of the image, in the same order.
 
     The velocity is that over ground, in the axes of the object itself: x along its heading, so an object that drives
-    backwards has a negative one. Rates of turn and covariances are not known and stay 0. The probability of existence
-    is the score.
+    backwards has a negative one. Rates of turn are not known and stay 0. So do covariances where the model states none;
+    the probability of existence is the score there. Where a heading may well be opposite, its sign counts as unknown.
 
     :param session: the time in which numbers of tracks mean the same objects; UUIDs are made of both.
     """
@@ -45,6 +49,9 @@ def to_tracked_objects(msg: TrackArray, session: UUID) -> TrackedObjects:
     columns = boxes.centre, boxes.yaw, along
     result.objects = [_object(track, session, *row)
                       for track, *row in zip(msg.tracks, *(c.tolist() for c in columns), strict=True)]
+    stated = uncertainty_in_map(msg)
+    for i in np.flatnonzero(stated.known):
+        _state(result.objects[i], stated[i], boxes.yaw[i], msg.tracks[i].has_velocity)
     return result
 
 
@@ -61,3 +68,14 @@ def _object(track: Track, session: UUID, centre: list[float], yaw: float, veloci
     kinematics.orientation_availability = TrackedObjectKinematics.AVAILABLE
     twist.linear.x, twist.linear.y = velocity
     return result
+
+
+def _state(target: TrackedObject, stated: TrackUncertainty, yaw: float, has_velocity: bool) -> None:
+    """Enter what is stated of one track, in the axes of the map."""
+    kinematics = target.kinematics
+    target.existence_probability = float(stated.existence)
+    kinematics.pose_with_covariance.covariance = pose_covariance(stated.position, float(stated.heading))
+    if stated.flip > _SURE_OF_SIGN:
+        kinematics.orientation_availability = TrackedObjectKinematics.SIGN_UNKNOWN
+    if has_velocity:
+        kinematics.twist_with_covariance.covariance = twist_covariance(stated.velocity, yaw)
