@@ -110,6 +110,12 @@ class Evaluation:
         other._package = self._package.with_method(**method)
         return other
 
+    def with_late_rule(self, rule: str) -> Evaluation:
+        """Return the same with another rule of late fusion; what the networks say is shared."""
+        other = copy(self)
+        other._late_rule = rule
+        return other
+
     @property
     def num_pairs(self) -> int:
         """Frames of one run."""

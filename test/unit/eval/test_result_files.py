@@ -107,6 +107,8 @@ def row(data):
     (lambda d: d['scenes'][0]['samples'][1].update(token=5), "sample 1: 'token' is 5"),
     (lambda d: d.update(links={'t0': None}), "'links' of sample 't0' is missing"),
     (lambda d: d.update(provenance={'t0': ['ego']}), "'provenance' of sample 't0', row 0 is 'ego'"),
+    (lambda d: d.update(published={'t0': [{'tracking_id': '1', 'age_s': -1}]}), "'age_s' must be a number, 0 or above"),
+    (lambda d: d.update(published={'t0': [{'tracking_id': '1', 'age_s': 1, 'existence': 0.5}]}), "'flip' must be"),
     (lambda d: row(d).update(rotation=[1e-200, 0, 0, 0]), "box 2: 'rotation'"),
     (lambda d: row(d).update(translation=[1e300, 0, 0]), "box 2: 'translation'"),
     (lambda d: row(d).update(translation=[10**400, 0, 0]), "box 2: 'translation'"),
