@@ -14,8 +14,8 @@ class Calibrated(FakePackage):
     def uncertainty(self):
         """Return the model."""
         def line(value):
-            return Line(np.full(3, value), np.zeros(4))
-        limits = np.array([[0.0, 100.0], [0.0, 1.0], [0.0, 9.0], [0.0, 99.0]])
+            return Line(np.full(3, value), np.zeros(5))
+        limits = np.array([[0.0, 100.0], [0.0, 1.0], [0.0, 9.0], [0.0, 99.0], [0.0, 1.0]])
         return UncertaintyModel({(Side.COOPERATIVE, Provenance.EGO): SourceModel(
             limits, {name: line(np.log(2.0)) for name in SPREADS}, {name: line(1.0) for name in CHANCES})})
 

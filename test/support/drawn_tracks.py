@@ -10,14 +10,15 @@ def drawn(sigma, scenes=5, tracks=50, frames=8, seed=1, tails=None, exists=None,
     """
     Return rows of cars at 6 to 48 m whose errors are independent.
 
-    :param sigma: of facts (N, 4) -> standard deviation (N,) along the line of sight; across it is ``across`` times it.
+    :param sigma: of facts (N, 5) -> standard deviation (N,) along the line of sight; across it is ``across`` times it.
     :param tails: degrees of freedom of Student's t, None: normal; :param exists: of facts -> probability.
     """
     rng = np.random.default_rng(seed)
     count = scenes * tracks * frames
     number = np.repeat(np.arange(scenes * tracks), frames)
     facts = np.column_stack([rng.uniform(6, 48, count), rng.uniform(0.2, 0.9, count),
-                             np.tile(np.arange(frames) / 10, scenes * tracks), rng.uniform(0, 10, count)])
+                             np.tile(np.arange(frames) / 10, scenes * tracks), rng.uniform(0, 10, count),
+                             np.zeros(count)])
     sight, yaw = (rng.uniform(-np.pi, np.pi, count) for _ in range(2))
 
     def noise(spread):

@@ -53,7 +53,8 @@ def intersect_boxes(own: Boxes, own_uncertainty: TrackUncertainty, other: Boxes,
     turned, heading = _intersect_numbers(np.zeros(len(rows)), sure.heading, turn, unsure.heading)
     sizes = [_intersect_numbers(mine.size[:, i], sure.size[:, i], theirs.size[:, i], unsure.size[:, i])
              for i in range(3)]
-    moving = np.isfinite(mine.velocity).all(1) & np.isfinite(theirs.velocity).all(1)
+    moving = np.isfinite(mine.velocity + theirs.velocity).all(1)
+    moving &= np.isfinite(sure.velocity + unsure.velocity).all((1, 2))
     velocity, spread = mine.velocity.copy(), sure.velocity.copy()
     velocity[moving], spread[moving] = intersect(mine.velocity[moving], sure.velocity[moving],
                                                  theirs.velocity[moving], unsure.velocity[moving])

@@ -66,14 +66,15 @@ def make_agent(mode: str, tracker: Tracker, config: ModelConfig, uncertainty: Un
     :param uncertainty: of the model; :param late_rule: of mode ``late``, see ``LATE_RULE``.
     """
     late: LateFusion | None = None
+    side = side_of(mode)
     if mode == 'late':
         late = LateTracker(LateConfig.of(config.method, late_rule))
     elif mode == 'late_ab3dmot':
         late = FusedBoxTracker()
     elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
-    return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False,
-                    limits=Limits.of(config), stated=StatedTracks(uncertainty, side_of(mode)))
+    return EgoAgent(tracker, late, config.tracker_of(side).output_threshold, only_live=False,
+                    limits=Limits.of(config), stated=StatedTracks(uncertainty, side, config.adds(side)))
 
 
 def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:

@@ -43,17 +43,19 @@ def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, classes: Sequence[st
 
 
 def published_rows(tracks: Boxes, age_s: np.ndarray, uncertainty: TrackUncertainty | None,
-                   global_from_lidar: np.ndarray) -> list[dict]:
+                   global_from_lidar: np.ndarray, alone: bool) -> list[dict]:
     """Return what nodes say of the tracks that they publish besides boxes, in the axes of the world and of ``size``."""
     stated = (uncertainty or TrackUncertainty.unknown(len(tracks))).rotated(
         nearest_rotation(global_from_lidar[:3, :3]))
     rows = []
     for i in np.flatnonzero(np.isfinite(age_s)):
-        row = {'tracking_id': str(int(tracks.track_id[i])), 'age_s': round(float(age_s[i]), 3)}
+        row = {'tracking_id': str(int(tracks.track_id[i])), 'age_s': round(float(age_s[i]), 3),
+               **({'alone': True} if alone else {})}
         if stated.known[i]:
             row |= {'existence': float(stated.existence[i]), 'flip': float(stated.flip[i]),
                     'position': stated.position[i].reshape(-1).tolist(), 'heading': float(stated.heading[i]),
-                    'size': stated.size[i, [1, 0, 2]].tolist(), 'velocity': stated.velocity[i].reshape(-1).tolist()}
+                    'size': stated.size[i, [1, 0, 2]].tolist(),
+                    'velocity': np.nan_to_num(stated.velocity[i]).reshape(-1).tolist()}
         rows.append(row)
     return rows
 
@@ -86,7 +88,8 @@ class ExchangeBuilder:
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
             links: Sequence[TrackLink] | None = None, provenance: np.ndarray | None = None,
-            age_s: np.ndarray | None = None, uncertainty: TrackUncertainty | None = None) -> None:
+            age_s: np.ndarray | None = None, uncertainty: TrackUncertainty | None = None,
+            alone: bool = False) -> None:
         """
         Add one frame.
 
@@ -96,7 +99,7 @@ class ExchangeBuilder:
         :param links: what was fused; :param provenance: whom the tracks come from, (N,) of ``Provenance``; both are
             None if that is not known.
         :param age_s: (N,) since tracks were first published, NaN for those that a node does not publish; None if that
-            is not known. :param uncertainty: what is stated of them.
+            is not known. :param uncertainty: what is stated of them; :param alone: no message was used.
         """
         token, scene = prefix + record.token, prefix + record.sequence
         if scene not in self._scenes:
@@ -129,7 +132,7 @@ class ExchangeBuilder:
                 {int(r['tracking_id']): sources[int(r['tracking_id'])] for r in self.content['predictions'][token]})
         if age_s is not None:
             reported = {r['tracking_id'] for r in self.content['predictions'][token]}
-            rows = published_rows(tracks, age_s, uncertainty, pose)
+            rows = published_rows(tracks, age_s, uncertainty, pose, alone)
             self.content['published'][token] = [row for row in rows if row['tracking_id'] in reported]
 
     def add_agents(self, record: FrameRecord, prefix: str, found: Mapping[str, Boxes]) -> None:

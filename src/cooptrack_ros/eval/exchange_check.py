@@ -196,6 +196,8 @@ def _provenance_complaint(row: dict, tracks: set[str]) -> str:
 def _published_complaint(row: dict, tracks: set[str]) -> str:
     if not (_is_number(row.get('age_s')) and row['age_s'] >= 0):
         return f"'age_s' must be a number, 0 or above, not {_shown(row.get('age_s'))}"
+    if not isinstance(row.get('alone', False), bool):
+        return f"'alone' must be true or false, not {_shown(row['alone'])}"
     if not row.keys() & STATED.keys():
         return ''
     for key, count in STATED.items():

@@ -139,7 +139,8 @@ class Evaluation:
                 statistics.add(result.output, seconds)
                 self._count(statistics, messages, mode)
                 builder.add(record, token_prefix(folder, self._datasets), result.tracks, result.detections,
-                            links_of(result, messages), result.provenance, result.age_s, result.uncertainty)
+                            links_of(result, messages), result.provenance, result.age_s, result.uncertainty,
+                            result.mode == 'none')
                 advance(1)
             if with_agents:
                 self._add_agents(builder, mode, folder, dataset)

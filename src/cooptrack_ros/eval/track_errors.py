@@ -23,7 +23,7 @@ class TrackErrors:
     N published tracks of single frames.
 
     ``label`` (N,) indexes the classes of the result, ``source`` (N,) are names of ``Provenance`` in lower case,
-    ``facts`` (N, 4) see ``tracking.uncertainty.FACTS``; ``scene`` and ``track`` (N,) are names. ``sight`` and ``yaw``
+    ``facts`` (N, 5) see ``tracking.uncertainty.FACTS``; ``scene`` and ``track`` (N,) are names. ``sight`` and ``yaw``
     (N,) are the directions from the agent to the track and of its box in the world. ``exists`` (N,) tells which have an
     object. For these: ``centre`` (N, 3), ``size`` (N, 3; length first) and ``velocity`` (N, 2) are true minus said, in
     the world; ``turn`` (N,) the same of the heading modulo half a turn, ``flip`` (N,) whether it is opposite; NaN
@@ -115,7 +115,8 @@ def _frame_rows(exchange: Mapping[str, Any], scene: str, sample: Mapping[str, An
         rows.append({
             'label': exchange['classes'].index(track['name']), 'source': source[number], 'scene': scene,
             'track': number, 'facts': [float(tracks.range_m[i]), track['score'], published[number]['age_s'],
-                                       float(np.hypot(*(track.get('velocity') or (0.0, 0.0))))],
+                                       float(np.hypot(*(track.get('velocity') or (0.0, 0.0)))),
+                                       float(published[number].get('alone', False))],
             'sight': float(np.arctan2(*np.subtract(track['translation'][:2], ego[:2])[::-1])),
             'yaw': _yaw(track), **_difference(track, objects.rows[taken[i]] if i in taken else None),
             'stated': published[number] if 'existence' in published[number] else None})

@@ -75,7 +75,7 @@ class EgoPipeline:
             runs.tracker(side, settings.device, settings.execution),
             LateTracker(LateConfig.of(method, settings.fusion__late_rule)) if mode in _LATE_MODES else None,
             own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config),
-            stated=StatedTracks(package.uncertainty(), side))
+            stated=StatedTracks(package.uncertainty(), side, runs.config.adds(side)))
         self.lacks_uncertainty = package.lacks_uncertainty(side)
         """Why tracks carry no covariance, empty if they do."""
         self._class_names = package.config.class_names

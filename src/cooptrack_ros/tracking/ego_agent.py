@@ -179,18 +179,18 @@ class EgoAgent:
         if not knows_sources:
             return EgoResult(tracks, detections, (), None, mode, output, left_out, placed.messages)
         provenance = self._provenance(tracks, matches, output, received)
-        age_s, uncertainty = self._state_of(tracks, provenance, frame, output)
+        age_s, uncertainty = self._state_of(tracks, provenance, frame, output, not received.messages)
         if fused is not None and uncertainty is not None:
             # Nothing of the vehicle's own is left out or changes places, see ``LateTracker``.
             uncertainty = uncertainty.with_rows(fused.rows, fused.uncertainty)
         return EgoResult(tracks, detections, matches, provenance, mode, output, left_out, placed.messages, age_s,
                          uncertainty)
 
-    def _state_of(self, tracks: Boxes, provenance: np.ndarray, frame: Frame,
-                  output: FrameOutput) -> tuple[np.ndarray, TrackUncertainty | None]:
+    def _state_of(self, tracks: Boxes, provenance: np.ndarray, frame: Frame, output: FrameOutput,
+                  alone: bool) -> tuple[np.ndarray, TrackUncertainty | None]:
         """Return since when tracks are reported, and what is stated of them."""
         lasting = ~np.isin(tracks.track_id, output.tracks.track_id[~output.live])
-        return self._stated.of(tracks, provenance, lasting, output.stamp_ns, frame.ego_from_lidar)
+        return self._stated.of(tracks, provenance, lasting, output.stamp_ns, frame.ego_from_lidar, alone)
 
     def _intersect(self, tracks: Boxes, late_matches: Sequence[Match], placed: Received, frame: Frame,
                    output: FrameOutput) -> Intersected:
@@ -204,7 +204,7 @@ class EgoAgent:
         theirs = np.array([start[m.unit_id] + m.infra_index for m in pairs], np.int64)
         unit = self._stated.of_units(placed.late, output.stamp_ns)
         provenance = self._provenance(tracks, (*output.matches, *late_matches), output, placed)
-        own = self._state_of(tracks, provenance, frame, output)[1]
+        own = self._state_of(tracks, provenance, frame, output, not placed.messages)[1]
         if own is None:
             own = TrackUncertainty.unknown(len(tracks))
         fused, uncertainty = intersect_boxes(tracks[rows], own[rows], boxes[theirs], unit[theirs])

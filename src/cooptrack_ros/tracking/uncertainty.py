@@ -19,8 +19,9 @@ SPREADS = (*POSITION, 'heading', *SIZE, *VELOCITY)
 m; the heading modulo half a turn, rad; the size, m; the velocity along and across the heading, m/s."""
 CHANCES = ('existence', 'flip')
 """What has a probability: that there is an object, and that its heading is opposite."""
-FACTS = ('range_m', 'score', 'age_s', 'speed_mps')
-"""What spreads and probabilities depend on beside class and source; the speed is that of the track, 0 if unknown."""
+FACTS = ('range_m', 'score', 'age_s', 'speed_mps', 'alone')
+"""What spreads and probabilities depend on beside class and source: the speed is that of the track, 0 if unknown;
+alone is 1 in frames without a message of any unit, where it says nothing that nobody else sees an object."""
 SOURCES = tuple((side, source) for side in (Side.VEHICLE, Side.COOPERATIVE) for source in Provenance) + (
     (Side.ROADSIDE, Provenance.ROADSIDE),)
 """Networks, and whom their tracks can come from."""
@@ -37,7 +38,7 @@ class Line:
     slopes: np.ndarray
 
     def at(self, labels: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """Return the numbers (N,) for labels (N,) and features (N, 4)."""
+        """Return the numbers (N,) for labels (N,) and features (N, 5)."""
         return self.constants[labels] + features @ self.slopes
 
 
@@ -46,7 +47,7 @@ class SourceModel:
     """
     Of tracks of one source: lines of log standard deviations and of log odds, by name.
 
-    ``limits`` (4, 2) are the lowest and highest ``FACTS`` that were seen; beyond them the nearest one counts.
+    ``limits`` (5, 2) are the lowest and highest ``FACTS`` that were seen; beyond them the nearest one counts.
     """
 
     limits: np.ndarray
@@ -61,18 +62,18 @@ class UncertaintyModel:
     sources: Mapping[tuple[Side, Provenance], SourceModel]
 
     def of(self, boxes: Boxes, sources: Sequence[tuple[Side, Provenance]], age_s: np.ndarray,
-           origin: np.ndarray) -> TrackUncertainty:
+           origin: np.ndarray, alone: bool = False) -> TrackUncertainty:
         """
         Return what is stated of N boxes, in their frame.
 
         :param sources: of each; :param age_s: (N,) since they were reported first, NaN: nothing is stated.
-        :param origin: (2,) or (3,) place of the agent in that frame.
+        :param origin: (2,) or (3,) place of the agent in that frame; :param alone: no message was used.
         """
         result = TrackUncertainty.unknown(len(boxes))
         for source in set(sources) & self.sources.keys():
             rows = np.flatnonzero([s == source for s in sources] & np.isfinite(age_s))
             sight = boxes.centre[rows, :2] - np.asarray(origin)[:2]
-            facts = facts_of(sight, boxes.score[rows], age_s[rows], boxes.velocity[rows])
+            facts = facts_of(sight, boxes[rows], age_s[rows], alone)
             result = result.with_rows(rows, self.of_facts(
                 source, boxes.label[rows], facts, np.arctan2(sight[:, 1], sight[:, 0]), boxes.yaw[rows]))
         return result
@@ -82,7 +83,7 @@ class UncertaintyModel:
         """
         Return the same for N tracks of one source.
 
-        :param facts: (N, 4), see ``FACTS``; :param sight: (N,) rad, direction from the agent to the track.
+        :param facts: (N, 5), see ``FACTS``; :param sight: (N,) rad, direction from the agent to the track.
         :param yaw: (N,) of the boxes, in the same frame.
         """
         model = self.sources.get(source)
@@ -103,9 +104,14 @@ class UncertaintyModel:
 class StatedTracks:
     """What one agent states of its tracks, frame by frame: since when it reports them, and how sure it is of them."""
 
-    def __init__(self, model: UncertaintyModel | None, network: Side):
-        """Start without tracks; :param model: None: only ages are known; :param network: that the agent runs."""
-        self._model, self._network = model, network
+    def __init__(self, model: UncertaintyModel | None, network: Side, adds: bool = False):
+        """
+        Start without tracks.
+
+        :param model: None: only ages are known; :param network: that the agent runs.
+        :param adds: whether it is the vehicle's in frames without a message, see ``MethodConfig.cooperation``.
+        """
+        self._model, self._network, self._alone = model, network, Side.VEHICLE if adds else network
         self.restart()
 
     def restart(self) -> None:
@@ -114,23 +120,24 @@ class StatedTracks:
         self._units: dict[tuple[str, int], TrackAges] = {}
 
     def of(self, tracks: Boxes, provenance: np.ndarray, published: np.ndarray, stamp_ns: int,
-           ego_from_lidar: np.ndarray) -> tuple[np.ndarray, TrackUncertainty | None]:
+           ego_from_lidar: np.ndarray, alone: bool = False) -> tuple[np.ndarray, TrackUncertainty | None]:
         """
         Return the ages (N,) of tracks in s, NaN for those that are not published, and what is stated of them.
 
         Boxes of late fusion are what they are whatever network runs beside it: those of the vehicle's without features.
 
         :param provenance: (N,) of ``Provenance``; :param published: (N,) bool.
-        :param ego_from_lidar: 4x4, for the frame that the tracks are in.
+        :param ego_from_lidar: 4x4, for the frame that the tracks are in; :param alone: no message was used.
         """
         age_s = np.full(len(tracks), np.nan)
         age_s[published] = self._ages.observe(tracks.track_id[published], stamp_ns)
         if self._model is None:
             return age_s, None
         beside = Side.ROADSIDE if self._network is Side.ROADSIDE else Side.VEHICLE
-        sources = [(beside if track >= ROADSIDE_FIRST_ID else self._network, Provenance(source))
+        network = self._alone if alone else self._network
+        sources = [(beside if track >= ROADSIDE_FIRST_ID else network, Provenance(source))
                    for track, source in zip(tracks.track_id.tolist(), provenance.tolist(), strict=True)]
-        return age_s, self._model.of(tracks, sources, age_s, np.linalg.inv(ego_from_lidar)[:3, 3])
+        return age_s, self._model.of(tracks, sources, age_s, np.linalg.inv(ego_from_lidar)[:3, 3], alone)
 
     def of_units(self, messages: Sequence[RoadsideMessage], stamp_ns: int) -> TrackUncertainty:
         """
@@ -151,18 +158,18 @@ class StatedTracks:
         return TrackUncertainty.concatenate(parts)
 
 
-def facts_of(sight: np.ndarray, score: np.ndarray, age_s: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """Return the ``FACTS`` (N, 4) of tracks; :param sight: (N, 2) m, from the agent to each."""
-    speed = np.linalg.norm(np.nan_to_num(velocity), axis=1)
-    return np.column_stack([np.linalg.norm(sight, axis=1), score, age_s, speed])
+def facts_of(sight: np.ndarray, boxes: Boxes, age_s: np.ndarray, alone: bool) -> np.ndarray:
+    """Return the ``FACTS`` (N, 5) of tracks; :param sight: (N, 2) m, from the agent to each."""
+    speed = np.linalg.norm(np.nan_to_num(boxes.velocity), axis=1)
+    return np.column_stack([np.linalg.norm(sight, axis=1), boxes.score, age_s, speed, np.full(len(boxes), alone)])
 
 
 def features_of(facts: np.ndarray, limits: np.ndarray) -> np.ndarray:
-    """Return the features (N, 4) of ``FACTS`` (N, 4) within their limits (4, 2): nothing is extrapolated."""
-    range_m, score, age_s, speed = np.clip(facts, *limits.T).T
+    """Return the features (N, 5) of ``FACTS`` (N, 5) within their limits (5, 2): nothing is extrapolated."""
+    range_m, score, age_s, speed, alone = np.clip(facts, *limits.T).T
     score = np.clip(score, _LEAST, 1 - _LEAST)
     return np.column_stack([np.log(np.maximum(range_m, 1.0) / _RANGE_M), np.log(score / (1 - score)), np.log1p(age_s),
-                            np.log1p(speed)])
+                            np.log1p(speed), alone])
 
 
 def along_and_across(angle: np.ndarray, along: np.ndarray, across: np.ndarray) -> np.ndarray:

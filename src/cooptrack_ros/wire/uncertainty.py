@@ -19,7 +19,7 @@ def set_uncertainty(tracks: list[Track], stated: TrackUncertainty) -> None:
         track.position_covariance = stated.position[i].reshape(-1).astype(np.float32)
         track.heading_variance = float(stated.heading[i])
         track.size_variance = stated.size[i].astype(np.float32)
-        if track.has_velocity:
+        if track.has_velocity and np.isfinite(stated.velocity[i]).all():
             track.velocity_covariance = stated.velocity[i].reshape(-1).astype(np.float32)
 
 

@@ -61,7 +61,7 @@ def test_a_calibrated_model_states_what_was_fitted_and_says_what_is_missing(fold
     package = open_model(str(folder))
     model = package.uncertainty()
     assert set(model.sources) == {(Side.VEHICLE, Provenance.EGO), (Side.ROADSIDE, Provenance.ROADSIDE)}
-    spread = model.of_facts((Side.VEHICLE, Provenance.EGO), np.zeros(1, int), np.array([[20.0, 0.5, 0.1, 0.0]]),
+    spread = model.of_facts((Side.VEHICLE, Provenance.EGO), np.zeros(1, int), np.array([[20.0, 0.5, 0.1, 0.0, 0.0]]),
                             np.zeros(1), np.zeros(1)).position[0]
     assert np.sqrt(spread[0, 0]) == pytest.approx(0.5, rel=0.25)
     assert package.card['uncertainty']['tracks'] == {'vehicle, ego': 69, 'roadside, roadside': 69}

@@ -109,6 +109,7 @@ def row(data):
     (lambda d: d.update(provenance={'t0': ['ego']}), "'provenance' of sample 't0', row 0 is 'ego'"),
     (lambda d: d.update(published={'t0': [{'tracking_id': '1', 'age_s': -1}]}), "'age_s' must be a number, 0 or above"),
     (lambda d: d.update(published={'t0': [{'tracking_id': '1', 'age_s': 1, 'existence': 0.5}]}), "'flip' must be"),
+    (lambda d: d.update(published={'t0': [{'tracking_id': '1', 'age_s': 1, 'alone': 2}]}), "'alone' must be true or"),
     (lambda d: row(d).update(rotation=[1e-200, 0, 0, 0]), "box 2: 'rotation'"),
     (lambda d: row(d).update(translation=[1e300, 0, 0]), "box 2: 'translation'"),
     (lambda d: row(d).update(translation=[10**400, 0, 0]), "box 2: 'translation'"),

@@ -31,7 +31,7 @@ def fitted():
 def test_known_spreads_are_found_again(fitted):
     model = fitted[0].sources[EGO]
     radial, tangential = model.spreads['radial'], model.spreads['tangential']
-    np.testing.assert_allclose(radial.slopes, [1.0, -0.4, 0.0, 0.0], atol=0.08)
+    np.testing.assert_allclose(radial.slopes, [1.0, -0.4, 0.0, 0.0, 0.0], atol=0.08)
     assert np.exp(radial.constants[0]) == pytest.approx(0.6, rel=0.1)
     assert np.exp(tangential.constants[0]) == pytest.approx(0.3, rel=0.1)
     assert np.exp(model.spreads['length'].constants[0]) == pytest.approx(0.4, rel=0.1)
@@ -96,6 +96,7 @@ def published(*numbers, **stated):
 
 def test_errors_are_true_minus_said_and_an_opposite_heading_is_a_flip():
     rows, sources = published('a', 'b')
+    rows[0]['alone'] = True
     content = result([[truth(20, 1, 't', yaw_deg=190, velocity=[1.0, 2.0])]],
                      [[track(19, 0, 'a', yaw_deg=0, velocity=[1.0, 0.0]), track(40, 0, 'b'), track(20, 1, 'c')]],
                      published=[rows], provenance=[sources])
@@ -103,7 +104,7 @@ def test_errors_are_true_minus_said_and_an_opposite_heading_is_a_flip():
     assert errors.track.tolist() == ['a', 'b'] and errors.exists.tolist() == [True, False]
     np.testing.assert_allclose(errors.centre[0], [1, 1, 0])
     assert np.degrees(errors.turn[0]) == pytest.approx(10) and errors.flip[0] == 1
-    np.testing.assert_allclose(errors.facts[0], [19, 0.9, 0.5, 1])
+    np.testing.assert_allclose(errors.facts, [[19, 0.9, 0.5, 1, 1], [40, 0.9, 0.5, 0, 0]])
     spreads = errors.spreads()
     assert (spreads['radial'][0], spreads['tangential'][0]) == pytest.approx((1, 1))
     assert (spreads['along'][0], spreads['across'][0]) == pytest.approx((0, 2))

@@ -10,12 +10,12 @@ from cooptrack_ros.cooperation.late_fusion import ROADSIDE_FIRST_ID
 from cooptrack_ros.tracking.identities import TrackAges
 from cooptrack_ros.tracking.uncertainty import CHANCES, SPREADS, Line, SourceModel, StatedTracks, UncertaintyModel
 
-LIMITS = np.array([[5.0, 50.0], [0.2, 0.9], [0.0, 3.0], [0.0, 10.0]])
+LIMITS = np.array([[5.0, 50.0], [0.2, 0.9], [0.0, 3.0], [0.0, 10.0], [0.0, 1.0]])
 
 
 def line(value, *slopes, classes=2):
     """Return a line with a constant for all classes."""
-    return Line(np.full(classes, float(value)), np.array([*slopes, *[0.0] * (4 - len(slopes))]))
+    return Line(np.full(classes, float(value)), np.array([*slopes, *[0.0] * (5 - len(slopes))]))
 
 
 def source(**lines):
@@ -60,7 +60,7 @@ def test_an_object_at_30_degrees_has_its_velocity_along_30_degrees():
     (0, boxes((10, 0)), boxes((40, 0)), 4.0), (1, boxes((20, 0), score=0.5), boxes((20, 0), score=0.75), 3.0),
     (3, boxes((20, 0)), boxes((20, 0), velocity=(3.0, 0.0)), 4.0)], ids=['range', 'score', 'speed'])
 def test_a_spread_grows_with_each_fact_by_its_own_slope(fact, low, high, ratio):
-    model = UncertaintyModel({(Side.VEHICLE, Provenance.EGO): source(up=line(0.0, *np.eye(4)[fact]))})
+    model = UncertaintyModel({(Side.VEHICLE, Provenance.EGO): source(up=line(0.0, *np.eye(5)[fact]))})
     assert stated(model, high).position[0, 2, 2] / stated(model, low).position[0, 2, 2] == pytest.approx(ratio ** 2)
 
 
@@ -74,7 +74,7 @@ def test_a_spread_grows_with_age_and_nothing_is_extrapolated():
 
 def test_what_was_not_fitted_is_unknown_and_what_is_not_published_too():
     model = UncertaintyModel({(Side.VEHICLE, Provenance.EGO): source(existence=Line(np.array([0.0, np.nan]),
-                                                                                     np.zeros(4)))})
+                                                                                     np.zeros(5)))})
     tracks = boxes((20, 0), (30, 0), (40, 0)).with_(label=np.array([0, 1, 0]))
     said = model.of(tracks, [(Side.VEHICLE, Provenance.EGO)] * 2 + [(Side.VEHICLE, Provenance.FUSED)], np.zeros(3),
                     np.zeros(2))
@@ -91,6 +91,18 @@ def test_boxes_of_late_fusion_are_the_same_beside_any_network():
     _, said = StatedTracks(model, Side.COOPERATIVE).of(
         tracks, np.full(2, Provenance.ROADSIDE), np.ones(2, bool), 0, np.eye(4))
     assert said.existence[0] < 0.5 < said.existence[1]
+
+
+def test_a_frame_without_messages_says_less_against_what_the_vehicle_sees_and_may_be_the_vehicles_network():
+    model = UncertaintyModel({(Side.VEHICLE, Provenance.EGO): source(existence=line(-1.0, 0, 0, 0, 0, 2.0)),
+                              (Side.COOPERATIVE, Provenance.EGO): source()})
+    args = boxes((20, 0)), np.zeros(1, np.int64), np.ones(1, bool), 0, np.eye(4)
+    said = {(network, adds, alone): StatedTracks(model, network, adds).of(*args, alone)[1].existence.item()
+            for network, adds in ((Side.VEHICLE, False), (Side.COOPERATIVE, False), (Side.COOPERATIVE, True))
+            for alone in (False, True)}
+    assert said[Side.VEHICLE, False, False] < 0.3 and said[Side.VEHICLE, False, True] > 0.7
+    assert said[Side.COOPERATIVE, False, True] == said[Side.COOPERATIVE, True, False] == 0.5
+    assert said[Side.COOPERATIVE, True, True] > 0.7
 
 
 def test_ages_count_from_the_first_report_and_start_anew_after_a_while():

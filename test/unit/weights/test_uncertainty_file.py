@@ -24,9 +24,9 @@ IDS = {Side.VEHICLE: 'abc', Side.ROADSIDE: 'def'}
 
 def model():
     """Return a model of one source that does not know the second class."""
-    known = Line(np.array([-0.5, np.nan]), np.array([0.5, -0.25, 0.0, 0.125]))
-    source = SourceModel(np.array([[5.0, 50.0], [0.2, 0.9], [0.0, 3.0], [0.0, 10.0]]), dict.fromkeys(SPREADS, known),
-                         dict.fromkeys(CHANCES, known))
+    known = Line(np.array([-0.5, np.nan]), np.array([0.5, -0.25, 0.0, 0.125, 0.0]))
+    limits = np.array([[5.0, 50.0], [0.2, 0.9], [0.0, 3.0], [0.0, 10.0], [0.0, 1.0]])
+    source = SourceModel(limits, dict.fromkeys(SPREADS, known), dict.fromkeys(CHANCES, known))
     return UncertaintyModel({(Side.VEHICLE, Provenance.FUSED): source,
                              (Side.ROADSIDE, Provenance.ROADSIDE): source})
 
@@ -45,7 +45,7 @@ def test_there_and_back():
         assert list(source.spreads) == list(SPREADS) and list(source.chances) == list(CHANCES)
         for name, line in {**source.spreads, **source.chances}.items():
             np.testing.assert_array_equal(line.constants, {**expected.spreads, **expected.chances}[name].constants)
-            np.testing.assert_array_equal(line.slopes, [0.5, -0.25, 0.0, 0.125])
+            np.testing.assert_array_equal(line.slopes, [0.5, -0.25, 0.0, 0.125, 0.0])
 
 
 def test_networks_that_were_trained_anew_have_none():
