@@ -104,9 +104,13 @@ class InstanceSet:
     @staticmethod
     def empty(feature_dim: int) -> InstanceSet:
         """Return a set of no instances with ``feature_dim`` channels."""
-        rows = np.zeros((0, 3), np.float32)
-        feature = np.zeros((0, feature_dim), np.float32)
-        return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32), rows)
+        return InstanceSet.of_boxes(Boxes.empty(), feature_dim)
+
+    @staticmethod
+    def of_boxes(boxes: Boxes, feature_dim: int = 0) -> InstanceSet:
+        """Return instances of which nothing but N boxes is known: points, earlier positions and features are 0."""
+        rows, feature = np.zeros((len(boxes), 3), np.float32), np.zeros((len(boxes), feature_dim), np.float32)
+        return InstanceSet(boxes, rows, feature, feature, feature, rows, np.zeros(len(boxes), np.float32), rows)
 
 
 @dataclass(frozen=True)

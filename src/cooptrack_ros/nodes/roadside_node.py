@@ -64,7 +64,7 @@ class RoadsideNode(AgentNode):
         lacking = package.lacks_uncertainty(Side.ROADSIDE)
         if lacking:
             self.get_logger().info(lacking)
-        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, self.output_frame)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
         reader = reader_of(package, Side.ROADSIDE, self.settings)
         if reader is not None:

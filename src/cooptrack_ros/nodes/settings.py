@@ -6,6 +6,7 @@ Those that the command line has too are declared in ``core`` and only named here
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
@@ -15,7 +16,10 @@ from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
 from ..wire.marker_board import LIFETIME_S
 from ..wire.markers import LABEL_HEIGHT_M
-from ..wire.topics import check_name
+from ..wire.topics import FEATURES, TRACKED_OBJECTS, UNIT_KINDS, check_name
+
+FEATURE_MODES, LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
+"""Values of ``fusion.mode`` with which features and with which boxes are fused."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class CommonSettings:
     markers__label_height: float = parameter(
         LABEL_HEIGHT_M, 'height of the labels of tracks; 1.2 can be read from far above', unit='m', low=0.1, high=5,
         live=True)
+    output__frame: str = parameter(
+        '', 'frame that tracks, detections and tracked objects are given in at the stamp of the image: map_frame, or '
+        'one of /tf; empty: lists in the frame of the network, tracked objects in map_frame. Without its transform '
+        'nothing is published of a frame')
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
     occupancy__enabled: bool = parameter(
@@ -92,7 +100,9 @@ class RoadsideSettings(CommonSettings):
 class EgoSettings(CommonSettings):
     """Parameters of the ego node."""
 
-    infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
+    infra_units: str = parameter(
+        'rsu_1', 'names of the roadside units to listen to, separated by commas; NAME:tracked_objects and NAME:cpm are '
+        'units that do not run our network, whose boxes alone are fused')
     fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
                                   choices=('auto', 'cooperative', 'distance_association', 'late', 'none'))
     fusion__late_rule: str = LATE_RULE.field()
@@ -146,17 +156,31 @@ class EgoSettings(CommonSettings):
                 'max_added': self.fusion__max_added, 'max_added_per_unit': self.fusion__max_added_per_unit,
                 'fusion_time_s': float('inf') if self.lockstep else self.fusion__time_budget_ms / 1e3}
 
-    def units(self) -> list[str]:
+    def units(self) -> dict[str, str]:
         """
-        Return the roadside units to listen to, in ascending order.
+        Return the units to listen to, in ascending order, and what each sends, of ``wire.topics.UNIT_KINDS``.
 
-        :raises UserError: for a name that no unit can have.
+        :raises UserError: for a name that no unit can have, one that is there twice, or a type that is not known.
         """
-        names = {name.strip() for name in self.infra_units.split(',')} - {''}
-        named = [check_name("parameter 'infra_units'", name) for name in sorted(names)]
-        return [] if self.fusion__mode == 'none' else named
+        found: dict[str, str] = {}
+        for entry in sorted({entry.strip() for entry in self.infra_units.split(',')} - {''}):
+            name, colon, kind = (part.strip() for part in entry.partition(':'))
+            check_name("parameter 'infra_units'", name)
+            if colon and kind not in UNIT_KINDS:
+                raise UserError(f"parameter 'infra_units': '{kind}' is no type of a unit, expected "
+                                f"{', '.join(UNIT_KINDS)}, as in {name}:{TRACKED_OBJECTS}")
+            if name in found:
+                raise UserError(f"parameter 'infra_units' names the unit '{name}' twice, with different types")
+            found[name] = kind or FEATURES
+        if self.fusion__mode == 'none':
+            return {}
+        foreign = [name for name, kind in found.items() if kind != FEATURES]
+        if foreign and self.fusion__mode not in LATE_MODES:
+            raise UserError(f"parameter 'infra_units': of {', '.join(foreign)} only boxes come, which fusion.mode "
+                            f"'{self.fusion__mode}' does not fuse, expected {' or '.join(LATE_MODES)}")
+        return dict(sorted(found.items()))
 
-    def only_confirm(self, units: list[str]) -> set[str]:
+    def only_confirm(self, units: Collection[str]) -> set[str]:
         """
         Return the units that may add nothing.
 

@@ -200,7 +200,7 @@ class OfflineReplay:
         self._counts[name] += 1
         self._bytes += len(data)
         self._write(features_topic(name), message)
-        self._ego.units[name].on_features(data)
+        self._ego.units[name].on_message(data)
         answer = unit.find_voxels()
         if answer is not None:
             data = serialize_message(answer.link)

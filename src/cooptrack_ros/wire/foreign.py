@@ -1,0 +1,47 @@
+"""Checks of what units say that do not run our network, whatever the type of their messages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..common.errors import WireError
+from ..common.types import Boxes
+from ..cooperation.foreign import LEAST_STD_M, NOT_STATED
+from .arrays import finite
+from .features import FeatureLimits
+
+_MAX_OFFSET_M = 1e8
+"""More than any map on Earth needs."""
+_ASYMMETRY, _NEGATIVE = 1e-3, 1e-6
+"""Of the largest entry of a covariance: what rounding may leave."""
+
+
+def check_boxes(boxes: Boxes, limits: FeatureLimits) -> None:
+    """
+    Check boxes of a foreign unit in the map.
+
+    :raises WireError: if a number is not finite, a size, speed or probability cannot be true, or a place is nowhere.
+    """
+    for name in ('centre', 'size', 'yaw', 'score'):
+        finite(getattr(boxes, name), name)
+    if not len(boxes):
+        return
+    if np.abs(boxes.centre).max() > _MAX_OFFSET_M or np.nanmax(np.abs(boxes.velocity), initial=0) > limits.max_speed_m_s:
+        raise WireError('implausible', 'an object is farther away or faster than accepted')
+    if boxes.size.min() <= 0 or boxes.size.max() > limits.max_size_m:
+        raise WireError('implausible', f'a size is not within 0 to {limits.max_size_m} m')
+    if boxes.score.min() < 0 or boxes.score.max() > 1:
+        raise WireError('implausible', 'a probability of existence is not within 0 to 1')
+
+
+def believed(covariance: np.ndarray) -> np.ndarray:
+    """
+    Return a covariance (D, D) with no standard deviation below that which is believed, nor above what says nothing.
+
+    :raises WireError: if it is none.
+    """
+    values, axes = np.linalg.eigh((covariance + covariance.T) / 2)
+    scale = max(np.abs(covariance).max(), LEAST_STD_M ** 2)
+    if np.abs(covariance - covariance.T).max() > _ASYMMETRY * scale or values.min() < -_NEGATIVE * scale:
+        raise WireError('implausible', 'a covariance is not symmetric or has a negative variance')
+    return axes * np.clip(values, LEAST_STD_M ** 2, NOT_STATED) @ axes.T
