@@ -23,6 +23,7 @@ from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
 from .node_base import AgentNode, run_program
+from .outputs.cpm_output import CpmOutput
 from .outputs.feature_output import FeatureOutput
 from .outputs.track_output import TrackOutput
 from .qos import LATCHED, features_qos
@@ -42,6 +43,7 @@ class RoadsideNode(AgentNode):
         self._info: Publisher | None = None
         self._link: Publisher | None = None
         self._voxels: RoadsideVoxels | None = None
+        self._cpm: CpmOutput | None = None
         self._sent: InstanceFeatureArray | None = None
         with suppress(UserError):
             self._create_publishers()
@@ -65,6 +67,8 @@ class RoadsideNode(AgentNode):
         if lacking:
             self.get_logger().info(lacking)
         self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, self.output_frame)
+        if self._cpm is None:
+            self._cpm = CpmOutput(self, self.settings)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
         reader = reader_of(package, Side.ROADSIDE, self.settings)
         if reader is not None:
@@ -108,6 +112,7 @@ class RoadsideNode(AgentNode):
         published = self._tracks.compose(shown, source[is_shown], (), meta, stated)
         self._output.publish(published)
         self.latency.publish(job, output.stage_seconds, started)
+        self._cpm.publish(published.message)
         self._output.show(published, meta, self.settings)
         self.health.count('frames.processed')
         return published.message

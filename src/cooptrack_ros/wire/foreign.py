@@ -26,7 +26,8 @@ def check_boxes(boxes: Boxes, limits: FeatureLimits) -> None:
         finite(getattr(boxes, name), name)
     if not len(boxes):
         return
-    if np.abs(boxes.centre).max() > _MAX_OFFSET_M or np.nanmax(np.abs(boxes.velocity), initial=0) > limits.max_speed_m_s:
+    speed = np.nan_to_num(np.abs(boxes.velocity), posinf=np.inf).max()
+    if np.abs(boxes.centre).max() > _MAX_OFFSET_M or speed > limits.max_speed_m_s:
         raise WireError('implausible', 'an object is farther away or faster than accepted')
     if boxes.size.min() <= 0 or boxes.size.max() > limits.max_size_m:
         raise WireError('implausible', f'a size is not within 0 to {limits.max_size_m} m')

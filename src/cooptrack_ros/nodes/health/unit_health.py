@@ -70,7 +70,8 @@ class UnitHealth:
         self._stamp_ns: int | None = None
         self._model = ''
         self._counts = dict.fromkeys(
-            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back', NO_CLASS, *LEFT_OUT), 0)
+            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back', NO_CLASS,
+             *LEFT_OUT), 0)
         self._reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
         self._changed: Misalignment | None = None

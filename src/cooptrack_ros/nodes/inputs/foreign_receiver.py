@@ -30,8 +30,8 @@ class ForeignReader(Protocol):
     topic: str
     max_bytes: int
 
-    def read(self, msg: Any) -> ForeignObjects:
-        """Return what a message says; may raise WireError."""
+    def read(self, msg: Any) -> ForeignObjects | None:
+        """Return what a message says, None if it is none of this unit; may raise WireError."""
 
 
 class ForeignReceiver(MessageReceiver):
@@ -49,6 +49,8 @@ class ForeignReceiver(MessageReceiver):
 
     def _store(self, msg: Any, now_s: float) -> None:
         objects = self._reader.read(msg)
+        if objects is None:
+            return
         self.health.left_out({NO_CLASS: objects.no_class})
         try:
             self._keep(self._frames.message(self.unit_id, objects), now_s)
@@ -72,9 +74,11 @@ def foreign_reader(kind: str, settings: EgoSettings, class_names: Sequence[str],
     """
     Return what reads the messages of a unit.
 
-    :param kind: what it sends; :param class_names: of the model; :param limits: of what is accepted.
+    :param kind: what it sends, see ``EgoSettings.units``; :param class_names: of the model.
+    :param limits: of what is accepted.
     :raises UserError: if the package of their type is not installed, or a parameter is missing that it needs.
     """
+    kind, _, station = kind.partition(':')
     package = PACKAGES[kind]
     if find_spec(package) is None:
         raise UserError(f"parameter 'infra_units' names a unit of type {kind}, but {package} is not installed: "
@@ -82,8 +86,8 @@ def foreign_reader(kind: str, settings: EgoSettings, class_names: Sequence[str],
     if kind == TRACKED_OBJECTS:
         from ...wire.tracked_objects import TrackedObjectsReader
         return TrackedObjectsReader(settings.map_frame, class_names, limits)
-    from ...wire.cpm import CpmReader
-    return CpmReader(settings.earth(), class_names, limits)
+    from ...wire.cpm_reader import CpmReader
+    return CpmReader(settings.map_place(), class_names, limits, int(station) if station else None)
 
 
 def install_advice(package: str) -> str:
