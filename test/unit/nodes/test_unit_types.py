@@ -26,7 +26,8 @@ def test_names_with_and_without_types():
 
 
 @pytest.mark.parametrize(('units', 'words'), [
-    ('bus_7:boxes', 'boxes.*tracked_objects'), ('bus-7:cpm', 'bus-7'), ('a,a:cpm', "'a' twice"), ('a:', "'' is no type"),
+    ('bus_7:boxes', 'boxes.*tracked_objects'), ('bus-7:cpm', 'bus-7'), ('a,a:cpm', "'a' twice"),
+    ('a:', "'' is no type"),
     ('a:cpm:x', 'cpm:x'), ('a:tracked_objects:7', 'tracked_objects:7')])
 def test_entries_that_mean_nothing_are_refused_by_name(units, words):
     with pytest.raises(UserError, match=words):
