@@ -12,6 +12,7 @@ from vision_msgs.msg import Detection3DArray
 from cooptrack_msgs.msg import Track, TrackArray
 from cooptrack_ros.nodes.outputs import standard_outputs
 from cooptrack_ros.nodes.outputs.standard_outputs import StandardOutputs
+from cooptrack_ros.nodes.qos import LATCHED
 
 TOPIC = '/ego/ego_node/output/detections_3d'
 OBJECTS = '/ego/ego_node/output/tracked_objects'
@@ -59,7 +60,7 @@ def test_lists_in_another_frame_come_once_its_transform_is_there_and_never_wrong
     fixed = TransformStamped(child_frame_id='map')
     fixed.header.frame_id = 'town'
     fixed.transform.translation.x, fixed.transform.rotation.w = 1000.0, 1.0
-    world.publish('/tf_static', TFMessage(transforms=[fixed]))
+    world.probe.create_publisher(TFMessage, '/tf_static', LATCHED).publish(TFMessage(transforms=[fixed]))
     world.until(lambda: ego.node.tf.lookup('town', 'map', ego.now_ns) is not None, 'the transform')
     tracks = ego.frame()
     world.until(lambda: received, 'tracked objects')

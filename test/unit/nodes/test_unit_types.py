@@ -41,7 +41,7 @@ def test_boxes_alone_need_a_mode_that_fuses_boxes(mode):
 
 
 def test_a_type_that_is_not_installed_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(foreign_receiver.PACKAGES, 'tracked_objects', 'no_such_msgs')
+    monkeypatch.setitem(foreign_receiver.FOREIGN_PACKAGES, 'tracked_objects', 'no_such_msgs')
     with pytest.raises(UserError, match='no_such_msgs is not installed.*apt install ros-.*no-such-msgs'):
         foreign_reader('tracked_objects', EgoSettings(), CLASSES, FeatureLimits())
 

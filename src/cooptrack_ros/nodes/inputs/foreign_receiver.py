@@ -13,15 +13,11 @@ from ...cooperation.foreign import TICKS_PER_S, ForeignObjects, LocalFrames
 from ...cooperation.pairing import PairingConfig, UnitPairing
 from ...cooperation.sessions import StaleMessage
 from ...wire.features import FeatureLimits
-from ...wire.topics import CPM, TRACKED_OBJECTS
+from ...wire.topics import FOREIGN_PACKAGES, TRACKED_OBJECTS
 from ..health.health import Health
 from ..health.unit_health import NO_CLASS
 from ..settings import EgoSettings
 from .unit_receiver import MessageReceiver
-
-PACKAGES = {TRACKED_OBJECTS: 'autoware_perception_msgs', CPM: 'etsi_its_cpm_ts_msgs'}
-"""By the type of a unit, what must be installed for its messages."""
-
 
 class ForeignReader(Protocol):
     """Knows one type of messages."""
@@ -79,7 +75,7 @@ def foreign_reader(kind: str, settings: EgoSettings, class_names: Sequence[str],
     :raises UserError: if the package of their type is not installed, or a parameter is missing that it needs.
     """
     kind, _, station = kind.partition(':')
-    package = PACKAGES[kind]
+    package = FOREIGN_PACKAGES[kind]
     if find_spec(package) is None:
         raise UserError(f"parameter 'infra_units' names a unit of type {kind}, but {package} is not installed: "
                         f"{install_advice(package)}")

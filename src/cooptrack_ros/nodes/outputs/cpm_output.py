@@ -12,9 +12,9 @@ from cooptrack_msgs.msg import TrackArray
 from ...common.uncertainty import TrackUncertainty
 from ...tracking.track_history import TurnRates
 from ...wire.arrays import stamp_ns
-from ...wire.topics import CPM, unit_topic
+from ...wire.topics import CPM, FOREIGN_PACKAGES, unit_topic
 from ...wire.tracks import tracks_in_map
-from ..inputs.foreign_receiver import PACKAGES, install_advice
+from ..inputs.foreign_receiver import install_advice
 from ..qos import OUTPUT
 from ..settings import RoadsideSettings
 
@@ -34,10 +34,10 @@ class CpmOutput:
         if not self._station_id:
             return
         self._place = settings.map_place()
-        topic = unit_topic(settings.unit_id, CPM)
-        if find_spec(PACKAGES[CPM]) is None:
-            node.get_logger().warning(f'{PACKAGES[CPM]} is not installed: nothing is published on {topic}. To do: '
-                                      f'{install_advice(PACKAGES[CPM])}')
+        topic, package = unit_topic(settings.unit_id, CPM), FOREIGN_PACKAGES[CPM]
+        if find_spec(package) is None:
+            node.get_logger().warning(f'{package} is not installed: nothing is published on {topic}. To do: '
+                                      f'{install_advice(package)}')
             return
         from etsi_its_cpm_ts_msgs.msg import CollectivePerceptionMessage
         self._publisher = node.create_publisher(CollectivePerceptionMessage, topic, OUTPUT)
