@@ -112,7 +112,7 @@ class RoadsideNode(AgentNode):
         published = self._tracks.compose(shown, source[is_shown], (), meta, stated)
         self._output.publish(published)
         self.latency.publish(job, output.stage_seconds, started)
-        self._cpm.publish(published.message)
+        self._cpm.publish(published.message, self.settings.features__max_instances)
         self._output.show(published, meta, self.settings)
         self.health.count('frames.processed')
         return published.message

@@ -19,6 +19,7 @@ from ..health.unit_health import NO_CLASS
 from ..settings import EgoSettings
 from .unit_receiver import MessageReceiver
 
+
 class ForeignReader(Protocol):
     """Knows one type of messages."""
 

@@ -30,7 +30,6 @@ class CpmOutput:
         """
         self._publisher: Publisher | None = None
         self._station_id, self._rates = settings.cpm__station_id, TurnRates()
-        self._max_objects = settings.features__max_instances
         if not self._station_id:
             return
         self._place = settings.map_place()
@@ -42,8 +41,12 @@ class CpmOutput:
         from etsi_its_cpm_ts_msgs.msg import CollectivePerceptionMessage
         self._publisher = node.create_publisher(CollectivePerceptionMessage, topic, OUTPUT)
 
-    def publish(self, tracks: TrackArray) -> None:
-        """Publish the tracks of a frame to those who listen; takes every frame, to know how they turn."""
+    def publish(self, tracks: TrackArray, max_objects: int) -> None:
+        """
+        Publish the tracks of a frame to those who listen; takes every frame, to know how they turn.
+
+        :param max_objects: the best by score.
+        """
         if self._publisher is None:
             return
         rates = self._rates.observe(tracks_in_map(tracks), stamp_ns(tracks.header.stamp), tracks.reset)
@@ -51,4 +54,4 @@ class CpmOutput:
             return
         from ...wire.cpm import to_cpm
         unknown = TrackUncertainty.unknown(len(tracks.tracks))
-        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, unknown, rates, self._max_objects))
+        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, unknown, rates, max_objects))
