@@ -54,7 +54,7 @@ def test_lists_in_another_frame_come_once_its_transform_is_there_and_never_wrong
     received = world.listen(OBJECTS, TrackedObjects)
     world.until(lambda: ego.node.count_subscribers(OBJECTS) > 0, 'the listener')
     ego.send()
-    ego.dropped('output', 'missing_transform')
+    ego.dropped('outputs', 'missing_transform')
     world.until(lambda: ego.node.health.counts['frames.processed'] == 1, 'the frame')
     assert not ego.tracks and not received
     fixed = TransformStamped(child_frame_id='map')
@@ -68,7 +68,7 @@ def test_lists_in_another_frame_come_once_its_transform_is_there_and_never_wrong
     # The vehicle has driven 0.1 m since the first image.
     assert tracks.tracks[0].pose.position.x == pytest.approx(1010.1)
     assert received[0].objects[0].kinematics.pose_with_covariance.pose.position.x == pytest.approx(1010.1)
-    assert ego.node.health.dropped('output', 'missing_transform') == 1
+    assert ego.node.health.dropped('outputs', 'missing_transform') == 1
 
 
 class FakePublisher:

@@ -41,8 +41,10 @@ def prepare(folder: Path) -> Run:
     from rclpy.serialization import serialize_message
 
     from cooptrack_ros.common.errors import WireError
+    from cooptrack_ros.common.types import Side
     from cooptrack_ros.cooperation.foreign import LocalFrames
     from cooptrack_ros.cooperation.late_fusion import late_boxes
+    from cooptrack_ros.tracking.uncertainty import StatedTracks
     from cooptrack_ros.wire.features import FeatureLimits
     from cooptrack_ros.wire.serialized import read_message
     from cooptrack_ros.wire.tracked_objects import TrackedObjectsReader
@@ -64,9 +66,11 @@ def prepare(folder: Path) -> Run:
         except WireError:
             return False
         received = frames.message('unit', objects)
-        infra = late_boxes([received.placed(received.map_from_infra)], objects.stamp_ns + 10**8)
+        placed, now_ns = [received.placed(received.map_from_infra)], objects.stamp_ns + 10**8
+        infra = late_boxes(placed, now_ns)
         assert np.isfinite(infra.boxes.centre).all() and (infra.boxes.size > 0).all()
-        known = infra.uncertainty[infra.uncertainty.known]
+        stated = StatedTracks(None, Side.VEHICLE).of_units(placed, now_ns)
+        known = stated[stated.known]
         assert (np.linalg.eigvalsh(known.position) > 0).all() and (np.linalg.eigvalsh(known.velocity) > 0).all()
         return True
     return run

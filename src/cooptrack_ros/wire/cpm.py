@@ -29,6 +29,7 @@ from ..common.uncertainty import TrackUncertainty
 from . import cpm_units as units
 from .arrays import stamp_ns
 from .tracks import tracks_in_map
+from .uncertainty import uncertainty_in_map
 
 _VEHICLES = {'car': 5, 'van': 5, 'bus': 6, 'truck': 8, 'trailer': 9}
 _VRU = {'pedestrian': 0, 'bicycle': 1, 'cyclist': 1, 'motorcycle': 2, 'motorcyclist': 2}
@@ -37,18 +38,17 @@ _OLD_MS = 1500
 """Older objects are of this age."""
 
 
-def to_cpm(msg: TrackArray, place: MapPlace, station_id: int, uncertainty: TrackUncertainty,
-           turn_rates: Mapping[int, float], max_objects: int = units.MAX_OBJECTS) -> CollectivePerceptionMessage:
+def to_cpm(msg: TrackArray, place: MapPlace, station_id: int, turn_rates: Mapping[int, float],
+           max_objects: int = units.MAX_OBJECTS) -> CollectivePerceptionMessage:
     """
     Return the tracks of a roadside unit, seen from the origin of the frame of their header.
 
-    :param place: of the map; :param uncertainty: of the tracks, in the axes of the map.
-    :param turn_rates: of tracks, rad/s, by number; :param max_objects: the best by score.
+    :param place: of the map; :param turn_rates: of tracks, rad/s, by number; :param max_objects: the best by score.
     """
     unit = place.geodetic(np.array(msg.map_from_lidar, np.float64).reshape(4, 4)[:3, 3])
     enu_from_map = np.linalg.inv(place.map_from_enu(unit))
     boxes = transform_boxes(enu_from_map, tracks_in_map(msg))
-    stated = uncertainty.rotated(nearest_rotation(enu_from_map[:3, :3]))
+    stated = uncertainty_in_map(msg).rotated(nearest_rotation(enu_from_map[:3, :3]))
     near = (np.abs(boxes.centre) < units.MAX_COORDINATE * units.CM).all(1)
     best = np.argsort(-np.where(near, boxes.score, -1), kind='stable')[:min(max_objects, int(near.sum()))]
     result = CollectivePerceptionMessage()
@@ -108,7 +108,8 @@ def _object(box: Boxes, stated: TrackUncertainty, track: Track, turn_rate: float
         part.value.value = _within(box.size[axis] / units.DM, 1, units.MAX_DIMENSION)
         part.confidence.value = units.confidence(stated.size[axis], units.DM, units.NO_DIMENSION_CONFIDENCE)
     result.object_age.value = _within(1e3 * track.age_s, 0, _OLD_MS)
-    result.object_perception_quality.value = _within(units.QUALITY * track.score, 0, units.QUALITY)
+    sure = track.existence if track.has_uncertainty else track.score
+    result.object_perception_quality.value = _within(units.QUALITY * sure, 0, units.QUALITY)
     result.classification.array = [ObjectClassWithConfidence(object_class=_class(track.class_name.lower()))]
     result.classification.array[0].confidence.value = units.NO_LEVEL
     return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -270,8 +270,7 @@ def _together(seen: Iterable[_Seen], stamp_ns: int | None = None) -> tuple[Boxes
     if not seen:
         return Boxes.empty(), TrackUncertainty.unknown(0)
     boxes = Boxes.concatenate([one.box for one in seen])
-    stated = TrackUncertainty(**{f.name: np.concatenate([getattr(one.stated, f.name) for one in seen])
-                                 for f in fields(TrackUncertainty)})
+    stated = TrackUncertainty.concatenate([one.stated for one in seen])
     if stamp_ns is None:
         return boxes, stated
     seconds = np.array([(stamp_ns - one.stamp_ns) / 1e9 for one in seen])

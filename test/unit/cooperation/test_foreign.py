@@ -7,13 +7,13 @@ import pytest
 from test_late_fusion import cars
 
 from cooptrack_ros.common.geometry import make_pose, rotation_z, transform_boxes
-from cooptrack_ros.common.types import InstanceSet, RoadsideMessage
+from cooptrack_ros.common.types import InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.common.uncertainty import TrackUncertainty
 from cooptrack_ros.cooperation.foreign import ForeignObjects, LocalFrames, Numbers, label_of
-from cooptrack_ros.cooperation.late_fusion import late_boxes
 from cooptrack_ros.cooperation.pairing import PairingConfig, UnitPairing
 from cooptrack_ros.cooperation.sessions import StaleMessage
 from cooptrack_ros.nodes.inputs.foreign_receiver import by_stamp
+from cooptrack_ros.tracking.uncertainty import StatedTracks
 
 SECOND = 10**9
 FAR = np.array([80_000.0, 30_000.0, 40.0])
@@ -97,17 +97,17 @@ def test_late_fusion_gets_what_is_stated_turned_and_grown_with_age():
     foreign = RoadsideMessage('a', 0, InstanceSet.of_boxes(cars((10, 0), (30, 0))), make_pose(turn, np.zeros(3)),
                               uncertainty=stated(2))
     own = RoadsideMessage('b', 0, InstanceSet.of_boxes(cars((40, 40))), np.eye(4))
-    infra = late_boxes([foreign, own], SECOND // 2)
-    assert infra.uncertainty.known.tolist() == [True, True, False]
-    np.testing.assert_allclose(infra.uncertainty.position[0], np.diag([0.25 + 0.25 * 1, 0.25 + 0.25 * 4, 0.25]))
-    np.testing.assert_allclose(infra.uncertainty.velocity[0], np.diag([1.0, 4.0]), atol=1e-12)
-    assert late_boxes([own], SECOND).uncertainty is None
+    found = StatedTracks(None, Side.VEHICLE).of_units([foreign, own], SECOND // 2)
+    assert found.known.tolist() == [True, True, False]
+    np.testing.assert_allclose(found.position[0], np.diag([0.25 + 0.25 * 1, 0.25 + 0.25 * 4, 0.25]))
+    np.testing.assert_allclose(found.velocity[0], np.diag([1.0, 4.0]), atol=1e-12)
 
 
-def test_only_rows_that_are_used_keep_what_is_stated():
-    foreign = RoadsideMessage('a', 0, InstanceSet.of_boxes(cars((0, 0), (30, 0))), np.eye(4), uncertainty=stated(2))
-    infra = late_boxes([foreign], 0)
-    assert len(infra) == len(infra.uncertainty) == 1
+def test_a_pairing_hands_on_what_is_stated():
+    unit = paired()
+    unit.add(LocalFrames().message('u', objects((10, 0))), 5.0)
+    message, _ = unit.message_for(SECOND, np.eye(4))
+    np.testing.assert_array_equal(message.uncertainty.position[0], 0.25 * np.eye(3))
 
 
 def test_classes_stand_for_those_that_a_model_has():

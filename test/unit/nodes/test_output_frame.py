@@ -8,12 +8,16 @@ import pytest
 from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.geometry import make_pose, rotation_z, wrap_angle
 from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.common.uncertainty import TrackUncertainty
 from cooptrack_ros.nodes.outputs.output_frame import OutputFrame
 from cooptrack_ros.wire.tracks import TrackMeta, decode_tracks, encode_tracks, tracks_in_map
+from cooptrack_ros.wire.uncertainty import decode_uncertainty
 
 MAP_FROM_LIDAR = make_pose(rotation_z(np.radians(75)), [100.0, 200.0, 3.0])
 TOWN_FROM_LIDAR = make_pose(rotation_z(np.radians(-20)), [5.0, 6.0, 7.0])
 YAW = np.radians(30)
+STATED = TrackUncertainty(np.array([0.9]), np.diag([0.25, 1.0, 0.04])[None], np.array([0.01]), np.array([0.0]),
+                          np.full((1, 3), 0.01), np.diag([0.1, 0.4])[None])
 
 
 class Transforms:
@@ -47,7 +51,8 @@ def tracks(ns=1000):
                   np.array([[8 * np.cos(YAW), 8 * np.sin(YAW)], [np.nan, np.nan]]), np.zeros(2, np.int64),
                   np.full(2, 0.5), np.array([3, 4]))
     meta = TrackMeta(ns, 'lidar', 'none', 'model', 'map', MAP_FROM_LIDAR, ('car',))
-    return encode_tracks(boxes, meta, np.zeros(2), np.zeros(2, np.int64), {})
+    stated = TrackUncertainty.unknown(2).with_rows([0], STATED)
+    return encode_tracks(boxes, meta, np.zeros(2), np.zeros(2, np.int64), {}, uncertainty=stated)
 
 
 def check(placed, name, frame_from_lidar):
@@ -58,6 +63,9 @@ def check(placed, name, frame_from_lidar):
     turn = np.arctan2(frame_from_lidar[1, 0], frame_from_lidar[0, 0])
     np.testing.assert_allclose(wrap_angle(boxes.yaw - before.yaw - turn), 0, atol=1e-9)
     assert boxes.velocity[0] @ [np.cos(boxes.yaw[0]), np.sin(boxes.yaw[0])] == pytest.approx(8.0)
+    stated, rotation = decode_uncertainty(placed), frame_from_lidar[:3, :3]
+    assert stated.known.tolist() == [True, False]
+    np.testing.assert_allclose(stated.position[0], rotation @ STATED.position[0] @ rotation.T, rtol=1e-5, atol=1e-6)
     assert np.isnan(boxes.velocity[1]).all() and boxes.track_id.tolist() == [3, 4]
     here, there = tracks_in_map(placed), tracks_in_map(tracks())
     np.testing.assert_allclose(here.centre, there.centre)
@@ -96,7 +104,7 @@ def test_without_the_transform_nothing_is_given_and_the_frame_counts_once():
     tf = Transforms()
     wanted, refused = frame('town', tf)
     assert [wanted.place(tracks()) for _ in range(3)] == [None] * 3
-    assert refused == [('output', 'missing_transform')]
+    assert refused == [('outputs', 'missing_transform')]
     tf.known['town_lidar'] = TOWN_FROM_LIDAR
     check(wanted.place(tracks(ns=2000)) and wanted.place(tracks()), 'town', TOWN_FROM_LIDAR)
 
@@ -104,4 +112,4 @@ def test_without_the_transform_nothing_is_given_and_the_frame_counts_once():
 def test_a_frame_that_does_not_stand_upright_is_refused():
     camera = np.eye(4)[[1, 2, 0, 3]]
     wanted, refused = frame('camera', Transforms(camera_lidar=camera))
-    assert wanted.place(tracks()) is None and refused == [('output', 'bad_pose')]
+    assert wanted.place(tracks()) is None and refused == [('outputs', 'bad_pose')]

@@ -29,7 +29,8 @@ CLASSES = ('car', 'bicycle', 'pedestrian', 'truck')
 STATION = 4711
 
 
-def tracks(yaw=(0.5,), velocity=((6.0, 2.0),), label=None, ns=NOW, centre=None, score=0.6, ids=None):
+def tracks(yaw=(0.5,), velocity=((6.0, 2.0),), label=None, ns=NOW, centre=None, score=0.6, ids=None,
+           uncertainty=None):
     """Return the tracks of a roadside unit as a message, and its boxes in the map."""
     n = len(yaw)
     centre = np.tile([30.0, -4.0, -5.0], (n, 1)) + 6.0 * np.arange(n)[:, None] if centre is None else np.array(centre)
@@ -38,13 +39,15 @@ def tracks(yaw=(0.5,), velocity=((6.0, 2.0),), label=None, ns=NOW, centre=None, 
                   np.arange(1, n + 1) if ids is None else np.array(ids))
     meta = TrackMeta(ns, 'infra/rsu_1/lidar', 'roadside', 'model', 'map', MAP_FROM_LIDAR, CLASSES)
     none = np.zeros(n, np.int64)
-    return encode_tracks(boxes, meta, np.full(n, 0.7), none, {}), transform_boxes(MAP_FROM_LIDAR, boxes)
+    # What is stated is given in the axes of the map.
+    stated = uncertainty and uncertainty.rotated(MAP_FROM_LIDAR[:3, :3].T)
+    return encode_tracks(boxes, meta, np.full(n, 0.7), none, {}, uncertainty=stated), transform_boxes(
+        MAP_FROM_LIDAR, boxes)
 
 
-def sent(*args, uncertainty=None, rates=None, most=units.MAX_OBJECTS, **changes):
+def sent(*args, rates=None, **changes):
     """Return the CPM of tracks."""
-    msg, boxes = tracks(*args, **changes)
-    return to_cpm(msg, PLACE, STATION, uncertainty or TrackUncertainty.unknown(len(boxes)), rates or {}, most)
+    return to_cpm(tracks(*args, **changes)[0], PLACE, STATION, rates or {})
 
 
 def reader(**limits):
@@ -98,7 +101,7 @@ def test_half_a_95_percent_interval_is_sent_and_one_sigma_read():
     stated = TrackUncertainty(np.array([0.9]), np.diag([0.25, 1.0, 0.04])[None], np.array([0.01]), np.array([0.0]),
                               np.array([[0.09, 0.01, 0.04]]), np.diag([0.16, 0.36])[None])
     north_up = MapPlace(PLACE.origin)
-    msg = to_cpm(tracks()[0], north_up, STATION, stated, {})
+    msg = to_cpm(tracks(uncertainty=stated)[0], north_up, STATION, {})
     one = objects(msg)[0]
     assert [one.position.x_coordinate.confidence.value, one.position.y_coordinate.confidence.value] == [98, 196]
     assert [one.velocity.cartesian_velocity.x_velocity.confidence.value,
@@ -110,7 +113,8 @@ def test_half_a_95_percent_interval_is_sent_and_one_sigma_read():
     np.testing.assert_allclose(np.sqrt(np.diagonal(read.velocity[0])), [0.4, 0.6], atol=0.006)
     np.testing.assert_allclose(np.sqrt(read.heading), [0.1], atol=0.001)
     np.testing.assert_allclose(np.sqrt(read.size[0]), [0.3, 0.1, 0.2], atol=0.06)
-    assert (read.existence[0], read.flip[0]) == (0.6, 0.0)
+    # A probability of existence of 0.9 is 14 of 15.
+    assert (read.existence[0], read.flip[0]) == (pytest.approx(14 / 15), 0.0)
 
 
 def test_covariances_turn_with_the_map():
@@ -149,7 +153,7 @@ def test_only_the_best_are_sent_and_nothing_beyond_the_range_of_the_fields():
                     centre=[[10, 0, 0], [20, 0, 0], [30, 0, 0], [2000, 0, 0]], ids=[1, 2, 3, 70_000])
     for track, score in zip(msg.tracks, (0.5, 0.9, 0.7, 1.0), strict=True):
         track.score = score
-    best = to_cpm(msg, PLACE, STATION, TrackUncertainty.unknown(4), {}, 2)
+    best = to_cpm(msg, PLACE, STATION, {}, 2)
     assert [one.object_id.value for one in objects(best)] == [2, 3]
     container = best.payload.cpm_containers.value.array[1].container_data_perceived_object_container
     assert container.number_of_perceived_objects.value == 4

@@ -12,10 +12,13 @@ from test_tracked_objects import MAP_FROM_LIDAR, NOW, over_the_wire
 
 from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.common.geometry import rotation_z, transform_points, wrap_angle
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.common.uncertainty import TrackUncertainty
 from cooptrack_ros.cooperation.foreign import NOT_STATED
 from cooptrack_ros.wire.features import FeatureLimits
 from cooptrack_ros.wire.serialized import read_message
-from cooptrack_ros.wire.tracked_objects import TrackedObjectsReader
+from cooptrack_ros.wire.tracked_objects import TrackedObjectsReader, to_tracked_objects
+from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks
 
 CLASSES = ('car', 'bicycle', 'pedestrian')
 YAW = np.radians(30)
@@ -83,6 +86,20 @@ def test_covariances_are_one_sigma_and_turn_with_the_object():
     along, across = np.array([np.cos(YAW), np.sin(YAW)]), np.array([-np.sin(YAW), np.cos(YAW)])
     assert (along @ stated.velocity[0] @ along, across @ stated.velocity[0] @ across) == pytest.approx((4.0, 1.0))
     assert (stated.size[0] == NOT_STATED).all()
+
+
+def test_what_one_of_us_is_sure_of_another_one_reads_in_the_axes_of_the_map():
+    boxes = Boxes(np.array([[10.0, -4.0, 0.5]]), np.array([[4.5, 1.9, 1.6]]), np.array([0.5]), np.array([[6.0, 2.0]]),
+                  np.array([0]), np.array([0.6]), np.array([1]))
+    sure = TrackUncertainty(np.array([0.875]), np.diag([0.25, 1.0, 0.04])[None], np.array([0.01]), np.array([0.0]),
+                            np.array([[0.09, 0.01, 0.04]]), np.array([[[0.5, 0.1], [0.1, 0.3]]]))
+    meta = TrackMeta(NOW, 'ego/lidar', 'none', 'model', 'map', MAP_FROM_LIDAR, CLASSES)
+    none = np.zeros(1, np.int64)
+    sent = to_tracked_objects(encode_tracks(boxes, meta, np.zeros(1), none, {}, uncertainty=sure), UUID(int=7))
+    read, expected = reader().read(sent).uncertainty, sure.rotated(MAP_FROM_LIDAR[:3, :3])
+    for name in ('existence', 'position', 'heading', 'velocity'):
+        np.testing.assert_allclose(getattr(read, name), getattr(expected, name), rtol=1e-5, atol=1e-6)
+    assert read.flip[0] == 0
 
 
 def test_an_object_without_covariances_states_nothing_and_a_partial_one_only_that_part():

@@ -9,7 +9,6 @@ from rclpy.publisher import Publisher
 
 from cooptrack_msgs.msg import TrackArray
 
-from ...common.uncertainty import TrackUncertainty
 from ...tracking.track_history import TurnRates
 from ...wire.arrays import stamp_ns
 from ...wire.topics import CPM, FOREIGN_PACKAGES, unit_topic
@@ -53,5 +52,4 @@ class CpmOutput:
         if self._publisher.get_subscription_count() == 0:
             return
         from ...wire.cpm import to_cpm
-        unknown = TrackUncertainty.unknown(len(tracks.tracks))
-        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, unknown, rates, max_objects))
+        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, rates, max_objects))

@@ -15,7 +15,7 @@ from ...wire.tracks import in_frame
 from ..context import NodeContext
 from ..inputs.tf_input import TfInput
 
-SOURCE = 'output'
+SOURCE = 'outputs'
 """Name under which lists are counted that cannot be published."""
 
 
