@@ -14,6 +14,8 @@ _MAX_OFFSET_M = 1e8
 """More than any map on Earth needs."""
 _ASYMMETRY, _NEGATIVE = 1e-3, 1e-6
 """Of the largest entry of a covariance: what rounding may leave."""
+_MOST = 1e15
+"""Of what says that nothing is known; numbers far beyond overflow further on."""
 
 
 def check_boxes(boxes: Boxes, limits: FeatureLimits) -> None:
@@ -35,14 +37,18 @@ def check_boxes(boxes: Boxes, limits: FeatureLimits) -> None:
         raise WireError('implausible', 'a probability of existence is not within 0 to 1')
 
 
-def believed(covariance: np.ndarray) -> np.ndarray:
+def believed(covariances: np.ndarray) -> np.ndarray:
     """
-    Return a covariance (D, D) with no standard deviation below that which is believed, nor above what says nothing.
+    Return covariances (N, D, D) with no standard deviation below that which is believed, nor above what says nothing.
 
-    :raises WireError: if it is none.
+    :raises WireError: if one is none.
     """
-    values, axes = np.linalg.eigh((covariance + covariance.T) / 2)
-    scale = max(np.abs(covariance).max(), LEAST_STD_M ** 2)
-    if np.abs(covariance - covariance.T).max() > _ASYMMETRY * scale or values.min() < -_NEGATIVE * scale:
+    if np.abs(covariances).max(initial=0.0) > _MOST:
+        raise WireError('implausible', f'a covariance beyond {_MOST:g}')
+    other = covariances.swapaxes(1, 2)
+    values, axes = np.linalg.eigh((covariances + other) / 2)
+    scale = np.maximum(np.abs(covariances).max((1, 2), initial=0.0), LEAST_STD_M ** 2)
+    if (np.abs(covariances - other) > _ASYMMETRY * scale[:, None, None]).any() or (
+            values < -_NEGATIVE * scale[:, None]).any():
         raise WireError('implausible', 'a covariance is not symmetric or has a negative variance')
-    return axes * np.clip(values, LEAST_STD_M ** 2, NOT_STATED) @ axes.T
+    return axes * np.clip(values, LEAST_STD_M ** 2, NOT_STATED)[:, None, :] @ axes.swapaxes(1, 2)

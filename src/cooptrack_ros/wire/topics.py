@@ -16,7 +16,9 @@ FEATURES, INFO, PAIR, OCCUPANCY = UNIT_TOPICS = ('features', 'info', 'pair', 'oc
 """What is said of a roadside unit to vehicles, below its namespace."""
 TRACKED_OBJECTS, CPM = FOREIGN = ('tracked_objects', 'cpm')
 """The same of units that do not run our network: ``TrackedObjects`` of Autoware, and Collective Perception Messages."""
-FOREIGN_PACKAGES = {TRACKED_OBJECTS: 'autoware_perception_msgs', CPM: 'etsi_its_cpm_ts_msgs'}
+FOREIGN_KINDS = {TRACKED_OBJECTS: 'autoware_perception_msgs/msg/TrackedObjects',
+                 CPM: 'etsi_its_cpm_ts_msgs/msg/CollectivePerceptionMessage'}
+FOREIGN_PACKAGES = {name: kind.partition('/')[0] for name, kind in FOREIGN_KINDS.items()}
 """What must be installed for them."""
 UNIT_KINDS = (FEATURES, *FOREIGN)
 """What a unit can be listened to for."""

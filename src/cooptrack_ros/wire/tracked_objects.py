@@ -44,8 +44,8 @@ _KINDS = {
 """By label, what ``cooperation.foreign.label_of`` takes."""
 _HEAD_BYTES, _OBJECT_BYTES = 1024, 2048
 """More than a message has beside its objects, and than an object with covariances and an outline of some ten points."""
-_PLANE, _POSE, _TWIST = np.ix_((0, 1, 2), (0, 1, 2)), 5, np.ix_((0, 1), (0, 1))
-"""Of 6x6 covariances: the place, the yaw, and the velocity along the ground."""
+_YAW = 5
+"""Of the six axes of a pose."""
 _MOVES_MPS = 0.5
 """Faster than this backwards nothing drives whose heading could as well be the opposite one."""
 
@@ -140,7 +140,7 @@ class TrackedObjectsReader:
         check_boxes(boxes, self._limits)
         if len(set(boxes.track_id.tolist())) < len(boxes):
             raise WireError('implausible', 'two objects have one UUID')
-        return ForeignObjects(stamp_ns(msg.header.stamp), boxes, _uncertainty(known, boxes),
+        return ForeignObjects(stamp_ns(msg.header.stamp), boxes, _uncertainty([t for _, t in known], boxes),
                               no_class=len(msg.objects) - len(known))
 
     def _label_of(self, tracked: TrackedObject) -> int:
@@ -187,24 +187,27 @@ def _boxes(rows: list[tuple]) -> Boxes:
                  np.array(label, np.int64), np.array(score, np.float64), np.array(number, np.int64))
 
 
-def _uncertainty(known: Sequence[tuple[int, TrackedObject]], boxes: Boxes) -> TrackUncertainty:
+def _uncertainty(tracked: Sequence[TrackedObject], boxes: Boxes) -> TrackUncertainty:
     """Return what covariances state, in the axes of the map."""
     result = TrackUncertainty.unknown(len(boxes))
-    c, s = np.cos(boxes.yaw), np.sin(boxes.yaw)
-    for row, (_, tracked) in enumerate(known):
-        kinematics = tracked.kinematics
-        pose = _covariance(kinematics.pose_with_covariance.covariance)
-        if not pose[_PLANE].any():
-            continue
-        twist = _covariance(kinematics.twist_with_covariance.covariance)[_TWIST]
-        turn = np.array([[c[row], -s[row]], [s[row], c[row]]])
-        result.existence[row], result.position[row] = boxes.score[row], believed(pose[_PLANE])
-        result.flip[row] = 0.0 if kinematics.orientation_availability == TrackedObjectKinematics.AVAILABLE else 0.5
-        result.heading[row] = max(pose[_POSE, _POSE], LEAST_STD_RAD ** 2) if pose[_POSE, _POSE] else np.pi ** 2
-        result.size[row] = NOT_STATED
-        result.velocity[row] = turn @ believed(twist) @ turn.T if twist.any() else NOT_STATED * np.eye(2)
+    pose = _covariances([t.kinematics.pose_with_covariance.covariance for t in tracked])
+    twist = _covariances([t.kinematics.twist_with_covariance.covariance for t in tracked])[:, :2, :2]
+    rows = np.flatnonzero(pose[:, :3, :3].any((1, 2)))
+    place, about_up, twist = pose[rows, :3, :3], pose[rows, _YAW, _YAW], twist[rows]
+    if (about_up < 0).any():
+        raise WireError('implausible', 'a yaw has a negative variance')
+    has_sign = np.array([t.kinematics.orientation_availability == TrackedObjectKinematics.AVAILABLE for t in tracked],
+                        bool)
+    c, s = np.cos(boxes.yaw[rows]), np.sin(boxes.yaw[rows])
+    turn = np.stack([np.stack([c, -s], -1), np.stack([s, c], -1)], -2)
+    result.existence[rows], result.position[rows] = boxes.score[rows], believed(place)
+    result.flip[rows] = np.where(has_sign[rows], 0.0, 0.5)
+    result.heading[rows] = np.where(about_up == 0, np.pi ** 2, np.maximum(about_up, LEAST_STD_RAD ** 2))
+    result.size[rows] = NOT_STATED
+    result.velocity[rows] = np.where(twist.any((1, 2))[:, None, None], turn @ believed(twist) @ turn.swapaxes(1, 2),
+                                     NOT_STATED * np.eye(2))
     return result
 
 
-def _covariance(field: Sequence[float]) -> np.ndarray:
-    return finite(np.array(field, np.float64).reshape(6, 6), 'covariance')
+def _covariances(values: list[np.ndarray]) -> np.ndarray:
+    return finite(np.array(values, np.float64).reshape(-1, 6, 6), 'covariance')

@@ -170,6 +170,8 @@ POSE, TWIST = 'kinematics__pose_with_covariance', 'kinematics__twist_with_covari
     ('implausible', spoiled(shape__dimensions__x=0.0)), ('implausible', spoiled(shape__dimensions__z=80.0)),
     ('implausible', spoiled(existence_probability=1.5)),
     ('implausible', spoiled(**{f'{POSE}__covariance': [-1.0] + [0.0] * 35})),
+    ('implausible', spoiled(**{f'{POSE}__covariance': [1.0] + [0.0] * 34 + [-1.0]})),
+    ('implausible', spoiled(**{f'{POSE}__covariance': [1e300] + [0.0] * 35})),
     ('implausible', spoiled(**{f'{POSE}__covariance': [1.0, 0.9] + [0.0] * 34}))])
 def test_one_bad_object_costs_the_message(reason, car):
     with pytest.raises(WireError) as caught:
