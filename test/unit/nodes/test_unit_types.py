@@ -6,6 +6,9 @@ from autoware_perception_msgs.msg import TrackedObjects
 from rclpy.serialization import serialize_message
 
 from cooptrack_ros.common.errors import UserError, WireError
+from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.common.uncertainty import TrackUncertainty
+from cooptrack_ros.cooperation.foreign import ForeignObjects
 from cooptrack_ros.cooperation.pairing import PairingConfig, UnitPairing
 from cooptrack_ros.nodes.health.health import Health
 from cooptrack_ros.nodes.inputs import foreign_receiver
@@ -101,6 +104,22 @@ def test_a_unit_that_floods_is_not_read():
     with pytest.raises(WireError) as caught:
         unit.on_message(message(stamp_s=2))
     assert caught.value.reason == 'too_many'
+
+
+def test_a_station_that_is_suddenly_elsewhere_is_refused():
+    places = iter([[0.0, 0, 0], [3.0, 0, 0], [300.0, 0, 0]])
+
+    def read(msg):
+        return ForeignObjects(msg.header.stamp.sec * 10**9, Boxes.empty(), TrackUncertainty.unknown(0),
+                              place=np.array(next(places)))
+    unit, pairing, _ = receiver(rate_hz=np.inf, read=read)
+    unit.on_message(message(1))
+    unit.on_message(message(2))
+    with pytest.raises(WireError) as caught:
+        unit.on_message(message(3))
+    assert caught.value.reason == 'pose_jumped'
+    assert pairing.message_for(2 * 10**9, np.eye(4))[0].stamp_ns == 2 * 10**9
+    assert pairing.message_for(3 * 10**9, np.eye(4)) == (None, False)
 
 
 def test_a_message_of_somebody_else_is_passed_over():

@@ -8,10 +8,14 @@ from importlib.util import find_spec
 from math import isfinite
 from typing import Any, Protocol
 
+import numpy as np
+
 from ...common.errors import UserError, WireError
+from ...common.geometry import make_pose
 from ...cooperation.foreign import TICKS_PER_S, ForeignObjects, LocalFrames
 from ...cooperation.pairing import PairingConfig, UnitPairing
 from ...cooperation.sessions import StaleMessage
+from ...cooperation.unit_pose import PoseWatch
 from ...wire.features import FeatureLimits
 from ...wire.topics import FOREIGN_PACKAGES, TRACKED_OBJECTS
 from ..health.health import Health
@@ -42,7 +46,7 @@ class ForeignReceiver(MessageReceiver):
         """
         self.kind, self.topic = reader.kind, reader.topic
         super().__init__(pairing, health, max_rate_hz, reader.max_bytes)
-        self._reader, self._frames = reader, LocalFrames()
+        self._reader, self._frames, self._places = reader, LocalFrames(), PoseWatch()
 
     def _store(self, msg: Any, now_s: float) -> None:
         objects = self._reader.read(msg)
@@ -50,6 +54,8 @@ class ForeignReceiver(MessageReceiver):
             return
         self.health.left_out({NO_CLASS: objects.no_class})
         try:
+            if objects.place is not None:
+                self._places.check(objects.session, objects.stamp_ns, make_pose(np.eye(3), objects.place))
             self._keep(self._frames.message(self.unit_id, objects), now_s)
         except StaleMessage as error:
             raise WireError(error.reason, _WORDS.get(error.reason, f'{error}')) from error
