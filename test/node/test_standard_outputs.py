@@ -4,12 +4,15 @@ from uuid import UUID
 
 import pytest
 from autoware_perception_msgs.msg import TrackedObjects
+from geometry_msgs.msg import TransformStamped
 from support.ros_world import EgoWorld, camera_image
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
 
 from cooptrack_msgs.msg import Track, TrackArray
 from cooptrack_ros.nodes.outputs import standard_outputs
 from cooptrack_ros.nodes.outputs.standard_outputs import StandardOutputs
+from cooptrack_ros.nodes.qos import LATCHED
 
 TOPIC = '/ego/ego_node/output/detections_3d'
 OBJECTS = '/ego/ego_node/output/tracked_objects'
@@ -46,6 +49,28 @@ def test_the_tracks_of_a_frame_come_as_tracked_objects(world):
     assert received[0].objects[0].object_id == received[1].objects[0].object_id
 
 
+def test_lists_in_another_frame_come_once_its_transform_is_there_and_never_wrong(world):
+    ego = EgoWorld(world, output__frame='town')
+    received = world.listen(OBJECTS, TrackedObjects)
+    world.until(lambda: ego.node.count_subscribers(OBJECTS) > 0, 'the listener')
+    ego.send()
+    ego.dropped('outputs', 'missing_transform')
+    world.until(lambda: ego.node.health.counts['frames.processed'] == 1, 'the frame')
+    assert not ego.tracks and not received
+    fixed = TransformStamped(child_frame_id='map')
+    fixed.header.frame_id = 'town'
+    fixed.transform.translation.x, fixed.transform.rotation.w = 1000.0, 1.0
+    world.probe.create_publisher(TFMessage, '/tf_static', LATCHED).publish(TFMessage(transforms=[fixed]))
+    world.until(lambda: ego.node.tf.lookup('town', 'map', ego.now_ns) is not None, 'the transform')
+    tracks = ego.frame()
+    world.until(lambda: received, 'tracked objects')
+    assert tracks.header.frame_id == received[0].header.frame_id == 'town'
+    # The vehicle has driven 0.1 m since the first image.
+    assert tracks.tracks[0].pose.position.x == pytest.approx(1010.1)
+    assert received[0].objects[0].kinematics.pose_with_covariance.pose.position.x == pytest.approx(1010.1)
+    assert ego.node.health.dropped('outputs', 'missing_transform') == 1
+
+
 class FakePublisher:
     """A publisher whose listener comes and goes."""
 
@@ -60,6 +85,16 @@ class FakePublisher:
     def publish(self, message):
         """Keep a message."""
         self.sent.append(message)
+
+
+class FakeFrame:
+    """Leaves tracks where they are; a double of ``OutputFrame``."""
+
+    is_chosen = False
+
+    def place(self, tracks):
+        """Return the same tracks."""
+        return tracks
 
 
 class FakeNode:
@@ -77,7 +112,7 @@ class FakeNode:
 
 def test_uuids_survive_subscribers_that_come_and_go_and_end_with_a_reset_that_nobody_heard():
     node, numbers = FakeNode(), iter(range(1, 9))
-    output = StandardOutputs(node, lambda: UUID(int=next(numbers)))
+    output = StandardOutputs(node, FakeFrame(), lambda: UUID(int=next(numbers)))
     objects = node.publishers['~/output/tracked_objects']
 
     def frame(reset=False):
@@ -102,7 +137,7 @@ def test_uuids_survive_subscribers_that_come_and_go_and_end_with_a_reset_that_no
 def test_nothing_is_converted_while_nobody_listens(monkeypatch, convert):
     converted = []
     monkeypatch.setattr(f'cooptrack_ros.wire.{convert}', lambda *args: converted.append(args))
-    output = StandardOutputs(FakeNode())
+    output = StandardOutputs(FakeNode(), FakeFrame())
     output.publish(TrackArray())
     assert not converted
 

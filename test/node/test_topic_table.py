@@ -15,7 +15,8 @@ INFO = {'camera__source': 'camera_info', 'image__rectified': True, 'lidar_frame'
 BOTH = ({}, {'image__transport': 'raw', 'occupancy__enabled': True},
         {'cameras': 'front'}, {'cameras': 'front', 'image__transport': 'raw'}, INFO)
 SETTINGS = {'roadside': BOTH, 'ego': (*BOTH[:-1], INFO | {'base_frame': 'base'}, {'pose__source': 'pose'},
-                                      {'pose__source': 'tf'}, {'fusion__pairs': True})}
+                                      {'pose__source': 'tf'}, {'fusion__pairs': True},
+                                      {'infra_units': 'rsu_1:tracked_objects'})}
 """Parameters of starts that together listen to everything."""
 
 

@@ -104,6 +104,13 @@ class FakePackage:
         """Return one identity for all sides."""
         return MODEL
 
+    def uncertainty(self):
+        """Return what the package states of its tracks: nothing."""
+
+    def lacks_uncertainty(self, side):
+        """Tell that it was not calibrated."""
+        return 'not calibrated'
+
     def sender(self):
         """Return random weights of the right width."""
         return SenderModel(MODEL, {f'query_position.{k}': v for k, v in mlp(144, 96, WIDTH).state_dict().items()})

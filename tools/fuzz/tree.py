@@ -55,6 +55,9 @@ def spoil_message(message: Any, source: Source) -> None:
     if isinstance(value, (list, tuple)) and value and hasattr(value[0], 'get_fields_and_field_types'):
         spoil_message(value[source.below(len(value))], source)
         return
+    if kind.startswith('sequence<') and '/' in kind:
+        # There is nothing in it to change, and a list of anything else is no message.
+        return
     try:
         setattr(message, name, _other(value, kind, source))
     except (AssertionError, ValueError, OverflowError, TypeError):

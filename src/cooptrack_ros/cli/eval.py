@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
 from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
 from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='instances per message, the best by score (default: all)')
     parser.add_argument('--online-extrinsics', action='store_true',
                         help='online extrinsic calibration of the unit, from objects that both sides detect')
+    add_flag(parser, 'late_rule', LATE_RULE)
     add_flag(parser, 'compensation', COMPENSATION, 'that of the model; asked for here, flow must have its weights')
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
@@ -102,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     if args.compensation == 'flow' and sender.flow() is None:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
-                            args.online_extrinsics, execution=args.execution)
+                            args.online_extrinsics, execution=args.execution, late_rule=args.late_rule)
     models = {'vehicle': package, 'roadside': sender}
     # Before the networks run: labels that cannot be measured end it here.
     oracles = {} if one_side else _oracles(datasets, selection, package.config)

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from ..common.text import for_table, readable, readable_lines
-from . import weights_quantize
+from . import weights_calibrate, weights_quantize
 
-SUMMARY = 'import, export, list, verify and quantize models'
+SUMMARY = 'import, export, list, verify, quantize and calibrate models'
 _SIDES = ('vehicle', 'roadside', 'cooperative')
 
 
@@ -32,12 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument('--side', choices=_SIDES, help='side of a .pth file whose name and MD5 do not tell it')
     weights_quantize.add_arguments(actions.add_parser(
         'quantize', help='measure the activations of a model on data, for execution int8'))
+    weights_calibrate.add_arguments(actions.add_parser(
+        'calibrate', help='fit covariances and the probability of existence of the tracks of a model on data'))
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the action; return 0 if everything was in order."""
     return {'import': _import, 'export': _export, 'list': _list, 'verify': _verify,
-            'quantize': weights_quantize.run}[args.action](args)
+            'quantize': weights_quantize.run, 'calibrate': weights_calibrate.run}[args.action](args)
 
 
 def _side(args: argparse.Namespace):
@@ -150,9 +152,16 @@ def _verify(args: argparse.Namespace) -> int:
             continue
         for side in (s for s in Side if package.folder and package.has(s)):
             report(f'{package.name} {side.value}', lambda side=side, package=package: verify_side(package, side))
+        if package.card.get('uncertainty') is not None:
+            report(f'{package.name} uncertainty', lambda package=package: _uncertainty_text(package))
     if not targets:
         print('no models here')
     return 1 if failed else 0
+
+
+def _uncertainty_text(package) -> str:
+    model = package.uncertainty()
+    return 'for other weights or another configuration' if model is None else f'{len(model.sources)} sources of tracks'
 
 
 def _raise(error: Exception) -> str:

@@ -22,6 +22,10 @@ COMPENSATION = Declaration(
     'none', 'what is done about the age of received instances; none: nothing; geometry: they are moved by their '
     'velocity; flow: their features are carried on too, by weights of their own, and without such weights as geometry',
     choices=('none', 'geometry', 'flow'))
+LATE_RULE = Declaration(
+    'own', 'what becomes of the box of a track of the vehicle that late fusion pairs with one of a unit; own: it stays '
+    'as it is; covariance_intersection: both are fused by their covariances, where they are known (cooptrack weights '
+    'calibrate)', choices=('own', 'covariance_intersection'))
 
 
 @dataclass(frozen=True)

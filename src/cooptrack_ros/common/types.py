@@ -8,6 +8,8 @@ from enum import Enum, IntEnum
 
 import numpy as np
 
+from .uncertainty import TrackUncertainty
+
 
 class Side(str, Enum):
     """Which network runs: on the vehicle alone, on the roadside unit, or on the vehicle with received messages."""
@@ -102,9 +104,13 @@ class InstanceSet:
     @staticmethod
     def empty(feature_dim: int) -> InstanceSet:
         """Return a set of no instances with ``feature_dim`` channels."""
-        rows = np.zeros((0, 3), np.float32)
-        feature = np.zeros((0, feature_dim), np.float32)
-        return InstanceSet(Boxes.empty(), rows, feature, feature, feature, rows, np.zeros(0, np.float32), rows)
+        return InstanceSet.of_boxes(Boxes.empty(), feature_dim)
+
+    @staticmethod
+    def of_boxes(boxes: Boxes, feature_dim: int = 0) -> InstanceSet:
+        """Return instances of which nothing but N boxes is known: points, earlier positions and features are 0."""
+        rows, feature = np.zeros((len(boxes), 3), np.float32), np.zeros((len(boxes), feature_dim), np.float32)
+        return InstanceSet(boxes, rows, feature, feature, feature, rows, np.zeros(len(boxes), np.float32), rows)
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ class RoadsideMessage:
     """(N,) bool, the instances that count where units send more than a frame can take; None: all."""
     session: int = 0
     """Of the unit, drawn when it starts: the identities of its objects hold within one."""
+    uncertainty: TrackUncertainty | None = None
+    """What the unit states of its boxes, in its lidar frame at its stamp; None: nothing."""
 
 
 @dataclass(frozen=True)

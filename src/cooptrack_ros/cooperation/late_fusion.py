@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..common.config import MethodConfig
+from ..common.config import LATE_RULE, MethodConfig
 from ..common.geometry import transform_boxes
 from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
@@ -34,11 +34,13 @@ class LateConfig:
     """A track that only the roadside sees ends when the last message that spoke of it is older than this."""
     remembers: bool = False
     """Whether pairs of the last frames are preferred, see ``cooperation.association_memory``."""
+    rule: str = LATE_RULE.default
+    """What becomes of a pair, see ``LATE_RULE``."""
 
     @staticmethod
-    def of(method: MethodConfig) -> LateConfig:
+    def of(method: MethodConfig, rule: str = LATE_RULE.default) -> LateConfig:
         """Return what a method says of it."""
-        return LateConfig(lifetime_s=method.roadside_lifetime_s, remembers=method.association_memory)
+        return LateConfig(lifetime_s=method.roadside_lifetime_s, remembers=method.association_memory, rule=rule)
 
 
 def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:

@@ -11,6 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from ..common.types import InstanceSet, RoadsideMessage
+from ..common.uncertainty import TrackUncertainty
 from .compensation import HISTORY_S, fitted_velocities
 from .sessions import LONGEST_BURST, Sessions, StaleMessage
 
@@ -21,7 +22,11 @@ _MAX_RELATIONS = 200
 
 @dataclass(frozen=True)
 class UnitMessage:
-    """A received, checked message of a unit; ``map_from_infra`` (4, 4) is the pose of its lidar frame."""
+    """
+    A received, checked message of a unit; ``map_from_infra`` (4, 4) is the pose of its lidar frame.
+
+    ``uncertainty`` is what it states of its boxes in that frame, None for nothing.
+    """
 
     unit_id: str
     stamp_ns: int
@@ -30,6 +35,7 @@ class UnitMessage:
     model_id: str
     instances: InstanceSet
     map_from_infra: np.ndarray
+    uncertainty: TrackUncertainty | None = None
 
     def placed(self, ego_from_infra: np.ndarray, earlier: Sequence[UnitMessage] = ()) -> RoadsideMessage:
         """
@@ -38,7 +44,8 @@ class UnitMessage:
         :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
         """
         return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
-                               tuple(m.placed(ego_from_infra) for m in earlier), session=self.session)
+                               tuple(m.placed(ego_from_infra) for m in earlier), session=self.session,
+                               uncertainty=self.uncertainty)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ..nodes.health.silence import Endpoint, Wanted
 from ..nodes.start import looking
 from ..wire.arrays import serialized_stamp_ns
 from ..wire.serialized import read_message
-from ..wire.topics import kind_of
+from ..wire.topics import CPM, FOREIGN_KINDS, kind_of
 from .findings import CALIBRATION, FEATURES, PAIR, TRACKS
 from .snapshot import NodeSeen, Snapshot, StatusSeen, TopicSeen
 
@@ -34,8 +34,11 @@ _PARAMETERS = ('weights', 'use_sim_time', 'image.transport', 'image.qos', 'camer
 _GET_STATE = 'lifecycle_msgs/srv/GetState'
 _NOT_INPUTS = ('/parameter_events', '/clock', '/rosout')
 _ANSWER_S = 2.0
-_WITHOUT_HEADER = ('tf2_msgs/msg/TFMessage',)
-_FIXED_QOS = (CALIBRATION, PAIR, *_WITHOUT_HEADER)
+_TRANSFORMS = 'tf2_msgs/msg/TFMessage'
+_WITHOUT_HEADER = (_TRANSFORMS, FOREIGN_KINDS[CPM])
+_FIXED_QOS = (CALIBRATION, PAIR, _TRANSFORMS)
+_SENT = (FEATURES, 'cooptrack_msgs/msg/RoadsideOccupancy', *FOREIGN_KINDS.values())
+"""What comes from units."""
 
 
 class GraphObserver:
@@ -156,7 +159,7 @@ def look(domain_id: int | None, seconds: float) -> Snapshot:
 
 def _qos_parameter(endpoint: Endpoint) -> str:
     """Return the parameter of our nodes that sets the reliability of an input, empty if none does."""
-    if endpoint.kind == FEATURES:
+    if endpoint.kind in _SENT:
         return 'features.reliability'
     return '' if endpoint.kind in _FIXED_QOS else 'image.qos'
 

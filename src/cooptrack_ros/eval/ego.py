@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..common.config import ModelConfig
+from ..common.config import LATE_RULE, ModelConfig
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, RoadsideMessage, Side
 from ..cooperation.ab3dmot import DAIR_PLUGIN
 from ..cooperation.late_fusion import FusedBoxTracker, LateConfig, LateFusion, LateTracker
 from ..cooperation.limits import Limits
 from ..cooperation.pairing import Received
 from ..tracking.ego_agent import EgoAgent, Tracker
+from ..tracking.uncertainty import StatedTracks, UncertaintyModel
 from .studies import without_features
 
 MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair', 'distance_association', 'cooperative',
@@ -57,17 +58,23 @@ def listens(mode: str) -> bool:
     return mode not in ('none', 'no_messages')
 
 
-def make_agent(mode: str, tracker: Tracker, config: ModelConfig) -> EgoAgent:
-    """Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end."""
+def make_agent(mode: str, tracker: Tracker, config: ModelConfig, uncertainty: UncertaintyModel | None = None,
+               late_rule: str = LATE_RULE.default) -> EgoAgent:
+    """
+    Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end.
+
+    :param uncertainty: of the model; :param late_rule: of mode ``late``, see ``LATE_RULE``.
+    """
     late: LateFusion | None = None
+    side = side_of(mode)
     if mode == 'late':
-        late = LateTracker(LateConfig.of(config.method))
+        late = LateTracker(LateConfig.of(config.method, late_rule))
     elif mode == 'late_ab3dmot':
         late = FusedBoxTracker()
     elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
-    return EgoAgent(tracker, late, config.tracker_of(side_of(mode)).output_threshold, only_live=False,
-                    limits=Limits.of(config))
+    return EgoAgent(tracker, late, config.tracker_of(side).output_threshold, only_live=False,
+                    limits=Limits.of(config), stated=StatedTracks(uncertainty, side, config.adds(side)))
 
 
 def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:

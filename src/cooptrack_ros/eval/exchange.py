@@ -9,8 +9,9 @@ import numpy as np
 
 from ..common.config import R50
 from ..common.errors import UserError
-from ..common.geometry import heading, quaternion_from_rotation, rotation_z, transform_boxes
+from ..common.geometry import heading, nearest_rotation, quaternion_from_rotation, rotation_z, transform_boxes
 from ..common.types import Boxes, Side
+from ..common.uncertainty import TrackUncertainty
 from ..data.dataset import FrameRecord
 from .exchange_check import FORMAT, OPTIONAL_TABLES, check_exchange
 from .links import TrackLink, link_rows, provenance_rows
@@ -41,6 +42,24 @@ def world_rows(boxes: Boxes, global_from_lidar: np.ndarray, classes: Sequence[st
     return rows
 
 
+def published_rows(tracks: Boxes, age_s: np.ndarray, uncertainty: TrackUncertainty | None,
+                   global_from_lidar: np.ndarray, alone: bool) -> list[dict]:
+    """Return what nodes say of the tracks that they publish besides boxes, in the axes of the world and of ``size``."""
+    stated = (uncertainty or TrackUncertainty.unknown(len(tracks))).rotated(
+        nearest_rotation(global_from_lidar[:3, :3]))
+    rows = []
+    for i in np.flatnonzero(np.isfinite(age_s)):
+        row = {'tracking_id': str(int(tracks.track_id[i])), 'age_s': round(float(age_s[i]), 3),
+               **({'alone': True} if alone else {})}
+        if stated.known[i]:
+            row |= {'existence': float(stated.existence[i]), 'flip': float(stated.flip[i]),
+                    'position': stated.position[i].reshape(-1).tolist(), 'heading': float(stated.heading[i]),
+                    'size': stated.size[i, [1, 0, 2]].tolist(),
+                    'velocity': np.nan_to_num(stated.velocity[i]).reshape(-1).tolist()}
+        rows.append(row)
+    return rows
+
+
 def in_class_range(boxes: Boxes, ego_from_lidar: np.ndarray, class_range: Sequence[float]) -> Boxes:
     """Return boxes within the range of their class around the vehicle's origin (not the lidar's)."""
     centre = transform_boxes(ego_from_lidar, boxes).centre
@@ -65,10 +84,12 @@ class ExchangeBuilder:
             'frame': 'world; boxes centred; size=[w,l,h] metres; rotation=[w,x,y,z]; velocity m/s, null = unknown',
             'classes': list(self.classes), 'class_range': dict(zip(self.classes, self._class_range)),
             'scenes': [], 'ground_truth': {}, 'predictions': {}, 'detections': {}, 'links': {}, 'provenance': {},
-            'agents': {}}
+            'published': {}, 'agents': {}}
 
     def add(self, record: FrameRecord, prefix: str, tracks: Boxes, detections: Boxes | None,
-            links: Sequence[TrackLink] | None = None, provenance: np.ndarray | None = None) -> None:
+            links: Sequence[TrackLink] | None = None, provenance: np.ndarray | None = None,
+            age_s: np.ndarray | None = None, uncertainty: TrackUncertainty | None = None,
+            alone: bool = False) -> None:
         """
         Add one frame.
 
@@ -77,6 +98,8 @@ class ExchangeBuilder:
         :param prefix: makes tokens and scenes of several folders different; may be empty.
         :param links: what was fused; :param provenance: whom the tracks come from, (N,) of ``Provenance``; both are
             None if that is not known.
+        :param age_s: (N,) since tracks were first published, NaN for those that a node does not publish; None if that
+            is not known. :param uncertainty: what is stated of them; :param alone: no message was used.
         """
         token, scene = prefix + record.token, prefix + record.sequence
         if scene not in self._scenes:
@@ -107,6 +130,10 @@ class ExchangeBuilder:
             sources = dict(zip(tracks.track_id.tolist(), provenance.tolist(), strict=True))
             self.content['provenance'][token] = provenance_rows(
                 {int(r['tracking_id']): sources[int(r['tracking_id'])] for r in self.content['predictions'][token]})
+        if age_s is not None:
+            reported = {r['tracking_id'] for r in self.content['predictions'][token]}
+            rows = published_rows(tracks, age_s, uncertainty, pose, alone)
+            self.content['published'][token] = [row for row in rows if row['tracking_id'] in reported]
 
     def add_agents(self, record: FrameRecord, prefix: str, found: Mapping[str, Boxes]) -> None:
         """Add what each agent alone found in a frame, by its name: boxes in the vehicle's lidar frame."""

@@ -11,7 +11,9 @@ from typing import Any
 from ..common.types import Provenance
 
 FORMAT = 'cooptrack-eval-golden/1'
-OPTIONAL_TABLES = ('detections', 'links', 'provenance', 'agents')
+OPTIONAL_TABLES = ('detections', 'links', 'provenance', 'published', 'agents')
+STATED = {'existence': 0, 'flip': 0, 'position': 9, 'heading': 0, 'size': 3, 'velocity': 4}
+"""What a row of ``published`` says of uncertainty, if anything: numbers, or so many of them."""
 AGENTS = ('ego', 'roadside')
 """What each of them found alone is in ``agents``; all units are one."""
 SEEN_BY = ('ego', 'roadside', 'both')
@@ -47,7 +49,8 @@ def check_exchange(content: Any) -> None:
                  f"an object with tables of boxes of {' and '.join(AGENTS)}")
         for agent, table in content['agents'].items():
             _Table(f'agents: {agent}', None, True, classes).check(table, scenes)
-    for key, complaint in (('links', _link_complaint), ('provenance', _provenance_complaint)):
+    for key, complaint in (('links', _link_complaint), ('provenance', _provenance_complaint),
+                           ('published', _published_complaint)):
         if content.get(key) is not None:
             _check_notes(key, content[key], content['predictions'], complaint)
 
@@ -188,6 +191,21 @@ def _provenance_complaint(row: dict, tracks: set[str]) -> str:
     known = row.get('provenance') in _PROVENANCES
     found = _shown(row.get('provenance'))
     return '' if known else f"'provenance' must be one of {', '.join(_PROVENANCES)}, not {found}"
+
+
+def _published_complaint(row: dict, tracks: set[str]) -> str:
+    if not (_is_number(row.get('age_s')) and row['age_s'] >= 0):
+        return f"'age_s' must be a number, 0 or above, not {_shown(row.get('age_s'))}"
+    if not isinstance(row.get('alone', False), bool):
+        return f"'alone' must be true or false, not {_shown(row['alone'])}"
+    if not row.keys() & STATED.keys():
+        return ''
+    for key, count in STATED.items():
+        value = row.get(key)
+        if not (_is_vector(value, count) if count else _is_number(value) and value >= 0):
+            expected = f'{count} finite numbers' if count else 'a number, 0 or above'
+            return f"'{key}' must be {expected}, not {_shown(value)}"
+    return ''
 
 
 def _require(value: Any, fits: Callable[[Any], bool], what: str, expected: str) -> None:

@@ -10,12 +10,15 @@ from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
 
-from ..common.config import EXECUTIONS, ModelConfig
-from ..common.types import Frame, FrameOutput, InstanceSet, RoadsideMessage, Side
+import numpy as np
+
+from ..common.config import EXECUTIONS, LATE_RULE, ModelConfig
+from ..common.types import Frame, FrameOutput, InstanceSet, Provenance, RoadsideMessage, Side
 from ..cooperation.late_fusion import roadside_boxes
 from ..data.dataset import DataSet, FrameRecord, OpenedData
 from ..model.image.preprocess import least_size
 from ..tracking.ego_agent import EgoResult, Tracker
+from ..tracking.uncertainty import StatedTracks
 from ..weights.store import ModelPackage
 from .channel import Channel
 from .ego import MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
@@ -78,7 +81,7 @@ class Evaluation:
     def __init__(self, datasets: OpenedData, package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, online_extrinsics: bool = False,
-                 caches_bev: bool = False, execution: str = EXECUTIONS[0]):
+                 caches_bev: bool = False, execution: str = EXECUTIONS[0], late_rule: str = LATE_RULE.default):
         """
         Take data and model.
 
@@ -90,9 +93,10 @@ class Evaluation:
             runs of ``under`` take a fraction of the time; times are then those of the rest only.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that is known.
         :param execution: of all networks, see ``tracking.execution.make_tracker``.
+        :param late_rule: of mode ``late``, see ``LATE_RULE``.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
-        self._online_extrinsics, self._execution = online_extrinsics, execution
+        self._online_extrinsics, self._execution, self._late_rule = online_extrinsics, execution, late_rule
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
@@ -104,6 +108,12 @@ class Evaluation:
         other = copy(self)
         other._channel, other._online_extrinsics = channel, online_extrinsics
         other._package = self._package.with_method(**method)
+        return other
+
+    def with_late_rule(self, rule: str) -> Evaluation:
+        """Return the same with another rule of late fusion; what the networks say is shared."""
+        other = copy(self)
+        other._late_rule = rule
         return other
 
     @property
@@ -129,7 +139,8 @@ class Evaluation:
                 statistics.add(result.output, seconds)
                 self._count(statistics, messages, mode)
                 builder.add(record, token_prefix(folder, self._datasets), result.tracks, result.detections,
-                            links_of(result, messages), result.provenance)
+                            links_of(result, messages), result.provenance, result.age_s, result.uncertainty,
+                            result.mode == 'none')
                 advance(1)
             if with_agents:
                 self._add_agents(builder, mode, folder, dataset)
@@ -152,12 +163,18 @@ class Evaluation:
         name = 'vehicle-side' if side is Side.VEHICLE else 'infrastructure-side'
         config: ModelConfig = self._package.config
         builder = ExchangeBuilder(f'{self._package.name} {side.value}', config.class_range_of(side))
-        statistics = RunStatistics()
+        statistics, stated_by = RunStatistics(), self._package.uncertainty()
         for folder, dataset in self._datasets:
-            records = self._selection.records(dataset, name)
+            records, sequence = self._selection.records(dataset, name), None
             for record, (output, seconds) in zip(records, self._network(side, records), strict=True):
+                if record.sequence != sequence:
+                    sequence, stated = record.sequence, StatedTracks(stated_by, side)
                 statistics.add(output, seconds)
-                builder.add(record, token_prefix(folder, self._datasets), output.tracks, output.detections)
+                tracks = output.tracks
+                source = np.full(len(tracks), Provenance.ROADSIDE if side is Side.ROADSIDE else Provenance.EGO)
+                said = stated.of(tracks, source, output.live, output.stamp_ns, record.ego_from_lidar)
+                prefix = token_prefix(folder, self._datasets)
+                builder.add(record, prefix, tracks, output.detections, None, source, *said)
                 advance(1)
         return builder.finish(), statistics
 
@@ -171,11 +188,12 @@ class Evaluation:
             tracker, frames = KnownOutputs(), self._known_frames(folder, records)
         else:
             tracker, frames = self._cooperative(mode, folder, records)
-        sequence = None
+        sequence, uncertainty = None, self._package.uncertainty()
         # Strict, so that every generator runs to its end and what it keeps is complete.
         for record, messages, (frame, seconds) in zip(records, arrived, frames, strict=True):
             if record.sequence != sequence:
-                sequence, agent = record.sequence, make_agent(mode, tracker, self._package.config)
+                sequence, agent = record.sequence, make_agent(
+                    mode, tracker, self._package.config, uncertainty, self._late_rule)
             received = received_in(mode, messages)
             started = time.perf_counter()
             result = agent.step(frame, received, corrects)

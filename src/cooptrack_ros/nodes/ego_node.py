@@ -50,6 +50,8 @@ class EgoNode(AgentNode):
         if self._pipeline.lacks_flow:
             self.get_logger().warning(f"model '{package.name}' has no flow for its roadside weights: ages of messages "
                                       'are compensated by geometry')
+        if self._pipeline.lacks_uncertainty:
+            self.get_logger().info(self._pipeline.lacks_uncertainty)
         state = self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras)))
         voxels = self._pipeline.voxels
         if voxels is not None:
@@ -58,7 +60,7 @@ class EgoNode(AgentNode):
                                  for name, receiver in voxels.receivers.items()]
         self._units = [InfraInput(self.node_context, receiver, self._pipeline.agent.units[name])
                        for name, receiver in self._pipeline.receivers.items()]
-        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, self.output_frame)
         return self._pipeline.max_gap_s
 
     def subscribe(self) -> list:
@@ -111,12 +113,17 @@ class EgoNode(AgentNode):
         self.latency.publish(job, result.output.stage_seconds, started)
         self._output.show(published, answer.meta, settings, received.messages, views.anchor.base_frame)
         if self._detections.get_subscription_count():
-            self._detections.publish(answer.detections())
+            self._publish_detections(answer.detections())
         self.health.count('frames.processed')
         self.health.count(f'frames.{result.mode}')
         self._pipeline.learn_poses(settings.fusion__online_extrinsics)
         self._last = answer, frame
         return published.message
+
+    def _publish_detections(self, detections: TrackArray) -> None:
+        placed = self.output_frame.place(detections)
+        if placed is not None:
+            self._detections.publish(placed)
 
     def find_voxels(self) -> VoxelAnswer:
         """Return the voxels of the last frame together with what units send."""

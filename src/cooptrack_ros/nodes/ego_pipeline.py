@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,18 +15,18 @@ from ..cooperation.limits import Limits
 from ..cooperation.pairing import PairingConfig, Received, UnitPairing
 from ..cooperation.voxels.fill import UnitVoxels
 from ..tracking.ego_agent import EgoAgent, EgoResult
+from ..tracking.uncertainty import StatedTracks
 from ..weights.store import ModelPackage
 from ..wire.features import FeatureLimits
 from ..wire.public_tracks import PublicTracks, Published
+from ..wire.topics import FEATURES
 from ..wire.tracks import TrackMeta, ego_meta, encode_detections
 from .health.health import Health
+from .inputs.foreign_receiver import ForeignReceiver, by_stamp, foreign_reader
 from .inputs.occupancy_receiver import OccupancyReceiver
 from .inputs.unit_receiver import UnitReceiver
-from .settings import EgoSettings
+from .settings import FEATURE_MODES, LATE_MODES, EgoSettings
 from .voxel_pipelines import EgoVoxels, VoxelAnswer, reader_of
-
-_FEATURE_MODES, _LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
-"""Values of ``fusion.mode`` with which features and with which boxes are fused."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class EgoAnswer:
 class EgoPipeline:
     """An ``EgoAgent`` as the parameters of the ego node want it, with what checks its inputs and makes its messages."""
 
-    def __init__(self, package: ModelPackage, settings: EgoSettings, units: Sequence[str], health: Health,
+    def __init__(self, package: ModelPackage, settings: EgoSettings, units: Mapping[str, str], health: Health,
                  max_rate_hz: float = float('inf')):
         """
         Load the network of the mode: the cooperative one, or that of the vehicle alone.
 
-        :param units: names of those to listen to; :param health: counts what is dropped.
-        :param max_rate_hz: of messages of a unit that are looked at.
-        :raises UserError: if the settings name a unit that is not among them.
+        :param units: those to listen to and what each sends, see ``EgoSettings.units``.
+        :param health: counts what is dropped; :param max_rate_hz: of messages of a unit that are looked at.
+        :raises UserError: if the settings name a unit that is not among them, or the type of a unit is not installed.
         """
         mode = settings.fusion__mode
-        cooperates = mode in _FEATURE_MODES
+        cooperates = mode in FEATURE_MODES
         side = Side.COOPERATIVE if cooperates else Side.VEHICLE
         runs = package.with_method(**settings.method_overrides())
         method, own = runs.config.method, package.config.tracker_of(side)
@@ -67,18 +67,25 @@ class EgoPipeline:
         sender = package.sender() if cooperates and package.has(Side.ROADSIDE) else None
         pairing = PairingConfig(settings.max_infra_age_s(method.compensation),
                                 settings.fusion__max_clock_skew_ms / 1e3, max_rate_hz)
-        only_confirm = settings.only_confirm(list(units))
-        pairings = [UnitPairing(name, pairing, sender.model_id if sender else None, name not in only_confirm)
-                    for name in sorted(set(units))]
+        only_confirm = settings.only_confirm(units)
+        pairings = [UnitPairing(name, pairing if kind == FEATURES else by_stamp(pairing),
+                                sender.model_id if sender else None, name not in only_confirm)
+                    for name, kind in sorted(units.items())]
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
-            LateTracker(LateConfig.of(method)) if mode in _LATE_MODES else None,
-            own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config))
+            LateTracker(LateConfig.of(method, settings.fusion__late_rule)) if mode in LATE_MODES else None,
+            own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config),
+            stated=StatedTracks(package.uncertainty(), side, runs.config.adds(side)))
+        self.lacks_uncertainty = package.lacks_uncertainty(side)
+        """Why tracks carry no covariance, empty if they do."""
         self._class_names = package.config.class_names
         limits = FeatureLimits(num_classes=len(self._class_names),
                                max_instances=settings.fusion__max_instances or package.config.num_queries)
-        self.receivers = {p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, limits)
-                          for p in pairings}
+        self.receivers = {
+            p.unit_id: UnitReceiver(p, sender, settings.map_frame, health, limits) if units[p.unit_id] == FEATURES
+            else ForeignReceiver(p, foreign_reader(units[p.unit_id], settings, self._class_names, limits), health,
+                                 max_rate_hz)
+            for p in pairings}
         self._model_id = package.model_id(side)
         self._tracks = PublicTracks(own.score_threshold)
         self.voxels = self._voxels(runs, side, settings, pairing, health)
@@ -90,7 +97,7 @@ class EgoPipeline:
         if reader is None:
             return None
         receivers = {name: OccupancyReceiver(name, pairing, reader.profile, health, receiver.health)
-                     for name, receiver in self.receivers.items()}
+                     for name, receiver in self.receivers.items() if receiver.has_pairs}
         return EgoVoxels(reader, self._tracks, receivers, Limits.of(runs.config))
 
     def restart(self, stamp_ns: int) -> None:
@@ -111,7 +118,8 @@ class EgoPipeline:
                         self._class_names)
         self._tracks.observe(result.tracks, frame.stamp_ns, result.output.reset)
         shown = result.tracks.score >= settings.output__min_score
-        published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta)
+        stated = None if result.uncertainty is None else result.uncertainty[shown]
+        published = self._tracks.compose(result.tracks[shown], result.provenance[shown], result.matches, meta, stated)
         return EgoAnswer(result, meta, published)
 
     def find_voxels(self, answer: EgoAnswer, frame: Frame, units: Sequence[UnitVoxels],

@@ -43,6 +43,7 @@ from .managed_node import ManagedNode, explained
 from .outputs.debug_image import DebugImage
 from .outputs.latency_output import LatencyOutput
 from .outputs.occupancy_output import OccupancyOutput
+from .outputs.output_frame import OutputFrame
 from .outputs.standard_outputs import StandardOutputs
 from .overrides import warn_of_unused
 from .params import Parameters
@@ -88,7 +89,8 @@ class AgentNode(ManagedNode):
         self.latency = LatencyOutput(self.node_context, self.latency_publisher)
         self._predicted = self.create_publisher(TrackArray, '~/output/predicted_tracks', OUTPUT)
         self._debug_image = DebugImage(self)
-        self._standard = StandardOutputs(self)
+        self.output_frame = OutputFrame(self.node_context, lambda: self.tf)
+        self._standard = StandardOutputs(self, self.output_frame)
         self._occupancy: OccupancyOutput | None = None
 
     @property
@@ -123,7 +125,7 @@ class AgentNode(ManagedNode):
 
     def needs_tf(self) -> bool:
         """Tell whether anything is looked up on /tf."""
-        return self.settings.camera__source == 'camera_info'
+        return self.settings.camera__source == 'camera_info' or self.output_frame.needs_tf()
 
     def on_time_jump(self, stamp: int) -> None:
         """Go on at a stamp after time was set back; runs in the worker thread."""

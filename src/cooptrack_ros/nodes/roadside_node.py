@@ -13,6 +13,7 @@ from cooptrack_msgs.msg import InstanceFeatureArray, RoadsideOccupancy, TrackArr
 
 from ..common.errors import UserError
 from ..common.types import FrameOutput, Provenance, Side
+from ..tracking.uncertainty import StatedTracks
 from ..tracking.warm_up import blank_frame, warm_up
 from ..weights.store import ModelPackage
 from ..wire.arrays import header_of
@@ -22,6 +23,7 @@ from ..wire.tracks import TrackMeta
 from ..wire.views import Views
 from .context import ImageJob
 from .node_base import AgentNode, run_program
+from .outputs.cpm_output import CpmOutput
 from .outputs.feature_output import FeatureOutput
 from .outputs.track_output import TrackOutput
 from .qos import LATCHED, features_qos
@@ -41,6 +43,7 @@ class RoadsideNode(AgentNode):
         self._info: Publisher | None = None
         self._link: Publisher | None = None
         self._voxels: RoadsideVoxels | None = None
+        self._cpm: CpmOutput | None = None
         self._sent: InstanceFeatureArray | None = None
         with suppress(UserError):
             self._create_publishers()
@@ -59,7 +62,13 @@ class RoadsideNode(AgentNode):
         state = warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
         life = package.config.tracker_of(Side.ROADSIDE)
         self._tracks = PublicTracks(life.score_threshold)
-        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher)
+        self._stated = StatedTracks(package.uncertainty(), Side.ROADSIDE)
+        lacking = package.lacks_uncertainty(Side.ROADSIDE)
+        if lacking:
+            self.get_logger().info(lacking)
+        self._output = TrackOutput(self.tracks_publisher, self.markers_publisher, self.output_frame)
+        if self._cpm is None:
+            self._cpm = CpmOutput(self, self.settings)
         self._sender = FeatureOutput(package, self._tracks, lambda: secrets.randbits(63))
         reader = reader_of(package, Side.ROADSIDE, self.settings)
         if reader is not None:
@@ -89,14 +98,21 @@ class RoadsideNode(AgentNode):
     def process(self, job: ImageJob, views: Views) -> TrackArray:
         """Track one frame and publish features, tracks and markers."""
         started = time.monotonic()
-        self._state, output = self._tracker.step(self._state, views.roadside_frame(job.stamp_ns))
+        frame = views.roadside_frame(job.stamp_ns)
+        self._state, output = self._tracker.step(self._state, frame)
         self._publish_features(output, job.stamp_ns, views)
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,
                          views.base_from_lidar, self._config.class_names, output.reset)
-        shown = output.tracks[output.live & (output.tracks.score >= self.settings.output__min_score)]
-        published = self._tracks.compose(shown, np.full(len(shown), Provenance.ROADSIDE), (), meta)
+        is_shown = output.live & (output.tracks.score >= self.settings.output__min_score)
+        shown, source = output.tracks[is_shown], np.full(len(output.tracks), Provenance.ROADSIDE)
+        if output.reset:
+            self._stated.restart()
+        _, stated = self._stated.of(output.tracks, source, output.live, job.stamp_ns, frame.ego_from_lidar)
+        stated = None if stated is None else stated[is_shown]
+        published = self._tracks.compose(shown, source[is_shown], (), meta, stated)
         self._output.publish(published)
         self.latency.publish(job, output.stage_seconds, started)
+        self._cpm.publish(published.message, self.settings.features__max_instances)
         self._output.show(published, meta, self.settings)
         self.health.count('frames.processed')
         return published.message

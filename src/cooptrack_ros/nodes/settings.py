@@ -6,16 +6,24 @@ Those that the command line has too are declared in ``core`` and only named here
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Collection
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from ..common.config import COMPENSATION, ENCODING, EXECUTIONS
+from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
 from ..common.declaration import parameter
+from ..common.earth import Geodetic, MapPlace
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
 from ..wire.marker_board import LIFETIME_S
 from ..wire.markers import LABEL_HEIGHT_M
-from ..wire.topics import check_name
+from ..wire.topics import CPM, FEATURES, TRACKED_OBJECTS, UNIT_KINDS, check_name
+
+FEATURE_MODES, LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
+"""Values of ``fusion.mode`` with which features and with which boxes are fused."""
+_MAX_HEIGHT_M = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,11 @@ class CommonSettings:
         'which have never run on a device', choices=EXECUTIONS)
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
+    map_origin: str = parameter(
+        '', 'latitude, longitude and height above the ellipsoid of the origin of map_frame (WGS 84; degrees, metres), '
+        'separated by commas, needed for CPM')
+    map_yaw: float = parameter(
+        0.0, 'from east, counter-clockwise, to the x axis of map_frame', unit='deg', low=-360, high=360)
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
     camera__source: str = parameter(
         'calibration', 'what the projection comes from: the exact Calibration, CameraInfo and the transform of its '
@@ -63,6 +76,10 @@ class CommonSettings:
     markers__label_height: float = parameter(
         LABEL_HEIGHT_M, 'height of the labels of tracks; 1.2 can be read from far above', unit='m', low=0.1, high=5,
         live=True)
+    output__frame: str = parameter(
+        '', 'frame that tracks, detections and tracked objects are given in at the stamp of the image: map_frame, or '
+        'one of /tf; empty: lists in the frame of the network, tracked objects in map_frame. Without its transform '
+        'nothing is published of a frame')
     output__min_score: float = parameter(
         0.0, 'tracks that score less are not published; 0 leaves it to the model', low=0.0, high=1.0, live=True)
     occupancy__enabled: bool = parameter(
@@ -73,6 +90,21 @@ class CommonSettings:
     prediction__enabled: bool = parameter(False, 'publish tracks predicted to the present time as well', live=True)
     debug__image: bool = parameter(True, 'draw tracks into the image while somebody subscribes', live=True)
     diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
+
+    def map_place(self) -> MapPlace:
+        """
+        Return where the map is on the Earth.
+
+        :raises UserError: if the parameter does not say it.
+        """
+        try:
+            latitude, longitude, height_m = map(float, self.map_origin.split(','))
+        except ValueError:
+            latitude = longitude = height_m = math.nan
+        if not (abs(latitude) < 90 and abs(longitude) <= 180 and abs(height_m) < _MAX_HEIGHT_M):
+            raise UserError(f"parameter 'map_origin': '{self.map_origin}', expected latitude, longitude and height of "
+                            'the origin of map_frame, as in 50.7753,6.0839,220, which CPM need')
+        return MapPlace(Geodetic(latitude, longitude, height_m), math.radians(self.map_yaw))
 
 
 @dataclass(frozen=True)
@@ -86,15 +118,21 @@ class RoadsideSettings(CommonSettings):
         'model; false for receivers without them', live=True)
     features__max_instances: int = parameter(64, 'instances per message, the best by score', low=1, high=900, live=True)
     rate: float = parameter(10.0, 'nominal rate that the unit announces', unit='Hz', low=0.1, high=100)
+    cpm__station_id: int = parameter(
+        0, 'publish tracks as Collective Perception Messages of this station; 0: do not', low=0, high=4294967295)
 
 
 @dataclass(frozen=True)
 class EgoSettings(CommonSettings):
     """Parameters of the ego node."""
 
-    infra_units: str = parameter('rsu_1', 'names of the roadside units to listen to, separated by commas')
+    infra_units: str = parameter(
+        'rsu_1', 'names of the roadside units to listen to, separated by commas; NAME:tracked_objects and NAME:cpm are '
+        'units that do not run our network, whose boxes alone are fused; NAME:cpm:STATION listens to one station of '
+        'those that send there')
     fusion__mode: str = parameter('auto', 'auto falls back when messages are missing or unusable',
                                   choices=('auto', 'cooperative', 'distance_association', 'late', 'none'))
+    fusion__late_rule: str = LATE_RULE.field()
     fusion__online_extrinsics: bool = parameter(
         False, 'online extrinsic calibration of units, from objects that both sides detect', live=True)
     fusion__compensation: str = COMPENSATION.field(
@@ -145,17 +183,33 @@ class EgoSettings(CommonSettings):
                 'max_added': self.fusion__max_added, 'max_added_per_unit': self.fusion__max_added_per_unit,
                 'fusion_time_s': float('inf') if self.lockstep else self.fusion__time_budget_ms / 1e3}
 
-    def units(self) -> list[str]:
+    def units(self) -> dict[str, str]:
         """
-        Return the roadside units to listen to, in ascending order.
+        Return the units to listen to, in ascending order, and what each sends, of ``wire.topics.UNIT_KINDS``.
 
-        :raises UserError: for a name that no unit can have.
+        Behind ``cpm`` the number of the only station that counts may stand, as in ``cpm:4711``.
+
+        :raises UserError: for a name that no unit can have, one that is there twice, or a type that is not known.
         """
-        names = {name.strip() for name in self.infra_units.split(',')} - {''}
-        named = [check_name("parameter 'infra_units'", name) for name in sorted(names)]
-        return [] if self.fusion__mode == 'none' else named
+        found: dict[str, str] = {}
+        for entry in sorted({entry.strip() for entry in self.infra_units.split(',')} - {''}):
+            name, colon, kind = (part.strip() for part in entry.partition(':'))
+            check_name("parameter 'infra_units'", name)
+            if colon and kind not in UNIT_KINDS and not re.fullmatch(rf'{CPM}:\d{{1,10}}', kind):
+                raise UserError(f"parameter 'infra_units': '{kind}' is no type of a unit, expected "
+                                f"{', '.join(UNIT_KINDS)} or {CPM}:STATION, as in {name}:{TRACKED_OBJECTS}")
+            if name in found:
+                raise UserError(f"parameter 'infra_units' names the unit '{name}' twice, with different types")
+            found[name] = kind or FEATURES
+        if self.fusion__mode == 'none':
+            return {}
+        foreign = [name for name, kind in found.items() if kind != FEATURES]
+        if foreign and self.fusion__mode not in LATE_MODES:
+            raise UserError(f"parameter 'infra_units': of {', '.join(foreign)} only boxes come, which fusion.mode "
+                            f"'{self.fusion__mode}' does not fuse, expected {' or '.join(LATE_MODES)}")
+        return dict(sorted(found.items()))
 
-    def only_confirm(self, units: list[str]) -> set[str]:
+    def only_confirm(self, units: Collection[str]) -> set[str]:
         """
         Return the units that may add nothing.
 

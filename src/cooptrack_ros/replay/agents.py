@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 
 import numpy as np
@@ -72,11 +73,11 @@ class OfflineUnit:
 class OfflineEgo:
     """The vehicle."""
 
-    def __init__(self, package: ModelPackage, settings: EgoSettings, units: list[str], health: Health):
+    def __init__(self, package: ModelPackage, settings: EgoSettings, units: Mapping[str, str], health: Health):
         """
         Load the network of the mode.
 
-        :param units: names of those to listen to; :param health: counts what is dropped.
+        :param units: see ``EgoPipeline``; :param health: counts what is dropped.
         :raises UserError: if the settings name a unit that is not among them.
         """
         self._settings = settings

@@ -22,7 +22,7 @@ from ..data.bags.reader import BagReader
 from ..data.bags.types import EGO, roadside_names
 from ..data.bags.writer import BagWriter
 from ..nodes.health.health import Health
-from ..nodes.settings import EgoSettings
+from ..nodes.settings import LATE_MODES, EgoSettings
 from ..nodes.voxel_pipelines import VoxelAnswer
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
@@ -37,9 +37,11 @@ from ..wire.topics import (
     IMAGE,
     OCCUPANCY,
     PAIR,
+    TRACKED_OBJECTS,
     features_topic,
     occupancy_topic,
     tracks_topic,
+    unit_kind,
     unit_namespace,
     units_of,
     voxels_topic,
@@ -167,8 +169,11 @@ class OfflineReplay:
         settings = EgoSettings(
             lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only,
             occupancy__enabled=self._options.occupancy)
-        names = units_of(topics) if mode != 'none' else []
-        self._ego = OfflineEgo(self._package, settings, names, self._health)
+        # Where the map is on the Earth, which Collective Perception Messages need, no bag says.
+        taken = (FEATURES, TRACKED_OBJECTS) if mode in LATE_MODES else (FEATURES,)
+        units = {unit: kind for unit in (units_of(topics) if mode != 'none' else [])
+                 if (kind := unit_kind(unit, topics)) in taken}
+        self._ego = OfflineEgo(self._package, settings, units, self._health)
         self._routes = {
             EGO.topic(IMAGE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
             EGO.topic(CALIBRATION): _camera_of(self._ego),
@@ -200,7 +205,7 @@ class OfflineReplay:
         self._counts[name] += 1
         self._bytes += len(data)
         self._write(features_topic(name), message)
-        self._ego.units[name].on_features(data)
+        self._ego.units[name].on_message(data)
         answer = unit.find_voxels()
         if answer is not None:
             data = serialize_message(answer.link)

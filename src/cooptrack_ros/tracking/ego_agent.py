@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, Provenance, RoadsideMessage
+from ..common.types import Boxes, EgoOnlyDetections, Frame, FrameOutput, Match, Provenance, RoadsideMessage, Side
+from ..common.uncertainty import TrackUncertainty
 from ..cooperation.association_memory import AssociationMemory
+from ..cooperation.covariance_intersection import intersect_boxes
 from ..cooperation.extrinsic_error import Misalignment, MisalignmentEstimator
 from ..cooperation.instance_filter import within_limit
 from ..cooperation.late_fusion import (
@@ -21,10 +23,12 @@ from ..cooperation.late_fusion import (
     fuse_boxes,
     late_boxes,
     match_boxes,
+    roadside_boxes,
     within_room,
 )
 from ..cooperation.limits import Limits
 from ..cooperation.pairing import Received, UnitPairing
+from .uncertainty import StatedTracks
 from .warm_up import warm_up
 
 NOTHING = Received()
@@ -63,6 +67,18 @@ class EgoResult:
     """Instances by unit and reason that were not used: ``too_many`` to look at, ``no_room``, or ``no_time``."""
     messages: tuple[RoadsideMessage, ...] = ()
     """What was used of units, where it was taken to be."""
+    age_s: np.ndarray | None = None
+    """(N,) since tracks were reported first, NaN for those that end with the frame; None as ``provenance``."""
+    uncertainty: TrackUncertainty | None = None
+    """Of the N tracks; None where the model says nothing of it."""
+
+
+class Intersected(NamedTuple):
+    """Tracks of the vehicle of which those at ``rows`` were fused with boxes of units, and what is stated of these."""
+
+    tracks: Boxes
+    rows: np.ndarray
+    uncertainty: TrackUncertainty
 
 
 class EgoAgent:
@@ -75,7 +91,7 @@ class EgoAgent:
 
     def __init__(self, tracker: Tracker, late: LateFusion | None = None, ego_score_limit: float = 0.0,
                  only_live: bool = True, units: Iterable[UnitPairing] = (), fuses_features: bool = True,
-                 limits: Limits | None = None):
+                 limits: Limits | None = None, stated: StatedTracks | None = None):
         """
         Start before the first frame.
 
@@ -84,10 +100,12 @@ class EgoAgent:
         :param only_live: report no track that ends with the frame; published results of the network have them.
         :param units: those to listen to. :param fuses_features: otherwise only boxes of their messages are used.
         :param limits: of what units may take of a frame; None: as much as they want.
+        :param stated: how sure the agent is of its tracks; None: it does not say.
         """
         self._tracker, self._late, self._limit, self._only_live = tracker, late, ego_score_limit, only_live
         self.units: Mapping[str, UnitPairing] = {unit.unit_id: unit for unit in units}
         self._fuses_features, self._limits = fuses_features, limits
+        self._stated = stated or StatedTracks(None, Side.COOPERATIVE)
         self._poses = MisalignmentEstimator()
         self._state = tracker.initial()
         self._late_state = late.initial() if late else None
@@ -132,6 +150,9 @@ class EgoAgent:
         self._last = output.stamp_ns, received, online_extrinsics
         tracks = output.tracks[output.live] if self._only_live else output.tracks
         detections, matches, knows_sources = output.detections, output.matches, True
+        if output.reset:
+            self._stated.restart()
+        fused = None
         if self._late is not None:
             if output.reset:
                 self._late_state, self._memory = self._late.restarted(self._late_state), AssociationMemory()
@@ -141,6 +162,9 @@ class EgoAgent:
             if remembers:
                 self._memory = self._memory.after(late_matches, placed.late, output.stamp_ns)
             matches += late_matches
+            if self._late.config.rule == 'covariance_intersection':
+                fused = self._intersect(tracks, late_matches, placed, frame, output)
+                tracks = fused.tracks
             # What may only confirm has done so in the matches: in late fusion the box of the vehicle wins.
             taken, too_many = self._taken(infra, late_matches)
             left_out = Counter(left_out) + Counter(too_many)
@@ -151,9 +175,43 @@ class EgoAgent:
                 self._late_state, tracks, new, new_ns, frame.global_from_lidar, output.stamp_ns, known)
             knows_sources = self._late.keeps_identities
         mode = 'cooperative' if received.fused else 'late' if received.late else 'none'
-        return EgoResult(tracks, detections, matches if knows_sources else (),
-                         self._provenance(tracks, matches, output, received) if knows_sources else None, mode, output,
-                         Counter(left_out) + Counter(output.left_out), placed.messages)
+        left_out = Counter(left_out) + Counter(output.left_out)
+        if not knows_sources:
+            return EgoResult(tracks, detections, (), None, mode, output, left_out, placed.messages)
+        provenance = self._provenance(tracks, matches, output, received)
+        age_s, uncertainty = self._state_of(tracks, provenance, frame, output, not received.messages)
+        if fused is not None and uncertainty is not None:
+            # Nothing of the vehicle's own is left out or changes places, see ``LateTracker``.
+            uncertainty = uncertainty.with_rows(fused.rows, fused.uncertainty)
+        return EgoResult(tracks, detections, matches, provenance, mode, output, left_out, placed.messages, age_s,
+                         uncertainty)
+
+    def _state_of(self, tracks: Boxes, provenance: np.ndarray, frame: Frame, output: FrameOutput,
+                  alone: bool) -> tuple[np.ndarray, TrackUncertainty | None]:
+        """Return since when tracks are reported, and what is stated of them."""
+        lasting = ~np.isin(tracks.track_id, output.tracks.track_id[~output.live])
+        return self._stated.of(tracks, provenance, lasting, output.stamp_ns, frame.ego_from_lidar, alone)
+
+    def _intersect(self, tracks: Boxes, late_matches: Sequence[Match], placed: Received, frame: Frame,
+                   output: FrameOutput) -> Intersected:
+        """Return tracks that were moved to where both the vehicle and a unit that may add objects have them."""
+        boxes, ends = roadside_boxes(placed.late, output.stamp_ns), np.cumsum([len(m.instances) for m in placed.late])
+        start = {m.unit_id: int(end) - len(m.instances) for m, end in zip(placed.late, ends, strict=True)
+                 if m.may_create}
+        pairs = [m for m in late_matches if m.unit_id in start]
+        place = {number: row for row, number in enumerate(tracks.track_id.tolist())}
+        rows = np.array([place[m.track_id] for m in pairs], np.int64)
+        theirs = np.array([start[m.unit_id] + m.infra_index for m in pairs], np.int64)
+        unit = self._stated.of_units(placed.late, output.stamp_ns)
+        provenance = self._provenance(tracks, (*output.matches, *late_matches), output, placed)
+        own = self._state_of(tracks, provenance, frame, output, not placed.messages)[1]
+        if own is None:
+            own = TrackUncertainty.unknown(len(tracks))
+        fused, uncertainty = intersect_boxes(tracks[rows], own[rows], boxes[theirs], unit[theirs])
+        moved = {name: getattr(tracks, name).copy() for name in ('centre', 'size', 'yaw', 'velocity')}
+        for name, values in moved.items():
+            values[rows] = getattr(fused, name)
+        return Intersected(tracks.with_(**moved), rows, uncertainty)
 
     def _limited(self, received: Received) -> tuple[Received, dict[tuple[str, str], int]]:
         """Return what is looked at, and how much of each unit is not."""

@@ -8,6 +8,9 @@ import numpy as np
 
 from ..common.types import Boxes
 
+KEEP_S = 5.0
+"""Tracks that are not reported for so long are forgotten."""
+
 
 @dataclass
 class _Known:
@@ -15,6 +18,21 @@ class _Known:
     since_ns: int
     seen_ns: int
     missed: int
+
+
+class TrackAges:
+    """Since when tracks are reported, by their own identities; those that were not for a while start anew."""
+
+    def __init__(self) -> None:
+        """Know of no track."""
+        self._times: dict[int, tuple[int, int]] = {}
+
+    def observe(self, ids: np.ndarray, stamp_ns: int) -> np.ndarray:
+        """Take in the tracks (N,) that are reported at a time; return the seconds (N,) since each was first."""
+        since = [self._times.get(n, (stamp_ns, stamp_ns))[0] for n in ids.tolist()]
+        self._times |= {n: (first, stamp_ns) for n, first in zip(ids.tolist(), since, strict=True)}
+        self._times = {n: t for n, t in self._times.items() if 0 <= stamp_ns - t[1] <= KEEP_S * 1e9}
+        return (stamp_ns - np.array(since, np.int64)) / 1e9
 
 
 class PublicIdentities:
@@ -25,7 +43,7 @@ class PublicIdentities:
     report for a few frames and keep its number.
     """
 
-    def __init__(self, seen_score: float = 0.0, keep_s: float = 5.0):
+    def __init__(self, seen_score: float = 0.0, keep_s: float = KEEP_S):
         """
         Start with no track.
 

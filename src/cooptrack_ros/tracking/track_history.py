@@ -1,4 +1,4 @@
-"""Where published tracks were in the last seconds."""
+"""Where published tracks were in the last seconds, and how they turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 
-from ..common.geometry import transform_points
+from ..common.geometry import transform_points, wrap_angle
 from ..common.types import Boxes
 
 
@@ -39,3 +39,44 @@ class Trails:
     def of(self, track_id: int) -> np.ndarray:
         """Return the positions (n, 3) of a track in the map, oldest first; n may be 0."""
         return np.array([centre for _, centre in self._past.get(track_id, ())]).reshape(-1, 3)
+
+
+_TURN_S, _MIN_TURN_S, _MIN_LOOKS = 1.0, 0.3, 4
+"""Headings of this time tell how a track turns; less than the others tell nothing."""
+_FLIP_RAD = np.pi / 2
+"""A heading that is farther from that of the frame before has been mistaken for the opposite one."""
+
+
+class TurnRates:
+    """How tracks turn: the slope of their headings in the map over the last second, by least squares."""
+
+    def __init__(self) -> None:
+        """Start with no track."""
+        self._past: dict[int, deque[tuple[int, float]]] = {}
+
+    def observe(self, boxes: Boxes, stamp_ns: int, reset: bool) -> dict[int, float]:
+        """
+        Take in the tracks of a frame, boxes in the map; return the rates (rad/s) of those that are known for long.
+
+        :param reset: identities of earlier frames mean nothing any more.
+        """
+        known, self._past, rates = {} if reset else self._past, {}, {}
+        for number, yaw in zip(boxes.track_id.tolist(), boxes.yaw.tolist(), strict=True):
+            past = known.get(number, deque())
+            turn = wrap_angle(yaw - past[-1][1]) if past else 0.0
+            if past and (abs(turn) > _FLIP_RAD or stamp_ns <= past[-1][0]):
+                past.clear()
+            # Unwrapped, so that a car that turns through north goes on.
+            past.append((stamp_ns, past[-1][1] + turn if past else yaw))
+            while stamp_ns - past[0][0] > _TURN_S * 1e9:
+                past.popleft()
+            self._past[number] = past
+            if len(past) >= _MIN_LOOKS and stamp_ns - past[0][0] >= _MIN_TURN_S * 1e9:
+                rates[number] = _slope(past)
+        return rates
+
+
+def _slope(past: deque[tuple[int, float]]) -> float:
+    seconds = np.array([(stamp - past[-1][0]) / 1e9 for stamp, _ in past])
+    seconds -= seconds.mean()
+    return float(seconds @ [yaw for _, yaw in past] / (seconds @ seconds))

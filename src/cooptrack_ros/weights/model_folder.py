@@ -63,6 +63,10 @@ def read_card(path: Path) -> dict[str, Any]:
                 and isinstance(occupancy['sizes'], dict) and isinstance(occupancy['sides'], dict)
                 and all(isinstance(side, dict) for side in occupancy['sides'].values())):
             raise ValueError("'occupancy' must have sha256, sizes and sides")
+        uncertainty = card.get('uncertainty')
+        if uncertainty is not None and not (isinstance(uncertainty, dict)
+                                            and isinstance(uncertainty.get('sha256'), str)):
+            raise ValueError("'uncertainty' must have sha256")
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f'{path} is not a model card: {error}') from error
     return card

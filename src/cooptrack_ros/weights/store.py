@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..model.occupancy.head import OccupancyHead
     from ..tracking.panoptic import PanopticReader
     from ..tracking.tracker import AgentTracker
+    from ..tracking.uncertainty import UncertaintyModel
     from .compact_messages import SenderModel
 
 FLOW_NAME = 'flow.safetensors'
@@ -177,6 +178,32 @@ class ModelPackage:
             return None if head is None else PanopticReader(head, self.config, side, device)
         except ValueError as error:
             raise UserError(f"the occupancy head of model '{self.name}' does not fit it: {error}") from error
+
+    def uncertainty(self) -> UncertaintyModel | None:
+        """
+        Return how sure tracks of this model are, as far as that was fitted for its weights; None: for none of them.
+
+        :raises UserError: if the card lists a file that is missing, damaged, or holds no such thing.
+        """
+        from .uncertainty_file import load_uncertainty
+        if self.folder is None or self.card.get('uncertainty') is None:
+            return None
+        return load_uncertainty(self.folder, self.card['uncertainty'], self.config.class_names,
+                                {side: self.model_id(side) for side in Side if self.has(side)})
+
+    def without_uncertainty(self) -> ModelPackage:
+        """Return the same model as it was before it was calibrated."""
+        return replace(self, card={key: value for key, value in self.card.items() if key != 'uncertainty'})
+
+    def lacks_uncertainty(self, side: Side) -> str:
+        """Return why tracks of a side have no covariance, in words; empty if they have one."""
+        model = self.uncertainty()
+        if model is not None and any(network is side for network, _ in model.sources):
+            return ''
+        why = ('nothing of it' if self.card.get('uncertainty') is None
+               else 'it for other weights or another configuration than those of this side')
+        return (f"model '{self.name}' states no covariance for the {side.value} side: its card lists {why} "
+                '(`cooptrack weights calibrate` fits it); tracks are published without')
 
     def sender(self) -> SenderModel:
         """Return what receivers of the roadside side need of it."""

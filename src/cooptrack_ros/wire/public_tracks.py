@@ -10,6 +10,7 @@ import numpy as np
 from cooptrack_msgs.msg import TrackArray
 
 from ..common.types import Boxes, Match
+from ..common.uncertainty import TrackUncertainty
 from ..tracking.identities import PublicIdentities
 from .tracks import TrackMeta, encode_tracks
 
@@ -49,16 +50,18 @@ class PublicTracks:
         """Return the public identities of tracks (N,), 0 for what was never published."""
         return self._identities.translate_ids(ids)
 
-    def compose(self, boxes: Boxes, provenance: np.ndarray, matches: tuple[Match, ...], meta: TrackMeta) -> Published:
+    def compose(self, boxes: Boxes, provenance: np.ndarray, matches: tuple[Match, ...], meta: TrackMeta,
+                uncertainty: TrackUncertainty | None = None) -> Published:
         """
         Return what is said of the tracks of one frame, also when there are none.
 
         :param boxes: N observed live tracks with the core's identities; :param provenance: (N,) of ``Provenance``.
+        :param uncertainty: of these boxes; None where the model says nothing of it.
         """
         public = self.public(boxes)
         number = dict(zip(boxes.track_id.tolist(), public.track_id.tolist(), strict=True))
         by_id = {number[m.track_id]: replace(m, track_id=number[m.track_id]) for m in matches
                  if m.track_id in number}
         message = encode_tracks(public, meta, self._identities.ages_s(boxes, meta.stamp_ns), provenance, by_id,
-                                self._identities.missed_frames(boxes))
+                                self._identities.missed_frames(boxes), uncertainty)
         return Published(message, public, provenance, by_id)

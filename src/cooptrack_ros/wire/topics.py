@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from importlib import import_module
 
 from ..common.errors import UserError
@@ -14,6 +14,14 @@ _INFRA = '/infra/'
 
 FEATURES, INFO, PAIR, OCCUPANCY = UNIT_TOPICS = ('features', 'info', 'pair', 'occupancy')
 """What is said of a roadside unit to vehicles, below its namespace."""
+TRACKED_OBJECTS, CPM = FOREIGN = ('tracked_objects', 'cpm')
+"""The same of units that do not run our network: ``TrackedObjects`` of Autoware, and Collective Perception Messages."""
+FOREIGN_KINDS = {TRACKED_OBJECTS: 'autoware_perception_msgs/msg/TrackedObjects',
+                 CPM: 'etsi_its_cpm_ts_msgs/msg/CollectivePerceptionMessage'}
+FOREIGN_PACKAGES = {name: kind.partition('/')[0] for name, kind in FOREIGN_KINDS.items()}
+"""What must be installed for them."""
+UNIT_KINDS = (FEATURES, *FOREIGN)
+"""What a unit can be listened to for."""
 
 
 def image_topic(camera: str = 'camera') -> str:
@@ -92,7 +100,7 @@ def is_features_topic(topic: str) -> bool:
 
 def is_sent_topic(topic: str) -> bool:
     """Tell whether something of a roadside unit is published there that vehicles fuse."""
-    return is_features_topic(topic) or is_unit_topic(topic, OCCUPANCY)
+    return any(is_unit_topic(topic, name) for name in (*UNIT_KINDS, OCCUPANCY))
 
 
 def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
@@ -103,6 +111,13 @@ def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
     """
     found = filter(None, map(split_unit_topic, topics))
     return sorted({unit for unit, below in found if name is None or below == name})
+
+
+def unit_kind(unit: str, topics: Container[str]) -> str:
+    """Return what a unit is to be listened to for: what it sends beside features only if it sends nothing of ours."""
+    if any(unit_topic(unit, name) in topics for name in (*UNIT_TOPICS, IMAGE, CALIBRATION)):
+        return FEATURES
+    return next((name for name in FOREIGN if unit_topic(unit, name) in topics), FEATURES)
 
 
 def kind_name(kind: type) -> str:

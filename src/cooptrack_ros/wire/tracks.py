@@ -11,11 +11,13 @@ import numpy as np
 from cooptrack_msgs.msg import Track, TrackArray
 
 from ..common.errors import WireError
-from ..common.geometry import transform_boxes
+from ..common.geometry import nearest_rotation, transform_boxes
 from ..common.types import Boxes, Frame, Match, Provenance, RoadsideMessage
+from ..common.uncertainty import TrackUncertainty
 from ..cooperation.compensation import MAX_AGE_S, MIN_AGE_S, predict
 from ..tracking.ego_agent import EgoResult
 from .arrays import set_stamp, stamp_ns
+from .uncertainty import decode_uncertainty, set_uncertainty, uncertainty_in_map
 
 _PROVENANCE = {Provenance.EGO: Track.EGO, Provenance.ROADSIDE: Track.ROADSIDE, Provenance.FUSED: Track.FUSED}
 
@@ -55,12 +57,14 @@ def encode_detections(boxes: Boxes, meta: TrackMeta) -> TrackArray:
 
 
 def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: np.ndarray,
-                  matches: dict[int, Match], missed_frames: np.ndarray | None = None) -> TrackArray:
+                  matches: dict[int, Match], missed_frames: np.ndarray | None = None,
+                  uncertainty: TrackUncertainty | None = None) -> TrackArray:
     """
     Return the message of one frame.
 
     :param age_s: (N,) seconds since the first frame of each identity; :param provenance: (N,) of ``Provenance``.
     :param matches: by track id, what was fused into it in this frame; :param missed_frames: (N,), None for zeros.
+    :param uncertainty: of the N boxes; None where nothing is known of it.
     """
     msg = TrackArray()
     set_stamp(msg.header.stamp, meta.stamp_ns)
@@ -75,6 +79,8 @@ def encode_tracks(boxes: Boxes, meta: TrackMeta, age_s: np.ndarray, provenance: 
                np.sin(boxes.yaw / 2), np.cos(boxes.yaw / 2), boxes.velocity, np.isfinite(boxes.velocity).all(1))
     msg.tracks = [_track(*row, matches.get(row[0]), meta.class_names)
                   for row in zip(*(c.tolist() for c in columns), strict=True)]
+    if uncertainty is not None:
+        set_uncertainty(msg.tracks, uncertainty)
     return msg
 
 
@@ -124,15 +130,31 @@ def predict_tracks(msg: TrackArray, now_ns: int) -> TrackArray:
     if not MIN_AGE_S <= dt_s <= MAX_AGE_S:
         raise WireError('implausible_age', f'the clock of the node is {dt_s:.3f} s after the image, expected '
                         f'{MIN_AGE_S} to {MAX_AGE_S} s (recorded data needs use_sim_time)')
-    boxes = predict(tracks_in_map(msg), dt_s)
-    result = deepcopy(msg)
+    result = _at(msg, predict(tracks_in_map(msg), dt_s), uncertainty_in_map(msg).moved(dt_s), msg.map_frame, np.eye(4))
     set_stamp(result.header.stamp, now_ns)
-    result.header.frame_id = msg.map_frame
-    result.map_from_lidar = np.eye(4).reshape(-1)
-    for i, track in enumerate(result.tracks):
-        position, orientation = track.pose.position, track.pose.orientation
-        position.x, position.y, position.z = (float(v) for v in boxes.centre[i])
-        orientation.z, orientation.w = float(np.sin(boxes.yaw[i] / 2)), float(np.cos(boxes.yaw[i] / 2))
-        track.velocity.x, track.velocity.y = (float(v) for v in np.nan_to_num(boxes.velocity[i]))
+    for track in result.tracks:
         track.age_s += dt_s
+    return result
+
+
+def in_frame(msg: TrackArray, frame: str, frame_from_lidar: np.ndarray) -> TrackArray:
+    """Return the tracks in another frame, whose z axis points up; :param frame_from_lidar: 4x4, from the header's."""
+    map_from_lidar = np.array(msg.map_from_lidar, np.float64).reshape(4, 4)
+    return _at(msg, transform_boxes(frame_from_lidar, decode_tracks(msg)),
+               decode_uncertainty(msg).rotated(nearest_rotation(frame_from_lidar[:3, :3])), frame,
+               map_from_lidar @ np.linalg.inv(frame_from_lidar))
+
+
+def _at(msg: TrackArray, boxes: Boxes, uncertainty: TrackUncertainty, frame: str,
+        map_from_frame: np.ndarray) -> TrackArray:
+    """Return a copy of a message whose tracks stand where N boxes do, as surely as is stated, both in ``frame``."""
+    result = deepcopy(msg)
+    result.header.frame_id, result.map_from_lidar = frame, map_from_frame.reshape(-1)
+    columns = boxes.centre, np.sin(boxes.yaw / 2), np.cos(boxes.yaw / 2), np.nan_to_num(boxes.velocity)
+    for track, centre, sine, cosine, velocity in zip(result.tracks, *(c.tolist() for c in columns), strict=True):
+        position, orientation = track.pose.position, track.pose.orientation
+        position.x, position.y, position.z = centre
+        orientation.z, orientation.w = sine, cosine
+        track.velocity.x, track.velocity.y = velocity
+    set_uncertainty(result.tracks, uncertainty)
     return result

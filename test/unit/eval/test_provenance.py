@@ -52,6 +52,9 @@ class Sees:
         """Return the same."""
         return self
 
+    def uncertainty(self):
+        """State nothing."""
+
     def tracker(self, side, execution):
         """Return itself."""
         return self

@@ -36,6 +36,9 @@ class Counting:
         other.sides = self.sides
         return other
 
+    def uncertainty(self):
+        """State nothing."""
+
     def tracker(self, side, execution):
         """Return a tracker and note its side."""
         self.sides.append(side)

@@ -9,6 +9,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 
 from cooptrack_ros.common.geometry import make_pose, rotation_z, wrap_angle
 from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.tracking.track_history import TurnRates
 from cooptrack_ros.wire.arrays import stamp_ns
 from cooptrack_ros.wire.tracked_objects import to_tracked_objects
 from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks
@@ -20,7 +21,7 @@ MAP_FROM_LIDAR = make_pose(rotation_z(LIDAR_YAW), [100.0, 200.0, 3.0])
 CLASSES = ('car', 'bicycle', 'pedestrian', 'Truck', 'scooter')
 
 
-def over_the_wire(yaw, velocity, label=None, session=SESSION, ns=NOW, centre=None):
+def over_the_wire(yaw, velocity, label=None, session=SESSION, ns=NOW, centre=None, **options):
     """Return what a planner gets of N boxes of the lidar frame."""
     n = len(yaw)
     centres = np.tile([10.0, -4.0, 0.5], (n, 1)) if centre is None else centre
@@ -28,7 +29,7 @@ def over_the_wire(yaw, velocity, label=None, session=SESSION, ns=NOW, centre=Non
                   np.zeros(n, np.int64) if label is None else label, np.full(n, 0.625), np.arange(1, n + 1))
     meta = TrackMeta(ns, 'ego/lidar', 'none', 'model', 'map', MAP_FROM_LIDAR, CLASSES)
     message = encode_tracks(boxes, meta, np.zeros(n), np.zeros(n, np.int64), {})
-    return deserialize_message(serialize_message(to_tracked_objects(message, session)), TrackedObjects)
+    return deserialize_message(serialize_message(to_tracked_objects(message, session, **options)), TrackedObjects)
 
 
 def heading_of(tracked):
@@ -64,6 +65,29 @@ def test_a_car_that_turns_while_it_moves_keeps_place_heading_and_forward_velocit
     turns = wrap_angle(np.diff(headings))
     np.testing.assert_allclose(turns, 0.06, atol=1e-6)
     assert np.abs(np.sum(turns)) > np.pi
+
+
+def test_a_car_that_turns_has_its_rate_in_radians_a_second_once_it_is_known():
+    rates = TurnRates()
+    for frame, (_, yaw, velocity) in enumerate(turning()):
+        known = rates.observe(in_map(yaw), NOW + frame * 100_000_000, False)
+        tracked, = over_the_wire([wrap_angle(yaw - LIDAR_YAW)], [velocity], turn_rates=known).objects
+        angular = tracked.kinematics.twist_with_covariance.twist.angular
+        assert (angular.x, angular.y) == (0, 0)
+        assert angular.z == pytest.approx(0.6 if frame >= 3 else 0)
+
+
+def in_map(yaw):
+    """Return a car in the map as the box of track 1."""
+    return Boxes(np.zeros((1, 3)), np.ones((1, 3)), np.array([wrap_angle(yaw)]), np.zeros((1, 2)), np.zeros(1, int),
+                 np.ones(1), np.array([1]))
+
+
+def test_objects_may_stay_in_the_frame_of_their_tracks():
+    tracked, = (message := over_the_wire([0.25], [[1.0, 0.0]], in_map=False)).objects
+    assert message.header.frame_id == 'ego/lidar' and heading_of(tracked) == pytest.approx(0.25)
+    position = tracked.kinematics.pose_with_covariance.pose.position
+    assert (position.x, position.y, position.z) == (10.0, -4.0, 0.5)
 
 
 def test_an_object_that_drives_backwards_or_sideways_is_not_turned_round():

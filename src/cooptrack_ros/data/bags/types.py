@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ...common.errors import UserError
-from ...wire.topics import EGO_NAMESPACE, check_name, unit_namespace
+from ...wire.topics import EGO_NAMESPACE, FOREIGN_PACKAGES, check_name, unit_namespace
 
 MAP_FRAME = 'map'
 MESSAGE_PACKAGE = 'cooptrack_msgs'
@@ -71,26 +71,32 @@ def is_always_latched(topic: str, kind: str) -> bool:
 @cache
 def typestore() -> Typestore:
     """
-    Return the definitions of all ROS 2 Jazzy interfaces and of our own messages.
+    Return the definitions of all ROS 2 Jazzy interfaces, of our own messages, and of those of units of others.
 
     :raises UserError: if the ``.msg`` files of cooptrack_msgs are neither installed nor in the source tree.
     """
     store = get_typestore(Stores.ROS2_JAZZY)
     types = {}
-    for path in sorted(_message_folder().glob('*.msg')):
-        types.update(get_types_from_msg(path.read_text(encoding='utf-8'), f'{MESSAGE_PACKAGE}/msg/{path.stem}'))
+    for package in (MESSAGE_PACKAGE, *FOREIGN_PACKAGES.values()):
+        for path in sorted(_message_folder(package).glob('*.msg')):
+            types.update(get_types_from_msg(path.read_text(encoding='utf-8'), f'{package}/msg/{path.stem}'))
     store.register(types)
     return store
 
 
-def _message_folder() -> Path:
-    """Return the folder of our ``.msg`` files: of the installation that is in use, else of the source tree."""
+def _message_folder(package: str) -> Path:
+    """
+    Return the folder of the ``.msg`` files of a package: of the installation that is in use, else of the source tree.
+
+    Packages of others need not be installed: then there are none in it.
+    """
     prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
     prefixes.append(Path(sys.prefix))
-    candidates = [prefix / 'share' / MESSAGE_PACKAGE / 'msg' for prefix in prefixes]
-    candidates.append(Path(__file__).resolve().parents[3] / MESSAGE_PACKAGE / 'msg')
+    candidates = [prefix / 'share' / package / 'msg' for prefix in prefixes]
+    candidates.append(Path(__file__).resolve().parents[3] / package / 'msg')
     for folder in candidates:
         if any(folder.glob('*.msg')):
             return folder
-    raise UserError(f"the messages of {MESSAGE_PACKAGE} were not found; looked in "
-                    f"{', '.join(str(c) for c in candidates)}")
+    if package != MESSAGE_PACKAGE:
+        return candidates[-1]
+    raise UserError(f"the messages of {package} were not found; looked in {', '.join(str(c) for c in candidates)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...wire.topics import split_unit_topic, units_of
+from ...wire.topics import FEATURES as SENT_FEATURES
+from ...wire.topics import FOREIGN, is_unit_topic, split_unit_topic, unit_kind, units_of
 from .facts import CALIBRATION, CAMERA_INFO, COMPRESSED, FEATURES, IMAGE, ODOMETRY, POSE, Seen, TopicFacts
 
 _PREFERRED = ('image', 'image_rect_color', 'image_color', 'image_raw')
@@ -211,9 +212,12 @@ def _name_frames(choice: Choice, described: TopicFacts, poses: TopicFacts) -> No
 
 def _choose_units(choice: Choice, topics: Sequence[TopicFacts]) -> None:
     units = units_of(t.name for t in topics)
-    sending = [t for t in topics if t.kind == FEATURES and split_unit_topic(t.name)]
+    kinds = {unit: unit_kind(unit, {t.name for t in topics}) for unit in units}
+    sending = [t for t in topics if split_unit_topic(t.name) and (
+        t.kind == FEATURES or any(is_unit_topic(t.name, kind) for kind in FOREIGN))]
+    units = [unit if kind == SENT_FEATURES else f'{unit}:{kind}' for unit, kind in kinds.items()]
     choice.parameters['infra_units'] = ','.join(units)
-    silent = sorted(set(units) - set(units_of(t.name for t in sending)))
+    silent = sorted(kinds.keys() - set(units_of(t.name for t in sending)))
     note = f" ({', '.join(silent)} without features so far)" if silent else ''
     choice.take('units', ', '.join(units) + note if units else 'none, also none that come later')
     if any(t.reliability == 'best_effort' for t in sending):

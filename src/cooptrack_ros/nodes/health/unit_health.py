@@ -30,6 +30,8 @@ LEFT_OUT = {'too_many': 'too many of all units together (fusion.max_received)',
             'no_room': 'no room for more objects of units (fusion.max_added_per_unit, fusion.max_added)',
             'no_time': 'no time for them (fusion.time_budget_ms)'}
 """Why instances of a message that was taken in are not used, in words."""
+NO_CLASS = 'no_class'
+"""The same of objects of classes that the model does not know, which is nothing to warn of."""
 
 
 class ClockOffset:
@@ -68,7 +70,8 @@ class UnitHealth:
         self._stamp_ns: int | None = None
         self._model = ''
         self._counts = dict.fromkeys(
-            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back', *LEFT_OUT), 0)
+            ('messages', 'instances', 'fused', 'late', 'sessions', 'alternations', 'stamps_back', NO_CLASS,
+             *LEFT_OUT), 0)
         self._reported: dict[str, int] = {}
         self._misalignment: Misalignment | None = None
         self._changed: Misalignment | None = None
@@ -109,7 +112,7 @@ class UnitHealth:
             self._counts['fused'] += count
 
     def left_out(self, counts: Mapping[str, int]) -> None:
-        """Count instances that the limits of a frame left out, by reason, see ``LEFT_OUT``."""
+        """Count instances that are not used, by reason, see ``LEFT_OUT`` and ``NO_CLASS``."""
         with self._lock:
             for reason, count in counts.items():
                 self._counts[reason] += count

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from rclpy.qos import QoSProfile
 
-from cooptrack_msgs.msg import InstanceFeatureArray, PairTransform
+from cooptrack_msgs.msg import PairTransform
 
 from ...common.errors import WireError
 from ...cooperation.pairing import UnitPairing
-from ...wire.topics import PAIR, features_topic, unit_topic
+from ...wire.topics import PAIR, unit_topic
 from ..context import NodeContext
 from ..health.silence_watch import WatchedInput
 from ..qos import OUTPUT, features_qos
 from .pausing_subscription import PausingSubscription
-from .unit_receiver import UnitReceiver
+from .unit_receiver import MessageReceiver
 
 _PAIR_GRACE_S = 0.3
 FLOOD_PAUSE_S = 2.0
@@ -23,35 +23,37 @@ FLOOD_PAUSE_S = 2.0
 class InfraInput:
     """Hands on what comes, and waits for what belongs to a frame in lockstep."""
 
-    def __init__(self, context: NodeContext, receiver: UnitReceiver, pairing: UnitPairing):
+    def __init__(self, context: NodeContext, receiver: MessageReceiver, pairing: UnitPairing):
         """Take where messages go, :param pairing: and where it can be seen whether they have come."""
         self.unit_id, self._context, self._receiver, self._pairing = pairing.unit_id, context, receiver, pairing
-        self._features: PausingSubscription | None = None
+        self._topic = unit_topic(self.unit_id, receiver.topic)
+        self._messages: PausingSubscription | None = None
 
     def subscribe(self) -> list:
         """Listen; the subscription that can pause is ended by ``close``, that of pairs is returned, if there is one."""
-        self._features = PausingSubscription(self._context, InstanceFeatureArray, features_topic(self.unit_id),
-                                             self._on_features, self._features_qos, self.unit_id)
+        self._messages = PausingSubscription(self._context, self._receiver.kind, self._topic, self._on_message,
+                                             self._qos, self.unit_id)
         settings = self._context.settings
-        if not settings.lockstep and not settings.fusion__pairs:
+        if not self._receiver.has_pairs or (not settings.lockstep and not settings.fusion__pairs):
             return []
         return [self._context.subscribe(PairTransform, unit_topic(self.unit_id, PAIR), self._on_pair, OUTPUT,
                                         self.unit_id)]
 
     def close(self) -> None:
-        """End the subscription of the features."""
-        if self._features is not None:
-            self._features.close()
-            self._features = None
+        """End the subscription of the messages."""
+        if self._messages is not None:
+            self._messages.close()
+            self._messages = None
 
     def watched(self) -> WatchedInput:
         """Return the topic whose silence is to be explained."""
-        return WatchedInput(self.unit_id, f"messages of unit '{self.unit_id}'", features_topic(self.unit_id),
-                            InstanceFeatureArray, self._features_qos,
-                            lambda: self._context.health.events(self.unit_id), 'features.reliability')
+        return WatchedInput(self.unit_id, f"messages of unit '{self.unit_id}'", self._topic, self._receiver.kind,
+                            self._qos, lambda: self._context.health.events(self.unit_id), 'features.reliability')
 
     def wait_for(self, stamp_ns: int) -> None:
         """Wait until the message that the pair of a frame names was taken or refused, or the time is up."""
+        if not self._receiver.has_pairs:
+            return
         # The player sends the pair before the image: after a short while there is none for this frame.
         if self._context.wait_for(lambda: self._pairing.has_pair(stamp_ns) or None, timeout_s=_PAIR_GRACE_S) is None:
             return
@@ -59,7 +61,7 @@ class InfraInput:
             self._context.health.drop(self.unit_id, 'late', 'no message in time for an image in lockstep')
 
     @property
-    def _features_qos(self) -> QoSProfile:
+    def _qos(self) -> QoSProfile:
         settings = self._context.settings
         return features_qos(settings.features__reliability, settings.features__depth)
 
@@ -68,13 +70,13 @@ class InfraInput:
             self._context.arrived.notify_all()
             self._receiver.on_pair(msg)
 
-    def _on_features(self, data: bytes) -> None:
+    def _on_message(self, data: bytes) -> None:
         try:
             with self._context.arrived:
                 # Also for what is refused: the worker may be waiting for just that.
                 self._context.arrived.notify_all()
-                self._receiver.on_features(data)
+                self._receiver.on_message(data)
         except WireError as error:
             if error.reason == 'too_many':
-                self._features.pause(FLOOD_PAUSE_S)
+                self._messages.pause(FLOOD_PAUSE_S)
             raise

@@ -133,3 +133,13 @@ def test_units_with_best_effort_are_received_too():
     choice = choose(Seen((*OURS, *features)))
     assert choice.parameters['infra_units'] == 'east,rsu_1,west'
     assert choice.parameters['features.reliability'] == 'best_effort'
+
+
+def test_units_that_do_not_run_our_network_are_named_with_what_they_send():
+    others = (topic('/infra/bus_7/tracked_objects', 'autoware_perception_msgs/msg/TrackedObjects',
+                    reliability='best_effort'),
+              topic('/infra/rsu_9/cpm', 'etsi_its_cpm_ts_msgs/msg/CollectivePerceptionMessage'),
+              topic('/infra/west/features', FEATURES), topic('/infra/west/cpm', 'etsi_its_cpm_ts_msgs/msg/x'))
+    choice = choose(Seen((*OURS, *others)))
+    assert choice.parameters['infra_units'] == 'bus_7:tracked_objects,rsu_1,rsu_9:cpm,west'
+    assert choice.parameters['features.reliability'] == 'best_effort'
