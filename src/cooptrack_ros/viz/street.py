@@ -16,7 +16,7 @@ from .draw import bgr, polyline, text
 from .voxels import draw_masks, draw_perspective, projected_corners, view_from_behind
 
 _UNIT = bgr(ROADSIDE_COLOUR)
-_BEHIND_M, _AHEAD_M, _BESIDE_M = 8.0, 48.0, 28.0
+_BEHIND_M, _AHEAD_M, _BESIDE_M = 20.0, 44.0, 28.0
 """What is shown around the vehicle."""
 _BAND = 26
 """Height of the words above a picture, pixels."""

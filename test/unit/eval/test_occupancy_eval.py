@@ -269,9 +269,9 @@ def test_figures_of_voxels_are_made_again(tmp_path, recorded, capsys):
     data, model = recorded
     path = tmp_path / 'voxels.json'
     command = ['eval', '--task', 'occupancy', '--data', str(data), '--weights', str(model), '--mode', 'none']
-    assert main([*command, '--limit', '2', '--json', str(path)]) == 0
+    assert main([*command, '--limit', '1', '--json', str(path)]) == 0
     figures = json.loads(path.read_text())
-    assert figures['frames'] == 2 and figures['options']['task'] == 'occupancy'
+    assert figures['frames'] == 1 and figures['options']['task'] == 'occupancy'
     moved = data.rename(tmp_path / 'moved')
     capsys.readouterr()
     assert main(['eval', '--rerun', str(path), '--data', str(moved)]) == 0
