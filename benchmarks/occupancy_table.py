@@ -23,8 +23,8 @@ ROWS = {'own': ('own', 'ab3dmot', 'minvis'), 'tracker': ('tracker', *BASELINES),
 """Arms that are taken from each kind of files."""
 
 
-def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the content of files; raise a UserError for one that is none of an evaluation."""
+def read(paths: Sequence[Path], kind: str, mask: str) -> list[dict[str, Any]]:
+    """Return the content of files; raise a UserError for one that is no evaluation with the arms of a kind."""
     from cooptrack_ros.common.errors import UserError
     from cooptrack_ros.common.reading import read_json
     from cooptrack_ros.eval.occupancy.report import SCHEMA
@@ -36,6 +36,10 @@ def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
             raise UserError(f'{path} cannot be read as JSON: {error}') from error
         if not isinstance(content, dict) or content.get('schema') != SCHEMA:
             raise UserError(f'{path} is no result of `cooptrack eval --task occupancy --json` ({SCHEMA})')
+        missing = [arm for arm in ROWS[kind] if mask not in content['arms'].get(arm, {})]
+        if missing:
+            raise UserError(f"{path} has no arm {missing[0]} with the mask {mask}: expected a result for --{kind}; it "
+                            f"has the arms {', '.join(content['arms'])}")
         found.append(content)
     return found
 
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     from cooptrack_ros.common.errors import UserError
     try:
-        kinds = {kind: read(getattr(args, kind)) for kind in ROWS if getattr(args, kind)}
+        kinds = {kind: read(getattr(args, kind), kind, args.mask) for kind in ROWS if getattr(args, kind)}
     except UserError as error:
         parser.error(str(error))
     contents = [content for of_kind in kinds.values() for content in of_kind]

@@ -40,7 +40,8 @@ def test_files_that_do_not_go_together_are_refused(tmp_path, capsys):
     one, other = (evaluated(tmp_path / f'{c}.json', {'cooperative': 0.5}, (c,)) for c in ('car', 'bus'))
     (tmp_path / 'x.json').write_text('{"schema": "other"}')
     for arguments, complaint in ((['--cooperative', one, other], 'of different grids or classes'),
-                                 (['--tracker', str(tmp_path / 'x.json')], 'x.json is no result of'), ([], 'no files')):
+                                 (['--tracker', str(tmp_path / 'x.json')], 'x.json is no result of'),
+                                 (['--own', one], 'has no arm own with the mask camera'), ([], 'no files')):
         with pytest.raises(SystemExit):
             occupancy_table.main(arguments)
         assert complaint in capsys.readouterr().err
