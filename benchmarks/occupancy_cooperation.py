@@ -5,7 +5,7 @@ Voxels of the vehicle alone and together with roadside units, by delay of what u
         --json benchmarks/results/occupancy_cooperation.json --picture docs/occupancy_delay.png
 
 Measured where the vehicle sees nothing and a unit does (``unit_only``), and where the vehicle sees itself; ``alone`` is
-its cooperative network without messages, which with ``method.cooperation: additions`` is that of the vehicle. Features and
+its cooperative network without messages, which with ``method.cooperation: additions`` is the vehicle's. Features and
 voxels are delayed alike and moved by geometry, as in the ego node. What units find is computed once. An interrupted
 measurement goes on; settings that were measured with the same weights are not measured again.
 """
