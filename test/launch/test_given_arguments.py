@@ -66,8 +66,9 @@ def test_in_one_process_each_node_has_its_own_file(prefix, files):
 def test_in_one_process_what_is_given_reaches_both_nodes(prefix, files):
     arguments = {f'{side}_params': path for side, path in files.items()}
     node, = plan(prefix, 'single_process', **arguments, weights='other', lockstep='false', use_sim_time='false',
-                 mode='none', ego_camera_topics='/e/{name}', roadside_camera_topics='/r/{name}').values()
-    both = {'weights': 'other', 'lockstep': False, 'use_sim_time': False}
+                 occupancy='false', mode='none', ego_camera_topics='/e/{name}',
+                 roadside_camera_topics='/r/{name}').values()
+    both = {'weights': 'other', 'lockstep': False, 'occupancy.enabled': False, 'use_sim_time': False}
     assert taken(node) == [IN_FILE['ego'] | both | {'fusion.mode': 'none', 'cameras.topics': '/e/{name}'},
                            IN_FILE['roadside'] | both | {'cameras.topics': '/r/{name}'}]
 

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', default=known.weights, help='model name, folder, or random:PRESET')
     parser.add_argument('--size', default='x'.join(map(str, known.size)), metavar='WxH',
                         help='image size (default: %(default)s)')
+    parser.add_argument('--occupancy', action='store_true', help='find voxels, too, and draw the street as voxels with '
+                        'identities; needs a model with occupancy heads')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,8 +43,9 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds < 1:
         raise UserError(f'--seconds is {args.seconds:g}, expected 1 or more')
     check_folder(args.out)
-    open_model(args.weights)
-    options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out)
+    package = open_model(args.weights)
+    grid = _grid_of(package) if args.occupancy else ''
+    options = DemoOptions(args.seed, args.seconds, parse_size(args.size), args.weights, args.out, grid)
     console, started = Console(), time.monotonic()
     console.print(f'scene {options.seed}, {options.seconds:g} s, weights {options.weights}, '
                   f'ROS domains {options.domains.first} and {options.domains.first + 1}')
@@ -50,6 +53,17 @@ def run(args: argparse.Namespace) -> int:
     _show(console, result, options.weights)
     console.print(f'done in {time.monotonic() - started:.0f} s')
     return 0
+
+
+def _grid_of(package) -> str:
+    """Return the grid of the voxels that the nodes find; raise a UserError for a model without heads."""
+    from ..common.types import Side
+    readers = {side.value: package.occupancy(side) for side in Side}
+    missing = [name for name, reader in readers.items() if reader is None]
+    if missing:
+        raise UserError(f"--occupancy: model '{package.name}' has no occupancy head for its {' and '.join(missing)} "
+                        'weights (`cooptrack train occupancy --export` makes one)')
+    return next(iter(readers.values())).profile
 
 
 def _steps(console):
@@ -92,8 +106,18 @@ def _show(console, result, weights: str) -> None:
              f"ego node          {latency['p50']:.0f} ms from image to tracks (p95 {latency['p95']:.0f} ms), "
              f"{real_time['frames_answered']} of {real_time['images_played']} frames answered in real time",
              f'cooperation       {result.unseen_tracked} objects tracked that the vehicle could not see']
+    if 'occupancy' in metrics:
+        lines += _voxel_lines(metrics['occupancy'])
     lines += [f'{name:<17} {path}' for name, path in result.files.items()]
     lines.append(f"in Lichtblick     {lichtblick_command(result.files['recorded bag'])}")
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
 
+
+def _voxel_lines(measured: dict) -> list[str]:
+    """Return what voxels are worth where only the unit sees, as lines."""
+    alone, together = (figure_text(measured[name]['unit_only']['strict']['OccSTQ'])
+                       for name in ('ego_only', 'cooperative'))
+    return [f"voxels            {measured['bytes_per_second'] / 1e3:.1f} kB/s of voxel messages",
+            f"{'':17} strict OccSTQ where only the unit sees, grid {measured['grid']}: alone {alone}, "
+            f'with the unit {together}']

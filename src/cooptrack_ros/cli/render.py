@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('results', metavar='RESULT.json', type=Path, nargs='+',
                         help='result files (cooptrack-eval-golden/1, or results_nusc.json with --truth) of the same '
-                        'frames, to be compared; for --rrd alone also a recorded bag of the ego node; or one folder of '
-                        '`cooptrack eval --task occupancy --results`, with --data and --output')
+                        'frames, to be compared; for --rrd alone also a recorded bag of the ego node; or, with --data '
+                        'and --output, one folder of `cooptrack eval --task occupancy --results`, alone or beside '
+                        'result files, whose report then shows its voxels')
     add_truth(parser)
     parser.add_argument('--data', nargs='+', type=Path, metavar='DIR', default=[],
                         help='data set, or several, of the results: draws the first result into the camera images')
@@ -46,14 +47,13 @@ def run(args: argparse.Namespace) -> int:
     from ..common.outputs import check_folder
     from ..eval.exchange import same_frames
     from ..eval.result_files import read_exchange
-    from ..occupancy.volume_files import is_volume_folder
     if args.pictures < 1:
         raise UserError(f'--pictures is {args.pictures}, expected 1 or more')
     if args.output is None and args.rrd is None:
         raise UserError('nothing to write: expected --output OUT, --rrd OUT.rrd or both')
-    if is_volume_folder(args.results[0]):
-        from .render_occupancy import render_volumes
-        return render_volumes(args)
+    voxels = _draw_voxels(args)
+    if not args.results:
+        return 0
     is_bag = _check_rrd(args) if args.rrd else False
     if is_bag:
         from ..viz.bag_scenes import bag_scenes
@@ -83,12 +83,28 @@ def run(args: argparse.Namespace) -> int:
 
         def advance(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
-        files = _write_figures(args.output, _labelled(args.results, contents), advance)
+        files = _write_figures(args.output, _labelled(args.results, contents), advance, voxels)
         if chosen:
             progress.update(task, description='drawing')
             files += _draw(args, chosen, contents[0]['name'], advance)
     print(f'{args.output}: {", ".join(f.name for f in files)}')
     return 0
+
+
+def _draw_voxels(args: argparse.Namespace) -> list[Path]:
+    """Draw the volumes that are among the results, and take them out; return the pictures."""
+    from ..common.errors import UserError
+    from ..occupancy.volume_files import is_volume_folder
+    folders = [path for path in args.results if is_volume_folder(path)]
+    if not folders:
+        return []
+    if len(folders) > 1:
+        raise UserError(f'{folders[0]} and {folders[1]} both hold volumes: expected one folder')
+    from .render_occupancy import render_volumes
+    pictures = render_volumes(args, folders[0])
+    args.results = [path for path in args.results if path not in folders]
+    print(f'{args.output}: {len(pictures)} pictures of {folders[0]}')
+    return pictures
 
 
 def _check_rrd(args: argparse.Namespace) -> bool:
@@ -144,8 +160,13 @@ def _labelled(paths: list[Path], contents: list[dict]) -> dict[str, dict]:
             for path, name, content in zip(paths, names, contents)}
 
 
-def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None]) -> list[Path]:
-    """Write curves, analyses and the report, of class car or else the first one; return the files."""
+def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[[int, int], None],
+                   voxels: Sequence[Path]) -> list[Path]:
+    """
+    Write curves, analyses and the report, of class car or else the first one; return the files.
+
+    :param voxels: pictures for the report.
+    """
     from ..eval import report
     from ..eval.analysis import analyse
     from ..eval.error_kinds import error_kinds
@@ -174,7 +195,7 @@ def _write_figures(folder: Path, results: Mapping[str, dict], advance: Callable[
         draw_errors(folder / 'errors.png', errors)
     draw_curves(folder / 'curves.png', measured, shown)
     write_atomically(folder / 'analysis.json', json.dumps(analyses, indent=1) + '\n')
-    write_report(folder / 'report.html', reported, folder / 'curves.png', shown)
+    write_report(folder / 'report.html', reported, folder / 'curves.png', shown, voxels)
     return [folder / 'curves.png', *(r.analysis_picture for r in reported), *([folder / 'errors.png'] * bool(errors)),
             folder / 'analysis.json', folder / 'report.html']
 

@@ -9,8 +9,12 @@ FRAMES = 5
 """So many are shown from above."""
 
 
-def render_volumes(args: argparse.Namespace) -> int:
-    """Draw pictures; return 0 when they are there."""
+def render_volumes(args: argparse.Namespace, folder: Path) -> list[Path]:
+    """
+    Draw pictures of a folder of volumes; return their files.
+
+    :raises UserError: if it holds none of the frames of the data.
+    """
     from rich.progress import track
 
     from ..common.errors import UserError
@@ -20,13 +24,13 @@ def render_volumes(args: argparse.Namespace) -> int:
     from ..occupancy.volume_files import VolumeFolder
     from ..viz.image_files import write_image
     from ..viz.voxels import voxel_sheet
-    if len(args.results) > 1 or args.rrd or not args.data or args.output is None:
-        raise UserError(f'{args.results[0]} holds volumes: expected it alone, with --data DIR and --output OUT')
-    found = VolumeFolder.open(args.results[0])
-    sequence, records = _records(args, found)
+    if args.rrd or not args.data or args.output is None:
+        raise UserError(f'{folder} holds volumes: expected it with --data DIR and --output OUT, without --rrd')
+    found = VolumeFolder.open(folder)
+    sequence, records = _records(args, folder, found)
     check_folder(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
-    profile = GRIDS[found.grid]
+    profile, files = GRIDS[found.grid], []
     grid = profile.grid(Side.ROADSIDE if found.side == 'infrastructure-side' else Side.VEHICLE)
     wanted = sorted({round(k * (len(records) - 1) / max(args.pictures - 1, 1)) for k in range(args.pictures)})
     for place in track(wanted, 'drawing', transient=True):
@@ -34,12 +38,12 @@ def render_volumes(args: argparse.Namespace) -> int:
         image, projection = records[place].cameras[0].read()
         sheet = voxel_sheet(image, projection, [found.read(sequence, r.token) for r in shown], grid, profile.taxonomy,
                             [f'{(r.stamp_us - records[place].stamp_us) / 1e6:+.1f} s' for r in shown])
-        write_image(args.output / f'voxels_{place:04d}.png', sheet)
-    print(f'{args.output}: {len(wanted)} pictures of {found.name}')
-    return 0
+        files.append(args.output / f'voxels_{place:04d}.png')
+        write_image(files[-1], sheet)
+    return files
 
 
-def _records(args: argparse.Namespace, found) -> tuple[str, list]:
+def _records(args: argparse.Namespace, folder: Path, found) -> tuple[str, list]:
     """Return the name of the sequence to draw, and its records that have volumes."""
     from ..common.errors import UserError
     from ..data.folders import open_datasets
@@ -50,11 +54,11 @@ def _records(args: argparse.Namespace, found) -> tuple[str, list]:
     named = {name: where for name, where in there.items()
              if name in found.files and args.sequence in (None, name, where[1])}
     if len(named) != 1:
-        raise UserError(f"{args.results[0]} has the sequences {', '.join(found.files)} and --data "
+        raise UserError(f"{folder} has the sequences {', '.join(found.files)} and --data "
                         f"{', '.join(there)}: choose one that both have with --sequence")
     (name, (dataset, sequence)), = named.items()
     records = [r for r in dataset.records(found.side, sequence) if r.token in found.files[name]]
     if not records:
         where = ', '.join(str(Path(p)) for p in args.data)
-        raise UserError(f'{where}: sequence {sequence} has none of the frames of {args.results[0]}')
+        raise UserError(f'{where}: sequence {sequence} has none of the frames of {folder}')
     return name, records

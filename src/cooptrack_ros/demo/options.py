@@ -18,17 +18,19 @@ REAL_TIME_S = 3.0
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of the nodes over the whole bag; ``title`` is for people."""
+    """One run of the nodes over the whole bag; ``title`` is for people, ``voxels``: found if they are asked for."""
 
     name: str
     title: str
     mode: str
     zero_features: bool = False
+    voxels: bool = False
 
 
-COOPERATIVE = Pass('cooperative', 'cooperative', 'cooperative')
+COOPERATIVE = Pass('cooperative', 'cooperative', 'cooperative', voxels=True)
+ALONE = Pass('ego_only', 'ego only', 'none', voxels=True)
 REPLAYED = (
-    Pass('ego_only', 'ego only', 'none'),
+    ALONE,
     Pass('late', 'late fusion', 'late'),
     Pass('cooperative_features_zeroed', 'cooperative, features zeroed', 'cooperative', True),
 )
@@ -37,18 +39,19 @@ REPLAYED = (
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """The inputs of a demonstration."""
+    """The inputs of a demonstration; ``occupancy`` names the grid of the voxels that it finds, too."""
 
     seed: int = 20002
     seconds: float = 10.0
     size: tuple[int, int] = (960, 540)
     weights: str = 'mini'
     out: Path = Path('out/demo')
+    occupancy: str = ''
 
     @property
     def scene_provenance(self) -> dict:
         """Everything that decides the bytes of the scene."""
-        return provenance(self.seed, self.seconds, self.size, 1, False)
+        return provenance(self.seed, self.seconds, self.size, 1, False, occupancy=self.occupancy)
 
     @property
     def scene(self) -> Path:

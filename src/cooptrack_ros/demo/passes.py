@@ -96,7 +96,8 @@ def _run(options: DemoOptions, job: Pass, bag: Path, domain: int, stop: threadin
     shutil.rmtree(target, ignore_errors=True)
     env = environment(domain, options.logs)
     launch = launch_command(launch_file('demo.launch.xml'), {
-        'weights': options.weights, 'unit': UNIT, 'mode': job.mode, 'lockstep': lockstep, 'roadside': roadside})
+        'weights': options.weights, 'unit': UNIT, 'mode': job.mode, 'lockstep': lockstep, 'roadside': roadside,
+        'occupancy': bool(options.occupancy) and job.voxels})
     pace = ['--lockstep'] if lockstep else ['--rate', '1']
     replay = tool_command('replay', bag, *pace, '--record', target, '--timeout', _ANSWER_S,
                           '--json', _report_file(options, job.name),

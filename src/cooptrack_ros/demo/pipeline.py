@@ -15,18 +15,21 @@ from ..common.outputs import write_figures
 from ..common.types import Side
 from ..data.bags.merge import merge_answers
 from ..data.bags.recording import Recording, read_pairs, read_recording
-from ..data.dataset import FrameRecord
+from ..data.dataset import DataSet, FrameRecord
 from ..data.folders import open_dataset
 from ..data.synth import PROVENANCE, generate
+from ..viz.image_files import write_image
 from ..viz.recording_files import write_album
 from ..weights.store import open_model
 from . import passes, results
 from .options import COOPERATIVE, REAL_TIME_S, REPLAYED, UNIT, DemoOptions
+from .voxels import StreetVoxels, measure_street, street_picture
 
 Advance = Callable[[int, int], None]
 Step = Callable[[str], AbstractContextManager[Advance]]
 """Announces a step; inside, ``advance(done, total)`` shows how far it is."""
 REAL_TIME = 'real_time'
+STREET_NAME = 'voxels.png'
 _FRAME_RATE_HZ = 10
 
 
@@ -68,7 +71,8 @@ def _prepare(options: DemoOptions, step: Step) -> None:
             shutil.rmtree(stale)
     if not (options.scene / PROVENANCE).is_file():
         with step(f'scene of seed {options.seed}') as advance:
-            generate(options.scene, options.seed, options.seconds, options.size, progress=advance)
+            generate(options.scene, options.seed, options.seconds, options.size, occupancy=options.occupancy,
+                     progress=advance)
     if not options.bag.exists():
         # Imported late: it loads ROS.
         from ..data.bags.convert import convert
@@ -95,10 +99,25 @@ def _collect(options: DemoOptions, step: Step) -> DemoResult:
         frames = results.frames_to_draw(recordings[COOPERATIVE.name], read_pairs(options.bag, UNIT), records)
         pictures = write_album(options.out / 'pictures', records, dataset.partners(records), frames, 'cooperative',
                                advance=advance)
+    if options.occupancy:
+        with step('voxels: reading, measuring, drawing'):
+            metrics['occupancy'] = _voxels(options, dataset, records)
+            write_figures(options.out / 'metrics.json', metrics)
     files = {'pictures': options.out / 'pictures', 'animation': pictures[-1],
              'recorded bag': options.out / 'recording', 'tracks': options.out / 'tracks.json',
              'figures': options.out / 'metrics.json', 'logs': options.logs}
+    if options.occupancy:
+        files['street'] = options.out / 'pictures' / STREET_NAME
     return DemoResult(metrics, tuple(pictures), results.unseen_by_ego(frames, records, tuple(class_range)), files)
+
+
+def _voxels(options: DemoOptions, dataset: DataSet, records: list[FrameRecord]) -> dict[str, Any]:
+    """Draw the street as voxels, in the frame in which the unit adds most; return the figures."""
+    voxels = StreetVoxels.read(options)
+    figures, record = measure_street(voxels, dataset, records, options.occupancy)
+    caption = f't = {(record.stamp_us - records[0].stamp_us) / 1e6:.1f} s'
+    write_image(options.out / 'pictures' / STREET_NAME, street_picture(voxels, record, options.occupancy, caption))
+    return figures
 
 
 def _measure(options: DemoOptions, records: list[FrameRecord], class_range: dict[str, float],
@@ -114,12 +133,13 @@ def _measure(options: DemoOptions, records: list[FrameRecord], class_range: dict
     metrics['oracle'] = results.oracle_figures(options.scene, class_range)
     cooperative = recordings[COOPERATIVE.name]
     metrics |= {
-        'bytes_per_second': round(results.bytes_per_second(cooperative), 1),
+        'bytes_per_second': round(results.bytes_per_second(
+            {stamp: frame.serialized_bytes for stamp, frame in cooperative.features.items()}), 1),
         'latency_ms': results.latency_ms(real_time),
         'real_time': {'images_played': passes.replay_report(options, REAL_TIME)['ego_images'],
                       'frames_answered': len(real_time.tracks)},
         'inputs': {'seed': options.seed, 'seconds': options.seconds, 'size': list(options.size),
-                   'weights': options.weights, 'frames': len(records)},
+                   'weights': options.weights, 'frames': len(records), 'occupancy': options.occupancy},
         'tracks': 'live tracks, as the ego node publishes them',
         'detections': 'the 300 best boxes' if cooperative.detections else 'the published tracks',
     }

@@ -66,14 +66,14 @@ def oracle_figures(scene: Path, class_range: Mapping[str, float] = DEFAULT_CLASS
             for name in ('vehicle', 'cooperative')}
 
 
-def bytes_per_second(recording: Recording) -> float:
-    """Return the serialized bytes of the feature messages per second of the recording."""
-    stamps = sorted(recording.features)
+def bytes_per_second(sizes: Mapping[int, int]) -> float:
+    """Return the bytes per second of messages; :param sizes: bytes of each by its stamp in nanoseconds."""
+    stamps = sorted(sizes)
     if len(stamps) < 2:
         return 0.0
     # The last message stands for the time until the next one would have come.
     seconds = (stamps[-1] - stamps[0]) / 1e9 * len(stamps) / (len(stamps) - 1)
-    return sum(f.serialized_bytes for f in recording.features.values()) / seconds
+    return sum(sizes.values()) / seconds
 
 
 def latency_ms(recording: Recording) -> dict[str, float]:

@@ -43,12 +43,13 @@ class ReportedResult:
 
 
 def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: Path,
-                 class_name: str = 'car') -> None:
+                 class_name: str = 'car', voxel_pictures: Sequence[Path] = ()) -> None:
     """
     Write the report.
 
     :param results: of the same frames, at least one; :param curves_picture: a PNG file about all of them.
     :param class_name: whose figures are in the headlines.
+    :param voxel_pictures: PNG files of frames as ``voxels.voxel_sheet`` draws them.
     """
     first = results[0].exchange
     frames = sum(len(s['samples']) for s in first['scenes'])
@@ -66,7 +67,7 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         'object stands to the vehicle, while the vehicle turns, and with opposite headings taken as one; of velocity '
         'in m/s above and up to 2 m/s; and the median of reported by true speed of those that move.</p>',
         _table({r.label: r.motion for r in results}),
-        '<h2>Frames</h2>', MARKUP,
+        '<h2>Frames</h2>', MARKUP, *_voxels(voxel_pictures),
         '<h2>Curves</h2>', _picture(curves_picture, 'precision, sMOTAr and MOTA over recall'),
         '<h2>Where the loss is</h2><p>All reported tracks of all classes: a track within 2 m of a labelled object of '
         'its class has found it, in order of falling score. An identity is switched if the object was found under '
@@ -80,6 +81,15 @@ def write_report(path: Path, results: Sequence[ReportedResult], curves_picture: 
         '<meta name="viewport" content="width=device-width">\n'
         f'<style>{_PAGE_STYLE}{STYLE}</style></head>\n<body>\n' + '\n'.join(sections) +
         f'\n<script type="application/json" id="data">{data}</script>\n<script>{SCRIPT}</script>\n</body></html>\n')
+
+
+def _voxels(pictures: Sequence[Path]) -> list[str]:
+    """Return the section about voxels, nothing without pictures."""
+    if not pictures:
+        return []
+    return ['<h2>Voxels</h2><p>Each picture: the camera image with the masks of things, the voxels in perspective, and '
+            'the last frames from above, forward up. Things have the colour of their identity.</p>',
+            *(_picture(path, f'voxels, {path.stem}') for path in pictures)]
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> str:

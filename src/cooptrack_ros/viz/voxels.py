@@ -92,11 +92,16 @@ def _projected(projection: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, 
     return homogeneous[..., :2] / np.maximum(depth, 1e-6)[..., None], depth
 
 
+def projected_corners(projection: np.ndarray, grid: Grid, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels (N, 8, 2) and depths (N, 8) of the corners of voxels (N, 3) given by index."""
+    return _projected(projection, _corner_points(grid, voxels, range(8)))
+
+
 def draw_masks(image: np.ndarray, img_from_lidar: np.ndarray, volume: Volume, grid: Grid, taxonomy: Taxonomy,
                opacity: float = 0.5) -> np.ndarray:
     """Return a camera image (H, W, 3) BGR with the masks of things over it, the nearest voxel on top."""
     voxels = np.argwhere((volume.instances > 0) & (volume.semantics != taxonomy.free))
-    points, depth = _projected(img_from_lidar, _corner_points(grid, voxels, range(8)))
+    points, depth = projected_corners(img_from_lidar, grid, voxels)
     seen = (depth > _NEAR_M).all(1) & ((points > 0) & (points < image.shape[1::-1])).all(-1).any(1)
     colours, painted = voxel_colours(volume, voxels, taxonomy), image.copy()
     for k in np.flatnonzero(seen)[np.argsort(-depth[seen].mean(1))]:

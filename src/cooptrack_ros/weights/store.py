@@ -126,8 +126,12 @@ class ModelPackage:
         from .int8_ranges import load_ranges
         if self.folder is None:
             raise UserError(f"execution 'int8' needs a stored model whose activations are known, not '{self.name}'")
-        side = Side.VEHICLE if self.config.adds(side) else side
-        return load_ranges(self.folder, side, self.weights_sha256(side))
+        base = self.base_of(side)
+        return load_ranges(self.folder, base, self.weights_sha256(base))
+
+    def base_of(self, side: Side) -> Side:
+        """Return whose weights make the features of a side: where cooperation adds to the vehicle, its own."""
+        return Side.VEHICLE if self.config.adds(side) else side
 
     def weights_sha256(self, side: Side) -> str:
         """
@@ -173,7 +177,8 @@ class ModelPackage:
         from .occupancy_file import load_head
         if self.folder is None or self.card.get('occupancy') is None:
             return None
-        head = load_head(self.folder, self.card['occupancy'], self.config, side, self.weights_sha256(side))
+        base = self.base_of(side)
+        head = load_head(self.folder, self.card['occupancy'], self.config, base, self.weights_sha256(base))
         try:
             return None if head is None else PanopticReader(head, self.config, side, device)
         except ValueError as error:
@@ -360,9 +365,12 @@ def save_occupancy(package: ModelPackage, side: Side, head: OccupancyHead, origi
     """
     Write an occupancy head beside the networks of a model and enter it in the card, see ``occupancy_file.save_head``.
 
+    Where cooperation adds to the vehicle, both have one head, that of the vehicle.
+
     :raises UserError: if the model has no weights of that side.
     """
     from .occupancy_file import save_head
     if package.folder is None or not package.has(side):
         raise UserError(f"model '{package.name}' has no {side.value} weights for an occupancy head to go with")
-    return save_head(package.folder, side, package.weights_sha256(side), head, origin)
+    base = package.base_of(side)
+    return save_head(package.folder, base, package.weights_sha256(base), head, origin)

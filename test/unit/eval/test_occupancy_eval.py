@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -38,13 +39,16 @@ from cooptrack_ros.eval.occupancy.arms import (
     renamed,
 )
 from cooptrack_ros.eval.occupancy.run import Measured, TrackedSource, masks_of, measure
+from cooptrack_ros.eval.occupancy.sight import seen_by_units
 from cooptrack_ros.eval.occupancy.units import UnitHeads, packed_bytes
 from cooptrack_ros.eval.selection import Selection
 from cooptrack_ros.model.occupancy.head import MaskOutput, OccupancyHead
+from cooptrack_ros.occupancy.label_file import label_path, write_voxels
 from cooptrack_ros.occupancy.segments import Volume
 from cooptrack_ros.occupancy.sparse import Occupied
 from cooptrack_ros.occupancy.taxonomy import V2X
 from cooptrack_ros.tracking.panoptic import PanopticFrame, PanopticReader
+from cooptrack_ros.weights.store import open_model, save_occupancy, save_side
 
 pytestmark = pytest.mark.usefixtures('small_grid')
 
@@ -156,6 +160,25 @@ def test_masks_tell_seen_known_and_hidden_apart():
     assert masks['hidden_from_ego'].sum() == 31 * 32
 
 
+def test_what_units_see_is_told_by_their_own_labels(tmp_path):
+    labels = block_labels([])
+    # The unit sees one column of voxels, which is that of the vehicle whose index in x is higher by ten.
+    labels.mask_camera[:], labels.mask_camera[4, 6, :2] = 0, 1
+    path = label_path(tmp_path, 'small', 'u1')
+    write_voxels(path, labels)
+    shift = np.eye(4)
+    shift[0, 3] = GRID.origin[0] - PROFILE.roadside_x + 10 * GRID.voxel[0]
+    pairs = [SimpleNamespace(sequence='a', infra_token=token, ego_from_infra=shift) for token in ('u1', 'u2')]
+    unit = SimpleNamespace(records=lambda side: [SimpleNamespace(sequence='a', token='u1', occupancy={'small': path})])
+    data = SimpleNamespace(units={'rsu': unit}, partners=lambda records: {'rsu': pairs})
+    first, second = seen_by_units(data, pairs, PROFILE)
+    assert np.argwhere(first).tolist() == [[14, 6, 0], [14, 6, 1]] and second is None
+    hidden = block_labels([])
+    hidden.mask_camera[14, 6, 0] = 0
+    assert np.argwhere(masks_of(hidden, first)['unit_only']).tolist() == [[14, 6, 0]]
+    assert 'unit_only' not in masks_of(hidden, second)
+
+
 def test_the_truth_itself_has_full_marks_in_every_table():
     labels = block_labels([(3, 1, 20, 23, 14, 16)])
     measured = Measured(V2X, ['tracker'])
@@ -191,6 +214,10 @@ class Recorded(VoxelRecords):
         """Return the only one."""
         return ['a']
 
+    def partners(self, records):
+        """Return no unit."""
+        return {}
+
 
 def test_all_arms_are_measured_on_the_same_frames(tmp_path, source):
     measured = measure(source, [(tmp_path, Recorded(tmp_path, 4))], Selection())
@@ -199,6 +226,13 @@ def test_all_arms_are_measured_on_the_same_frames(tmp_path, source):
     # Who is who changes nothing about classes.
     sq = [results[arm]['camera']['strict']['OccSQ'] for arm in ('tracker', 'ab3dmot', 'minvis')]
     assert sq[0] == sq[1] == sq[2] is not None
+    # Nobody knows what units see.
+    assert results['tracker']['unit_only']['strict']['OccSTQ'] is None
+
+
+def test_arms_that_nobody_asks_for_are_not_measured(tmp_path, source):
+    measured = measure(source, [(tmp_path, Recorded(tmp_path, 2))], Selection(), only=('tracker', 'boxes'))
+    assert list(measured.results()) == ['tracker', 'boxes']
 
 
 def test_frames_without_labels_are_named(tmp_path, source):
@@ -214,3 +248,35 @@ def test_frames_without_labels_are_named(tmp_path, source):
 def test_options_of_the_other_task_are_refused(options, complaint, tmp_path, capsys):
     assert main(['eval', '--task', 'occupancy', '--data', str(tmp_path), *options]) == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.fixture
+def recorded(tmp_path, scenes):
+    """Return a data set with labels of the small grid, and a model with a head for it."""
+    data, model = tmp_path / 'seed_020001', tmp_path / 'model'
+    shutil.copytree(scenes.scene(20001, 0.6, (160, 90)), data)
+    for image in (data / 'vehicle-side' / 'image').iterdir():
+        write_voxels(label_path(data / 'vehicle-side', 'small', image.stem), block_labels([(3, 1, 20, 23, 14, 16)]))
+    torch.manual_seed(3)
+    head = OccupancyHead(SMALL_CONFIG, TRACKER_SIZES)
+    torch.nn.init.constant_(head.cls.bias, 2.0)
+    save_side(model, SMALL_CONFIG, Side.VEHICLE, make_tracker(Side.VEHICLE, MANY, SMALL_CONFIG).network, {})
+    save_occupancy(open_model(str(model)), Side.VEHICLE, head, {})
+    return data, model
+
+
+def test_figures_of_voxels_are_made_again(tmp_path, recorded, capsys):
+    data, model = recorded
+    path = tmp_path / 'voxels.json'
+    command = ['eval', '--task', 'occupancy', '--data', str(data), '--weights', str(model), '--mode', 'none']
+    assert main([*command, '--limit', '1', '--json', str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert figures['frames'] == 1 and figures['options']['task'] == 'occupancy'
+    moved = data.rename(tmp_path / 'moved')
+    capsys.readouterr()
+    assert main(['eval', '--rerun', str(path), '--data', str(moved)]) == 0
+    assert ' figures are equal, 0 different' in capsys.readouterr().out
+    figures['arms']['minvis']['camera']['strict']['OccSQ'] += 0.1
+    path.write_text(json.dumps(figures))
+    assert main(['eval', '--rerun', str(path), '--data', str(moved)]) == 1
+    assert 'none arms.minvis.camera.strict.OccSQ: different' in capsys.readouterr().out

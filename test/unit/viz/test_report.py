@@ -14,6 +14,7 @@ from cooptrack_ros.common.geometry import quaternion_from_rotation, rotation_z
 from cooptrack_ros.eval.exchange import FORMAT
 from cooptrack_ros.viz.html_data import player_data
 from cooptrack_ros.viz.html_player import SCRIPT
+from cooptrack_ros.viz.html_report import ReportedResult, write_report
 
 NORTH = np.pi / 2
 STUB = r"""
@@ -103,6 +104,17 @@ def test_the_report_is_one_page_that_needs_no_network(drawn):
     assert data['results'] == ['cooperative', 'none'] and data['scenes'][0]['name'] == 'a</script>'
     assert {'mAP', 'AMOTA', 'IDS', 'HOTA', 'IDF1', 'cooperative', 'none, bicycle', 'class absent'} <= set(page.cells)
     assert {'along', 'across', 'turning', 'mod pi', 'AVE moving', 'speed ratio'} <= set(page.cells)
+
+
+def test_pictures_of_voxels_are_in_the_report_where_there_are_some(drawn, tmp_path):
+    motion = {'along': '1 / 2'}
+    reported = ReportedResult('mini', result(), {'mAP': 0.5}, {'car': {'mAP': 0.5}}, motion, drawn / 'analysis.png')
+    texts = []
+    for pictures in ((), (drawn / 'errors.png', drawn / 'curves.png')):
+        write_report(tmp_path / 'report.html', [reported], drawn / 'curves.png', voxel_pictures=pictures)
+        texts.append((tmp_path / 'report.html').read_text())
+    assert 'Voxels' not in texts[0] and '<h2>Voxels</h2>' in texts[1]
+    assert [len(Page(text).references) for text in texts] == [2, 4] and '://' not in texts[1]
 
 
 def test_the_player_gets_whole_centimetres_from_the_first_ego_position():

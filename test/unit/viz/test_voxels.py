@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cooptrack_ros.cli.main import main
+from cooptrack_ros.common.colours import ROADSIDE_COLOUR
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.occupancy.grids import GRIDS, Grid, Profile
 from cooptrack_ros.occupancy.segments import Volume
 from cooptrack_ros.occupancy.taxonomy import V2X
 from cooptrack_ros.occupancy.volume_files import INDEX_NAME, VolumeFolder, VolumeWriter, is_volume_folder
-from cooptrack_ros.viz.draw import bgr_of
+from cooptrack_ros.viz.draw import bgr, bgr_of
+from cooptrack_ros.viz.street import CameraVoxels, StreetView, draw_street
 from cooptrack_ros.viz.voxels import BACKGROUND, draw_from_above, draw_masks, draw_perspective, voxel_sheet
 
 GRID = Grid((0.0, -8.0, -2.0), (1.0, 1.0, 1.0), (16, 16, 4))
@@ -89,6 +92,30 @@ def test_a_sheet_has_image_perspective_and_all_frames():
         assert shows(sheet[141:, 100 * k:100 * (k + 1)], bgr_of(5), 4)
 
 
+def test_a_street_shows_both_images_and_frames_what_was_filled_in():
+    image = np.full((90, 160, 3), 50, np.uint8)
+    car, other = (5, np.s_[6:9, 7:9, 1:3]), (4, np.s_[12:14, 3:5, 1:3])
+    alone, together = street([car]), street([car, other])
+    own = CameraVoxels(image, camera(), alone, GRID)
+    views = [StreetView(own, together, filled, CameraVoxels(image, camera(), together, GRID), 't = 1.0 s')
+             for filled in ((4,), ())]
+    framed, plain = (draw_street(view, V2X, 640) for view in views)
+    half, low = 320, framed.shape[0] // 2
+    assert framed.shape == (2 * (180 + 26), 640, 3)
+    left, right = framed[low + 26:, :half], framed[low + 26:, half:]
+    assert shows(right, bgr_of(4)) and not shows(left, bgr_of(4)) and shows(left, bgr_of(5))
+    # The frame, and the number above, are all that differ.
+    changed = np.argwhere((framed != plain).any(-1))
+    assert changed[:, 0].min() >= low and changed[:, 1].min() >= half
+    assert shows(right, bgr(ROADSIDE_COLOUR), 30) and not shows(plain[low + 26:, half:], bgr(ROADSIDE_COLOUR), 30)
+
+
+def test_a_street_without_the_unit_leaves_its_image_dark():
+    own = CameraVoxels(np.full((90, 160, 3), 50, np.uint8), camera(), street(), GRID)
+    picture = draw_street(StreetView(own, street(), (), None, ''), V2X, 640)
+    assert not picture[26:206, 320:].any() and picture[26:206, :320].any()
+
+
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
     """Return a folder with two volumes."""
@@ -116,3 +143,10 @@ def test_damaged_volumes_are_named(stored):
     (stored / INDEX_NAME).write_text('{"schema": "other"}')
     with pytest.raises(UserError, match='does not name the volumes of a run'):
         VolumeFolder.open(stored)
+
+
+def test_volumes_are_drawn_with_their_data_alone(stored, tmp_path, capsys):
+    assert main(['render', str(stored), '-o', str(tmp_path / 'o')]) == 2
+    assert 'expected it with --data DIR and --output OUT' in capsys.readouterr().err
+    assert main(['render', str(stored), str(stored), '--data', str(tmp_path), '-o', str(tmp_path / 'o')]) == 2
+    assert 'both hold volumes: expected one folder' in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import yaml
@@ -63,6 +65,23 @@ def test_a_head_for_other_weights_is_not_used(folder):
     torch.manual_seed(9)
     save_side(folder, SMALL_CONFIG, Side.VEHICLE, CoopTrackNetwork(SMALL_CONFIG, Side.VEHICLE), {})
     assert open_model(str(folder)).occupancy(Side.VEHICLE) is None
+
+
+def test_a_cooperative_network_that_adds_to_the_vehicle_has_its_head(folder):
+    config = replace(SMALL_CONFIG, method=replace(SMALL_CONFIG.method, cooperation='additions'))
+    for side in (Side.VEHICLE, Side.COOPERATIVE):
+        save_side(folder, config, side, CoopTrackNetwork(config, side), {})
+    save_occupancy(open_model(str(folder)), Side.COOPERATIVE, make_head(1), {})
+    package = open_model(str(folder))
+    assert list(package.card['occupancy']['sides']) == ['vehicle']
+    for side in (Side.VEHICLE, Side.COOPERATIVE):
+        assert package.occupancy(side) is not None
+    # Features are the vehicle's: what is added to them may change, they may not.
+    torch.manual_seed(9)
+    save_side(folder, config, Side.COOPERATIVE, CoopTrackNetwork(config, Side.COOPERATIVE), {})
+    assert open_model(str(folder)).occupancy(Side.COOPERATIVE) is not None
+    save_side(folder, config, Side.VEHICLE, CoopTrackNetwork(config, Side.VEHICLE), {})
+    assert open_model(str(folder)).occupancy(Side.COOPERATIVE) is None
 
 
 def test_a_damaged_file_is_named(folder):

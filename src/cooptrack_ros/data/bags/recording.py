@@ -12,10 +12,12 @@ import numpy as np
 
 from ...common.errors import UserError, WireError
 from ...common.types import Boxes
+from ...occupancy.sparse import Occupied
 from ...wire.arrays import stamp_ns
 from ...wire.features import decode_boxes
+from ...wire.occupancy import decode_occupancy
 from ...wire.poses import decode_pair
-from ...wire.topics import EGO_NODE, PAIR, features_topic, tracks_topic, unit_topic
+from ...wire.topics import EGO_NODE, PAIR, features_topic, tracks_topic, unit_topic, voxels_topic
 from ...wire.tracks import decode_tracks
 from .reader import BagReader
 
@@ -104,6 +106,24 @@ def read_pairs(path: Path, unit: str = 'rsu_1') -> dict[int, PairFrame]:
             ego_ns, infra_ns, ego_from_infra = decode_pair(message)
         pairs[ego_ns] = PairFrame(infra_ns, ego_from_infra)
     return pairs
+
+
+def read_voxels(path: Path, node: str = EGO_NODE) -> dict[int, Occupied]:
+    """
+    Read the voxels that a node published, by stamp in nanoseconds.
+
+    :raises UserError: if there is no readable bag, or a message in it cannot be used.
+    """
+    frames, topic = {}, voxels_topic(node)
+    for _, message, _ in _messages(path, {topic}):
+        with usable(path, topic):
+            frames[stamp_ns(message.header.stamp)] = decode_occupancy(message)[0]
+    return frames
+
+
+def read_sizes(path: Path, topic: str) -> dict[int, int]:
+    """Return the bytes of the messages of a topic, by stamp in nanoseconds."""
+    return {stamp_ns(message.header.stamp): len(raw) for _, message, raw in _messages(path, {topic})}
 
 
 def _messages(path: Path, topics: set[str]) -> Iterator[tuple[str, Any, bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
@@ -30,12 +30,14 @@ from ...tracking.panoptic import PanopticFrame, PanopticReader
 from ...tracking.tracker import AgentTracker
 from ..selection import Selection, token_prefix
 from .arms import FoundFrame, arms_of
+from .sight import seen_by_units
 from .units import UnitHeads, packed_bytes
 
 MASKS = {
     'camera': 'what the camera sees',
     'known': 'all that is known',
     'hidden_from_ego': 'what is known and the camera does not see',
+    'unit_only': 'what of that the camera of a roadside unit sees',
 }
 """Which voxels are measured, by name."""
 Arrivals = Callable[[Path, DataSet, list[FrameRecord]], Iterable[Sequence[RoadsideMessage]]]
@@ -130,9 +132,15 @@ class Measured:
         self._labels = hashlib.sha256()
         self.scores = {arm: {mask: OccupancyScore(self.taxonomy) for mask in MASKS} for arm in self.arms}
 
-    def add(self, sequence: str, labels: VoxelLabels, volumes: dict[str, Volume]) -> None:
-        """Count a frame; :param volumes: by arm, the first is the one whose occupied voxels are counted."""
-        truth, masks = Volume(labels.semantics, labels.instances), masks_of(labels)
+    def add(self, sequence: str, labels: VoxelLabels, volumes: dict[str, Volume],
+            by_units: np.ndarray | None = None) -> None:
+        """
+        Count a frame.
+
+        :param volumes: by arm, the first is the one whose occupied voxels are counted.
+        :param by_units: (X, Y, Z) bool, what units see; None: nobody knows.
+        """
+        truth, masks = Volume(labels.semantics, labels.instances), masks_of(labels, by_units)
         for array in (labels.semantics, labels.instances, labels.mask_lidar, labels.mask_camera):
             self._labels.update(np.ascontiguousarray(array))
         for arm, volume in volumes.items():
@@ -153,30 +161,36 @@ class Measured:
         return {arm: {mask: score.result() for mask, score in scores.items()} for arm, scores in self.scores.items()}
 
 
-def masks_of(labels: VoxelLabels) -> dict[str, np.ndarray]:
-    """Return which voxels are measured by the names of ``MASKS``."""
+def masks_of(labels: VoxelLabels, by_units: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return which voxels are measured by the names of ``MASKS``; :param by_units: what units see, if that is known."""
     known, seen = labels.mask_lidar != 0, labels.mask_camera != 0
-    return {'camera': seen, 'known': known, 'hidden_from_ego': known & ~seen}
+    hidden = known & ~seen
+    shared = {} if by_units is None else {'unit_only': hidden & by_units}
+    return {'camera': seen, 'known': known, 'hidden_from_ego': hidden} | shared
 
 
 def measure(source: Source, datasets: OpenedData, selection: Selection, side: str = 'cooperative',
             arrivals: Arrivals | None = None, advance: Callable[[int], None] = lambda n: None,
-            keep: VolumeWriter | None = None, units: UnitHeads | None = None) -> Measured:
+            keep: VolumeWriter | None = None, units: UnitHeads | None = None,
+            only: Collection[str] = ()) -> Measured:
     """
     Run a head over data.
 
     :param side: whose records, see ``data.dataset.SIDES``. :param arrivals: None: nothing is received.
     :param keep: gets what the head says of every frame. :param units: what finds voxels on their side.
+    :param only: names of arms; without, all of them.
     :raises UserError: for a frame without labels of the grid, or with labels of another size.
     """
     profile = GRIDS[source.profile]
     arms = arms_of(source.queries, None if units is None else Limits.of(source.config))
+    arms = {name: make for name, make in arms.items() if not only or name in only}
     measured, sequence = Measured(profile.taxonomy, list(arms)), None
     for folder, dataset in datasets:
         records = selection.records(dataset, side)
         arrived = repeat((), len(records)) if arrivals is None else arrivals(folder, dataset, records)
         sent = {} if units is None else units.voxels(dataset, records)
-        for record, messages in zip(records, arrived, strict=True):
+        sight = seen_by_units(dataset, records, profile) if side == 'cooperative' else repeat(None, len(records))
+        for record, messages, by_units in zip(records, arrived, sight, strict=True):
             name = token_prefix(folder, datasets) + record.sequence
             if name != sequence:
                 sequence = name
@@ -193,7 +207,7 @@ def measure(source: Source, datasets: OpenedData, selection: Selection, side: st
             sizes = [image.shape[1::-1] for image in frame.images]
             found = FoundFrame(step.panoptic, step.boxes, record.global_from_lidar, frame.stamp_ns,
                                list(zip(frame.img_from_lidar, sizes, strict=True)), step.matches, known)
-            measured.add(name, labels, {arm: each.volume(found) for arm, each in running.items()})
+            measured.add(name, labels, {arm: each.volume(found) for arm, each in running.items()}, by_units)
             if keep is not None:
                 keep.add(name, record.token, step.panoptic.volume)
             advance(1)
