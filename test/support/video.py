@@ -68,9 +68,9 @@ def ffmpeg_packet(packet, encoding='libx264;yuv420p;bgr8;bgr8', frame_id='camera
                         data=packet.data)
 
 
-def foxglove_video(packet, codec='h264', frame_id='camera'):
+def foxglove_video(packet, codec='h264', frame_id='camera', stamp_ns=None):
     """Return a packet as foxglove_compressed_video_transport sends it."""
     time = Time()
-    set_stamp(time, stamp_of(packet.number))
+    set_stamp(time, stamp_of(packet.number) if stamp_ns is None else stamp_ns)
     return CompressedVideo(timestamp=time, frame_id=frame_id, format={'hevc': 'h265'}.get(codec, codec),
                            data=packet.data)

@@ -133,3 +133,12 @@ def test_units_with_best_effort_are_received_too():
     choice = choose(Seen((*OURS, *features)))
     assert choice.parameters['infra_units'] == 'east,rsu_1,west'
     assert choice.parameters['features.reliability'] == 'best_effort'
+
+
+def test_video_is_taken_where_a_camera_gives_nothing_else():
+    video = topic('/front/image_raw/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket', frame='front')
+    choice = choose(Seen(replaced(DRIVER, '/front/image_raw', video), FRAMES))
+    assert choice.remappings['~/input/image/ffmpeg'] == '/front/image_raw/ffmpeg'
+    assert choice.parameters['image.transport'] == 'ffmpeg' and choice.unclear == []
+    both = choose(Seen((*DRIVER, video), FRAMES))
+    assert both.remappings['~/input/image'] == '/front/image_raw' and both.parameters['image.transport'] == 'raw'
