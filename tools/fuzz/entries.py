@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from . import bags, codec, configuration, dataset, nodes, occupancy, weights
+from . import bags, codec, configuration, dataset, nodes, occupancy, video, weights
 from .entry import Entry
 
 ENTRIES: dict[str, Entry] = {
-    module.ENTRY.name: module.ENTRY for module in (codec, occupancy, dataset, bags, weights, nodes, configuration)}
+    module.ENTRY.name: module.ENTRY for module in (
+        codec, occupancy, video, dataset, bags, weights, nodes, configuration)}

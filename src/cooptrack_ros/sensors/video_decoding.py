@@ -79,7 +79,7 @@ class VideoDecoder:
         self._number: int | None = None
         self._steps = 0
         self.lost = 0
-        """Packets that did not come, as far as the stream tells."""
+        """Packets that did not come while images could be seen, as far as the stream tells."""
         self.delay = 0
         """Packets after which the latest image came out: the decoder holds images back whose order differs."""
 
@@ -101,7 +101,8 @@ class VideoDecoder:
             self.restart(str(error))
             raise
         lost = self._count_lost(packet, facts)
-        self.lost += lost
+        if self._cause is None:
+            self.lost += lost
         if not facts.has_image:
             self._keep(packet.data)
             return []
