@@ -8,9 +8,10 @@ from support.video import GROUP, SIZE, encode, ffmpeg_packet, number_of, stamp_o
 
 from cooptrack_ros.common.errors import UserError, WireError
 from cooptrack_ros.nodes.inputs import camera_rig, video_input
-from cooptrack_ros.nodes.inputs.camera_rig import check_image_transport
+from cooptrack_ros.nodes.inputs.camera_rig import CameraRig, check_image_transport
 from cooptrack_ros.nodes.inputs.video_input import VideoInput
 from cooptrack_ros.nodes.qos import LOCKSTEP_INPUT, input_qos, video_qos
+from cooptrack_ros.nodes.settings import EgoSettings
 from cooptrack_ros.sensors import video_decoding
 from cooptrack_ros.wire.arrays import stamp_ns
 
@@ -139,3 +140,27 @@ def test_what_is_not_installed_is_named_with_the_command_that_brings_it(monkeypa
     monkeypatch.setattr(camera_rig, 'find_spec', lambda name: None)
     with pytest.raises(UserError, match='needs foxglove_msgs.*: apt install ros-.ROS_DISTRO-foxglove-msgs'):
         check_image_transport('foxglove')
+
+
+def test_images_of_several_cameras_are_put_together_whatever_their_packets_do():
+    class Subscriptions(Context):
+        def __init__(self):
+            super().__init__()
+            self.settings = EgoSettings(cameras='front,rear', image__transport='ffmpeg', lockstep=True)
+            self.callbacks = {}
+
+        def subscribe(self, kind, topic, callback, qos, source):
+            self.callbacks[topic] = callback
+    context, frames = Subscriptions(), []
+    rig = CameraRig(context, ['front', 'rear'], 'base')
+    rig.subscribe(frames.append, input_qos('reliable'), None)
+    for packet in encode(count=GROUP + 2):
+        for camera in ('front', 'rear'):
+            if (camera, packet.number) != ('rear', 2):
+                context.callbacks[f'~/input/{camera}/image/ffmpeg'](ffmpeg_packet(packet, frame_id=camera))
+    rig._video_thread.submit(int).result()
+    rig.close()
+    assert [[(i.header.frame_id, number_of(i.pixels())) for i in frame] for frame in frames] == [
+        [('front', n), ('rear', n)] for n in (0, 1, GROUP, GROUP + 1)]
+    assert context.refused == ['lost_packets', *['no_key_frame'] * (GROUP - 4)]
+    assert ('image.front.received', 1) in [of + (1,) for of in context.counted if len(of) == 1]
