@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 from rosbags.typesys import get_types_from_msg
 from sensor_msgs.msg import CompressedImage
+from support.ros_world import calibration
 from support.video import GROUP, SIZE, encode, ffmpeg_packet, foxglove_video, number_of, picture, stamp_of
+from visualization_msgs.msg import Marker, MarkerArray
 
 from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.data.bags import video
+from cooptrack_ros.data.bags.markers import read_markers
 from cooptrack_ros.data.bags.reader import BagReader
-from cooptrack_ros.data.bags.types import typestore
+from cooptrack_ros.data.bags.types import LATCHED, typestore
 from cooptrack_ros.data.bags.video import VideoEncoder, check_video_encoder
 from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.nodes.auto.bag import look_into
 from cooptrack_ros.nodes.auto.choice import choose
+from cooptrack_ros.viz.bag_scenes import bag_scenes
 from cooptrack_ros.wire.arrays import header_of, stamp_ns, to_field
-from cooptrack_ros.wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS, find_images, kind_of
+from cooptrack_ros.wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS, find_images, kind_of, tracks_topic
+from cooptrack_ros.wire.tracks import TrackMeta, encode_tracks
 from cooptrack_ros.wire.video import VideoStream, seen_in
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -97,6 +103,26 @@ def test_images_of_a_bag_are_found_whatever_their_transport_and_those_that_can_b
                 for found in seen_in(reader.deserialize(connection, data), stream, SIZE))
     assert seen == {'/ego/camera/image/ffmpeg': [(stamp_of(n), n) for n in range(GROUP, 2 * GROUP)],
                     '/infra/rsu_1/camera/image/foxglove': [(stamp_of(n), n) for n in range(2)]}
+
+
+def test_drawings_of_a_recording_show_the_images_that_can_be_seen(tmp_path):
+    topic = '/ego/ego_node/output'
+    with BagWriter(tmp_path / 'bag') as writer:
+        writer.write('/ego/camera/calibration', calibration(size=SIZE), stamp_of(0), LATCHED)
+        for packet in encode(count=GROUP + 2)[1:]:
+            now = stamp_of(packet.number)
+            writer.write('/ego/camera/image/ffmpeg', ffmpeg_packet(packet), now)
+            meta = TrackMeta(now, 'ego/lidar', 'none', 'm', 'map', np.eye(4), ('car',))
+            writer.write(tracks_topic(), encode_tracks(Boxes.empty(), meta, np.zeros(0), np.zeros(0), {}), now + 1)
+            writer.write(f'{topic}/markers', MarkerArray(markers=[Marker(header=header_of(now, 'ego/lidar'))]), now + 2)
+    scenes = {stamp: [number_of(view.image) for view in scene.ego_cameras]
+              for stamp, scene in bag_scenes(tmp_path / 'bag')}
+    drawn = {frame.stamp_ns: frame.image for frame in read_markers(tmp_path / 'bag', '/ego/ego_node')}
+    assert len(scenes) == len(drawn) == GROUP + 1
+    for number in range(1, GROUP + 2):
+        is_seen = number >= GROUP
+        assert scenes[stamp_of(number)] == [number] * is_seen
+        assert (drawn[stamp_of(number)] is not None) == is_seen
 
 
 def test_autodetect_takes_the_video_of_a_bag(bag):
