@@ -33,7 +33,7 @@ setup(
     zip_safe=False,
     install_requires=['setuptools'],
     # colcon test runs pytest only if it finds it among the requirements for tests.
-    extras_require={'test': ['pytest'], 'export': ['onnx', 'onnxscript', 'onnxruntime']},
+    extras_require={'test': ['pytest'], 'export': ['onnx', 'onnxscript', 'onnxruntime'], 'video': ['av']},
     entry_points={'console_scripts': [
         'cooptrack = cooptrack_ros.programs:cooptrack',
         'ego_node = cooptrack_ros.programs:ego_node',

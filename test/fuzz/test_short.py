@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.independent
-EXAMPLES = {'codec': 1000, 'occupancy': 500, 'objects': 300, 'configuration': 60, 'nodes': 60, 'dataset': 25,
-            'bags': 20, 'weights': 12}
+EXAMPLES = {'codec': 1000, 'occupancy': 500, 'objects': 300, 'video': 60, 'configuration': 60, 'nodes': 60,
+            'dataset': 25, 'bags': 20, 'weights': 12}
 
 
 @pytest.mark.parametrize('name', sorted(EXAMPLES))

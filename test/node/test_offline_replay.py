@@ -64,8 +64,8 @@ def bag(tmp_path) -> Path:
 
 def start(world: World, node_class: type, namespace: str, prefix: str, **parameters) -> None:
     """Start a node as the launch files do, with its inputs mapped to the topics of a bag."""
-    names = {'image/compressed': 'camera/image/compressed', 'camera_info': 'camera/camera_info',
-             'calibration': 'camera/calibration', 'odometry': 'odometry'}
+    images = [f'image/{transport}' for transport in ('compressed', 'ffmpeg', 'foxglove')]
+    names = {n: f'camera/{n}' for n in (*images, 'camera_info', 'calibration')} | {'odometry': 'odometry'}
     mapped = [word for ours, theirs in names.items() for word in ('-r', f'~/input/{ours}:={prefix}/{theirs}')]
     node = node_class(context=world.context, namespace=namespace, use_global_arguments=False,
                       cli_args=['--ros-args', *mapped],

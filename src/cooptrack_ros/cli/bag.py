@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          help="label corrections: 'bundled' for the published ones, or a file of that schema")
     convert.add_argument('--ego-labels', choices=('keep', 'remove'), default='keep',
                          help='labels of the ego car in the ground truth (default: %(default)s, as published)')
+    convert.add_argument('--video', choices=('h264', 'h265'), help='write images as video (FFMPEGPacket on '
+                         '.../image/ffmpeg) instead of as they are stored; needs PyAV')
     info = actions.add_parser('info', help='describe a bag')
     info.add_argument('bag', metavar='BAG')
     cut = actions.add_parser('cut', help='write a part of a bag as a new one (mcap)')
@@ -52,7 +54,7 @@ def _convert(args: argparse.Namespace) -> int:
     if args.sequence is None and len(sequences) != 1:
         raise UserError(f"{args.dataset} has the sequences {', '.join(sequences)}: choose one with --sequence")
     sequence = args.sequence or sequences[0]
-    count = convert(dataset, sequence, Path(args.output), args.stamp, _progress())
+    count = convert(dataset, sequence, Path(args.output), args.stamp, _progress(), args.video)
     print(f'{args.output}: sequence {sequence}, {count} messages, stamps of the {args.stamp}, '
           f'ego labels: {args.ego_labels}')
     return 0

@@ -7,16 +7,21 @@ from collections.abc import Iterator
 from ..nodes.health.middleware import mixed_reliability
 from ..nodes.health.silence import TWIN_ADVICE, Wanted, explain
 from ..sensors.calibration_check import Finding
+from ..wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS
 from .snapshot import NodeSeen, Snapshot, TopicSeen
 
 CALIBRATION, CAMERA_INFO = 'cooptrack_msgs/msg/Calibration', 'sensor_msgs/msg/CameraInfo'
 FEATURES, TRACKS = 'cooptrack_msgs/msg/InstanceFeatureArray', 'cooptrack_msgs/msg/TrackArray'
-IMAGES = ('sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image')
+IMAGES = tuple(transport.kind for transport in IMAGE_TRANSPORTS.values())
+_RAW = IMAGE_TRANSPORTS['raw'].kind
+_VIDEO = tuple(IMAGE_TRANSPORTS[name].kind for name in VIDEO_TRANSPORTS)
 PAIR, VOXELS = 'cooptrack_msgs/msg/PairTransform', 'cooptrack_msgs/msg/RoadsideOccupancy'
 _TRANSPORTS = 'FASTDDS_BUILTIN_TRANSPORTS'
 _SLOW_HZ = 2.0
 _AHEAD_S = 0.5
 _APART_S = 1.0
+_REORDERED_S = 0.5
+"""Encoders send an image later than such that were taken so long after it at most."""
 _SHM_BYTES = 64_000_000
 _WARN, _ERROR = 1, 2
 
@@ -106,7 +111,13 @@ def _inputs(snapshot: Snapshot, node: NodeSeen) -> Iterator[Finding]:
         if wanted.kind in IMAGES and rate < _SLOW_HZ:
             yield Finding(f'images on {wanted.topic} come slowly', f'{rate:.1f} Hz over {snapshot.seconds:g} s',
                           'trackers start anew after gaps of 0.5 s: raise the rate of the camera')
-        if (wanted.kind == IMAGES[1] and wanted.reliability == 'best_effort' and 'fastrtps' in snapshot.rmw
+        if wanted.kind in _VIDEO and wanted.reliability == 'best_effort':
+            yield Finding(f'packets of video on {wanted.topic} can get lost',
+                          f'{node.name} takes them with best effort; after a loss no image can be seen until the next '
+                          'key frame',
+                          'publish video reliable and set image.qos to reliable; otherwise let the encoder send key '
+                          'frames often')
+        if (wanted.kind == _RAW and wanted.reliability == 'best_effort' and 'fastrtps' in snapshot.rmw
                 and snapshot.environment.get(_TRANSPORTS) != 'LARGE_DATA'):
             yield Finding(f'large images on {wanted.topic} can get lost',
                           f'raw images with best effort, {_TRANSPORTS} is not LARGE_DATA in this shell',
@@ -136,7 +147,12 @@ def _stamps(snapshot: Snapshot, node: NodeSeen) -> Iterator[Finding]:
                           f'let {_publishers(topic)} stamp them with the time of the measurement')
             continue
         back = [(a - b) / 1e9 for a, b in zip(stamps[:-1], stamps[1:]) if b < a]
-        if back:
+        if back and wanted.kind in _VIDEO and max(back) < _REORDERED_S:
+            yield Finding(f'the images of the video on {wanted.topic} come in another order',
+                          f'{len(back)} stamps run back, by up to {max(back):.3f} s',
+                          'each image is held back until those before it are there: let the encoder make no B-frames '
+                          '(max_b_frames 0, tune zerolatency)')
+        elif back:
             yield Finding(f'stamps on {wanted.topic} run back', f'{len(back)} times, by up to {max(back):.3f} s',
                           'two publishers on one topic, a bag that starts again, or a clock that is set?')
         ahead = (stamps[-1] - snapshot.now_ns) / 1e9

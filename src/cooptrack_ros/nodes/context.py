@@ -15,12 +15,13 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from ..common.errors import WireError
 from ..common.text import readable
 from ..wire.arrays import stamp_ns
+from ..wire.images import AnyImage
 from ..wire.serialized import check_texts, read_message
 from .health.health import Health
 from .inputs.decoding import DecodedFrame
@@ -39,7 +40,7 @@ class ImageJob:
     monotonic clock.
     """
 
-    messages: tuple[CompressedImage | Image, ...]
+    messages: tuple[AnyImage, ...]
     arrived: float
     taken: float = 0.0
     decoding: Future[DecodedFrame] | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from sensor_msgs.msg import CompressedImage, Image
-
+from ..wire.images import AnyImage
+from ..wire.video import VideoImage
 from .context import ImageJob, NodeContext
 from .inputs.decoding import Decoding
 from .worker import Worker
@@ -26,9 +26,11 @@ class FrameQueue:
         context.begin()
         self._worker.start()
 
-    def put(self, messages: tuple[CompressedImage | Image, ...]) -> None:
+    def put(self, messages: tuple[AnyImage, ...]) -> None:
         """Take the images of a frame."""
-        job = ImageJob(messages, time.monotonic())
+        # Video was decoded before: that time counts, too.
+        came = [m.arrived for m in messages if isinstance(m, VideoImage)]
+        job = ImageJob(messages, max(came, default=time.monotonic()))
         self._context.health.image(job.stamp_ns, job.arrived)
         self._worker.put(job)
 

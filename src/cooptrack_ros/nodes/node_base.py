@@ -36,7 +36,7 @@ from .health.graph import full_names
 from .health.health import Health
 from .health.silence import TWIN_ADVICE
 from .health.silence_watch import SilenceWatch, WatchedInput
-from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics
+from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics, check_image_transport
 from .inputs.decoding import Decoding
 from .inputs.tf_input import TfInput
 from .managed_node import ManagedNode, explained
@@ -167,6 +167,7 @@ class AgentNode(ManagedNode):
         """Refuse settings that need others, by name."""
         settings = self.settings
         check_camera_topics(settings.cameras__topics)
+        check_image_transport(settings.image__transport)
         if settings.camera__source != 'camera_info':
             return
         if settings.image__rectified is None:
@@ -207,6 +208,8 @@ class AgentNode(ManagedNode):
 
     def stop(self) -> None:
         """End the worker and the subscriptions; harmless when there are none."""
+        if self.cameras is not None:
+            self.cameras.close()
         if self._frames is not None:
             self._frames.stop()
             self._frames = None
@@ -266,7 +269,7 @@ class AgentNode(ManagedNode):
 
     def _report(self) -> None:
         waiting = self.cameras.waiting() + self.missing_inputs()
-        problem = '; '.join(filter(None, (self._gaps.problem(), self._twin())))
+        problem = '; '.join(filter(None, (self._gaps.problem(), self.cameras.problem(), self._twin())))
         if problem:
             self.get_logger().warning(problem, throttle_duration_sec=30.0)
         self._diagnostics.publish(self.health.report(

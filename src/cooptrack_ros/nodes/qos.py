@@ -18,6 +18,12 @@ def features_qos(reliability: str, depth: int) -> QoSProfile:
     return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=_RELIABILITY[reliability])
 
 
+def video_qos(images: QoSProfile) -> QoSProfile:
+    """Return the profile of video, where a packet that is lost spoils those after it; :param images: that of images."""
+    return QoSProfile(depth=max(images.depth, LOCKSTEP_INPUT.depth), history=HistoryPolicy.KEEP_LAST,
+                      reliability=images.reliability, durability=images.durability)
+
+
 def input_qos(kind: str) -> QoSProfile:
     """Return the profile of sensor inputs: ``reliable`` or ``sensor_data``."""
     return qos_profile_sensor_data if kind == 'sensor_data' else LOCKSTEP_INPUT

@@ -19,7 +19,7 @@ from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
 from ..wire.marker_board import LIFETIME_S
 from ..wire.markers import LABEL_HEIGHT_M
-from ..wire.topics import CPM, FEATURES, TRACKED_OBJECTS, UNIT_KINDS, check_name
+from ..wire.topics import CPM, FEATURES, IMAGE_TRANSPORTS, TRACKED_OBJECTS, UNIT_KINDS, check_name
 
 FEATURE_MODES, LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
 """Values of ``fusion.mode`` with which features and with which boxes are fused."""
@@ -58,7 +58,9 @@ class CommonSettings:
     image__rectified: bool | None = parameter(
         None, 'whether images are without distortion; must be stated with camera.source camera_info, '
         'otherwise the Calibration says it')
-    image__transport: str = parameter('compressed', 'which image topic to read', choices=('compressed', 'raw'))
+    image__transport: str = parameter(
+        'compressed', 'which image topic to read; ffmpeg and foxglove are H.264 or H.265 video and need PyAV',
+        choices=tuple(IMAGE_TRANSPORTS))
     image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
     features__reliability: str = parameter(
         'reliable', 'reliability of /infra/<unit>/features; a reliable receiver gets nothing from a best_effort unit',

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import count
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage
 
 from cooptrack_msgs.msg import InstanceFeatureArray, TrackArray
 
@@ -23,12 +22,12 @@ from ..sensors.pose_history import PoseHistory
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import CameraModel
-from ..wire.images import decode_for_network
+from ..wire.images import AnyImage, decode_for_network
 from ..wire.public_tracks import PublicTracks
 from ..wire.views import Views, check_size, check_stated_size, views_of
 
 
-def _views(message: CompressedImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
+def _views(message: AnyImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
     """Return the image as a node would have it; raise a WireError if it cannot be used."""
     if camera is None:
         raise WireError('missing_calibration', 'no Calibration before the image')
@@ -54,7 +53,7 @@ class OfflineUnit:
         self._least_size = least_size(package.config)
         self.camera: CameraModel | None = None
 
-    def step(self, message: CompressedImage) -> InstanceFeatureArray:
+    def step(self, message: AnyImage) -> InstanceFeatureArray:
         """
         Return what the unit sends for an image.
 
@@ -105,7 +104,7 @@ class OfflineEgo:
                                   if unit.unit_id in self.awaited and unit.has_pair(stamp))
         return settled and self.pose(stamp) is not None
 
-    def step(self, message: CompressedImage) -> tuple[TrackArray, TrackArray]:
+    def step(self, message: AnyImage) -> tuple[TrackArray, TrackArray]:
         """
         Return tracks and detections of an image.
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CompressedImage
 
 from cooptrack_msgs.msg import Calibration, PairTransform
 
@@ -24,9 +23,11 @@ from ..data.bags.writer import BagWriter
 from ..nodes.health.health import Health
 from ..nodes.settings import LATE_MODES, EgoSettings
 from ..nodes.voxel_pipelines import VoxelAnswer
+from ..sensors.video_decoding import check_video_decoder
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
 from ..wire.cameras import decode_calibration
+from ..wire.images import AnyImage
 from ..wire.occupancy import encode_occupancy
 from ..wire.poses import decode_odometry
 from ..wire.serialized import read_message
@@ -35,10 +36,14 @@ from ..wire.topics import (
     EGO_NODE,
     FEATURES,
     IMAGE,
+    IMAGE_TRANSPORTS,
     OCCUPANCY,
     PAIR,
     TRACKED_OBJECTS,
+    VIDEO_TRANSPORTS,
     features_topic,
+    find_images,
+    kind_of,
     occupancy_topic,
     tracks_topic,
     unit_kind,
@@ -46,6 +51,7 @@ from ..wire.topics import (
     units_of,
     voxels_topic,
 )
+from ..wire.video import VideoStream
 from .agents import OfflineEgo, OfflineUnit
 from .collector import fused_units
 
@@ -100,7 +106,9 @@ class OfflineReplay:
         self._voxels: Counter[str] = Counter()
         self._voxel_bytes = 0
         self._now_ns = 0
-        self._held: deque[tuple[int, CompressedImage]] = deque()
+        self._held: deque[tuple[int, AnyImage]] = deque()
+        self._ends: list[Callable[[], None]] = []
+        """Hand on the images that the decoders of video hold back."""
         self._routes: dict[str, _Route] = {}
         self._package = package
 
@@ -115,17 +123,19 @@ class OfflineReplay:
         """
         started, images = time.perf_counter(), 0
         for topic, log_ns, message in self._entries():
-            images += topic == EGO.topic(IMAGE)
+            images += topic == self._image_topic
             if self._options.limit is not None and images > self._options.limit:
                 if not self._held:
                     break
-                if topic == EGO.topic(IMAGE):
+                if topic == self._image_topic:
                     # Only what the last images still wait for is read on.
                     continue
             self._now_ns = log_ns
             route = self._routes[topic]
             self._guarded(route.source, route.handle, message)
             self._release(advance)
+        for end in self._ends:
+            end()
         self._release(advance, everything=True)
         return {
             'ego_images': self._counts['ego'], 'wall_s': time.perf_counter() - started,
@@ -162,9 +172,11 @@ class OfflineReplay:
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
-        if EGO.topic(IMAGE) not in topics:
+        ego_images = find_images(EGO.prefix, topics)
+        if ego_images is None:
             raise UserError(f'{self._bag}: no images on {EGO.topic(IMAGE)}; is this a bag of '
                             '`cooptrack bag convert`?')
+        self._image_topic = ego_images[0]
         mode = self._options.mode
         settings = EgoSettings(
             lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only,
@@ -175,7 +187,8 @@ class OfflineReplay:
                  if (kind := unit_kind(unit, topics)) in taken}
         self._ego = OfflineEgo(self._package, settings, units, self._health)
         self._routes = {
-            EGO.topic(IMAGE): _Route(CompressedImage, 'image', lambda m: self._held.append((self._now_ns, m))),
+            self._image_topic: self._images(
+                *ego_images, 'image', self._ego, lambda m: self._held.append((self._now_ns, m))),
             EGO.topic(CALIBRATION): _camera_of(self._ego),
             EGO.topic('odometry'): _Route(Odometry, 'odometry', lambda m: self._ego.poses.add(*decode_odometry(m)))}
         for name, received in self._ego.units.items():
@@ -189,8 +202,30 @@ class OfflineReplay:
             if topic(FEATURES) in topics or self._options.ego_only:
                 continue
             unit = OfflineUnit(self._package, name, self._options.occupancy)
-            self._routes |= {topic(CALIBRATION): _camera_of(unit),
-                             topic(IMAGE): _Route(CompressedImage, name, partial(self._send, name, unit))}
+            self._routes[topic(CALIBRATION)] = _camera_of(unit)
+            images = find_images(roadside_names(name).prefix, topics)
+            if images is not None:
+                self._routes[images[0]] = self._images(*images, name, unit, partial(self._send, name, unit))
+
+    def _images(self, topic: str, transport: str, source: str, agent: OfflineEgo | OfflineUnit,
+                handle: Callable[[AnyImage], None]) -> _Route:
+        """Return what is done with the images of an agent; those of a video are handled as they can be seen."""
+        kind = kind_of(IMAGE_TRANSPORTS[transport].kind)
+        if transport not in VIDEO_TRANSPORTS:
+            return _Route(kind, source, handle)
+        check_video_decoder(f'{self._bag}: video on {topic}')
+        stream = VideoStream()
+
+        def take(message: Any) -> None:
+            size = None if agent.camera is None else (agent.camera.width, agent.camera.height)
+            for image in stream.take(message, size):
+                handle(image)
+
+        def end() -> None:
+            for image in stream.end():
+                self._guarded(source, handle, image)
+        self._ends.append(end)
+        return _Route(kind, source, take)
 
     def _guarded(self, source: str, act: Callable[[Any], None], message: Any) -> None:
         """Handle a message, or count that it is dropped."""
@@ -199,7 +234,7 @@ class OfflineReplay:
         except WireError as error:
             self._health.drop(source, error.reason, str(error))
 
-    def _send(self, name: str, unit: OfflineUnit, image: CompressedImage) -> None:
+    def _send(self, name: str, unit: OfflineUnit, image: AnyImage) -> None:
         message = unit.step(image)
         data = serialize_message(message)
         self._counts[name] += 1
@@ -227,7 +262,7 @@ class OfflineReplay:
             self._guarded('image', self._answer, message)
             advance(1)
 
-    def _answer(self, message: CompressedImage) -> None:
+    def _answer(self, message: AnyImage) -> None:
         started = time.perf_counter()
         tracks, detections = self._ego.step(message)
         self._seconds.append(time.perf_counter() - started)

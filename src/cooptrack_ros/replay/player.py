@@ -11,24 +11,29 @@ from pathlib import Path
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from ..common.errors import UserError
+from ..common.errors import UserError, WireError
 from ..data.bags.info import describe_bag
 from ..data.bags.reader import BagReader
 from ..data.bags.types import EGO
 from ..nodes.health.graph import publishers_of, subscriptions_of
+from ..sensors.video_decoding import check_video_decoder
 from ..wire.arrays import serialized_stamp_ns, stamp_ns
+from ..wire.serialized import read_message
 from ..wire.topics import (
     IMAGE,
+    IMAGE_TRANSPORTS,
     PAIR,
+    VIDEO_TRANSPORTS,
     features_topic,
+    find_images,
     is_sent_topic,
     is_unit_topic,
-    split_unit_topic,
+    kind_of,
     tracks_topic,
     unit_namespace,
-    unit_topic,
     units_of,
 )
+from ..wire.video import VideoStream, seen_in
 from .collector import Collector
 from .publishing import CLOCK, ClockPublisher, publisher_for
 
@@ -74,6 +79,28 @@ class PlayReport:
     wall_s: float = 0.0
 
 
+class _Stream:
+    """Tells which images a node sees of a video, for it does not answer those that it cannot see."""
+
+    def __init__(self, path: Path, topic: str, transport: str) -> None:
+        self._what = f'{path}: video on {topic}'
+        self._kind = IMAGE_TRANSPORTS[transport].kind
+        self._stream = VideoStream()
+
+    def check(self) -> None:
+        """Raise a UserError if video cannot be decoded here."""
+        check_video_decoder(self._what)
+        kind_of(self._kind)
+
+    def stamps_after(self, data: bytes) -> list[int]:
+        """Return the stamps of the images that can be seen after a serialized message."""
+        try:
+            message = read_message(data, kind_of(self._kind))
+        except WireError:
+            return []
+        return [stamp_ns(image.header.stamp) for image in seen_in(message, self._stream)]
+
+
 class BagPlayer:
     """Publishes the messages of a bag through a node, as serialized bytes."""
 
@@ -89,10 +116,18 @@ class BagPlayer:
         self._spin, self._options = spin, options
         summary = describe_bag(path)
         names = {t.name for t in summary.topics if t.count}
-        if EGO.topic(IMAGE) not in names:
+        found = find_images(EGO.prefix, names)
+        if found is None:
             raise UserError(f'{path}: no images on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
+        self.ego_images = found[0]
+        """Topic of the images of the vehicle."""
+        unit_images = {u: images for u in units_of(names) if (images := find_images(unit_namespace(u), names))}
+        self._agent_of = {self.ego_images: ''} | {topic: u for u, (topic, _) in unit_images.items()}
+        """By topic of images: the unit, empty for the vehicle."""
+        self._streams = {topic: _Stream(path, topic, transport) for topic, transport in (found, *unit_images.values())
+                         if transport in VIDEO_TRANSPORTS}
         sent = set(filter(is_sent_topic, names))
-        self.units = units_of(names, IMAGE)
+        self.units = sorted(unit_images)
         self._live_units = [u for u in self.units
                             if not options.ego_only and features_topic(u) not in sent]
         # What units sent is kept for a late subscriber: there is no second chance to send them.
@@ -105,7 +140,7 @@ class BagPlayer:
     def _is_played(self, topic: str) -> bool:
         if topic == CLOCK:
             return False
-        return not any(topic == unit_topic(u, IMAGE) for u in self.units if u not in self._live_units)
+        return self._agent_of.get(topic, '') in ('', *self._live_units)
 
     def wait_for_nodes(self) -> None:
         """
@@ -113,9 +148,10 @@ class BagPlayer:
 
         :raises UserError: naming the topic that nobody listens to.
         """
-        wanted = [('the ego node', EGO.topic(IMAGE), [tracks_topic()])]
-        wanted += [(f"the roadside node of unit '{u}'", unit_topic(u, IMAGE),
-                    [features_topic(u), tracks_topic(f'{unit_namespace(u)}/roadside_node')]) for u in self._live_units]
+        wanted = [('the ego node', self.ego_images, [tracks_topic()])]
+        wanted += [(f"the roadside node of unit '{u}'", topic,
+                    [features_topic(u), tracks_topic(f'{unit_namespace(u)}/roadside_node')])
+                   for topic, u in self._agent_of.items() if u in self._live_units]
         for who, images, answers in wanted:
             self._await(lambda t=images: self._publishers[t].get_subscription_count() > 0,
                         f'nobody listens to {images}: is {who} running and active, with the same ROS_DOMAIN_ID? '
@@ -164,22 +200,24 @@ class BagPlayer:
         :raises UserError: if an answer does not come, naming who owes it.
         """
         started = time.monotonic()
-        held: deque[Entry] = deque()
+        for stream in self._streams.values():
+            stream.check()
+        held: deque[tuple[Entry, list[int]]] = deque()
         partners: dict[int, dict[str, int]] = {}
         done: dict[str, int] = {}
 
-        def ready(entry: Entry) -> bool:
-            return all(unit not in self._live_units or done.get(unit, -1) >= stamp
-                       for unit, stamp in partners.get(entry.stamp_ns, {}).items())
+        def ready(stamps: list[int]) -> bool:
+            return all(unit not in self._live_units or done.get(unit, -1) >= infra_ns
+                       for stamp in stamps for unit, infra_ns in partners.get(stamp, {}).items())
 
         def release(everything: bool = False) -> None:
-            while held and (everything or ready(held[0])):
-                self._answered(held.popleft(), '')
+            while held and (everything or ready(held[0][1])):
+                self._answered(*held.popleft(), '')
                 advance(1)
 
         images = 0
         for entry in self.entries():
-            unit = self._unit_of_image(entry.topic)
+            unit = self._agent_of.get(entry.topic)
             if unit == '':
                 images += 1
             if self._is_beyond_limit(images):
@@ -190,10 +228,11 @@ class BagPlayer:
                     continue
             self._tick(entry.log_ns)
             if unit == '':
-                held.append(entry)
+                held.append((entry, self._stamps_to_answer(entry)))
             elif unit is not None:
-                self._answered(entry, unit)
-                done[unit] = entry.stamp_ns
+                stamps = self._stamps_to_answer(entry)
+                self._answered(entry, stamps, unit)
+                done[unit] = max([done.get(unit, -1), *stamps])
             else:
                 self._publish(entry)
                 self._await_delivery(entry.topic)
@@ -208,30 +247,28 @@ class BagPlayer:
     def _pair(self, entry: Entry) -> tuple[int, str, int]:
         from cooptrack_msgs.msg import PairTransform
 
-        from ..wire.serialized import read_message
         message = read_message(entry.data, PairTransform)
         return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
 
-    def _unit_of_image(self, topic: str) -> str | None:
-        """Return the unit of an image topic, '' for the ego vehicle, None for other topics."""
-        if topic == EGO.topic(IMAGE):
-            return ''
-        unit, name = split_unit_topic(topic) or ('', '')
-        return unit if name == IMAGE else None
+    def _stamps_to_answer(self, entry: Entry) -> list[int]:
+        """Return the stamps of the images that can be seen after a message: of a video, not always its own."""
+        stream = self._streams.get(entry.topic)
+        return [entry.stamp_ns] if stream is None else stream.stamps_after(entry.data)
 
-    def _answered(self, entry: Entry, unit: str) -> None:
+    def _answered(self, entry: Entry, stamps: Sequence[int], unit: str) -> None:
         who = f"the roadside node of unit '{unit}'" if unit else 'the ego node'
         topic = features_topic(unit) if unit else tracks_topic()
         self._publish(entry)
-        self._await(lambda: self._collector.has(topic, entry.stamp_ns),
-                    f'{who} did not answer the image with stamp {entry.stamp_ns / 1e9:.6f} on {topic}')
+        for stamp in stamps:
+            self._await(lambda s=stamp: self._collector.has(topic, s),
+                        f'{who} did not answer the image with stamp {stamp / 1e9:.6f} on {topic}')
 
     def play_rate(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """Publish at the pace of the recording times the rate, whether or not anybody keeps up."""
         started, first = time.monotonic(), None
         images = 0
         for entry in self.entries():
-            images += entry.topic == EGO.topic(IMAGE)
+            images += entry.topic == self.ego_images
             if self._is_beyond_limit(images):
                 break
             first = entry.log_ns if first is None else first
@@ -241,7 +278,7 @@ class BagPlayer:
             self._tick(entry.log_ns)
             self._publish(entry)
             started += self._await_delivery(entry.topic)
-            if entry.topic == EGO.topic(IMAGE):
+            if entry.topic == self.ego_images:
                 advance(1)
         self._collector.settle(self._spin)
         self.report.wall_s = time.monotonic() - started
@@ -250,7 +287,7 @@ class BagPlayer:
     def _publish(self, entry: Entry) -> None:
         self._publishers[entry.topic].publish(entry.data)
         self.report.messages += 1
-        unit = self._unit_of_image(entry.topic)
+        unit = self._agent_of.get(entry.topic)
         if unit == '':
             self.report.ego_images += 1
         elif unit is not None:

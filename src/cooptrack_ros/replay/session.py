@@ -12,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from ..data.bags.info import describe_bag
 from ..data.bags.writer import BagWriter
 from ..nodes.start import init_ros
-from ..wire.topics import units_of
+from ..wire.topics import EGO_NAMESPACE, find_images, units_of
 from .collector import Collector
 from .player import BagPlayer, PlayOptions
 
@@ -51,5 +51,6 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
 
 def played_seconds(summary, images: int) -> float:
     """Return the part of the recording that was played, by the share of ego images."""
-    total = next(t.count for t in summary.topics if t.name == '/ego/camera/image/compressed')
+    topic, _ = find_images(EGO_NAMESPACE, (t.name for t in summary.topics if t.count))
+    total = next(t.count for t in summary.topics if t.name == topic)
     return summary.duration_ns / 1e9 * images / total

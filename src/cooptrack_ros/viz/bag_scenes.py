@@ -21,13 +21,14 @@ from ..wire.poses import check_plausible_pose
 from ..wire.topics import (
     EGO_NAMESPACE,
     calibration_topic,
-    image_topic,
+    find_images,
     is_features_topic,
     split_unit_topic,
     tracks_topic,
     unit_namespace,
 )
 from ..wire.tracks import decode_tracks
+from ..wire.video import VideoStream, seen_in
 from .recording_scenes import extend_trails
 from .scene import CameraView, RoadsideUnit, SceneView
 
@@ -42,10 +43,12 @@ class _Camera:
     agent: str
     img_from_lidar: np.ndarray
     images: dict[int, Any] = field(default_factory=dict)
+    stream: VideoStream = field(default_factory=VideoStream)
 
     def put(self, message: Any) -> None:
-        self.images[stamp_ns(message.header.stamp)] = message
-        if len(self.images) > _KEPT:
+        for image in seen_in(message, self.stream):
+            self.images[stamp_ns(image.header.stamp)] = image
+        while len(self.images) > _KEPT:
             del self.images[next(iter(self.images))]
 
     def view(self, stamp: int) -> CameraView | None:
@@ -95,12 +98,14 @@ def bag_scenes(path: Path) -> Iterator[tuple[int, SceneView]]:
 
 def _cameras(reader: BagReader) -> dict[str, _Camera]:
     """Return the cameras with calibration by topic of their images."""
-    found = {}
+    found, topics = {}, {c.topic for c in reader.connections}
     wanted = [c for c in reader.connections if c.msgtype == 'cooptrack_msgs/msg/Calibration']
     for connection, _, raw in reader.messages(wanted):
         agent, _, camera = connection.topic.removesuffix(calibration_topic('')).rpartition('/')
         projection = np.asarray(reader.deserialize(connection, raw).img_from_lidar, np.float64).reshape(3, 4)
-        found.setdefault(f'{agent}/{image_topic(camera)}', _Camera(agent, np.vstack([projection, [0, 0, 0, 1]])))
+        images = find_images(agent, topics, camera)
+        if images is not None:
+            found.setdefault(images[0], _Camera(agent, np.vstack([projection, [0, 0, 0, 1]])))
     return found
 
 

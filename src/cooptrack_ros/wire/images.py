@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from ..common.errors import WireError
 from ..sensors.image_decoding import DecodedImage, decode_mosaic, decode_reduced
 from .arrays import is_time, stamp_ns, to_field
+from .video import VideoImage
 
 _BAYER = {'bayer_rggb8': cv2.COLOR_BayerBG2BGR, 'bayer_bggr8': cv2.COLOR_BayerRG2BGR,
           'bayer_gbrg8': cv2.COLOR_BayerGR2BGR, 'bayer_grbg8': cv2.COLOR_BayerGB2BGR}
@@ -23,7 +24,11 @@ _CHANNELS = {**_COLOURS, **{name: (1, conversion) for name, conversion in _BAYER
 """By encoding: bytes a pixel, and how they become BGR."""
 
 
-def image_time_ns(msg: CompressedImage | Image) -> int:
+AnyImage = CompressedImage | Image | VideoImage
+"""What an image comes in: a message, or what was decoded of a video."""
+
+
+def image_time_ns(msg: AnyImage) -> int:
     """
     Return the stamp of an image in nanoseconds.
 
@@ -83,18 +88,20 @@ def decode_raw(msg: Image) -> np.ndarray:
         raise WireError('unreadable_image', f'{msg.width}x{msg.height} pixels are no {msg.encoding} image') from error
 
 
-def decode_image(msg: CompressedImage | Image) -> np.ndarray:
-    """Return either kind of image as BGR, with all its pixels."""
+def decode_image(msg: AnyImage) -> np.ndarray:
+    """Return any kind of image as BGR, with all its pixels."""
     return decode_for_network(msg, None).pixels
 
 
-def decode_for_network(msg: CompressedImage | Image, least: tuple[int, int] | None) -> DecodedImage:
+def decode_for_network(msg: AnyImage, least: tuple[int, int] | None) -> DecodedImage:
     """
-    Return either kind of image, reduced where that saves time.
+    Return any kind of image, reduced where that saves time.
 
     :param least: rows and columns that must remain, see ``sensors.image_decoding.decode_reduced``.
     :raises WireError: if it cannot be decoded.
     """
+    if isinstance(msg, VideoImage):
+        return DecodedImage(msg.pixels())
     return DecodedImage(decode_raw(msg)) if isinstance(msg, Image) else _decode_compressed(msg, least)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from importlib import import_module
+from typing import NamedTuple
 
 from ..common.errors import UserError
 
@@ -24,9 +25,48 @@ UNIT_KINDS = (FEATURES, *FOREIGN)
 """What a unit can be listened to for."""
 
 
-def image_topic(camera: str = 'camera') -> str:
+class ImageTransport(NamedTuple):
+    """Type of the messages of a transport of images, and what it adds to the name of the topic."""
+
+    kind: str
+    suffix: str
+
+
+IMAGE_TRANSPORTS = {
+    'compressed': ImageTransport('sensor_msgs/msg/CompressedImage', '/compressed'),
+    'raw': ImageTransport('sensor_msgs/msg/Image', ''),
+    'ffmpeg': ImageTransport('ffmpeg_image_transport_msgs/msg/FFMPEGPacket', '/ffmpeg'),
+    'foxglove': ImageTransport('foxglove_msgs/msg/CompressedVideo', '/foxglove')}
+"""By the names that image_transport has for them."""
+VIDEO_TRANSPORTS = ('ffmpeg', 'foxglove')
+"""Those whose messages depend on one another."""
+
+
+def transport_of(kind: str) -> str | None:
+    """Return the transport of a type of messages, None for what are no images."""
+    return next((name for name, transport in IMAGE_TRANSPORTS.items() if transport.kind == kind), None)
+
+
+def without_transport(topic: str) -> str:
+    """Return the name of a topic of images without what its transport adds."""
+    return next((topic.removesuffix(t.suffix) for t in IMAGE_TRANSPORTS.values()
+                 if t.suffix and topic.endswith(t.suffix)), topic)
+
+
+def image_topic(camera: str = 'camera', transport: str = 'compressed') -> str:
     """Return where a camera of a recording gives its images, below the namespace of its agent."""
-    return f'{camera}/image/compressed'
+    return f'{camera}/image{IMAGE_TRANSPORTS[transport].suffix}'
+
+
+def find_images(namespace: str, topics: Iterable[str], camera: str = 'camera') -> tuple[str, str] | None:
+    """
+    Return topic and transport of the images of a camera, None without any.
+
+    :param namespace: of its agent; :param topics: full names of all that are there.
+    """
+    there = set(topics)
+    return next(((topic, transport) for transport in IMAGE_TRANSPORTS
+                 if (topic := f'{namespace}/{image_topic(camera, transport)}') in there), None)
 
 
 def calibration_topic(camera: str = 'camera') -> str:
@@ -91,6 +131,11 @@ def is_unit_topic(topic: str, name: str) -> bool:
     """Tell whether a topic is the one of this name of any roadside unit."""
     parts = split_unit_topic(topic)
     return parts is not None and parts[1] == name
+
+
+def is_unit_image_topic(topic: str) -> bool:
+    """Tell whether the only camera of a roadside unit gives its images there."""
+    return any(is_unit_topic(topic, image_topic(transport=transport)) for transport in IMAGE_TRANSPORTS)
 
 
 def is_features_topic(topic: str) -> bool:

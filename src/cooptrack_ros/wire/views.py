@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 
 from ..common.errors import WireError
 from ..common.geometry import make_pose, nearest_rotation
@@ -14,6 +14,8 @@ from ..common.types import Frame
 from ..sensors.image_decoding import DecodedImage
 from ..sensors.stated_size import MAX_PIXELS, stated_size
 from .cameras import CameraModel
+from .images import AnyImage
+from .video import VideoImage
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,15 @@ def check_size(image: DecodedImage, camera: CameraModel) -> None:
                         f'{camera.width}x{camera.height}')
 
 
-def check_stated_size(message: CompressedImage | Image, size: tuple[int, int] | None) -> None:
+def check_stated_size(message: AnyImage, size: tuple[int, int] | None) -> None:
     """
     Raise a WireError for an image that need not be decoded: a few hundred bytes can claim gigabytes.
 
     :param size: (width, height) that its camera has; None: not known yet.
     """
+    if isinstance(message, VideoImage):
+        # Looked at before it was decoded.
+        return
     stated = ((message.width, message.height) if isinstance(message, Image)
               else stated_size(bytes(message.data)))
     if stated is None:

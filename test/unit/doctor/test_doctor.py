@@ -151,6 +151,28 @@ def test_raw_best_effort_images_need_other_transports():
     assert findings_of(dataclasses.replace(seen, environment={'FASTDDS_BUILTIN_TRANSPORTS': 'LARGE_DATA'})) == []
 
 
+def with_video(reliability='reliable', swapped=0):
+    """Return a system with a camera that sends H.264; :param swapped: pairs of packets in another order."""
+    kind = 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
+    assert kind in IMAGES
+    video = topic(kind, reliability=reliability)
+    for i in range(1, 1 + 4 * swapped, 4):
+        video.stamps_ns[i], video.stamps_ns[i + 1] = video.stamps_ns[i + 1], video.stamps_ns[i]
+    seen = snapshot(topics={IMAGE: video})
+    wanted = Wanted(IMAGE, IMAGE, IMAGE, kind, reliability, 'volatile', 'image.qos')
+    node = dataclasses.replace(seen.nodes[0], inputs=(wanted, *INPUTS[1:]))
+    return dataclasses.replace(seen, nodes=(node,))
+
+
+def test_video_wants_reliable_packets_and_no_other_order():
+    assert findings_of(with_video()) == []
+    lossy = only(with_video('best_effort'))
+    assert 'can get lost' in lossy.problem and 'image.qos to reliable' in lossy.advice
+    reordered = only(with_video(swapped=3))
+    assert 'another order' in reordered.problem and 'no B-frames' in reordered.advice
+    assert reordered.evidence == '3 stamps run back, by up to 0.100 s'
+
+
 def test_another_model_is_reported_with_both_identities():
     status = StatusSeen(f'{NODE}: unit rsu_1', 1, 'wrong model', {'wrong_model': "'a', needed is 'b'"})
     finding = only(snapshot(statuses=(status,)))

@@ -1,4 +1,4 @@
-"""The stand-ins for vision_msgs and Autoware; the types are generated when the environment is built."""
+"""The stand-ins for vision_msgs, Autoware and video; the types are generated when the environment is built."""
 
 from autoware_perception_msgs.msg import (
     ObjectClassification,
@@ -7,6 +7,8 @@ from autoware_perception_msgs.msg import (
     TrackedObjectKinematics,
     TrackedObjects,
 )
+from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
+from foxglove_msgs.msg import CompressedVideo
 from vision_msgs.msg import BoundingBox3D, BoundingBox3DArray, Detection3D, Detection3DArray, ObjectHypothesisWithPose
 
 
@@ -43,3 +45,11 @@ def test_the_fields_are_those_of_autoware_perception_msgs_1_11():
     assert ObjectClassification.get_fields_and_field_types() == {'label': 'uint8', 'probability': 'float'}
     assert (ObjectClassification.CAR, ObjectClassification.BICYCLE, ObjectClassification.PEDESTRIAN) == (1, 6, 7)
     assert (Shape.BOUNDING_BOX, TrackedObjectKinematics.AVAILABLE) == (0, 2)
+
+
+def test_the_fields_are_those_of_the_messages_of_video():
+    assert FFMPEGPacket.get_fields_and_field_types() == {
+        'header': 'std_msgs/Header', 'width': 'int32', 'height': 'int32', 'encoding': 'string', 'pts': 'uint64',
+        'flags': 'uint8', 'is_bigendian': 'boolean', 'data': 'sequence<uint8>'}
+    assert CompressedVideo.get_fields_and_field_types() == {
+        'timestamp': 'builtin_interfaces/Time', 'frame_id': 'string', 'data': 'sequence<uint8>', 'format': 'string'}

@@ -14,6 +14,16 @@ from cooptrack_ros.replay.collector import recorded_topics
 LAYOUT = ROOT / 'config/lichtblick/cooptrack.json'
 NUMBERS = ('double', 'float', 'uint32', 'boolean')
 """Types of fields that can be plotted."""
+TITLES = {'lichtblickPanelTitle', 'foxglovePanelTitle'}
+"""What the two programs call the title of a panel."""
+CAMERA = {'distance', 'perspective', 'phi', 'target', 'targetOffset', 'targetOrientation', 'thetaOffset', 'fovy',
+          'near', 'far'}
+RENDERER = {'cameraState', 'followTf', 'followMode', 'scene', 'publish', 'transforms', 'topics', 'layers', 'imageMode'}
+PLOT = {'paths', 'showLegend', 'legendDisplay', 'showPlotValuesInLegend', 'showXAxisLabels', 'showYAxisLabels',
+        'isSynced', 'xAxisVal', 'sidebarDimension'}
+SUMMARY = {'minLevel', 'pinnedIds', 'topicToRender', 'hardwareIdFilter', 'sortByLevel', 'secondsUntilStale'}
+"""Fields of the types CameraState, RendererConfig, PlotConfig (all that must be there) and DiagnosticSummaryConfig in
+the sources of Lichtblick."""
 
 
 @pytest.fixture(scope='module')
@@ -39,6 +49,22 @@ def test_every_panel_has_a_place_and_a_configuration(panels):
     content = json.loads(LAYOUT.read_text(encoding='utf-8'))
     assert sorted(places(content['layout'])) == sorted(panels)
     assert {name.partition('!')[0] for name in panels} == {'3D', 'Image', 'Plot', 'DiagnosticSummary'}
+
+
+def test_panels_have_the_fields_that_the_program_reads(panels):
+    content = json.loads(LAYOUT.read_text(encoding='utf-8'))
+    assert content.keys() == {'configById', 'globalVariables', 'userNodes', 'playbackConfig', 'layout'}
+    for panel in of_kind(panels, '3D') + of_kind(panels, 'Image'):
+        assert panel.keys() <= RENDERER and panel['cameraState'].keys() == CAMERA
+        assert panel['followMode'] in ('follow-pose', 'follow-position', 'follow-none')
+    for panel in of_kind(panels, 'Plot'):
+        assert panel.keys() == PLOT | TITLES and len({panel[title] for title in TITLES}) == 1
+        assert panel['legendDisplay'] in ('floating', 'top', 'left', 'none') and panel['xAxisVal'] == 'timestamp'
+        for path in panel['paths']:
+            assert path.keys() == {'value', 'enabled', 'timestampMethod', 'label'}
+            assert path['timestampMethod'] in ('receiveTime', 'headerStamp')
+    for panel in of_kind(panels, 'DiagnosticSummary'):
+        assert panel.keys() <= SUMMARY and panel['minLevel'] in range(4)
 
 
 def test_every_panel_takes_the_messages_of_its_topics(panels, recorded):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from rosbags.interfaces import Qos
+from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 
 from ...common.colours import TRUTH_COLOUR
@@ -25,6 +26,7 @@ from . import standard_messages as messages
 from .custom_messages import calibration, ground_truth, pair_transform
 from .info import CUSTOM_DATA_KEY
 from .types import EGO, LATCHED, MAP_FRAME, VOLATILE, AgentNames, roadside_names
+from .video import VideoEncoder, check_video_encoder
 from .writer import BagWriter
 
 _LOG = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class _Event:
 
 
 def convert(dataset: DataSet, sequence: str, target: Path, stamp: str = 'pointcloud',
-            progress: Callable[[int, int], None] | None = None) -> int:
+            progress: Callable[[int, int], None] | None = None, video: str | None = None) -> int:
     """
     Write a bag of one sequence: the paired frames of both sides, or all of the only side there is.
 
@@ -49,17 +51,20 @@ def convert(dataset: DataSet, sequence: str, target: Path, stamp: str = 'pointcl
         image time into CameraInfo; ``image`` stamps both with the image time. Poses, clouds and ground truth
         always carry the point-cloud time.
     :param progress: called with the number of events done and of all.
+    :param video: ``h264`` or ``h265``: images are written so, instead of as they are stored.
     :returns: number of messages.
     """
     if stamp not in STAMPS:
         raise UserError(f"stamp must be one of {', '.join(STAMPS)}, not '{stamp}'")
+    if video is not None:
+        check_video_encoder()
     ego, units = _records(dataset, sequence)
     by_image = stamp == 'image'
     static: dict[str, TransformStamped] = {}
-    events = _Agent(EGO, ego, by_image, next(iter(units)), static).events()
+    events = _Agent(EGO, ego, by_image, next(iter(units)), static, video).events()
     for name, side in units.items():
         events += _pair_events(name, side.pairs, by_image)
-        events += _Agent(roadside_names(name), side.frames, by_image, name, static).events()
+        events += _Agent(roadside_names(name), side.frames, by_image, name, static, video).events()
     if not events:
         raise UserError(f"{dataset.root}: sequence '{sequence}' has no usable frame")
     events.sort(key=lambda event: (event.log_ns, event.rank))
@@ -146,12 +151,14 @@ class _Agent:
     """
 
     def __init__(self, names: AgentNames, records: Sequence[FrameRecord], by_image: bool, unit: str,
-                 static: dict[str, TransformStamped]) -> None:
+                 static: dict[str, TransformStamped], video: str | None) -> None:
         self._names = names
         self._records = records
         self._by_image = by_image
         self._unit = unit
         self._static = static
+        self._encoders: dict[str, VideoEncoder] = {}
+        self._video = video
         self._fixed: tuple[np.ndarray, ...] | None = None
         self._truth_board = MarkerBoard()
 
@@ -222,6 +229,12 @@ class _Agent:
         for camera, names in self._cameras(record):
             image, *size = messages.compressed_image(camera, names, _image_stamp(record, self._by_image))
             info = messages.camera_info(camera, names, camera.stamp_us * 1000, camera.size or tuple(size))
-            made += [(names.topic(f'{names.camera}/camera_info'), info, VOLATILE),
-                     (names.topic(image_topic(names.camera)), image, VOLATILE)]
+            made += [(names.topic(f'{names.camera}/camera_info'), info, VOLATILE), self._image(image, names)]
         return made
+
+    def _image(self, image: CompressedImage, names: AgentNames) -> tuple[str, Any, Qos]:
+        """Return an image as it is stored, or as the next packet of the video of its camera."""
+        if self._video is None:
+            return names.topic(image_topic(names.camera)), image, VOLATILE
+        encoder = self._encoders.setdefault(names.camera, VideoEncoder(self._video))
+        return names.topic(image_topic(names.camera, 'ffmpeg')), encoder.packet(image), VOLATILE

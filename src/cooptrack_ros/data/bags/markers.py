@@ -13,7 +13,8 @@ import numpy as np
 from ...common.errors import UserError, WireError
 from ...wire.arrays import stamp_ns
 from ...wire.images import decode_image
-from ...wire.topics import CALIBRATION, IMAGE, tracks_topic
+from ...wire.topics import CALIBRATION, IMAGE, find_images, tracks_topic
+from ...wire.video import VideoStream, seen_in
 from .reader import BagReader
 
 _IMAGES = 30
@@ -44,7 +45,7 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
     :raises UserError: if there is no readable bag, or no markers of this node in it.
     """
     namespace = node.rpartition('/')[0]
-    image_topic = f'{namespace}/{IMAGE}'
+    images_on, stream = _images_on(path, namespace), VideoStream()
     tracks = {stamp_ns(m.header.stamp): m for _, m in _messages(path, tracks_topic(node))}
     calibration = next((m for _, m in _messages(path, f'{namespace}/{CALIBRATION}')), None)
     projection = None if calibration is None else np.vstack([calibration.img_from_lidar.reshape(3, 4), [0, 0, 0, 1]])
@@ -53,10 +54,11 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
         own[calibration.base_frame] = np.linalg.inv(calibration.base_from_lidar.reshape(4, 4))
     images: OrderedDict[int, Any] = OrderedDict()
     found = False
-    for topic, message in _messages(path, image_topic, f'{node}/output/markers'):
-        if topic == image_topic:
-            images[stamp_ns(message.header.stamp)] = message
-            if len(images) > _IMAGES:
+    for topic, message in _messages(path, images_on, f'{node}/output/markers'):
+        if topic == images_on:
+            for image in seen_in(message, stream):
+                images[stamp_ns(image.header.stamp)] = image
+            while len(images) > _IMAGES:
                 images.popitem(last=False)
             continue
         found = True
@@ -71,6 +73,13 @@ def read_markers(path: Path, node: str) -> Iterator[MarkerFrame]:
         yield MarkerFrame(stamp, message.markers, lidar_from, image, projection)
     if not found:
         raise UserError(f'{path} holds no message on {node}/output/markers')
+
+
+def _images_on(path: Path, namespace: str) -> str:
+    """Return the topic of the images of an agent, the usual one if there are none."""
+    with BagReader(path) as reader:
+        found = find_images(namespace, (c.topic for c in reader.connections))
+    return found[0] if found else f'{namespace}/{IMAGE}'
 
 
 def _decoded(message: Any) -> np.ndarray | None:

@@ -14,7 +14,7 @@ from rosbags.interfaces import Connection
 from cooptrack_msgs.msg import InstanceFeatureArray
 
 from ...common.errors import UserError
-from ...wire.topics import IMAGE, is_features_topic, is_sent_topic, is_unit_topic
+from ...wire.topics import is_features_topic, is_sent_topic, is_unit_image_topic
 from .info import CUSTOM_DATA_KEY, describe_bag
 from .reader import BagReader, qos_of
 from .writer import BagWriter
@@ -43,7 +43,7 @@ def merge_features(inputs: Path, answers: Path, target: Path, ahead_ns: int = FE
                   key=lambda entry: entry[:2])
     if not any(is_features_topic(connection.topic) for _, _, connection, _ in sent):
         raise UserError(f'{answers} holds no roadside features')
-    _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_topic(topic, IMAGE)), iter(sent))
+    _write(inputs, target, _entries(inputs, 0, lambda topic: not is_unit_image_topic(topic)), iter(sent))
 
 
 def without_features(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ...common.errors import UserError
-from ...wire.topics import EGO_NAMESPACE, FOREIGN_PACKAGES, check_name, unit_namespace
+from ...wire.topics import EGO_NAMESPACE, FOREIGN_PACKAGES, IMAGE_TRANSPORTS, check_name, unit_namespace
 
 MAP_FRAME = 'map'
 MESSAGE_PACKAGE = 'cooptrack_msgs'
@@ -63,6 +63,14 @@ LATCHED = _qos(QosDurability.TRANSIENT_LOCAL, 1)
 """For what a late subscriber needs too: a player offers it again with these settings."""
 
 
+_VIDEO = {
+    IMAGE_TRANSPORTS['ffmpeg'].kind: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n'
+                                     'uint8 flags\nbool is_bigendian\nuint8[] data\n',
+    IMAGE_TRANSPORTS['foxglove'].kind: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n'
+                                       'string format\n'}
+"""Types of others, which need not be installed where a bag is looked into."""
+
+
 def is_always_latched(topic: str, kind: str) -> bool:
     """Tell what late subscribers need whatever a bag says about it: fixed transforms, calibrations, units."""
     return topic == '/tf_static' or kind in (f'{MESSAGE_PACKAGE}/msg/Calibration', f'{MESSAGE_PACKAGE}/msg/UnitInfo')
@@ -80,6 +88,8 @@ def typestore() -> Typestore:
     for package in (MESSAGE_PACKAGE, *FOREIGN_PACKAGES.values()):
         for path in sorted(_message_folder(package).glob('*.msg')):
             types.update(get_types_from_msg(path.read_text(encoding='utf-8'), f'{package}/msg/{path.stem}'))
+    for kind, definition in _VIDEO.items():
+        types.update(get_types_from_msg(definition, kind))
     store.register(types)
     return store
 

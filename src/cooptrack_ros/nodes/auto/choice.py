@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...wire.topics import FEATURES as SENT_FEATURES
-from ...wire.topics import FOREIGN, is_unit_topic, split_unit_topic, unit_kind, units_of
-from .facts import CALIBRATION, CAMERA_INFO, COMPRESSED, FEATURES, IMAGE, ODOMETRY, POSE, Seen, TopicFacts
+from ...wire.topics import (
+    FOREIGN,
+    IMAGE_TRANSPORTS,
+    is_unit_topic,
+    split_unit_topic,
+    transport_of,
+    unit_kind,
+    units_of,
+    without_transport,
+)
+from .facts import CALIBRATION, CAMERA_INFO, FEATURES, IMAGES, ODOMETRY, POSE, Seen, TopicFacts
 
 _PREFERRED = ('image', 'image_rect_color', 'image_color', 'image_raw')
 """Of several images of one camera."""
@@ -72,7 +81,7 @@ def choose(seen: Seen, camera: str = '') -> Choice:
 
 def camera_of(topic: TopicFacts) -> str:
     """Return the namespace of the camera that an image or a description belongs to."""
-    return topic.name.removesuffix('/compressed').rpartition('/')[0]
+    return without_transport(topic.name).rpartition('/')[0]
 
 
 def _live(topics: Sequence[TopicFacts]) -> list[TopicFacts]:
@@ -81,7 +90,7 @@ def _live(topics: Sequence[TopicFacts]) -> list[TopicFacts]:
 
 
 def _choose_images(choice: Choice, topics: Sequence[TopicFacts], wanted: str) -> TopicFacts | None:
-    every = [t for t in topics if t.kind in (IMAGE, COMPRESSED)
+    every = [t for t in topics if t.kind in IMAGES
              and not any(word in t.name.lower() for word in _NO_CAMERA_IMAGES)]
     images = [t for t in _live(every) if not wanted or camera_of(t) == wanted]
     cameras = sorted({camera_of(t) for t in images})
@@ -101,21 +110,21 @@ def _choose_images(choice: Choice, topics: Sequence[TopicFacts], wanted: str) ->
                                       f'expected one of the names {", ".join(_PREFERRED)} among several of a camera'))
         return None
     choice.take('images', image)
-    is_compressed = image.kind == COMPRESSED
-    choice.remappings['~/input/image/compressed' if is_compressed else '~/input/image'] = image.name
+    transport = transport_of(image.kind)
+    choice.remappings[f'~/input/image{IMAGE_TRANSPORTS[transport].suffix}'] = image.name
     # Whatever the parameter file says: it is one camera.
-    choice.parameters |= {'image.transport': 'compressed' if is_compressed else 'raw', 'cameras': ''}
+    choice.parameters |= {'image.transport': transport, 'cameras': ''}
     return image
 
 
 def _image_of_camera(images: Sequence[TopicFacts]) -> TopicFacts | None:
-    """Return the image that is preferred among those of one camera, compressed if it comes so, too."""
+    """Return the image that is preferred among those of one camera, in the first transport of the table that it has."""
     by_name: dict[str, list[TopicFacts]] = {}
     for topic in images:
-        by_name.setdefault(topic.name.removesuffix('/compressed').rpartition('/')[2], []).append(topic)
+        by_name.setdefault(without_transport(topic.name).rpartition('/')[2], []).append(topic)
     name = next((n for n in _PREFERRED if n in by_name), None) if len(by_name) > 1 else next(iter(by_name))
     # Two types under one name are no choice of ours.
-    return min(by_name[name], key=lambda t: t.kind != COMPRESSED) if name else None
+    return min(by_name[name], key=lambda t: IMAGES.index(t.kind)) if name else None
 
 
 def _descriptions(topics: Sequence[TopicFacts], image: TopicFacts) -> list[TopicFacts]:

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...common.text import readable
+from ...wire.topics import IMAGE_TRANSPORTS
 
-IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
+IMAGE, COMPRESSED = IMAGE_TRANSPORTS['raw'].kind, IMAGE_TRANSPORTS['compressed'].kind
+IMAGES = tuple(transport.kind for transport in IMAGE_TRANSPORTS.values())
+_VIDEO = IMAGE_TRANSPORTS['foxglove'].kind
+"""Its messages have no header."""
 CAMERA_INFO, CALIBRATION = 'sensor_msgs/msg/CameraInfo', 'cooptrack_msgs/msg/Calibration'
 ODOMETRY, POSE = 'nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped'
 FEATURES = 'cooptrack_msgs/msg/InstanceFeatureArray'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
-LOOKED_AT = (IMAGE, COMPRESSED, CAMERA_INFO, CALIBRATION, ODOMETRY, POSE)
+LOOKED_AT = (*IMAGES, CAMERA_INFO, CALIBRATION, ODOMETRY, POSE)
 """Types whose messages are looked into and counted."""
 
 
@@ -52,7 +56,7 @@ class Seen:
 
 def details_of(kind: str, message: Any) -> dict[str, Any]:
     """Return the fields of ``TopicFacts`` that a message tells, of rclpy or of a bag."""
-    details: dict[str, Any] = {'frame': readable(message.header.frame_id)}
+    details: dict[str, Any] = {'frame': readable((message if kind == _VIDEO else message.header).frame_id)}
     if kind == ODOMETRY:
         details['base'] = readable(message.child_frame_id)
     elif kind == CALIBRATION:

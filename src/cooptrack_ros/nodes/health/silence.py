@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-_IMAGE, _COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-_TRANSPORTS = {_IMAGE: (_COMPRESSED, 'compressed'), _COMPRESSED: (_IMAGE, 'raw')}
-"""By the type that is wanted: the type of the other transport and the parameter value that asks for it."""
+from ...wire.topics import IMAGE_TRANSPORTS, transport_of, without_transport
+
 _FEATURES = 'cooptrack_msgs/msg/InstanceFeatureArray'
 BEST_EFFORT_VALUES = {'image.qos': 'sensor_data', 'features.reliability': 'best_effort'}
 """Parameters that set a reliability, with the value that also takes what is published with best effort."""
@@ -80,7 +79,7 @@ def explain(wanted: Wanted, publishers: Sequence[Endpoint], topics: Mapping[str,
                            '; '.join(dict.fromkeys(problem[1] for _, problem in conflicts)), True)
     able = [p for p in fitting if not _conflict(wanted, p)]
     advice = f'check that {_names(able)} really sends (`ros2 topic hz {wanted.topic}`)'
-    if 'best_effort' in (wanted.reliability, able[0].reliability) and wanted.kind in _TRANSPORTS:
+    if 'best_effort' in (wanted.reliability, able[0].reliability) and transport_of(wanted.kind):
         advice += f'; best effort loses large images: set {_LARGE_DATA} on both sides, or use reliable'
     return Explanation(f"it matches the publisher {', '.join(map(str, able))}, but nothing comes", advice)
 
@@ -90,8 +89,7 @@ def _without_publisher(wanted: Wanted, topics: Mapping[str, Sequence[str]], doma
     if near:
         return Explanation(f"nobody publishes it, but {', '.join(near)} {'has' if len(near) == 1 else 'have'} its type",
                            _advice_on_name(wanted, near[0]))
-    if wanted.kind in _TRANSPORTS:
-        other, _ = _TRANSPORTS[wanted.kind]
+    for other in (t.kind for t in IMAGE_TRANSPORTS.values() if transport_of(wanted.kind) and t.kind != wanted.kind):
         near = near_misses(wanted.topic, other, topics)
         if near:
             return Explanation(f"nobody publishes it, but there is {', '.join(near)} of type {other}",
@@ -131,8 +129,8 @@ def _advice_on_name(wanted: Wanted, found: str) -> str:
 
 
 def _advice_on_kind(wanted: Wanted, found: str, kind: str) -> str:
-    other, value = _TRANSPORTS.get(wanted.kind, ('', ''))
-    if kind == other:
-        name = wanted.name.removesuffix('/compressed') + ('/compressed' if value == 'compressed' else '')
+    value = transport_of(kind)
+    if transport_of(wanted.kind) and value:
+        name = without_transport(wanted.name) + IMAGE_TRANSPORTS[value].suffix
         return f'set image.transport to {value} and remap {name}:={found}'
     return f'remap {wanted.name} to a topic of type {wanted.kind}, or rename the other publisher'

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 
 from cooptrack_msgs.msg import Calibration
 
@@ -20,14 +23,23 @@ from ...wire.cameras import (
     decode_calibration,
     decode_camera_info,
 )
+from ...wire.images import AnyImage
+from ...wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS, kind_of
 from ...wire.views import check_size
 from ..context import NodeContext
 from ..health.silence_watch import WatchedInput
-from ..qos import LATCHED, input_qos
+from ..qos import LATCHED, input_qos, video_qos
+from ..settings import CommonSettings
 from .tf_input import TfInput
+from .video_input import VideoInput
 
 _TRANSFORM_PATIENCE_S = 0.1
 """How long an image waits for the transforms of its stamp, in real time."""
+
+
+def settings_take_video(settings: CommonSettings) -> bool:
+    """Tell whether images come as video."""
+    return settings.image__transport in VIDEO_TRANSPORTS
 
 
 class CameraInput:
@@ -50,9 +62,14 @@ class CameraInput:
         self._calibration = model
         self._pinhole: Pinhole | None = None
         self._accepted = b''
+        self._video: VideoInput | None = None
 
-    def subscribe(self, on_image, qos, tf: TfInput | None) -> list:
-        """Listen to the images and to what describes them; :param tf: needed where CameraInfo is the source."""
+    def subscribe(self, on_image, qos, tf: TfInput | None, video_thread: ThreadPoolExecutor | None = None) -> list:
+        """
+        Listen to the images and to what describes them.
+
+        :param tf: needed where CameraInfo is the source; :param video_thread: decodes video, if images come so.
+        """
         self._tf, subscribe, subscriptions = tf, self._context.subscribe, []
         if not self._is_fixed:
             subscriptions.append(subscribe(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos,
@@ -62,7 +79,14 @@ class CameraInput:
                                                LATCHED, f'calibration{self._suffix}'))
         # Last, because of what has come at once the executor takes that of the first subscription first.
         kind, topic = self._images
+        if video_thread is not None:
+            self._video = VideoInput(self._context, self.source, topic, on_image, lambda: self.size)
+            on_image, qos = partial(self._video.put, thread=video_thread), video_qos(qos)
         return [*subscriptions, subscribe(kind, topic, on_image, qos, self.source)]
+
+    def problem(self) -> str:
+        """Return what is wrong with its video, in words, empty if nothing is."""
+        return self._video.problem() if self._video is not None else ''
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
@@ -80,9 +104,8 @@ class CameraInput:
     @property
     def _images(self) -> tuple[type, str]:
         """Return type and topic of the images."""
-        compressed = self._context.settings.image__transport == 'compressed'
-        return ((CompressedImage, f'{self._prefix}/image/compressed') if compressed
-                else (Image, f'{self._prefix}/image'))
+        kind, suffix = IMAGE_TRANSPORTS[self._context.settings.image__transport]
+        return kind_of(kind), f'{self._prefix}/image{suffix}'
 
     @property
     def _description(self) -> str:
@@ -158,7 +181,7 @@ class CameraInput:
             self._pinhole, self._accepted = pinhole, content
             self._context.arrived.notify_all()
 
-    def model_for(self, message: CompressedImage | Image, image: DecodedImage) -> CameraModel:
+    def model_for(self, message: AnyImage, image: DecodedImage) -> CameraModel:
         """
         Return the camera at the stamp of an image; runs in the worker thread and may wait for transforms.
 

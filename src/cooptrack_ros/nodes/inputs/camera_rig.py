@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.validate_topic_name import validate_topic_name
-from sensor_msgs.msg import CompressedImage, Image
 
 from ...common.errors import UserError, WireError
 from ...sensors.camera_sync import JUMP_S, AnchorFrames
+from ...sensors.video_decoding import check_video_decoder
 from ...wire.arrays import stamp_ns
-from ...wire.images import image_time_ns
-from ...wire.topics import check_name
+from ...wire.images import AnyImage, image_time_ns
+from ...wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS, check_name
 from ...wire.views import Views, views_of
 from ..context import ImageJob, NodeContext
 from ..health.silence_watch import WatchedInput
 from .camera_files import read_cameras
-from .camera_input import CameraInput
+from .camera_input import CameraInput, settings_take_video
 from .tf_input import TfInput
 
 _QUEUE = 10
@@ -58,6 +60,22 @@ def check_camera_topics(pattern: str) -> None:
         raise UserError(f"parameter 'cameras.topics' is '{pattern}', expected {{name}} in it for the names of cameras")
 
 
+def check_image_transport(transport: str) -> None:
+    """
+    Check that messages of the parameter ``image.transport`` can be read here.
+
+    :raises UserError: if their type or the decoder of video is not installed.
+    """
+    if transport not in VIDEO_TRANSPORTS:
+        return
+    needed = f"parameter 'image.transport' is '{transport}', which"
+    package = IMAGE_TRANSPORTS[transport].kind.partition('/')[0]
+    if find_spec(package) is None:
+        raise UserError(f'{needed} needs {package}, which is not installed: apt install '
+                        f'ros-$ROS_DISTRO-{package.replace("_", "-")}')
+    check_video_decoder(needed)
+
+
 class CameraRig:
     """
     Hands on complete frames: single images, or one of every camera within the tolerance of the anchor's.
@@ -81,6 +99,8 @@ class CameraRig:
         self._filters = [SimpleFilter() for _ in names]
         self._synchronizer = ApproximateTimeSynchronizer(self._filters, _QUEUE, tolerance_s)
         self._synchronizer.registerCallback(self._on_set)
+        self._video_thread: ThreadPoolExecutor | None = None
+        """One for all cameras: their images are put together without a lock."""
 
     def __len__(self) -> int:
         """Return the number of cameras."""
@@ -115,15 +135,27 @@ class CameraRig:
         :param put: takes the image messages of a frame; :param tf: see ``CameraInput.subscribe``.
         """
         self._put = put
+        if settings_take_video(self._context.settings):
+            self._video_thread = ThreadPoolExecutor(1, 'video')
         callback = self._on_one if len(self) == 1 else self._on_image
         return [subscription for i, camera in enumerate(self._cameras)
-                for subscription in camera.subscribe(partial(callback, i), qos, tf)]
+                for subscription in camera.subscribe(partial(callback, i), qos, tf, self._video_thread)]
 
-    def _on_one(self, index: int, msg: CompressedImage | Image) -> None:
+    def close(self) -> None:
+        """Decode no more video."""
+        if self._video_thread is not None:
+            self._video_thread.shutdown(cancel_futures=True)
+            self._video_thread = None
+
+    def problem(self) -> str:
+        """Return what is wrong with streams of video, in words, empty if nothing is."""
+        return '; '.join(filter(None, (camera.problem() for camera in self._cameras)))
+
+    def _on_one(self, index: int, msg: AnyImage) -> None:
         self._context.health.count(f'{self._cameras[index].source}.received')
         self._put((msg,))
 
-    def _on_image(self, index: int, msg: CompressedImage | Image) -> None:
+    def _on_image(self, index: int, msg: AnyImage) -> None:
         camera = self._cameras[index]
         self._context.health.count(f'{camera.source}.received')
         stamp = image_time_ns(msg)
@@ -138,7 +170,7 @@ class CameraRig:
                     f'{self._context.settings.cameras__tolerance_ms:g} ms'))
         self._filters[index].signalMessage(msg)
 
-    def _on_set(self, *messages: CompressedImage | Image) -> None:
+    def _on_set(self, *messages: AnyImage) -> None:
         if self._anchors.complete(stamp_ns(messages[0].header.stamp)):
             self._put(messages)
 

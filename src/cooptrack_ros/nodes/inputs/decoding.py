@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from sensor_msgs.msg import CompressedImage, Image
-
 from ...sensors.image_decoding import DecodedImage
-from ...wire.images import decode_for_network
+from ...wire.images import AnyImage, decode_for_network
 from ...wire.views import check_stated_size
 
 
@@ -35,7 +33,7 @@ class Decoding:
         self._least, self._sizes = least, sizes
         self._thread = ThreadPoolExecutor(1, 'decoding')
 
-    def begin(self, messages: Sequence[CompressedImage | Image]) -> Future[DecodedFrame]:
+    def begin(self, messages: Sequence[AnyImage]) -> Future[DecodedFrame]:
         """Return where the images of a frame will be, or the WireError of one that cannot be decoded."""
         return self._thread.submit(self._decode, messages)
 
@@ -43,7 +41,7 @@ class Decoding:
         """End the thread; what has not begun is cancelled."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _decode(self, messages: Sequence[CompressedImage | Image]) -> DecodedFrame:
+    def _decode(self, messages: Sequence[AnyImage]) -> DecodedFrame:
         started = time.monotonic()
         for message, size in zip(messages, self._sizes(), strict=True):
             check_stated_size(message, size)

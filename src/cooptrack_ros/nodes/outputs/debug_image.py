@@ -8,7 +8,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ...common.types import Boxes
 from ...viz.overlay import draw_boxes
 from ...wire.cameras import CameraModel
-from ...wire.images import decode_image, encode_jpeg, encode_raw
+from ...wire.images import AnyImage, decode_image, encode_jpeg, encode_raw
 from ..qos import OUTPUT
 
 
@@ -20,7 +20,7 @@ class DebugImage:
         self._publishers = {node.create_publisher(Image, '~/debug/image', OUTPUT): encode_raw,
                             node.create_publisher(CompressedImage, '~/debug/image/compressed', OUTPUT): encode_jpeg}
 
-    def publish(self, message: CompressedImage | Image, camera: CameraModel, boxes: Boxes) -> None:
+    def publish(self, message: AnyImage, camera: CameraModel, boxes: Boxes) -> None:
         """
         Publish the image, with all its pixels, to those who listen.
 

@@ -17,6 +17,7 @@ from cooptrack_ros.data.bags.info import describe_bag
 from cooptrack_ros.data.bags.types import typestore
 from cooptrack_ros.data.point_clouds import write_pcd
 from cooptrack_ros.data.spd.reader import SpdDataset
+from cooptrack_ros.wire.video import VideoStream
 
 PAIRS = 4
 
@@ -260,3 +261,17 @@ def test_png_images_keep_their_bytes_and_are_called_png(root, tmp_path):
         assert {m.format for m in images} == {'png'}
         assert all(cv2.imdecode(m.data, cv2.IMREAD_COLOR).shape == (1080, 1920, 3) for m in images)
         assert {(m.width, m.height) for _, m in found[f'{prefix}/camera/camera_info']} == {(1920, 1080)}
+
+
+def test_images_become_video_if_that_is_wanted(root, tmp_path):
+    pytest.importorskip('av', reason='PyAV is not installed: pip install av')
+    assert main(['bag', 'convert', str(root), '-o', str(tmp_path / 'bag'), '--video', 'h264']) == 0
+    found = read(tmp_path / 'bag')
+    for prefix in ('/ego', '/infra/rsu_1'):
+        assert f'{prefix}/camera/image/compressed' not in found
+        stream, packets = VideoStream(), [m for _, m in found[f'{prefix}/camera/image/ffmpeg']]
+        assert len(packets) == len(found[f'{prefix}/camera/camera_info']) and packets[0].flags == 1
+        for message in packets:
+            image, = stream.take(message, (1920, 1080))
+            assert ns(image.header.stamp) == ns(message.header.stamp)
+            assert image.header.frame_id == message.header.frame_id != ''

@@ -143,3 +143,12 @@ def test_units_that_do_not_run_our_network_are_named_with_what_they_send():
     choice = choose(Seen((*OURS, *others)))
     assert choice.parameters['infra_units'] == 'bus_7:tracked_objects,rsu_1,rsu_9:cpm,west'
     assert choice.parameters['features.reliability'] == 'best_effort'
+
+
+def test_video_is_taken_where_a_camera_gives_nothing_else():
+    video = topic('/front/image_raw/ffmpeg', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket', frame='front')
+    choice = choose(Seen(replaced(DRIVER, '/front/image_raw', video), FRAMES))
+    assert choice.remappings['~/input/image/ffmpeg'] == '/front/image_raw/ffmpeg'
+    assert choice.parameters['image.transport'] == 'ffmpeg' and choice.unclear == []
+    both = choose(Seen((*DRIVER, video), FRAMES))
+    assert both.remappings['~/input/image'] == '/front/image_raw' and both.parameters['image.transport'] == 'raw'

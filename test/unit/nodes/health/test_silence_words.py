@@ -92,3 +92,15 @@ def test_large_best_effort_images_get_a_hint():
 def test_the_most_similar_names_come_first():
     topics = {f'/{name}': ['T'] for name in ('zebra', 'camera/imag', 'cam/image', 'camera/image')} | {'/x': ['U']}
     assert near_misses('/camera/image', 'T', topics) == ['/camera/imag', '/cam/image', '/zebra']
+
+
+def test_video_is_found_as_another_transport_and_the_other_way_round():
+    video = {'/ego/camera/image/ffmpeg': ['ffmpeg_image_transport_msgs/msg/FFMPEGPacket']}
+    advice = 'set image.transport to ffmpeg and remap ~/input/image/ffmpeg:=/ego/camera/image/ffmpeg'
+    assert explain(IMAGES, [], video, 0).advice == advice
+    wanted = Wanted('images', '~/input/image/foxglove', '/camera/foxglove', 'foxglove_msgs/msg/CompressedVideo',
+                    'reliable', 'volatile', 'image.qos')
+    assert explain(wanted, [], {'/camera/image/compressed': [COMPRESSED]}, 0).advice == (
+        'set image.transport to compressed and remap ~/input/image/compressed:=/camera/image/compressed')
+    assert explain(wanted, [driver(COMPRESSED)], {}, 0).advice == (
+        'set image.transport to compressed and remap ~/input/image/compressed:=/camera/foxglove')
