@@ -69,4 +69,4 @@ def _existence(axes: Axes, sources: Mapping[str, Any]) -> None:
     axes.set_xlabel('stated probability of existence, per cent', fontsize=9)
     axes.set_ylabel('have an object, per cent')
     axes.set_title('existence', fontsize=10)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc='lower right')
