@@ -196,7 +196,8 @@ def check_machine(ros: str | None) -> None:
         raise SetupError(f'Python 3.10 or newer is needed, this is {platform.python_version()}')
     if ros:
         if ros not in DISTROS:
-            print(f"setup: ROS 2 {ros} is sourced; this package is written for {' and '.join(DISTROS)}", file=sys.stderr)
+            print(f"setup: ROS 2 {ros} is sourced; this package is written for {' and '.join(DISTROS)}",
+                  file=sys.stderr)
         return
     if platform.system() != 'Linux' or platform.machine() != 'x86_64':
         raise SetupError(f'the ROS 2 wheels are for x86-64 Linux, this is {platform.machine()}: '

@@ -26,8 +26,8 @@ FEATURE_MODES, LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('a
 _MAX_HEIGHT_M = 10_000.0
 
 EXECUTOR = Declaration(
-    'single', "what takes messages from the middleware: rclpy's SingleThreadedExecutor, or its EventsExecutor, which is "
-    'experimental and not in every rclpy; nodes of one process share it', choices=('single', 'events'))
+    'single', 'what takes messages from the middleware: the SingleThreadedExecutor of rclpy, or its EventsExecutor, '
+    'which is experimental and not in every rclpy; nodes of one process share it', choices=('single', 'events'))
 
 
 @dataclass(frozen=True)
