@@ -1,10 +1,10 @@
 """
 The same frames through inference engines and through our fast path: processor time of one thread.
 
-    python -m pip install --target engines onnx onnxscript onnxruntime openvino
-    rm -rf engines/numpy* engines/scipy*                    # those of the environment are used
-    PYTHONPATH=engines python benchmarks/engines.py --config mini --json benchmarks/results/engines_mini.json
-    PYTHONPATH=engines python benchmarks/engines.py --config r50 --threads 1 --frames 10 \
+    python -m pip install --target /tmp/engines onnx onnxscript onnxruntime openvino
+    rm -rf /tmp/engines/numpy* /tmp/engines/scipy*          # those of the environment are used
+    PYTHONPATH=/tmp/engines python benchmarks/engines.py --config mini --json benchmarks/results/engines_mini.json
+    PYTHONPATH=/tmp/engines python benchmarks/engines.py --config r50 --threads 1 --frames 10 \
         --json benchmarks/results/engines_r50.json
 
 The step of fixed shapes is exported (`cooptrack export`) and run by ONNX Runtime and OpenVINO; what the host does for a
@@ -100,10 +100,10 @@ class EngineTracker(StepTracker):
     def __init__(self, *network: Any, part: dict[str, Any], run: Run):
         """Take the arguments of ``StepTracker``, the description of the exported file, and what runs it."""
         super().__init__(*network, fixed=True)
-        self._exported, self._run = part, run
+        self._engine = part, run
 
     def _program_for(self, inputs: Any) -> Any:
-        return _Program(super()._program_for(inputs), self._exported, self._run)
+        return _Program(super()._program_for(inputs), *self._engine)
 
 
 def measure(trackers: dict[str, AgentTracker], scene: BenchScene, frames: int) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """
 What decoding a camera image costs with OpenCV and with other libraries on libjpeg-turbo, and whether the pixels differ.
 
-    python -m pip install --target jpeg --no-deps simplejpeg
-    PYTHONPATH=jpeg python benchmarks/jpeg.py --json benchmarks/results/jpeg.json
+    python -m pip install --target /tmp/jpeg --no-deps simplejpeg
+    PYTHONPATH=/tmp/jpeg python benchmarks/jpeg.py --json benchmarks/results/jpeg.json
 
 `ours` is what nodes do: OpenCV, after all checks of images that come from others. PyTurboJPEG calls the same library as
 simplejpeg, but one of the system. All take turns, and time is that of the thread alone, so that a busy machine disturbs
