@@ -34,6 +34,8 @@ if __name__ == '__main__':  # processes that the program starts import this file
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
 DISTROS = ('jazzy', 'kilted')
 """Versions of ROS 2 that the package is written for, and whose wheels the requirements name."""
+_NOT_FOUND, _NO_NETWORK = 'No matching distribution found for', 'Retrying ('
+"""What pip says."""
 
 
 class SetupError(Exception):
@@ -100,14 +102,17 @@ class Environment:
         """
         self.folder.mkdir(exist_ok=True)
         with self.log.open('ab') as log:
+            start = log.tell()
             log.write(f'\n$ {" ".join(map(str, arguments))}\n'.encode())
             log.flush()
             code = subprocess.run(arguments, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=env,
                                   check=False).returncode
         if code:
-            tail = self.log.read_text(errors='replace').splitlines()[-25:]
-            lacks = self.lacking(missing)
-            raise SetupError(f'{what} failed (exit {code}); end of {self.log}:\n' + '\n'.join([*tail, *lacks]))
+            said = self.log.read_bytes()[start:].decode(errors='replace')
+            # Without a network nothing is found either, slowly.
+            lacks = self.lacking(missing) if _NOT_FOUND in said and _NO_NETWORK not in said else []
+            raise SetupError(f'{what} failed (exit {code}); end of {self.log}:\n'
+                             + '\n'.join([*said.splitlines()[-25:], *lacks]))
 
     def lacking(self, packages: Sequence[str]) -> list[str]:
         """Return in words which packages pip finds in no version for this Python; nothing for none."""
@@ -130,7 +135,8 @@ class Environment:
         pip = [str(self.python), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
         torch = [p for p in packages if p.startswith('torch==')]
         index = os.environ.get('TORCH_INDEX_URL')
-        self.command([*pip, *torch, *(['--index-url', index] if index else [])], 'installing torch', missing=torch)
+        self.command([*pip, *torch, *(['--index-url', index] if index else [])], 'installing torch',
+                     missing=[] if index else torch)
         devkit, trackeval = ([p for p in packages if p.startswith(n)] for n in ('nuscenes-devkit', 'trackeval'))
         others = [p for p in packages if p not in torch + devkit + trackeval]
         numpy2 = any(p.startswith('numpy>=2') for p in packages)
@@ -208,7 +214,7 @@ def not_to_be_had(python: str, package: str) -> str:
     """Return what pip does not find of a package or of what it asks for, empty if it finds all."""
     tried = subprocess.run([python, '-m', 'pip', 'install', '--dry-run', '--ignore-installed', '--quiet', package],
                            check=False, capture_output=True, text=True)
-    found = re.search(r'No matching distribution found for (\S+)', tried.stderr)
+    found = re.search(rf'{_NOT_FOUND} (\S+)', tried.stderr)
     return found[1] if tried.returncode and found else ''
 
 
