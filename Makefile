@@ -8,7 +8,7 @@ WORKERS ?= $(shell cores=$$(env -u OMP_NUM_THREADS nproc); echo $$((cores < 4 ? 
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON) -m pytest --numprocesses $(WORKERS) \
 	--dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup demo demo-short test check lint test-numpy2 fuzz robustness faults soak redteam clean
+.PHONY: help setup demo demo-short test check lint test-numpy2 test-python test-kilted fuzz robustness faults soak redteam clean
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,16 @@ test-numpy2:  ## unit and node tests in a second environment with numpy 2
 	@$(PYTHON) tools/setup_env.py --numpy2
 	@$(PYTEST:.venv/%=.venv-numpy2/%) test/unit test/node
 
+DISTRO ?= jazzy
+PYTHON_VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+OTHER = .venv-$(DISTRO)-$(PYTHON_VERSION)
+test-python:  ## all tests with another Python in an environment of its own: make test-python PYTHON=python3.12
+	@$(PYTHON) tools/setup_env.py --distro $(DISTRO) --folder $(OTHER)
+	@$(PYTEST:.venv/%=$(OTHER)/%)
+
+test-kilted:  ## all tests on the wheels of ROS 2 Kilted in place of Jazzy; also with PYTHON=...
+	@$(MAKE) --no-print-directory test-python DISTRO=kilted
+
 ENTRY ?= codec
 MINUTES ?= 15
 fuzz: setup  ## fuzz one entry point: make fuzz ENTRY=codec MINUTES=15
@@ -61,4 +71,4 @@ redteam: setup  ## attack a live ego node and let files unfold, and write the ta
 	@PYTHONPATH=tools $(VENV_PYTHON) -m redteam --json benchmarks/results/redteam.json --document docs/security.md
 
 clean:  ## remove the environment and everything built
-	rm -rf .venv .venv-numpy2 build install log out
+	rm -rf .venv .venv-* build install log out

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +32,10 @@ if __name__ == '__main__':  # processes that the program starts import this file
     raise SystemExit({name}())
 """
 SHARED = ('package.xml', 'launch', 'config', 'rviz', 'models')
+DISTROS = ('jazzy', 'kilted')
+"""Versions of ROS 2 that the package is written for, and whose wheels the requirements name."""
+_NOT_FOUND, _NO_NETWORK = 'No matching distribution found for', 'Retrying ('
+"""What pip says."""
 
 
 class SetupError(Exception):
@@ -40,9 +45,9 @@ class SetupError(Exception):
 class Environment:
     """The virtual environment and the steps that fill it."""
 
-    def __init__(self, folder: Path, numpy2: bool):
-        """Name the folders; nothing is touched yet."""
-        self.folder, self.numpy2 = folder, numpy2
+    def __init__(self, folder: Path, numpy2: bool = False, distro: str = DISTROS[0]):
+        """Name the folders; nothing is touched yet; :param distro: whose wheels are taken where no ROS is sourced."""
+        self.folder, self.numpy2, self.distro = folder, numpy2, distro
         self.python = folder / 'bin' / 'python'
         self.stamps = folder / '.cooptrack'
         self.log = folder / 'setup.log'
@@ -54,7 +59,7 @@ class Environment:
         packages = self.requirements()
         interfaces = interface_folders(self.ros)
         self.step('venv', [sys.version, str(self.ros)], 'virtual environment', self.make_venv)
-        self.step('packages', packages, 'Python packages' + ('' if self.ros else ' and ROS 2 Jazzy'),
+        self.step('packages', packages, 'Python packages' + ('' if self.ros else f' and ROS 2 {self.distro.title()}'),
                   lambda: self.install(packages))
         self.step('interfaces', packages + [content(p) for p in interfaces], 'ROS interfaces (C++ compiler at work)',
                   lambda: self.build_interfaces(interfaces))
@@ -66,8 +71,8 @@ class Environment:
         """Return the pinned packages for this environment."""
         lines = [line.strip() for line in REQUIREMENTS.read_text(encoding='utf-8').splitlines()]
         packages = [line for line in lines if line and not line.startswith('#')]
-        if self.ros:
-            packages = [p for p in packages if not p.startswith('ros-')]
+        kept = () if self.ros else f'ros-{self.distro}-'
+        packages = [p for p in packages if not p.startswith('ros-') or p.startswith(kept)]
         if self.numpy2 or sys.version_info >= (3, 13):
             loose = {'numpy': 'numpy>=2,<3', 'opencv-python-headless': 'opencv-python-headless',
                      'scipy': 'scipy', 'pandas': 'pandas', 'scikit-learn': 'scikit-learn'}
@@ -88,17 +93,33 @@ class Environment:
         stamp.write_text(digest)
         print(f'setup: {title} done in {time.monotonic() - started:.0f} s', flush=True)
 
-    def command(self, arguments: list[str], what: str, env: dict[str, str] | None = None) -> None:
-        """Run a program with its output in the log; show the end of it on failure."""
+    def command(self, arguments: list[str], what: str, env: dict[str, str] | None = None,
+                missing: Sequence[str] = ()) -> None:
+        """
+        Run a program with its output in the log; show the end of it on failure.
+
+        :param missing: packages it installs, of which those are named on failure that are not to be had.
+        """
         self.folder.mkdir(exist_ok=True)
         with self.log.open('ab') as log:
+            start = log.tell()
             log.write(f'\n$ {" ".join(map(str, arguments))}\n'.encode())
             log.flush()
             code = subprocess.run(arguments, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT, env=env,
                                   check=False).returncode
         if code:
-            tail = self.log.read_text(errors='replace').splitlines()[-25:]
-            raise SetupError(f'{what} failed (exit {code}); end of {self.log}:\n' + '\n'.join(tail))
+            said = self.log.read_bytes()[start:].decode(errors='replace')
+            # Without a network nothing is found either, slowly.
+            lacks = self.lacking(missing) if _NOT_FOUND in said and _NO_NETWORK not in said else []
+            raise SetupError(f'{what} failed (exit {code}); end of {self.log}:\n'
+                             + '\n'.join([*said.splitlines()[-25:], *lacks]))
+
+    def lacking(self, packages: Sequence[str]) -> list[str]:
+        """Return in words which packages pip finds in no version for this Python; nothing for none."""
+        found = {p: not_to_be_had(str(self.python), p) for p in packages}
+        missing = [p + (f' (it asks for {what})' if what != p else '') for p, what in found.items() if what]
+        return missing and [f'Python {platform.python_version()} lacks: ' + ', '.join(missing)
+                            + '. Use another one (make setup PYTHON=python3.12), or source a ROS 2 installation']
 
     def make_venv(self) -> None:
         """Create the virtual environment anew."""
@@ -114,11 +135,12 @@ class Environment:
         pip = [str(self.python), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
         torch = [p for p in packages if p.startswith('torch==')]
         index = os.environ.get('TORCH_INDEX_URL')
-        self.command([*pip, *torch, *(['--index-url', index] if index else [])], 'installing torch')
+        self.command([*pip, *torch, *(['--index-url', index] if index else [])], 'installing torch',
+                     missing=[] if index else torch)
         devkit, trackeval = ([p for p in packages if p.startswith(n)] for n in ('nuscenes-devkit', 'trackeval'))
         others = [p for p in packages if p not in torch + devkit + trackeval]
         numpy2 = any(p.startswith('numpy>=2') for p in packages)
-        self.command([*pip, *others, *([] if numpy2 else devkit)], 'installing packages')
+        self.command([*pip, *others, *([] if numpy2 else devkit)], 'installing packages', missing=others)
         if numpy2:
             # The devkit works with numpy 2; only its metadata say otherwise.
             self.command([*pip, '--no-deps', *devkit], 'installing nuscenes-devkit')
@@ -179,14 +201,21 @@ def check_machine(ros: str | None) -> None:
     if sys.version_info < (3, 10):
         raise SetupError(f'Python 3.10 or newer is needed, this is {platform.python_version()}')
     if ros:
-        if ros != 'jazzy':
-            print(f'setup: ROS 2 {ros} is sourced; this package is written for jazzy', file=sys.stderr)
+        if ros not in DISTROS:
+            print(f"setup: ROS 2 {ros} is sourced; this package is written for {' and '.join(DISTROS)}",
+                  file=sys.stderr)
         return
     if platform.system() != 'Linux' or platform.machine() != 'x86_64':
         raise SetupError(f'the ROS 2 wheels are for x86-64 Linux, this is {platform.machine()}: '
                          'install ROS 2 Jazzy from its packages, source it, and run this again')
-    if sys.version_info >= (3, 14):
-        raise SetupError(f'the ROS 2 wheels are for Python 3.10 to 3.13, this is {platform.python_version()}')
+
+
+def not_to_be_had(python: str, package: str) -> str:
+    """Return what pip does not find of a package or of what it asks for, empty if it finds all."""
+    tried = subprocess.run([python, '-m', 'pip', 'install', '--dry-run', '--ignore-installed', '--quiet', package],
+                           check=False, capture_output=True, text=True)
+    found = re.search(rf'{_NOT_FOUND} (\S+)', tried.stderr)
+    return found[1] if tried.returncode and found else ''
 
 
 def interface_folders(ros: str | None) -> list[Path]:
@@ -217,13 +246,16 @@ def main() -> int:
     """Parse the options and build the environment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--numpy2', action='store_true', help='second environment .venv-numpy2 with numpy 2')
+    parser.add_argument('--distro', choices=DISTROS, default=DISTROS[0], help='whose wheels, where no ROS is sourced')
+    parser.add_argument('--folder', default='', help='of the environment, in the root of the clone')
     parser.add_argument('--fix-cmake', action='store_true', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.fix_cmake:
         fix_cmake()
         return 0
     try:
-        Environment(ROOT / ('.venv-numpy2' if args.numpy2 else '.venv'), args.numpy2).run()
+        folder = args.folder or ('.venv-numpy2' if args.numpy2 else '.venv')
+        Environment(ROOT / folder, args.numpy2, args.distro).run()
     except SetupError as error:
         print(f'setup: {error}', file=sys.stderr)
         return 1

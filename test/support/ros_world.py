@@ -159,12 +159,12 @@ def pair(ego_ns: int, infra_ns: int) -> PairTransform:
 class World:
     """A context of its own, an executor, and a probe that publishes inputs and keeps outputs."""
 
-    def __init__(self):
-        """Open the context and the probe."""
+    def __init__(self, executor=SingleThreadedExecutor):
+        """Open the context and the probe; :param executor: the class, or what makes one."""
         self._domain = reserve_domains()
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context, domain_id=self._domain.first)
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor = executor(context=self.context)
         self.probe = rclpy.create_node('probe', context=self.context)
         self.executor.add_node(self.probe)
         self.nodes: list = []

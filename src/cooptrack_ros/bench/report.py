@@ -188,13 +188,24 @@ def _both_nodes(results: Mapping[str, Result]) -> list[str]:
     """Return what two nodes on one machine answered, a table per recording."""
     out: list[str] = []
     for name, r in _of(results, 'both-nodes'):
-        rows = [[kind, node['images'], node['answered'], *(
+        rows = [[arm, kind, node['images'], node['answered'], *(
             node['latency_ms'][part][q] for part in ('total', 'wait', 'compute') for q in ('p50', 'p95'))]
-                for kind, node in r['nodes'].items()]
+                for arm, figures in r['arms'].items() for kind, node in figures['nodes'].items()]
         out += [f'`{name}`, {r["weights"]}, {machine_words(r["machine"])}:', '', *_markdown(
-            ['node', 'images', 'answered', 'whole p50 ms', 'p95', 'waiting p50 ms', 'p95', 'computing p50 ms', 'p95'],
-            rows), '']
+            ['nodes', 'node', 'images', 'answered', 'whole p50 ms', 'p95', 'waiting p50 ms', 'p95', 'computing p50 ms',
+             'p95'], rows), '', *_processor_times(r['arms'])]
     return out[:-1]
+
+
+def _processor_times(arms: Mapping[str, Result]) -> list[str]:
+    """Return what the frames of a recording cost in lockstep, with every arrangement that was measured so."""
+    measured = {name: arm['lockstep'] for name, arm in arms.items() if 'lockstep' in arm}
+    first = next(iter(measured.values()), None)
+    rows = [[name, lockstep['images'], lockstep['cpu_s'], lockstep['cpu_ms_per_frame'],
+             'yes' if lockstep['tracks_sha256'] == first['tracks_sha256'] else 'no']
+            for name, lockstep in measured.items()]
+    head = ['nodes, in lockstep', 'images', 'processor time s', 'ms a frame of both', 'tracks of the first row']
+    return [*_markdown(head, rows), ''] if rows else []
 
 
 def _levers(results: Mapping[str, Result]) -> list[str]:
@@ -207,6 +218,31 @@ def _levers(results: Mapping[str, Result]) -> list[str]:
         out += [f'`{name}`, {r["side"]}, {machine_words(r["machine"])}; {speed["gmac_per_s"]:.0f} GMAC/s, '
                 f'{speed["gb_per_s"]:.1f} GB/s, {speed["us_per_operation"]:.2f} µs an operation:', '',
                 *_markdown(['lever', 'stages', 'ms without', 'ms with', 'predicted to save', 'saves'], rows), '']
+    return out[:-1]
+
+
+def _engines(results: Mapping[str, Result]) -> list[str]:
+    """Return what frames cost in inference engines and in the fast path, a table per measured network."""
+    out: list[str] = []
+    for name, r in _of(results, 'engines'):
+        rows = [[engine + (f' {r["versions"][engine]}' if engine in r['versions'] else ''), figures['cpu_ms']['p50'],
+                 figures['over_fast'], r['differences'].get(engine, {}).get('unmatched', '')]
+                for engine, figures in r['engines'].items()]
+        head = ['engine', 'processor time, ms p50', 'over the fast path', 'tracks of one of both only']
+        out += [f'`{name}`, {r["side"]}, {r["frames"]} frames, {machine_words(r["machine"])}:', '',
+                *_markdown(head, rows), '']
+    return out[:-1]
+
+
+def _jpeg(results: Mapping[str, Result]) -> list[str]:
+    """Return what decoding an image costs."""
+    out: list[str] = []
+    for name, r in _of(results, 'jpeg'):
+        rows = [['x'.join(map(str, row['size'])), row['decoder'], row['cpu_ms']['p50'],
+                 '' if row['largest_difference'] is None else row['largest_difference']] for row in r['rows']]
+        libraries = ', '.join(f'{library} {version}' for library, version in r['versions'].items())
+        out += [f'`{name}`, {libraries}, {machine_words(r["machine"])}:', '', *_markdown(
+            ['image', 'decoder', 'processor time, ms p50', 'levels that a pixel differs, at most'], rows), '']
     return out[:-1]
 
 
@@ -251,5 +287,6 @@ def _air(results: Mapping[str, Result]) -> list[str]:
 TABLES: dict[str, Callable[[Mapping[str, Result]], list[str]]] = {
     'steps': _steps, 'stages': _stages, 'codec': _each('codec'), 'node': _each('node'), 'data': _each('data'),
     'train': _trainings, 'sweep': _sweep, 'levers': _levers, 'operators': _operators, 'goals': _goals, 'air': _air,
-    'both': _both_nodes}
+    'both': _both_nodes, 'engines': _engines,
+    'jpeg': _jpeg}
 """Tables that a document may name."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import NameValidationException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import State, TransitionCallbackReturn
 from rclpy.timer import Timer
 from visualization_msgs.msg import MarkerArray
@@ -29,6 +29,7 @@ from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
 from .context import ImageJob, NodeContext
 from .effective import effective_config
+from .executors import executor_of, spin
 from .frame_queue import FrameQueue
 from .given import split_given, split_option
 from .health.gap_watch import GapWatch
@@ -288,7 +289,6 @@ def run_nodes(*create: partial[AgentNode], args: list[str], dump: Path | None = 
     nodes: list[AgentNode] = []
     try:
         init_ros(args)
-        executor = SingleThreadedExecutor()
         for new in create:
             nodes.append(_created(new))
             warn_of_unused(nodes[-1], new.keywords.get('cli_args', args))
@@ -296,10 +296,10 @@ def run_nodes(*create: partial[AgentNode], args: list[str], dump: Path | None = 
                 write_atomically(dump, effective_config(nodes[-1], args))
                 return 0
             report_middleware(nodes[-1])
-            executor.add_node(nodes[-1])
+        executor = executor_of(node.get_parameter('executor').value for node in nodes)
         if not all(node.autostart() for node in nodes):
             return int(rclpy.ok())
-        executor.spin()
+        spin(executor, nodes)
     except UserError as error:
         print(f'error: {readable_lines(str(error))}', file=sys.stderr)
         return 1

@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
-from ..common.declaration import parameter
+from ..common.declaration import Declaration, parameter
 from ..common.earth import Geodetic, MapPlace
 from ..common.errors import UserError
 from ..cooperation.channel_model import LinkConfig
@@ -24,6 +24,10 @@ from ..wire.topics import CPM, FEATURES, IMAGE_TRANSPORTS, TRACKED_OBJECTS, UNIT
 FEATURE_MODES, LATE_MODES = ('auto', 'cooperative', 'distance_association'), ('auto', 'late')
 """Values of ``fusion.mode`` with which features and with which boxes are fused."""
 _MAX_HEIGHT_M = 10_000.0
+
+EXECUTOR = Declaration(
+    'single', 'what takes messages from the middleware: the SingleThreadedExecutor of rclpy, or its EventsExecutor, '
+    'which is experimental and not in every rclpy; nodes of one process share it', choices=('single', 'events'))
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class CommonSettings:
         'fast in 8-bit integers on a CPU, for models with measured activations; graph: CUDA graphs of fixed shapes, '
         'which have never run on a device', choices=EXECUTIONS)
     threads: int = parameter(1, 'CPU threads of the network', low=1, high=64)
+    executor: str = EXECUTOR.field()
     map_frame: str = parameter('map', 'fixed frame that poses refer to')
     map_origin: str = parameter(
         '', 'latitude, longitude and height above the ellipsoid of the origin of map_frame (WGS 84; degrees, metres), '
@@ -235,6 +240,7 @@ class LinkEmulatorSettings(LinkConfig):
     features__reliability: str = parameter(
         'reliable', 'reliability of both topics', choices=('reliable', 'best_effort'))
     features__depth: int = parameter(5, 'messages that are kept for a slow link', low=1, high=100)
+    executor: str = EXECUTOR.field()
     diagnostics__period: float = parameter(1.0, 'time between diagnostic messages', unit='s', low=0.1, high=60)
 
 

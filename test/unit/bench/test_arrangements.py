@@ -1,0 +1,54 @@
+"""Arrangements of both nodes: their commands, and the tables of what was compared."""
+
+from pathlib import Path
+
+import both_nodes
+from both_nodes import ARMS, DEFAULT, Arm
+
+from cooptrack_ros.bench.machine import describe_machine
+from cooptrack_ros.bench.report import TABLES
+
+
+def node(answered):
+    """Return the figures of a node."""
+    times = {'p50': 100.0, 'p95': 120.0}
+    return {'images': 10, 'answered': answered, 'answered_share': answered / 10,
+            'latency_ms': {part: times for part in ('total', 'wait', 'compute')}}
+
+
+def test_every_executor_is_compared_in_two_processes_and_in_one():
+    assert len({arm.name for arm in ARMS}) == len(ARMS) == 4 and DEFAULT in {arm.name for arm in ARMS}
+    for arm in ARMS:
+        commands = arm.commands('mini', lockstep=True)
+        assert set(commands) == ({'both'} if arm.in_one else {'ego', 'roadside'})
+        words = [word for command in commands.values() for word in command]
+        assert words.count(f'executor:={arm.executor}') == words.count('lockstep:=true') == 2
+        assert ('--ego' in words and '--roadside' in words) == arm.in_one
+
+
+def test_nodes_of_before_are_not_given_what_they_do_not_know():
+    commands = Arm('before', sources=Path('src')).commands('mini', lockstep=False)
+    assert set(commands) == {'ego', 'roadside'} and not any('executor' in w for c in commands.values() for w in c)
+
+
+def test_the_table_says_whose_tracks_are_the_same():
+    arms = {name: {'nodes': {'ego': node(9), 'roadside': node(10)}} for name in ('a', 'b', 'c')}
+    for name, tracks in (('a', 'x'), ('b', 'x'), ('c', 'y')):
+        arms[name]['lockstep'] = {'images': 10, 'cpu_s': 2.0, 'cpu_ms_per_frame': 200.0, 'tracks_sha256': tracks}
+    result = {'schema': both_nodes.SCHEMA, 'weights': 'mini', 'machine': describe_machine(), 'arms': arms}
+    rows = TABLES['both']({'r': result})
+    assert rows[4].startswith('| a | ego | 10 | 9 |') and rows[5].startswith('| a | roadside | 10 | 10 |')
+    assert [row.split(' | ')[-1] for row in rows[-3:]] == ['yes |', 'yes |', 'no |']
+    for arm in arms.values():
+        del arm['lockstep']
+    assert TABLES['both']({'r': result})[-1].startswith('| c | roadside |')
+
+
+def test_engines_stand_beside_the_fast_path():
+    engines = {'fast': {'cpu_ms': {'p50': 50.0}, 'over_fast': 1.0},
+               'onnxruntime': {'cpu_ms': {'p50': 60.0}, 'over_fast': 1.2}}
+    result = {'schema': 'cooptrack-bench-engines/1', 'side': 'vehicle', 'frames': 9, 'machine': describe_machine(),
+              'versions': {'onnxruntime': '1.0'}, 'engines': engines, 'differences': {'onnxruntime': {'unmatched': 0}}}
+    rows = TABLES['engines']({'r': result})
+    assert rows[4].startswith('| fast | 50') and rows[5].startswith('| onnxruntime 1.0 | 60')
+    assert rows[5].endswith('1.20 | 0 |')
