@@ -30,7 +30,8 @@ NAMES = {'none': 'none', 'late': 'late', 'late_ab3dmot': 'late, AB3DMOT',
          'late_ab3dmot_dair': 'late, AB3DMOT (1, 21)',
          'distance_association': 'distance association', 'cooperative': 'cooperative',
          'zero_features': 'cooperative, received features zeroed',
-         'no_messages': 'cooperative weights without messages'}
+         'no_messages': 'cooperative weights without messages', 'bev_fusion': 'BEV fusion',
+         'bev_fusion_ab3dmot': 'BEV fusion, AB3DMOT'}
 ORACLES = {'vehicle': ('none', 'oracle of what the vehicle sees'),
            'cooperative': ('cooperative', 'oracle of what either side sees')}
 
@@ -51,15 +52,16 @@ def _motion(motion: dict) -> dict:
 
 def rows_of(sets: list[dict]) -> list[str]:
     """Return markdown tables: means over the sets with their standard deviation; the second where the sets have it."""
-    has_more = all('HOTA' in s[mode] for s in sets for mode in NAMES)
+    measured = [mode for mode in NAMES if all(mode in s for s in sets)]
+    has_more = all('HOTA' in s[mode] for s in sets for mode in measured)
     tables = [(FIGURES, True), *([((*MORE, *MOTION), False)] if has_more else [])]
     lines = []
     for figures, with_rate in tables:
         lines += ['', f'| mode | {" | ".join(figures)} |' + ' kB/s |' * with_rate,
                   '|---' * (len(figures) + 1 + with_rate) + '|']
-        for mode, name in NAMES.items():
+        for mode in measured:
             rate = f' {statistics.fmean(s[mode]["bytes_per_second"] for s in sets) / 1e3:.1f} |' * with_rate
-            lines.append(f'| {name} | {" | ".join(_cells([s[mode] for s in sets], figures))} |{rate}')
+            lines.append(f'| {NAMES[mode]} | {" | ".join(_cells([s[mode] for s in sets], figures))} |{rate}')
         for mode, name in ORACLES.values():
             oracles = [s[mode]['oracle'] for s in sets]
             lines.append(f'| {name} | {" | ".join(_cells(oracles, figures))} |' + ' |' * with_rate)
@@ -82,7 +84,9 @@ def main() -> int:
     from cooptrack_ros.common.types import Side
     from cooptrack_ros.weights.store import open_model
     package = open_model(args.weights)
-    identity = '-'.join(package.model_id(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE))
+    fusion = package.card.get('bev_fusion', {}).get('sha256', '')[:16]
+    identity = '-'.join([*(package.model_id(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE)),
+                         *filter(None, [fusion])])
     found = json.loads(args.json.read_text(encoding='utf-8')) if args.json.is_file() else {}
     sets = found.get('sets', {}) if found.get('model') == identity else {}
     missing = [d for d in args.data if d.name not in sets]

@@ -72,10 +72,10 @@ class Bench:
 
     def measure(self, delay_ms: int | None) -> dict[str, Any]:
         """Return the figures with a delay, None: of the vehicle alone."""
+        from cooptrack_ros.data.rate import frame_rate_hz
         from cooptrack_ros.eval.channel import Channel
         from cooptrack_ros.eval.occupancy.run import measure
         from cooptrack_ros.eval.runner import payload_of
-        from cooptrack_ros.eval.selection import frame_rate_hz
         started, sent, arrivals = time.monotonic(), [], None
         if delay_ms is not None:
             link = self.evaluation.under(Channel(latency_ms=float(delay_ms)), False)

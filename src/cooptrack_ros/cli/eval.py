@@ -9,9 +9,9 @@ from pathlib import Path
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
 from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
+from ..data.rate import RATES_HZ
 from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
 from ..eval.channel import Channel
-from ..eval.selection import RATES_HZ
 from .eval_options import is_preset, options_of, print_differences, read_overrides, restored
 from .flags import add_flag, add_flags, add_json, add_threads, settings_of
 
@@ -37,8 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'a model with an occupancy head, or the folder of a run of `cooptrack train occupancy`')
     parser.add_argument('--roadside', help='model whose roadside network sends (default: that of --weights)')
     parser.add_argument('--mode', default='cooperative', help='none, late, late_ab3dmot, late_ab3dmot_dair, '
-                        'distance_association, cooperative, zero_features, no_messages, all; vehicle or '
-                        'roadside: one side against its own labels')
+                        'distance_association, cooperative, zero_features, no_messages, bev_fusion, '
+                        'bev_fusion_ab3dmot, all (that the model has weights for); vehicle or roadside: one side '
+                        'against its own labels')
+    parser.add_argument('--bev-budget', type=int, metavar='BYTES', help='modes bev_fusion: units send the BEV cells '
+                        'that they are most confident of, as many as fit into so many bytes of float32 a message '
+                        '(default: all cells)')
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
@@ -77,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
     from ..weights.store import open_model
+    from ..wire.bev_cells import send_cells
     recorded: dict[str, dict] = {}
     if args.rerun:
         args, recorded = restored(args, add_arguments)
@@ -86,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
     if args.task == 'occupancy':
         from .eval_occupancy import run_occupancy
         return run_occupancy(args, recorded)
-    modes = list(recorded) or (list(MODES) if args.mode == 'all' else [args.mode])
-    if not set(modes) <= {*MODES, *_SIDES}:
+    modes = list(recorded) or [args.mode]
+    if not set(modes) <= {*MODES, *_SIDES, 'all'}:
         raise UserError(f"unknown mode '{', '.join(modes)}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     one_side = modes[0] in _SIDES
     if args.errors and one_side:
@@ -103,7 +108,10 @@ def run(args: argparse.Namespace) -> int:
     if args.compensation == 'flow' and sender.flow() is None:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
-                            args.online_extrinsics, execution=args.execution, late_rule=args.late_rule)
+                            args.online_extrinsics, execution=args.execution, bev_budget=args.bev_budget,
+                            send_cells=send_cells, late_rule=args.late_rule)
+    modes = list(evaluation.modes) if modes == ['all'] else modes
+    _check_bev(args, package, sender, modes)
     models = {'vehicle': package, 'roadside': sender}
     # Before the networks run: labels that cannot be measured end it here.
     oracles = {} if one_side else _oracles(datasets, selection, package.config)
@@ -127,6 +135,21 @@ def run(args: argparse.Namespace) -> int:
     if problems:
         raise UserError('; '.join(problems))
     return int(print_differences(recorded, measured)) if recorded else 0
+
+
+def _check_bev(args: argparse.Namespace, package, sender, modes: list[str]) -> None:
+    """Raise a UserError for a budget that is none, or BEV features that nobody can fuse."""
+    from ..common.errors import UserError
+    from ..cooperation.bev_cells import cells_within
+    from ..eval.ego import BEV_MODES
+    from ..weights.bev_fusion_file import load_bev_fusion
+    if set(modes) & set(BEV_MODES):
+        load_bev_fusion(package, sender)
+    elif args.bev_budget is not None:
+        raise UserError(f"--bev-budget belongs to the modes {', '.join(BEV_MODES)}, not '{', '.join(modes)}'")
+    width = package.config.embed_dims
+    if args.bev_budget is not None and cells_within(args.bev_budget, width) < 1:
+        raise UserError(f'--bev-budget is {args.bev_budget}, expected at least the {4 * width} bytes of one cell')
 
 
 def _show_errors(console, errors: dict[str, dict], folder: Path | None) -> None:
@@ -170,8 +193,10 @@ def _keep(path: Path, result: dict) -> str:
 def _measure(evaluation, mode: str, args: argparse.Namespace, models: dict, advance, problems: list[str]) -> dict:
     from ..common.types import Side
     from ..eval import report
+    from ..eval.ego import BEV_MODES
     from ..eval.error_kinds import error_kinds
     from ..eval.origin import origin_of
+    fusion = models['vehicle'].card.get('bev_fusion', {}).get('sha256', 'untrained')
     result, cost = (evaluation.run_side(Side(mode), advance) if mode in _SIDES
                     else evaluation.run(mode, advance, args.errors))
     if args.results:
@@ -183,6 +208,7 @@ def _measure(evaluation, mode: str, args: argparse.Namespace, models: dict, adva
     return {
         'schema': 'cooptrack-eval/2', 'mode': mode, 'weights': args.weights, 'data': [str(p) for p in args.data],
         'split': args.split, 'config': args.config, 'execution': args.execution, 'frame_rate_hz': rate,
+        **({'bev_fusion': fusion} if mode in BEV_MODES else {}),
         'units': {name: {'instances_per_frame': unit.instances / frames, 'fused_per_frame': unit.fused / frames}
                   for name, unit in sorted(cost.units.items())},
         'tracks': 'reported by the network (score threshold of the published runtime)',

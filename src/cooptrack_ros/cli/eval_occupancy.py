@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..common.config import NOMINAL_HZ
 from ..common.outputs import check_folder, write_figures
 from .eval_options import options_of, print_differences
 from .flags import settings_of
@@ -28,11 +29,12 @@ def run_occupancy(args: argparse.Namespace, recorded: Mapping[str, dict]) -> int
 
     from ..common.errors import UserError
     from ..data.folders import open_datasets
+    from ..data.rate import frame_rate_hz
     from ..eval.occupancy import report
     from ..eval.occupancy.run import measure
-    from ..eval.selection import Selection, frame_rate_hz
+    from ..eval.selection import Selection
     from ..occupancy.volume_files import VolumeWriter
-    for name in ('errors', 'config', 'compensation', 'online_extrinsics'):
+    for name in ('errors', 'config', 'compensation', 'online_extrinsics', 'bev_budget'):
         if getattr(args, name):
             raise UserError(f"--{name.replace('_', '-')} is for --task tracking")
     if args.mode not in _SIDES:
@@ -75,20 +77,21 @@ def _source(args: argparse.Namespace):
     from ..tracking.tracker import AgentTracker
     from ..train.occupancy.start import is_run, open_run
     from ..weights.store import open_model
-    folder = Path(args.weights)
+    folder, rate_hz = Path(args.weights), args.hz or NOMINAL_HZ
     if is_run(folder):
         network, head = open_run(folder)
         if (network.side is Side.ROADSIDE) != (args.mode == 'roadside'):
             raise UserError(f"{folder} is a head on the {network.side.value} network, --mode is '{args.mode}': only a "
                             'head on the roadside network has the mode roadside, and it has no other')
+        config = network.config.at_rate(rate_hz)
         if head.sizes.queries == 'own':
-            return OwnSource(ThingTracker(network, head, network.config, network.side), network.config), False
+            return OwnSource(ThingTracker(network, head, config, network.side), config), False
         listens = args.mode == 'cooperative' and network.side is Side.COOPERATIVE
         if listens and args.roadside is None:
             raise UserError('--mode cooperative with a run folder needs --roadside MODEL, whose network sends')
-        tracker = AgentTracker(network, network.config, network.side)
-        return TrackedSource(tracker, PanopticReader(head, network.config, network.side)), listens
-    package, side = open_model(args.weights), Side(_SIDES[args.mode])
+        tracker = AgentTracker(network, config, network.side)
+        return TrackedSource(tracker, PanopticReader(head, config, network.side)), listens
+    package, side = open_model(args.weights).at_rate(rate_hz), Side(_SIDES[args.mode])
     reader = package.occupancy(side)
     if reader is None:
         raise UserError(f"model '{package.name}' has no occupancy head for its {side.value} weights "
@@ -101,7 +104,7 @@ def _units(args: argparse.Namespace, profile: str):
     from ..common.types import Side
     from ..eval.occupancy.units import UnitHeads
     from ..weights.store import open_model
-    package = open_model(args.roadside or args.weights)
+    package = open_model(args.roadside or args.weights).at_rate(args.hz or NOMINAL_HZ)
     reader = package.occupancy(Side.ROADSIDE) if package.has(Side.ROADSIDE) else None
     if reader is None or reader.profile != profile:
         return None

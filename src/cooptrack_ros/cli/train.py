@@ -8,20 +8,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from ..common.config import NOMINAL_HZ
+from ..data.rate import RATES_HZ
 from ..data.spd.labels import VELOCITY_LABELS
 from .flags import add_threads
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
-_LIDAR = 'lidar-pretraining'
+_LIDAR, _BEV_FUSION = 'lidar-pretraining', 'bev-fusion'
 TIME_LIMIT_REACHED = 3
 """Exit status when the time limit is reached before the end of the training."""
 _STAGES = {
     'image': 'backbone on single images', 'detection': 'one side without tracks',
     'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
     'flow': 'how roadside features go on in time', 'occupancy': 'voxels on the frames of a tracker',
-    'lidar-pretraining': 'encoder of point clouds, without labels'}
-_HEAR = ('cooperative', 'flow', 'occupancy')
+    'lidar-pretraining': 'encoder of point clouds, without labels',
+    'bev-fusion': 'fusion of the BEV features of both sides, for the mode of that name'}
+_HEAR = ('cooperative', 'flow', 'occupancy', 'bev-fusion')
 """Stages that can take messages."""
 
 
@@ -35,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'those that are there stay')
     parser.add_argument('--scene-seconds', type=float, default=1.5, help='length of each (default: %(default)s)')
     parser.add_argument('--config', default='mini', help='model preset or YAML of overrides; mini_lidar or r50_lidar: '
-                        'with a point cloud branch; stage occupancy: mini or trackocc_r50, the head')
+                        'with a point cloud branch; stage occupancy: mini or trackocc_r50, the head; not for the '
+                        'stage bev-fusion, where that of --init counts')
     parser.add_argument('--recipe', help='training recipe or YAML that names a recipe and overrides its keys '
                         '(default: that of configuration and stage)')
     parser.add_argument('--out', required=True, type=Path, help='run folder; an existing run is resumed')
@@ -43,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='run folders, model folders or files with backbone weights to start from; what a later '
                         'one holds counts')
     parser.add_argument('--roadside', help='model whose roadside network sends the messages (stages cooperative, '
-                        'flow; occupancy on the cooperative side, which else receives none)')
+                        'flow; occupancy on the cooperative side, which else receives none; bev-fusion, default '
+                        'there: that of --init)')
     parser.add_argument('--messages', type=Path, help='folder that keeps what it sent, to be shared by several runs '
                         '(default: in the run folder)')
     parser.add_argument('--side', choices=['vehicle', 'roadside', 'cooperative'],
@@ -53,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'itself, or the live tracks of the model of --init, which is not trained (default: tracker)')
     parser.add_argument('--agents', choices=['all', 'ego'], help='stage lidar-pretraining: whose points are rebuilt, '
                         'those of all agents (default) or of the vehicle alone')
+    parser.add_argument('--hz', type=int, choices=RATES_HZ, help='learn from so many frames a second of every '
+                        'recording; lives and gaps of tracks follow (default: that of the recipe, all)')
     parser.add_argument('--steps', type=int, help='optimiser steps')
     parser.add_argument('--epochs', type=float, help='passes over the training frames')
     parser.add_argument('--schedule-minutes', type=float, help='time budget; the schedule then follows the clock')
@@ -96,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     from ..common.errors import UserError
     if args.roadside and args.stage not in _HEAR:
-        raise UserError('--roadside belongs to the stages cooperative, flow and occupancy')
+        raise UserError(f"--roadside belongs to the stages {', '.join(_HEAR)}")
     if args.side and args.stage not in ('image', 'detection', 'occupancy'):
         raise UserError('--side belongs to the stages image, detection and occupancy; the other stages name their side')
     if args.side == 'cooperative' and args.stage != 'occupancy':
@@ -121,13 +128,13 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
-    from ..weights.store import open_model
     config, sizes = _configuration(args)
     recipe = _recipe(args, config)
+    config = config.at_rate(recipe.hz or NOMINAL_HZ)
     if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, sizes, started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
-    package = open_model(args.roadside) if args.roadside and args.stage != 'image' else None
+    package = _sender(args, recipe)
     stage, stream = _prepare(args, config, sizes, recipe, ranks, package)
     if args.export and args.stage == 'occupancy':
         from ..train.occupancy.start import check_export
@@ -135,21 +142,39 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
+    sender = package and package.model_id(Side.ROADSIDE)
+    if args.stage == _BEV_FUSION:
+        sender = _fused(args, recipe).identity
     time_limit_minutes = None
     if args.time_limit_minutes is not None:
         time_limit_minutes = args.time_limit_minutes - (time.monotonic() - started) / 60
     with _progress(args.stage, ranks.rank == 0) as report:
         loop = runs.train(stage, stream, config, recipe, args.out, args.schedule_minutes, report, time_limit_minutes,
-                          ranks, args.workers, package and package.model_id(Side.ROADSIDE),
-                          _head_settings(args.stage, stage))
+                          ranks, args.workers, sender, _head_settings(args.stage, stage))
     if loop.fraction < 1:
         print(f'the time limit is reached at step {loop.step}; the same command goes on')
         return TIME_LIMIT_REACHED
     if args.stage == _LIDAR and ranks.rank == 0:
         _finish_lidar(args, stage, recipe, loop)
     if args.export and args.stage != 'image' and ranks.rank == 0:
-        print('weights:', _exporter(args.stage)(args.export, stage, recipe, loop, args.data))
+        print('weights:', _exporter(args, recipe)(args.export, stage, recipe, loop, args.data))
     return 0
+
+
+def _sender(args: argparse.Namespace, recipe):
+    """Return the model whose roadside network sends what is learned from, or None."""
+    from ..weights.store import open_model
+    if args.stage == _BEV_FUSION:
+        return _fused(args, recipe).roadside
+    if not args.roadside or args.stage == 'image':
+        return None
+    return open_model(args.roadside).at_rate(recipe.hz or NOMINAL_HZ)
+
+
+def _fused(args: argparse.Namespace, recipe):
+    """Return the models whose BEV features are fused."""
+    from ..train.bev_fusion.start import FusedModels
+    return FusedModels.of(args.init, args.roadside, recipe.hz)
 
 
 def _head_settings(name: str, stage) -> dict:
@@ -160,11 +185,13 @@ def _head_settings(name: str, stage) -> dict:
     return head_settings(stage)
 
 
-def _exporter(stage: str):
+def _exporter(args: argparse.Namespace, recipe):
     """Return what writes the result of a stage into a model folder."""
     from ..train import run as runs
     from ..train.occupancy.start import export_head
-    return {'flow': runs.export_flow, 'occupancy': export_head}.get(stage, runs.export)
+    if args.stage == _BEV_FUSION:
+        return _fused(args, recipe).export
+    return {'flow': runs.export_flow, 'occupancy': export_head}.get(args.stage, runs.export)
 
 
 def _configuration(args: argparse.Namespace):
@@ -179,6 +206,9 @@ def _configuration(args: argparse.Namespace):
     from ..train.occupancy.start import head_of
     if args.stage == 'occupancy':
         return head_of(args.config, args.queries or 'tracker', args.init)
+    if args.stage == _BEV_FUSION:
+        from ..train.bev_fusion.start import FusedModels
+        return FusedModels.of(args.init, args.roadside).vehicle.config, None
     if args.stage != _LIDAR and args.config not in BRANCHES:
         return named_config(args.config), None
     if args.stage in ('image', 'flow'):
@@ -205,13 +235,16 @@ def _finish_lidar(args: argparse.Namespace, stage, recipe, loop) -> None:
 
 
 def _recipe(args: argparse.Namespace, config):
+    from ..common.errors import UserError
     from ..train.recipe import load_recipe, recipe_family
     stage = {'detection': f'detection-{args.side}', 'occupancy': f'occupancy-{args.queries or "tracker"}'}.get(
         args.stage, args.stage)
     recipe = load_recipe(args.recipe or (stage if stage in ('flow', _LIDAR) else f'{recipe_family(config)}-{stage}'))
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
-             'epochs', 'velocity_labels')
+             'epochs', 'velocity_labels', 'hz')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if (args.hz or recipe.hz) and args.stage in ('flow', _LIDAR):
+        raise UserError(f'--hz, and hz of a recipe, is not for the stage {args.stage}, which learns from all frames')
     if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
     if args.agents is not None:
@@ -229,13 +262,15 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
     if args.stage == _LIDAR:
         from ..train.lidar.run import lidar_run
         return lidar_run(args.config, recipe, args.data, ranks.device, args.init)
+    if args.stage == _BEV_FUSION:
+        return _prepare_fusion(args, recipe, ranks)
     messages = flow = None
     if package is not None:
         cache = args.messages or args.out / 'messages'
         if ranks.rank == 0:
-            messages = runs.collect_messages(package, args.data, cache, print, ranks.device)
+            messages = runs.collect_messages(package, args.data, cache, print, ranks.device, recipe.hz)
         ranks.agree(1)
-        messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device)
+        messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device, recipe.hz)
         if args.stage == 'flow':
             return runs.flow_run(package, recipe, args.data, messages)
         flow = package.flow() if config.method.compensation == 'flow' else None
@@ -245,6 +280,23 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
                              ranks.device, flow)
     side = Side(args.side or args.stage)
     return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes)
+
+
+def _prepare_fusion(args: argparse.Namespace, recipe, ranks):
+    """Return stage and stream of BEV fusion; the first process computes the features of both sides."""
+    from ..train.bev_fusion.maps import collect_maps
+    from ..train.bev_fusion.start import bev_fusion_run
+    models = _fused(args, recipe)
+    if args.export:
+        models.check_export(args.export)
+
+    def collect(datasets):
+        places = models.vehicle, models.roadside, datasets, args.messages or args.out / 'messages'
+        if ranks.rank == 0:
+            collect_maps(*places, print, ranks.device, recipe.hz)
+        ranks.agree(1)
+        return collect_maps(*places, print, ranks.device, recipe.hz)
+    return bev_fusion_run(models.vehicle, recipe, args.data, collect, ranks.device)
 
 
 def _generate(args: argparse.Namespace, sizes, started: float) -> bool:

@@ -13,6 +13,8 @@ from .errors import UserError
 from .reading import read_yaml
 from .types import Side
 
+NOMINAL_HZ = 10.0
+"""The rate of frames that lives and gaps of tracks are stated for."""
 EXECUTIONS = ('fast', 'reference', 'int8', 'graph')
 """How a network may be executed, see ``tracking.execution.make_tracker``; the first is the default."""
 
@@ -142,6 +144,11 @@ class TrackerConfig:
     max_detections: int = 300
     reset_gap_s: float = 0.5
 
+    def at_rate(self, hz: float) -> TrackerConfig:
+        """Return the same for fewer frames a second, see ``ModelConfig.at_rate``."""
+        return replace(self, max_age_s=max(self.max_age_s, (self.max_age - 0.5) / hz) if self.max_age_s else 0.0,
+                       reset_gap_s=max(self.reset_gap_s, 2 / hz))
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -201,6 +208,16 @@ class ModelConfig:
         """Return the life-cycle settings of ``side``."""
         return {Side.VEHICLE: self.tracker_vehicle, Side.ROADSIDE: self.tracker_roadside,
                 Side.COOPERATIVE: self.tracker_cooperative}[side]
+
+    def at_rate(self, hz: float) -> ModelConfig:
+        """
+        Return the same for so many frames a second; at 10 or more nothing changes.
+
+        Where frames are rarer, a track outlives as many of them as at 10 Hz, and one missing frame is no gap.
+        """
+        return self if hz >= NOMINAL_HZ else replace(
+            self, tracker_vehicle=self.tracker_vehicle.at_rate(hz), tracker_roadside=self.tracker_roadside.at_rate(hz),
+            tracker_cooperative=self.tracker_cooperative.at_rate(hz))
 
 
 R50 = ModelConfig()

@@ -33,6 +33,13 @@ class KalmanConfig:
     frame_s: float = 0.1
     """Nominal time of one frame; rates are per frame."""
 
+    def at_rate(self, hz: float) -> KalmanConfig:
+        """Return the same for so many frames a second; rarer than at first, as many of them end a track."""
+        if hz * self.frame_s >= 1:
+            return self
+        return replace(self, frame_s=1 / hz, max_age_s=max(self.max_age_s, (self.max_age - 0.5) / hz)
+                       if self.max_age_s else 0.0)
+
 
 DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21, max_age_s=0.0)
 """Setting of the AB3DMOT plug-in of DAIR-V2X, for tables that are compared with others' (its row for cars)."""

@@ -38,9 +38,10 @@ class LateConfig:
     """What becomes of a pair, see ``LATE_RULE``."""
 
     @staticmethod
-    def of(method: MethodConfig, rule: str = LATE_RULE.default) -> LateConfig:
-        """Return what a method says of it."""
-        return LateConfig(lifetime_s=method.roadside_lifetime_s, remembers=method.association_memory, rule=rule)
+    def of(method: MethodConfig, max_gap_s: float, rule: str = LATE_RULE.default) -> LateConfig:
+        """Return what a method says of it; :param max_gap_s: from which the vehicle's tracker starts anew."""
+        return LateConfig(max_gap_s=max_gap_s, lifetime_s=method.roadside_lifetime_s,
+                          remembers=method.association_memory, rule=rule)
 
 
 def roadside_boxes(messages: Sequence[RoadsideMessage], stamp_ns: int) -> Boxes:

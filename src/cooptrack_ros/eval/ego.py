@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..common.config import LATE_RULE, ModelConfig
+from ..common.config import LATE_RULE, NOMINAL_HZ, ModelConfig
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, RoadsideMessage, Side
-from ..cooperation.ab3dmot import DAIR_PLUGIN
+from ..cooperation.ab3dmot import DAIR_PLUGIN, KalmanConfig
 from ..cooperation.late_fusion import FusedBoxTracker, LateConfig, LateFusion, LateTracker
 from ..cooperation.limits import Limits
 from ..cooperation.pairing import Received
-from ..tracking.ego_agent import EgoAgent, Tracker
+from ..tracking.ego_agent import NOTHING, EgoAgent, Tracker
 from ..tracking.uncertainty import StatedTracks, UncertaintyModel
 from .studies import without_features
 
 MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair', 'distance_association', 'cooperative',
-         'zero_features', 'no_messages')
+         'zero_features', 'no_messages', 'bev_fusion', 'bev_fusion_ab3dmot')
 """
 ``late_ab3dmot_dair``: with the AB3DMOT setting of DAIR-V2X; ``distance_association``: cooperative weights, associated
 by distance; ``zero_features``: cooperative with received features set to 0;
-``no_messages``: the cooperative weights without any message.
+``no_messages``: the cooperative weights without any message; ``bev_fusion``: the vehicle's network on BEV features
+that those of units are fused into, tracked by itself or by AB3DMOT.
 """
-_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair')
+BEV_MODES = ('bev_fusion', 'bev_fusion_ab3dmot')
+_VEHICLE_MODES = ('none', 'late', 'late_ab3dmot', 'late_ab3dmot_dair', *BEV_MODES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +61,30 @@ def listens(mode: str) -> bool:
 
 
 def make_agent(mode: str, tracker: Tracker, config: ModelConfig, uncertainty: UncertaintyModel | None = None,
-               late_rule: str = LATE_RULE.default) -> EgoAgent:
+               late_rule: str = LATE_RULE.default, rate_hz: float = NOMINAL_HZ) -> EgoAgent:
     """
     Return the vehicle before the first frame of a sequence; it reports tracks as published, also those that end.
 
     :param uncertainty: of the model; :param late_rule: of mode ``late``, see ``LATE_RULE``.
+    :param rate_hz: of its frames; :param config: at that rate.
     """
     late: LateFusion | None = None
     side = side_of(mode)
+    own, kalman = config.tracker_of(side), KalmanConfig().at_rate(rate_hz)
     if mode == 'late':
-        late = LateTracker(LateConfig.of(config.method, late_rule))
-    elif mode == 'late_ab3dmot':
-        late = FusedBoxTracker()
+        late = LateTracker(LateConfig.of(config.method, own.reset_gap_s, late_rule), kalman)
+    elif mode in ('late_ab3dmot', 'bev_fusion_ab3dmot'):
+        late = FusedBoxTracker(kalman)
     elif mode == 'late_ab3dmot_dair':
         late = FusedBoxTracker(DAIR_PLUGIN)
-    return EgoAgent(tracker, late, config.tracker_of(side).output_threshold, only_live=False,
-                    limits=Limits.of(config), stated=StatedTracks(uncertainty, side, config.adds(side)))
+    return EgoAgent(tracker, late, own.output_threshold, only_live=False, limits=Limits.of(config),
+                    stated=StatedTracks(uncertainty, side, config.adds(side)))
 
 
 def received_in(mode: str, messages: Sequence[RoadsideMessage]) -> Received:
     """Return what a mode makes of messages."""
+    if mode in BEV_MODES:
+        return NOTHING
     if side_of(mode) is Side.VEHICLE:
         return Received(late=tuple(messages))
     return Received(tuple(without_features(m) for m in messages) if mode == 'zero_features' else tuple(messages))

@@ -13,9 +13,9 @@ from ..common.geometry import heading, nearest_rotation, quaternion_from_rotatio
 from ..common.types import Boxes, Side
 from ..common.uncertainty import TrackUncertainty
 from ..data.dataset import FrameRecord
+from ..data.rate import frame_rate_hz
 from .exchange_check import FORMAT, OPTIONAL_TABLES, check_exchange
 from .links import TrackLink, link_rows, provenance_rows
-from .selection import frame_rate_hz
 
 DEFAULT_CLASS_RANGE = R50.class_range_of(Side.VEHICLE)
 _SEEN_BY = {'veh': 'ego', 'inf': 'roadside', 'coop': 'both'}

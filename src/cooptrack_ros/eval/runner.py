@@ -16,20 +16,30 @@ from ..common.config import EXECUTIONS, LATE_RULE, ModelConfig
 from ..common.types import Frame, FrameOutput, InstanceSet, Provenance, RoadsideMessage, Side
 from ..cooperation.late_fusion import roadside_boxes
 from ..data.dataset import DataSet, FrameRecord, OpenedData
+from ..data.rate import frame_rate_hz
 from ..model.image.preprocess import least_size
 from ..tracking.ego_agent import EgoResult, Tracker
+from ..tracking.map_stages import MapTracker
+from ..tracking.tracker import AgentTracker, TrackerState
 from ..tracking.uncertainty import StatedTracks
+from ..weights.bev_fusion_file import has_bev_fusion, load_bev_fusion
 from ..weights.store import ModelPackage
 from .channel import Channel
-from .ego import MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
+from .ego import BEV_MODES, MODES, KnownFrame, KnownOutputs, listens, make_agent, received_in, side_of
 from .exchange import ExchangeBuilder
 from .links import links_of
-from .selection import Selection, frame_rate_hz, token_prefix
+from .maps_on_the_air import MapMessage, MapsOnTheAir, SendCells
+from .selection import Selection, token_prefix
 from .studies import RememberingTracker, SeenInput, StudyStages
 
 Transmit = Callable[[InstanceSet], tuple[InstanceSet, int]]
 BYTES_PER_BOX = 45
 """What late fusion needs of an instance: nine float32 of the box, score, label and id (method.md 17.1)."""
+
+
+def rate_of(records: Sequence[FrameRecord]) -> float:
+    """Return the usual number of frames a second of records that lie sequence by sequence."""
+    return frame_rate_hz([r.stamp_us for r in group] for _, group in groupby(records, lambda r: r.sequence))
 
 
 def payload_of(message: RoadsideMessage) -> int:
@@ -81,7 +91,8 @@ class Evaluation:
     def __init__(self, datasets: OpenedData, package: ModelPackage,
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, online_extrinsics: bool = False,
-                 caches_bev: bool = False, execution: str = EXECUTIONS[0], late_rule: str = LATE_RULE.default):
+                 caches_bev: bool = False, execution: str = EXECUTIONS[0], bev_budget: int | None = None,
+                 send_cells: SendCells = lambda cells: (cells, 0), late_rule: str = LATE_RULE.default):
         """
         Take data and model.
 
@@ -93,21 +104,25 @@ class Evaluation:
             runs of ``under`` take a fraction of the time; times are then those of the rest only.
         :param transmit: what an instance set becomes on its way and the bytes of the real message, if that is known.
         :param execution: of all networks, see ``tracking.execution.make_tracker``.
+        :param bev_budget: bytes of a message of BEV features, see ``MapsOnTheAir``; :param send_cells: what they become
+            on their way.
         :param late_rule: of mode ``late``, see ``LATE_RULE``.
         """
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
+        self._bev_budget, self._send_cells = bev_budget, send_cells
         self._online_extrinsics, self._execution, self._late_rule = online_extrinsics, execution, late_rule
         self._selection = selection or Selection()
         self._transmit = transmit or (lambda instances: (instances, 0))
         self._channel = channel or Channel()
         self._known: dict[tuple[Side, Path, str], list[tuple[FrameOutput, float]]] = {}
         self._known_bev: dict[Path, dict[tuple[str, int], SeenInput]] | None = {} if caches_bev else None
+        self._known_fusion: dict[Path, list[tuple[list[MapMessage], FrameOutput, float]]] = {}
 
     def under(self, channel: Channel, online_extrinsics: bool, **method: Any) -> Evaluation:
         """Return the same with another link and other switches; what depends on neither is shared."""
         other = copy(self)
         other._channel, other._online_extrinsics = channel, online_extrinsics
-        other._package = self._package.with_method(**method)
+        other._package, other._known_fusion = self._package.with_method(**method), {}
         return other
 
     def with_late_rule(self, rule: str) -> Evaluation:
@@ -115,6 +130,12 @@ class Evaluation:
         other = copy(self)
         other._late_rule = rule
         return other
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Those that the model has the weights for."""
+        fuses = has_bev_fusion(self._package, self._roadside)
+        return tuple(mode for mode in MODES if fuses or mode not in BEV_MODES)
 
     @property
     def num_pairs(self) -> int:
@@ -166,7 +187,7 @@ class Evaluation:
         statistics, stated_by = RunStatistics(), self._package.uncertainty()
         for folder, dataset in self._datasets:
             records, sequence = self._selection.records(dataset, name), None
-            for record, (output, seconds) in zip(records, self._network(side, records), strict=True):
+            for record, (_, output, seconds) in zip(records, self._network(side, records), strict=True):
                 if record.sequence != sequence:
                     sequence, stated = record.sequence, StatedTracks(stated_by, side)
                 statistics.add(output, seconds)
@@ -182,18 +203,24 @@ class Evaluation:
             tuple[FrameRecord, Sequence[RoadsideMessage], EgoResult, float]]:
         """Yield what arrives in each frame, the vehicle's result, and its seconds; every sequence starts afresh."""
         records = self._selection.records(dataset)
-        arrived = self.arrivals(folder, dataset, records) if listens(mode) else repeat((), len(records))
+        rate_hz = rate_of(records)
         corrects = self._online_extrinsics and side_of(mode) is Side.COOPERATIVE
-        if side_of(mode) is Side.VEHICLE:
-            tracker, frames = KnownOutputs(), self._known_frames(folder, records)
+        if mode in BEV_MODES:
+            tracker, steps = KnownOutputs(), self._map_frames(folder, dataset, records)
         else:
-            tracker, frames = self._cooperative(mode, folder, records)
+            arrived = self.arrivals(folder, dataset, records) if listens(mode) else repeat((), len(records))
+            if side_of(mode) is Side.VEHICLE:
+                tracker, frames = KnownOutputs(), self._known_frames(folder, records)
+            else:
+                tracker, frames = self._cooperative(mode, folder, records)
+            steps = zip(arrived, frames, strict=True)
         sequence, uncertainty = None, self._package.uncertainty()
         # Strict, so that every generator runs to its end and what it keeps is complete.
-        for record, messages, (frame, seconds) in zip(records, arrived, frames, strict=True):
+        for record, (messages, (frame, seconds)) in zip(records, steps, strict=True):
             if record.sequence != sequence:
-                sequence, agent = record.sequence, make_agent(
-                    mode, tracker, self._package.config, uncertainty, self._late_rule)
+                sequence = record.sequence
+                agent = make_agent(mode, tracker, self._package.config.at_rate(rate_hz), uncertainty, self._late_rule,
+                                   rate_hz)
             received = received_in(mode, messages)
             started = time.perf_counter()
             result = agent.step(frame, received, corrects)
@@ -210,7 +237,7 @@ class Evaluation:
                      records: list[FrameRecord]) -> tuple[Tracker, Iterator[tuple[Frame, float]]]:
         """Return the cooperative network, the frames that it needs, and 0 s for each: none was spent on it before."""
         package = self._package.with_method(association='distance' if mode == 'distance_association' else None)
-        tracker, known = package.tracker(Side.COOPERATIVE, execution=self._execution), {}
+        tracker, known = self._tracker(package, Side.COOPERATIVE, records), {}
         if package.config.method.compensation == 'flow':
             # That of the units, whose model may be another.
             tracker.stages.flow = self._roadside.flow()
@@ -222,18 +249,22 @@ class Evaluation:
         return tracker, ((record.frame_without_image() if (record.sequence, record.stamp_us * 1000) in known
                           else record.frame('vehicle', least_size(package.config)), 0.0) for record in records)
 
+    def _tracker(self, package: ModelPackage, side: Side, records: list[FrameRecord]) -> AgentTracker:
+        """Return a tracker whose lives and gaps are those of the rate of the records."""
+        return package.at_rate(rate_of(records)).tracker(side, execution=self._execution)
+
     def _network(self, side: Side, records: list[FrameRecord],
-                 image: str = 'vehicle') -> Iterator[tuple[FrameOutput, float]]:
-        """Yield output and seconds of a network that receives nothing; every sequence starts afresh."""
+                 image: str = 'vehicle') -> Iterator[tuple[TrackerState, FrameOutput, float]]:
+        """Yield state, output and seconds of a network that receives nothing; every sequence starts afresh."""
         package = self._roadside if side is Side.ROADSIDE else self._package
-        tracker, sequence = package.tracker(side, execution=self._execution), None
+        tracker, sequence = self._tracker(package, side, records), None
         for record in records:
             if record.sequence != sequence:
                 state, sequence = tracker.initial(), record.sequence
             frame = record.frame(image, least_size(package.config))
             started = time.perf_counter()
             state, output = tracker.step(state, frame)
-            yield output, time.perf_counter() - started
+            yield state, output, time.perf_counter() - started
 
     def _alone(self, side: Side, folder: Path, records: list[FrameRecord],
                unit: str = '') -> Iterator[tuple[FrameOutput, float]]:
@@ -242,18 +273,54 @@ class Evaluation:
             yield from self._known[side, folder, unit]
             return
         outputs = []
-        for result in self._network(side, records, 'infrastructure' if side is Side.ROADSIDE else 'vehicle'):
-            outputs.append(result)
-            yield result
+        for _, *result in self._network(side, records, 'infrastructure' if side is Side.ROADSIDE else 'vehicle'):
+            outputs.append(tuple(result))
+            yield outputs[-1]
         self._known[side, folder, unit] = outputs
+
+    def _map_frames(self, folder: Path, dataset: DataSet, records: list[FrameRecord]) -> Iterator[
+            tuple[list[MapMessage], tuple[KnownFrame, float]]]:
+        """Yield what arrives of units' BEV features, and what the vehicle's network says with them and the seconds."""
+        found, kept = self._known_fusion.get(folder) or self._fused(folder, dataset, records), []
+        for record, result in zip(records, found, strict=True):
+            kept.append(result)
+            messages, output, seconds = result
+            yield messages, (KnownFrame(**vars(record.frame_without_image()), output=output), seconds)
+        self._known_fusion[folder] = kept
+
+    def _fused(self, folder: Path, dataset: DataSet,
+               records: list[FrameRecord]) -> Iterator[tuple[list[MapMessage], FrameOutput, float]]:
+        """Yield what arrives, and output and seconds of the vehicle's network with it."""
+        link = self._channel
+        air = MapsOnTheAir(self._bev_budget, self._send_cells,
+                           1 + (link.latency_ms + link.jitter_ms + link.max_age_ms) / 1e3)
+
+        def sent(unit: str, pairs: list[FrameRecord]) -> Iterator[tuple[str, RoadsideMessage]]:
+            frames = self._network(Side.ROADSIDE, pairs, 'infrastructure')
+            return air.send(unit, self._roadside.config, pairs, ((state, output) for state, output, _ in frames))
+        tracker = MapTracker(self._tracker(self._package, Side.VEHICLE, records),
+                             load_bev_fusion(self._package, self._roadside))
+        sequence = None
+        for record, arrived in zip(records, self._links(folder, dataset, records, sent), strict=True):
+            if record.sequence != sequence:
+                state, sequence = tracker.initial(), record.sequence
+            frame, received = record.frame('vehicle', least_size(self._package.config)), list(map(air.receive, arrived))
+            started = time.perf_counter()
+            state, output = tracker.step(state, frame, [cells for _, cells in received])
+            yield [message for message, _ in received], output, time.perf_counter() - started
 
     def arrivals(self, folder: Path, dataset: DataSet,
                  records: list[FrameRecord]) -> Iterator[list[RoadsideMessage]]:
         """Yield what arrives of all units in each frame."""
+        return self._links(folder, dataset, records, lambda unit, pairs: self._sent(unit, folder, pairs))
+
+    def _links(self, folder: Path, dataset: DataSet, records: list[FrameRecord],
+               sent: Callable[[str, list[FrameRecord]], Iterator[tuple[str, RoadsideMessage]]]) -> Iterator[
+                   list[RoadsideMessage]]:
+        """Yield what arrives in each frame; :param sent: gives sequence and message of a unit for each pair."""
         partners = dataset.partners(records)
-        rate_hz = frame_rate_hz([r.stamp_us for r in group] for _, group in groupby(records, lambda r: r.sequence))
         links = [self._channel.deliver(folder.name if len(partners) == 1 else f'{folder.name}/{unit}',
-                                       self._sent(unit, folder, pairs), 1 / rate_hz)
+                                       sent(unit, pairs), 1 / rate_of(records))
                  for unit, pairs in partners.items()]
         for arrived in zip(*links, strict=True):
             yield [message for messages in arrived for message in messages]
@@ -266,6 +333,10 @@ class Evaluation:
 
     def _count(self, statistics: RunStatistics, messages: Sequence[RoadsideMessage], mode: str) -> None:
         for message in messages:
+            if isinstance(message, MapMessage):
+                statistics.payload_bytes += message.payload_bytes
+                statistics.serialized_bytes += message.serialized_bytes
+                continue
             late = mode.startswith('late')
             statistics.payload_bytes += BYTES_PER_BOX * len(message.instances) if late else payload_of(message)
             statistics.instances += len(message.instances)

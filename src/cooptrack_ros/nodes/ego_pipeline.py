@@ -73,7 +73,8 @@ class EgoPipeline:
                     for name, kind in sorted(units.items())]
         self.agent = EgoAgent(
             runs.tracker(side, settings.device, settings.execution),
-            LateTracker(LateConfig.of(method, settings.fusion__late_rule)) if mode in LATE_MODES else None,
+            LateTracker(LateConfig.of(method, self.max_gap_s, settings.fusion__late_rule))
+            if mode in LATE_MODES else None,
             own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config),
             stated=StatedTracks(package.uncertainty(), side, runs.config.adds(side)))
         self.lacks_uncertainty = package.lacks_uncertainty(side)

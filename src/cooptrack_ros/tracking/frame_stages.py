@@ -145,6 +145,8 @@ class FrameStages:
                  flow: FeatureFlow | None = None, lidar: LidarBranch | None = None):
         """Take a network and a point cloud branch on their device; :param flow: see ``up_to_date``."""
         self.lidar = lidar
+        self.remembers_camera = lidar is not None and lidar.sizes.memory == 'camera'
+        """Whether the next frame starts from the BEV features of the cameras alone."""
         self.network, self.config, self.side, self.device, self.flow = network, config, side, device, flow
         self.method, self.limits = config.method, Limits.of(config)
         self.clock: Callable[[], float] = time.perf_counter
@@ -179,9 +181,8 @@ class FrameStages:
                                if self.joins_queries else [], self.limits)
         rows, decoded, twin = self.decode(queries.instances, bev, observe)
         mark('decoder')
-        remembers_camera = self.lidar is not None and self.lidar.sizes.memory == 'camera'
         return DecodedFrame(inputs.stamped_pose, features, bev, tuple(received), seconds, queries, decoded, rows,
-                            twin, camera_bev if remembers_camera else None)
+                            twin, camera_bev if self.remembers_camera else None)
 
     def track(self, seen: DecodedFrame, observe: StageObserver, mark: Mark) -> TrackedFrame:
         """Run the second half of a frame, from what the decoder found to what is reported."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
 from ..common.config import ModelConfig
 from ..common.errors import UserError
 from ..common.types import Boxes, InstanceSet, RoadsideMessage, Side
-from ..data.dataset import FrameRecord, OpenedData, in_classes, recordings
+from ..data.dataset import DataSet, FrameRecord, OpenedData, in_classes, recordings
+from ..data.rate import thinned
 from ..model.image.preprocess import least_size
 from ..tracking.frame_stages import TrackerInput
 from .augment import mirror_boxes, mirror_frame, with_modalities
@@ -55,6 +57,12 @@ def target_boxes(record: FrameRecord, model: ModelConfig, side: Side) -> Boxes:
     return boxes[(x > pc_range[0]) & (x < pc_range[3]) & (y > pc_range[1]) & (y < pc_range[4])]
 
 
+def training_frames(dataset: DataSet, side: str, hz: int) -> list[FrameRecord]:
+    """Return the records of a side that are fit for training, by sequence and time; :param hz: of these, 0: all."""
+    records = sorted(dataset.training_records(side), key=lambda r: (r.sequence, r.stamp_us))
+    return [r for _, part in groupby(records, lambda r: r.sequence) for r in thinned(list(part), hz, dataset.root)]
+
+
 class ClipStream:
     """
     Endless, repeatable streams of frames, one per slot.
@@ -78,8 +86,7 @@ class ClipStream:
         self._messages = messages
         items = []
         for name, dataset in recordings(datasets, RECORD_SIDE[side]):
-            records = dataset.training_records(RECORD_SIDE[side])
-            items += [Item(name, r) for r in sorted(records, key=lambda r: (r.sequence, r.stamp_us))]
+            items += [Item(name, r) for r in training_frames(dataset, RECORD_SIDE[side], config.hz)]
         length = config.clip_length
         clips = [items[i:i + length] for i in range(0, len(items), length)]
         self._clips = [[i for i in clip if self.teaches(i.record)] for clip in clips]

@@ -11,6 +11,7 @@ from ..common.config import MethodConfig, ModelConfig, apply_overrides
 from ..common.errors import UserError
 from ..common.reading import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
+from .bev_fusion.settings import BevFusionConfig
 from .lidar.settings import LidarPretrainingConfig
 from .occupancy.settings import OccupancyConfig
 from .syncl.settings import SynclConfig
@@ -141,6 +142,8 @@ class TrainConfig:
     """Keep the statistics of batch norms while their layers are trained."""
     velocity_labels: str = 'published'
     """How the labels got their velocities: ``published`` or ``central`` (``data.spd.reader``)."""
+    hz: int = 0
+    """Frames a second that are taken of every recording; 0: all."""
     seed: int = 0
     checkpoint_every: int = 200
     losses: LossConfig = field(default_factory=LossConfig)
@@ -151,6 +154,7 @@ class TrainConfig:
     occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
     lidar: LidarPretrainingConfig = field(default_factory=LidarPretrainingConfig)
     modalities: ModalityConfig = field(default_factory=ModalityConfig)
+    bev_fusion: BevFusionConfig = field(default_factory=BevFusionConfig)
 
 
 _PAPER = {
@@ -159,6 +163,8 @@ _PAPER = {
     'vehicle': TrainConfig(epochs=48, freeze_backbone=True),
     'roadside': TrainConfig(epochs=24, freeze_backbone=True),
     'cooperative': TrainConfig(epochs=48, batch_size=16, freeze_backbone=True, freeze_neck=True),
+    # Features of known images: nothing is left to be recoloured or masked.
+    'bev-fusion': TrainConfig(epochs=24, augment=AugmentConfig(0.0, 0.0)),
 }
 
 _CARRIED = TrackSelectionConfig(min_iou=0.1, carry_score=0.4)
@@ -186,6 +192,9 @@ _MINI = {
         freeze_neck=True, losses=replace(_FUSION_LOSSES, bev_heatmap_weight=1.0, **_SPREAD),
         augment=AugmentConfig(grid_mask_probability=0.0),
         link=LinkConfig(lost_frames=0.1, gaps=0.1, lost_clips=0.05, max_age_s=0.5)),
+    'bev-fusion': replace(
+        _MINI_SIDE, epochs=6, batch_size=4, learning_rate=1e-3, warmup_steps=50, losses=LossConfig(**_SPREAD),
+        augment=AugmentConfig(0.0, 0.0)),
 }
 
 _NO_MASK = AugmentConfig(grid_mask_probability=0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +13,35 @@ from ..common.array_files import read_arrays
 from ..common.errors import UserError
 from ..common.files import replacing
 from ..common.types import Boxes, InstanceSet
-from ..data.dataset import DataSet
+from ..data.dataset import DataSet, SensorFrame
 from ..model.image.preprocess import least_size
 from ..tracking.tracker import AgentTracker
+from .clips import training_frames
 
 _BOX_FIELDS = tuple(f.name for f in fields(Boxes))
 _SET_FIELDS = tuple(f.name for f in fields(InstanceSet) if f.name != 'boxes')
 
 
-def roadside_messages(dataset: DataSet, tracker: AgentTracker) -> dict[str, InstanceSet]:
-    """Run the roadside tracker over every sequence; return its live instances by roadside token."""
+def roadside_messages(dataset: DataSet, tracker: AgentTracker, hz: int = 0) -> dict[str, InstanceSet]:
+    """
+    Run the roadside tracker over every sequence; return its live instances by roadside token.
+
+    :param hz: at so many frames a second, which are the partners of the vehicle's; 0: over all frames.
+    """
     messages = {}
-    for sequence in dataset.sequences():
+    for records in (_partners(dataset, hz) if hz else
+                    (dataset.records('infrastructure-side', s) for s in dataset.sequences())):
         state = tracker.initial()
-        for record in dataset.records('infrastructure-side', sequence):
+        for record in records:
             state, output = tracker.step(state, record.frame(least=least_size(tracker.config)))
             messages[record.token] = output.instances
     return messages
+
+
+def _partners(dataset: DataSet, hz: int) -> Iterator[list[SensorFrame]]:
+    """Yield the roadside frames of the pairs that training takes, in order, sequence by sequence."""
+    for _, part in groupby(training_frames(dataset, 'cooperative', hz), lambda r: r.sequence):
+        yield list({pair.infra_token: pair.infra for pair in part}.values())
 
 
 def save_messages(path: Path, messages: dict[str, InstanceSet]) -> None:

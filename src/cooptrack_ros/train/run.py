@@ -162,13 +162,14 @@ def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: 
 
 
 def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, report: Report,
-                     device: str = 'cpu') -> dict[tuple[str, str], InstanceSet]:
+                     device: str = 'cpu', hz: int = 0) -> dict[tuple[str, str], InstanceSet]:
     """
     Return what the roadside model sends on all data, from the cache folder where it is there already.
 
+    :param hz: of the frames, 0: all of them.
     :returns: instances by recording (folder, with the unit where there are several) and roadside token.
     """
-    cache = cache / package.model_id(Side.ROADSIDE)
+    cache = cache / f'{package.model_id(Side.ROADSIDE)}{f"_{hz}_hz" if hz else ""}'
     collected = {}
     tracker = package.tracker(Side.ROADSIDE, device)
     for name, dataset in recordings(open_datasets(folders), RECORD_SIDE[Side.ROADSIDE]):
@@ -177,7 +178,7 @@ def collect_messages(package: ModelPackage, folders: list[Path], cache: Path, re
         messages = load_messages(path)
         if messages is None:
             report(f'roadside messages of {name}')
-            messages = roadside_messages(dataset, tracker)
+            messages = roadside_messages(dataset, tracker, hz)
             save_messages(path, messages)
         collected |= {(name, token): instances for token, instances in messages.items()}
     return collected

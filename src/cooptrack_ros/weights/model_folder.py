@@ -13,6 +13,7 @@ from .weight_files import sha256_of
 
 CARD_NAME = 'card.yaml'
 _FLOW_KEYS, _MAX_HIDDEN = {'sha256', 'roadside_sha256', 'hidden'}, 65536
+_BEV_FUSION_KEYS = {'sha256', 'vehicle_sha256', 'roadside_sha256'}
 
 
 def stored(path: Path, sha256: str | None) -> Path:
@@ -67,6 +68,9 @@ def read_card(path: Path) -> dict[str, Any]:
         if uncertainty is not None and not (isinstance(uncertainty, dict)
                                             and isinstance(uncertainty.get('sha256'), str)):
             raise ValueError("'uncertainty' must have sha256")
+        fusion = card.get('bev_fusion')
+        if fusion is not None and not (isinstance(fusion, dict) and fusion.keys() >= _BEV_FUSION_KEYS):
+            raise ValueError(f"'bev_fusion' must have {', '.join(sorted(_BEV_FUSION_KEYS))}")
     except (OSError, TypeError, ValueError) as error:
         raise UserError(f'{path} is not a model card: {error}') from error
     return card

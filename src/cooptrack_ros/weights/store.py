@@ -52,6 +52,10 @@ class ModelPackage:
         changes = {k: v for k, v in changes.items() if v is not None}
         return replace(self, config=replace(self.config, method=replace(self.config.method, **changes)))
 
+    def at_rate(self, hz: float) -> ModelPackage:
+        """Return the same weights for so many frames a second, see ``ModelConfig.at_rate``."""
+        return replace(self, config=self.config.at_rate(hz))
+
     def has(self, side: Side) -> bool:
         """Tell whether weights of a side are there."""
         return self.folder is None or self._file(side).is_file()

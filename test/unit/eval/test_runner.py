@@ -39,6 +39,10 @@ class Counting:
     def uncertainty(self):
         """State nothing."""
 
+    def at_rate(self, hz):
+        """Return the same: nothing changes at the rate of these scenes."""
+        return self
+
     def tracker(self, side, execution):
         """Return a tracker and note its side."""
         self.sides.append(side)
@@ -79,7 +83,8 @@ def test_no_two_detections_of_an_oracle_score_the_same(datasets):
 
 
 def test_every_mode_gives_a_valid_result_and_repeats_itself(datasets, tmp_path):
-    evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3), lambda instances: (instances, 100))
+    evaluation = Evaluation(datasets, open_model('random:mini'), Selection(limit=3),
+                            lambda instances: (instances, 100), send_cells=lambda cells: (cells, 100))
     for mode in MODES:
         result, cost = evaluation.run(mode)
         again, _ = evaluation.run(mode)

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.eval.selection import Selection, frame_rate_hz
+from cooptrack_ros.data.rate import frame_rate_hz
+from cooptrack_ros.eval.selection import Selection
 
 
 class Recording:
