@@ -34,10 +34,10 @@ class KalmanConfig:
     """Nominal time of one frame; rates are per frame."""
 
     def at_rate(self, hz: float) -> KalmanConfig:
-        """Return the same for so many frames a second; rarer than at first, as many of them end a track."""
+        """Return the same for so many frames a second; where they are rare, a track outlives one missing frame."""
         if hz * self.frame_s >= 1:
             return self
-        return replace(self, frame_s=1 / hz, max_age_s=max(self.max_age_s, (self.max_age - 0.5) / hz)
+        return replace(self, frame_s=1 / hz, max_age_s=max(self.max_age_s, (min(self.max_age, 2) - 0.5) / hz)
                        if self.max_age_s else 0.0)
 
 

@@ -35,7 +35,7 @@ def test_at_ten_hertz_and_more_nothing_changes(config):
     assert config.at_rate(10) is config and config.at_rate(30) is config
 
 
-@pytest.mark.parametrize(('hz', 'gap_s', 'lives_s'), [(5, 0.5, (0.5, 0.1, 0.5)), (2, 1.0, (1.25, 0.25, 1.25))])
+@pytest.mark.parametrize(('hz', 'gap_s', 'lives_s'), [(5, 0.5, (0.3, 0.1, 0.3)), (2, 1.0, (0.75, 0.25, 0.75))])
 def test_tracks_outlive_as_many_frames_and_one_missing_frame_is_no_gap(hz, gap_s, lives_s):
     at = MINI.at_rate(hz)
     trackers = [at.tracker_of(side) for side in (Side.VEHICLE, Side.ROADSIDE, Side.COOPERATIVE)]
@@ -48,7 +48,7 @@ def test_published_models_count_frames_at_every_rate():
     at = R50.at_rate(2)
     assert at.tracker_cooperative == replace(R50.tracker_cooperative, reset_gap_s=1.0)
     assert KalmanConfig().at_rate(10) == KalmanConfig() and DAIR_PLUGIN.at_rate(2).max_age_s == 0
-    assert KalmanConfig().at_rate(2).max_age_s == pytest.approx(2.25)
+    assert KalmanConfig().at_rate(2).max_age_s == pytest.approx(0.75)
 
 
 def resets(config, *stamps_ms):
@@ -68,7 +68,7 @@ def test_stamps_of_two_hertz_that_shake_are_no_gap():
 
 def test_late_fusion_follows_too():
     agent = make_agent('late', KnownOutputs(), MINI.at_rate(2), rate_hz=2)
-    assert agent._late.config.max_gap_s == 1.0 and agent._late.kalman.max_age_s == pytest.approx(2.25)
+    assert agent._late.config.max_gap_s == 1.0 and agent._late.kalman.max_age_s == pytest.approx(0.75)
     assert make_agent('late', KnownOutputs(), MINI)._late.kalman.max_age_s == KalmanConfig().max_age_s
 
 
