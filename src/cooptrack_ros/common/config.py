@@ -146,7 +146,8 @@ class TrackerConfig:
 
     def at_rate(self, hz: float) -> TrackerConfig:
         """Return the same for fewer frames a second, see ``ModelConfig.at_rate``."""
-        return replace(self, max_age_s=max(self.max_age_s, (min(self.max_age, 2) - 0.5) / hz) if self.max_age_s else 0.0,
+        longer_s = (min(self.max_age, 2) - 0.5) / hz
+        return replace(self, max_age_s=max(self.max_age_s, longer_s) if self.max_age_s else 0.0,
                        reset_gap_s=max(self.reset_gap_s, 2 / hz))
 
 
@@ -213,8 +214,8 @@ class ModelConfig:
         """
         Return the same for so many frames a second; at 10 or more nothing changes.
 
-        Lives are counted in seconds; but where frames are rare, a track that outlives missing frames at 10 Hz outlives one,
-        and one missing frame is no gap.
+        Lives are counted in seconds; but where frames are rare, a track that outlives missing frames at 10 Hz outlives
+        one, and one missing frame is no gap.
         """
         return self if hz >= NOMINAL_HZ else replace(
             self, tracker_vehicle=self.tracker_vehicle.at_rate(hz), tracker_roadside=self.tracker_roadside.at_rate(hz),
