@@ -189,11 +189,12 @@ class World:
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0, f'a subscriber of {topic}')
         self._publishers[topic].publish(data)
 
-    def start(self, node_class, namespace: str, package=None, **parameters):
-        """Start a node of ours in this process."""
+    def start(self, node_class, namespace: str, package=None, remapped: str = '', **parameters):
+        """Start a node of ours in this process; :param remapped: a rule such as ``~/input/odometry:=/odometry``."""
         overrides = [Parameter(k.replace('__', '.'), value=v) for k, v in parameters.items()]
         node = node_class(package, context=self.context, namespace=namespace, parameter_overrides=overrides,
-                          use_global_arguments=False)
+                          use_global_arguments=False,
+                          cli_args=['--ros-args', '-r', remapped] if remapped else None)
         self.nodes.append(node)
         self.executor.add_node(node)
         node.autostart()

@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--bev-budget', type=int, metavar='BYTES', help='modes bev_fusion: units send the BEV cells '
                         'that they are most confident of, as many as fit into so many bytes of float32 a message '
                         '(default: all cells)')
+    parser.add_argument('--early', action='store_true', help='with --mode none: the vehicle has the images of its '
+                        'partner too, for a network that was trained with them (early fusion)')
     parser.add_argument('--config', help='YAML of overrides of the configuration of the model, or a preset name')
     parser.add_argument('--split', default='val', choices=['val', 'train', 'test', 'test_A', 'all'],
                         help='sequences that count (default: val)')
@@ -94,12 +96,14 @@ def run(args: argparse.Namespace) -> int:
     modes = list(recorded) or [args.mode]
     if not set(modes) <= {*MODES, *_SIDES, 'all'}:
         raise UserError(f"unknown mode '{', '.join(modes)}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
+    if args.early and modes != ['none']:
+        raise UserError(f"--early is for --mode none, not '{args.mode}'")
     one_side = modes[0] in _SIDES
     if args.errors and one_side:
         raise UserError(f"--errors needs a mode of the vehicle and its units, not '{modes[0]}'")
     if args.results:
         check_folder(args.results)
-    datasets = open_datasets(args.data, args.units, args.velocity_labels)
+    datasets = open_datasets(args.data, args.units, args.velocity_labels, args.early)
     selection = Selection(None if args.split == 'all' else args.split, args.limit, args.hz)
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None

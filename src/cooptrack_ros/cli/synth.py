@@ -1,4 +1,4 @@
-"""``cooptrack synth``: generate synthetic scenes in the V2X-Seq-SPD format."""
+"""``cooptrack synth``: generate synthetic scenes in the formats V2X-Seq-SPD and Griffin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ..common.outputs import check_folder
 from ..occupancy.grids import LABELLED
 
 EVENTFUL = 'eventful'
-SUMMARY = 'generate synthetic scenes in the V2X-Seq-SPD format'
+FORMATS = ('spd', 'griffin')
+ALTITUDE_M = 25.0
+SUMMARY = 'generate synthetic scenes in the formats V2X-Seq-SPD and Griffin'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'recording, or eventful: where the vehicle turns or traffic crosses its way (default: 0)')
     parser.add_argument('--size', metavar='WxH', default='960x540', help='image size (default: %(default)s)')
     parser.add_argument('--units', type=int, default=1, metavar='K', help='roadside units: writes OUT/unit_1 .. unit_K')
+    parser.add_argument('--format', choices=FORMATS, default=FORMATS[0], help='spd: a vehicle and roadside units; '
+                        'griffin: a vehicle with four cameras and a drone with five (default: %(default)s)')
+    parser.add_argument('--altitude', type=float, metavar='M', help='of the drone of --format griffin, metres '
+                        f'(default: {ALTITUDE_M:g})')
     parser.add_argument('--lidar', action='store_true', help='also write the point clouds of both sides')
     parser.add_argument('--occupancy', nargs='?', const=LABELLED[0], default='', choices=LABELLED,
                         help=f'also write the exact labels of voxels, of this grid (default: {LABELLED[0]})')
@@ -35,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Generate one scene or many."""
     options = {'seconds': args.seconds, 'size': parse_size(args.size), 'units': args.units, 'lidar': args.lidar,
-               'occupancy': args.occupancy}
+               'occupancy': args.occupancy, 'altitude': _altitude(args)}
     check_folder(args.out if args.seeds else args.out.parent)
     eventful = args.start == EVENTFUL
     if not eventful:
@@ -43,6 +49,17 @@ def run(args: argparse.Namespace) -> int:
     if args.seeds is None:
         return _run_one(args.out, args.seed, options, eventful)
     return _run_many(args.out, args.seeds, options, max(args.jobs, 1), eventful)
+
+
+def _altitude(args: argparse.Namespace) -> float:
+    """Return the altitude of the drone, 0 without one."""
+    if args.format == 'spd':
+        if args.altitude is not None:
+            raise UserError('--altitude is for --format griffin, which has a drone')
+        return 0.0
+    if args.altitude == 0:
+        raise UserError('--altitude must be above 0')
+    return ALTITUDE_M if args.altitude is None else args.altitude
 
 
 def _seconds(text: str) -> float:

@@ -54,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--side', choices=['vehicle', 'roadside', 'cooperative'],
                         help='stage detection: which side; stage image: images of this side only; stage occupancy: '
                         'whose network (default there: cooperative)')
+    parser.add_argument('--early', action='store_true', help='stages vehicle and detection: the vehicle has the images '
+                        'of its partner too, and the labels of both (early fusion)')
     parser.add_argument('--queries', choices=['own', 'tracker'], help='stage occupancy: things that the head follows '
                         'itself, or the live tracks of the model of --init, which is not trained (default: tracker)')
     parser.add_argument('--agents', choices=['all', 'ego'], help='stage lidar-pretraining: whose points are rebuilt, '
@@ -108,6 +110,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError('--side belongs to the stages image, detection and occupancy; the other stages name their side')
     if args.side == 'cooperative' and args.stage != 'occupancy':
         raise UserError('--side cooperative belongs to the stage occupancy')
+    if args.early and (args.stage, args.side) not in (('vehicle', None), ('detection', 'vehicle')):
+        raise UserError('--early belongs to the vehicle in the stages vehicle and detection')
     if args.queries and args.stage != 'occupancy':
         raise UserError('--queries belongs to the stage occupancy')
     if args.agents and args.stage != _LIDAR:
@@ -279,7 +283,8 @@ def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
         return occupancy_run(config, sizes, recipe, Side(args.side or 'cooperative'), args.data, args.init, messages,
                              ranks.device, flow)
     side = Side(args.side or args.stage)
-    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes)
+    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes,
+                             args.early)
 
 
 def _prepare_fusion(args: argparse.Namespace, recipe, ranks):

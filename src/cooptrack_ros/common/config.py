@@ -275,9 +275,20 @@ R50_FULL = replace(R50, name='r50_full', **_FULL_SIZE)
 R101_FULL = replace(R101, name='r101_full', **_FULL_SIZE)
 """Backbones of the paper's Table 6; images in full size on a BEV grid of 200x200 cells as in its Tables 1 and 3."""
 
+_GRIFFIN_CAR = RangeConfig(EGO_RANGE.pc_range, EGO_RANGE.post_center_range, (50.0, 50.0, 50.0))
+_GRIFFIN_DRONE = RangeConfig((-51.2, -51.2, -35.0, 51.2, 51.2, -20.0), (-61.2, -61.2, -40.0, 61.2, 61.2, -15.0),
+                             (50.0, 50.0, 50.0))
+"""For a drone 25 m above ground; its lidar frame is at the drone, so that all it sees is below."""
+_GRIFFIN = {'max_cameras': 9, 'ego_range': _GRIFFIN_CAR, 'infra_range': _GRIFFIN_DRONE}
+"""Room for four cameras of the car and five of the drone, which one network gets in early fusion."""
+GRIFFIN_R50 = replace(R50_BETTER, name='griffin_r50', **_GRIFFIN)
+MINI_GRIFFIN = replace(MINI, name='mini_griffin', input_size=(192, 320), **_GRIFFIN)
+"""The paper's second data set, Griffin-25m, in the published size and in one that a CPU trains."""
+
 _PER_CLASS = ('class_names', 'class_range')
 """Lists that may get another length."""
-PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL)}
+PRESETS = {c.name: c for c in (R50, R50_BETTER, MINI, R101, CONVNEXT_SMALL, R50_FULL, R101_FULL,
+                             GRIFFIN_R50, MINI_GRIFFIN)}
 
 
 def apply_overrides(config: Any, overrides: dict[str, Any], path: str = '') -> Any:

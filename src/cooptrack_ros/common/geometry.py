@@ -21,6 +21,21 @@ def rotation_z(yaw: float) -> np.ndarray:
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
+def rotation_xyz(x: float, y: float, z: float) -> np.ndarray:
+    """Return the 3x3 rotation about x, then y, then z, radians."""
+    cx, sx, cy, sy = np.cos(x), np.sin(x), np.cos(y), np.sin(y)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    return rotation_z(z) @ about_y @ about_x
+
+
+def angles_xyz(rotation: np.ndarray) -> tuple[float, float, float]:
+    """Return the angles of ``rotation_xyz``, radians; that about y is less than a right angle."""
+    x = np.arctan2(rotation[2, 1], rotation[2, 2])
+    y = np.arctan2(-rotation[2, 0], np.hypot(rotation[2, 1], rotation[2, 2]))
+    return float(x), float(y), heading(rotation)
+
+
 def transform_points(target_from_source: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return points (..., 3) mapped by a 4x4 affine matrix."""
     return points @ target_from_source[:3, :3].T + target_from_source[:3, 3]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..common.geometry import transform_boxes
 from ..common.types import Boxes, InstanceSet, RoadsideMessage
 
 MIN_AGE_S, MAX_AGE_S = -0.05, 1.0
@@ -97,7 +98,7 @@ def fitted_velocities(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray]
 
 def _earlier_positions(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each time that an instance was in an earlier message its row, seconds from now, (x, y) m from now."""
-    boxes = [earlier.instances.boxes for earlier in message.earlier]
+    boxes = [boxes_in_frame_of(message, earlier) for earlier in message.earlier]
     if not boxes or not len(message.instances):
         return np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 2))
     ids, order = message.instances.boxes.track_id, np.argsort(message.instances.boxes.track_id)
@@ -108,6 +109,14 @@ def _earlier_positions(message: RoadsideMessage) -> tuple[np.ndarray, np.ndarray
     positions = np.concatenate([b.centre[:, :2] for b in boxes])
     rows = rows[known]
     return rows, times[known], positions[known] - message.instances.boxes.centre[rows, :2]
+
+
+def boxes_in_frame_of(message: RoadsideMessage, other: RoadsideMessage) -> Boxes:
+    """Return the boxes of another message of a unit in its frame at the time of a message, if it has moved."""
+    if np.array_equal(other.ego_from_infra, message.ego_from_infra):
+        return other.instances.boxes
+    now_from_then = np.linalg.inv(message.ego_from_infra) @ other.ego_from_infra
+    return transform_boxes(now_from_then, other.instances.boxes)
 
 
 def predict(boxes: Boxes, dt_s: float) -> Boxes:

@@ -41,11 +41,22 @@ class UnitMessage:
         """
         Return it with its place in the ego lidar frame.
 
+        :param ego_from_infra: of the unit where this message says that it is;
         :param earlier: messages of the unit before it, see ``UnitBuffer.before``.
         """
         return RoadsideMessage(self.unit_id, self.stamp_ns, self.instances, ego_from_infra,
-                               tuple(m.placed(ego_from_infra) for m in earlier), session=self.session,
-                               uncertainty=self.uncertainty)
+                               tuple(m.placed(self.carried(ego_from_infra, m.map_from_infra)) for m in earlier),
+                               session=self.session, uncertainty=self.uncertainty)
+
+    def carried(self, ego_from_infra: np.ndarray, map_from_then: np.ndarray) -> np.ndarray:
+        """
+        Return the relation (4, 4) of the vehicle with the unit at another of its poses, which is the same if it stands.
+
+        :param ego_from_infra: with the unit where this message says; :param map_from_then: the other pose.
+        """
+        if np.array_equal(self.map_from_infra, map_from_then):
+            return ego_from_infra
+        return ego_from_infra @ np.linalg.inv(self.map_from_infra) @ map_from_then
 
 
 @dataclass(frozen=True)
@@ -213,8 +224,8 @@ class UnitPairing:
         """
         Return the message to fuse with an ego frame, in the ego frame, and whether its features can be used.
 
-        The exact relation is used when there is one: it holds for every message of a unit that does not move.
-        Otherwise the pose of the unit and of the vehicle in the map.
+        The exact relation is used when there is one: it holds for the message that it names, and for every one of a
+        unit that does not move. Otherwise the pose of the unit and of the vehicle in the map.
         """
         infra_ns, ego_from_infra = self._relations.get(ego_ns, (None, None))
         # Asked in any case: what is kept depends on it.
@@ -222,10 +233,12 @@ class UnitPairing:
         message = (self._buffer.at(infra_ns) if infra_ns else None) or newest
         if message is None:
             return None, False
-        if ego_from_infra is None:
+        earlier = self._buffer.before(message)
+        moves = any(not np.array_equal(m.map_from_infra, message.map_from_infra) for m in earlier)
+        if ego_from_infra is None or (moves and message.stamp_ns != infra_ns):
             ego_from_infra = np.linalg.inv(map_from_ego_lidar) @ message.map_from_infra
         has_features = message.instances.semantic.shape[1] > 0 or not len(message.instances)
-        placed = self._with_motion(message, message.placed(ego_from_infra, self._buffer.before(message)))
+        placed = self._with_motion(message, message.placed(ego_from_infra, earlier))
         return replace(placed, may_create=self._may_create), message.model_id == self.model_id and has_features
 
     def _with_motion(self, message: UnitMessage, placed: RoadsideMessage) -> RoadsideMessage:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from ..common.errors import UserError
 from .dataset import SINGLE_UNIT, DataSet
+from .early import EarlyFusion
+from .griffin.index import is_griffin_folder
+from .griffin.reader import UNIT as DRONE
+from .griffin.reader import GriffinDataset
 from .spd.index import is_spd_folder
 from .spd.labels import PUBLISHED
 from .spd.reader import SpdDataset
@@ -29,10 +33,17 @@ def _with_one_unit(path: Path, chosen: Sequence[str] | None, velocity_labels: st
     return SpdDataset(path, velocity_labels=velocity_labels)
 
 
+def _with_a_drone(path: Path, chosen: Sequence[str] | None, velocity_labels: str) -> DataSet:
+    check_units(chosen or (), [DRONE], path)
+    return GriffinDataset(path, velocity_labels)
+
+
 _FORMATS = (
     _Format('several roadside units', 'a V2X-Seq-SPD folder per unit, unit_1, unit_2, ..', has_units, UnitsDataset),
     _Format('V2X-Seq-SPD', 'vehicle-side/data_info.json or infrastructure-side/data_info.json', is_spd_folder,
             _with_one_unit),
+    _Format('Griffin', 'vehicle-side/scene_infos.json or drone-side/scene_infos.json', is_griffin_folder,
+            _with_a_drone),
 )
 
 
@@ -55,15 +66,17 @@ def open_dataset(folder: str | Path, chosen: Sequence[str] | None = None,
 
 
 def open_datasets(folders: Sequence[str | Path], chosen: Sequence[str] | None = None,
-                  velocity_labels: str = PUBLISHED) -> list[tuple[Path, DataSet]]:
+                  velocity_labels: str = PUBLISHED, early: bool = False) -> list[tuple[Path, DataSet]]:
     """
     Open data folders; one that holds ``seed_*`` data sets stands for all of them.
 
     :param chosen: roadside units that take part in each, all by default.
     :param velocity_labels: see ``spd.reader.SpdDataset``.
+    :param early: give the vehicle the images of its partner too, see ``early.EarlyFusion``.
     :raises UserError: if there are none, for a folder of no known format, or without a unit of these names.
     """
-    return [(path, open_dataset(path, chosen, velocity_labels)) for path in data_folders(folders)]
+    opened = [(path, open_dataset(path, chosen, velocity_labels)) for path in data_folders(folders)]
+    return [(path, EarlyFusion(dataset)) for path, dataset in opened] if early else opened
 
 
 def data_folders(folders: Sequence[str | Path]) -> list[Path]:

@@ -46,30 +46,34 @@ class Channel(LinkConfig):
         low=-90, high=90)
 
     def deliver(self, name: str, sent: Iterable[tuple[str, RoadsideMessage]],
-                period_s: float = _FRAME_NS / 1e9) -> Iterator[list[RoadsideMessage]]:
+                period_s: float = _FRAME_NS / 1e9,
+                poses: Sequence[np.ndarray] = ()) -> Iterator[list[RoadsideMessage]]:
         """
         Yield what the vehicle uses in each frame, chosen as the ego node does it.
 
-        A late message keeps its own stamp and gets the pose of the frame that uses it, as on a real vehicle,
-        which knows where it is now.
+        A late message keeps its own stamp, tells where the unit was then, and is placed by where the vehicle is in the
+        frame that uses it, as on a real vehicle, which knows where it is now.
 
         :param name: of the data set; link and noise depend on it and on the seed alone.
         :param sent: sequence and current message of each frame; :param period_s: usual time between frames.
+        :param poses: where the unit is in the world at each message (4, 4); none: it stands still.
         """
         luck, noise = (np.random.default_rng([self.seed, purpose, *name.encode()]) for purpose in (0, 1))
         last_sequence = None
         for number, (sequence, message) in enumerate(sent):
+            current = _unplaced(message, number, poses[number] if poses else np.eye(4))
             # Drawn for every frame, so that settings that differ in one number share the rest.
             drawn = noise.standard_normal(3)
             if sequence != last_sequence:
                 last_sequence, error = sequence, drawn
                 link, buffer = ChannelModel(self, luck), UnitBuffer(self._pairing(period_s))
                 under_way: list[tuple[int, UnitMessage]] = []
-            under_way += [(arrives_ns, _unplaced(message, number)) for arrives_ns in link.send(message.stamp_ns)]
+            under_way += [(arrives_ns, current) for arrives_ns in link.send(message.stamp_ns)]
             under_way = _receive(buffer, under_way, message.stamp_ns + _HALF_FRAME_NS)
             used = buffer.newest_for(message.stamp_ns)
             yield [] if used is None else [self._placed(
-                used, buffer.before(used), message.ego_from_infra, error if self.constant_noise else drawn)]
+                used, buffer.before(used), current.carried(message.ego_from_infra, used.map_from_infra),
+                error if self.constant_noise else drawn)]
 
     def _pairing(self, period_s: float) -> PairingConfig:
         # Where frames are rarer, the one that a message is due in comes up to so much later.
@@ -88,8 +92,8 @@ class Channel(LinkConfig):
         return TwoPoseMessage(**vars(message.placed(placed, earlier)), alignment_pose=aligned)
 
 
-def _unplaced(message: RoadsideMessage, number: int) -> UnitMessage:
-    return UnitMessage(message.unit_id, message.stamp_ns, 0, number, '', message.instances, np.eye(4))
+def _unplaced(message: RoadsideMessage, number: int, pose: np.ndarray) -> UnitMessage:
+    return UnitMessage(message.unit_id, message.stamp_ns, 0, number, '', message.instances, pose)
 
 
 def _receive(buffer: UnitBuffer, under_way: list[tuple[int, UnitMessage]],

@@ -320,7 +320,8 @@ class Evaluation:
         """Yield what arrives in each frame; :param sent: gives sequence and message of a unit for each pair."""
         partners = dataset.partners(records)
         links = [self._channel.deliver(folder.name if len(partners) == 1 else f'{folder.name}/{unit}',
-                                       sent(unit, pairs), 1 / rate_of(records))
+                                       sent(unit, pairs), 1 / rate_of(records),
+                                       [pair.infra.global_from_lidar for pair in pairs])
                  for unit, pairs in partners.items()]
         for arrived in zip(*links, strict=True):
             yield [message for messages in arrived for message in messages]

@@ -18,23 +18,55 @@ from ..nodes.health.health import Health
 from ..nodes.outputs.feature_output import FeatureOutput
 from ..nodes.settings import EgoSettings, RoadsideSettings
 from ..nodes.voxel_pipelines import RoadsideVoxels, VoxelAnswer, reader_of
+from ..sensors.image_decoding import DecodedImage
 from ..sensors.pose_history import PoseHistory
 from ..weights.store import ModelPackage
 from ..wire.arrays import stamp_ns
-from ..wire.cameras import CameraModel
+from ..wire.cameras import CalibrationHistory, CameraModel
 from ..wire.images import AnyImage, decode_for_network
 from ..wire.public_tracks import PublicTracks
 from ..wire.views import Views, check_size, check_stated_size, views_of
 
+Images = Mapping[str, AnyImage]
+"""One of each camera of an agent, of one stamp, by the name of the camera."""
 
-def _views(message: AnyImage, camera: CameraModel | None, least: tuple[int, int] | None) -> Views:
-    """Return the image as a node would have it; raise a WireError if it cannot be used."""
-    if camera is None:
-        raise WireError('missing_calibration', 'no Calibration before the image')
-    check_stated_size(message, (camera.width, camera.height))
-    image = decode_for_network(message, least)
-    check_size(image, camera)
-    return views_of([image], [camera])
+
+class _Cameras:
+    """The cameras of an agent, in the order in which their calibrations came."""
+
+    def __init__(self, least: tuple[int, int]):
+        """Start without any; :param least: see ``sensors.image_decoding.decode_reduced``."""
+        self._least = least
+        self._models: dict[str, CalibrationHistory] = {}
+
+    def describe(self, name: str, stamp: int, model: CameraModel) -> None:
+        """Take the calibration of a camera."""
+        self._models.setdefault(name, CalibrationHistory()).add(stamp, model)
+
+    def size(self, name: str) -> tuple[int, int] | None:
+        """Return columns and rows of the images of a camera, None before its calibration."""
+        model = self._models[name].last if name in self._models else None
+        return None if model is None else (model.width, model.height)
+
+    def views(self, images: Images) -> Views:
+        """Return the images of a frame as a node would have them; raise a WireError if one cannot be used."""
+        if not images.keys() <= self._models.keys():
+            raise WireError('missing_calibration', 'no Calibration before the image')
+        stamp = stamp_of(images)
+        models = [(name, history.at(stamp)) for name, history in self._models.items() if name in images]
+        decoded = [self._decode(images[name], model) for name, model in models]
+        return views_of(decoded, [model for _, model in models])
+
+    def _decode(self, message: AnyImage, camera: CameraModel) -> DecodedImage:
+        check_stated_size(message, (camera.width, camera.height))
+        image = decode_for_network(message, self._least)
+        check_size(image, camera)
+        return image
+
+
+def stamp_of(images: Images) -> int:
+    """Return the stamp of the images of a frame, nanoseconds."""
+    return stamp_ns(next(iter(images.values())).header.stamp)
 
 
 class OfflineUnit:
@@ -50,16 +82,15 @@ class OfflineUnit:
         reader = reader_of(package, Side.ROADSIDE, self._settings)
         self._voxels = RoadsideVoxels(reader, tracks) if reader is not None else None
         self._sent: InstanceFeatureArray | None = None
-        self._least_size = least_size(package.config)
-        self.camera: CameraModel | None = None
+        self.cameras = _Cameras(least_size(package.config))
 
-    def step(self, message: AnyImage) -> InstanceFeatureArray:
+    def step(self, images: Images) -> InstanceFeatureArray:
         """
-        Return what the unit sends for an image.
+        Return what the unit sends for the images of a frame.
 
-        :raises WireError: if the image cannot be used.
+        :raises WireError: if one cannot be used.
         """
-        stamp, views = stamp_ns(message.header.stamp), _views(message, self.camera, self._least_size)
+        stamp, views = stamp_of(images), self.cameras.views(images)
         self._state, output = self._tracker.step(self._state, views.roadside_frame(stamp))
         self._sent = self._features.compose(output, stamp, views, self._settings)[0]
         return self._sent
@@ -88,9 +119,8 @@ class OfflineEgo:
         self.awaited: set[str] = set()
         """Units whose voxels a frame waits for."""
         self._last: tuple[EgoAnswer, Frame] | None = None
-        self._least_size = least_size(package.config)
+        self.cameras = _Cameras(least_size(package.config))
         self._guard, self.poses = TimeGuard(), PoseHistory()
-        self.camera: CameraModel | None = None
 
     def pose(self, stamp: int) -> np.ndarray | None:
         """Return map_from_base (4, 4) at a stamp."""
@@ -104,15 +134,15 @@ class OfflineEgo:
                                   if unit.unit_id in self.awaited and unit.has_pair(stamp))
         return settled and self.pose(stamp) is not None
 
-    def step(self, message: AnyImage) -> tuple[TrackArray, TrackArray]:
+    def step(self, images: Images) -> tuple[TrackArray, TrackArray]:
         """
-        Return tracks and detections of an image.
+        Return tracks and detections of the images of a frame.
 
-        :raises WireError: if the image cannot be used, or there is no pose for it.
+        :raises WireError: if one cannot be used, or there is no pose for them.
         """
-        stamp, agent = stamp_ns(message.header.stamp), self._pipeline.agent
+        stamp, agent = stamp_of(images), self._pipeline.agent
         self._check_order(stamp)
-        views, pose = _views(message, self.camera, self._least_size), self.pose(stamp)
+        views, pose = self.cameras.views(images), self.pose(stamp)
         if pose is None:
             raise WireError('missing_pose', f'no odometry around the image: {self.poses.describe(stamp)}')
         frame = views.ego_frame(stamp, pose)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -32,17 +32,16 @@ from ..wire.occupancy import encode_occupancy
 from ..wire.poses import decode_odometry
 from ..wire.serialized import read_message
 from ..wire.topics import (
-    CALIBRATION,
     EGO_NODE,
     FEATURES,
-    IMAGE,
     IMAGE_TRANSPORTS,
     OCCUPANCY,
     PAIR,
     TRACKED_OBJECTS,
     VIDEO_TRANSPORTS,
+    calibration_topic,
     features_topic,
-    find_images,
+    image_topic,
     kind_of,
     occupancy_topic,
     tracks_topic,
@@ -52,7 +51,9 @@ from ..wire.topics import (
     voxels_topic,
 )
 from ..wire.video import VideoStream
-from .agents import OfflineEgo, OfflineUnit
+from .agents import Images, OfflineEgo, OfflineUnit, stamp_of
+from .camera_frames import EGO as EGO_AGENT
+from .camera_frames import CameraFrames, ImageTopic
 from .collector import fused_units
 
 _PATIENCE_NS = 500_000_000
@@ -87,8 +88,9 @@ class _Route:
     handle: Callable[[Any], None]
 
 
-def _camera_of(agent: OfflineEgo | OfflineUnit) -> _Route:
-    return _Route(Calibration, 'calibration', lambda m: setattr(agent, 'camera', decode_calibration(m)))
+def _camera_of(agent: OfflineEgo | OfflineUnit, camera: str) -> _Route:
+    return _Route(Calibration, 'calibration', lambda m: agent.cameras.describe(
+        camera, stamp_ns(m.header.stamp), decode_calibration(m)))
 
 
 class OfflineReplay:
@@ -106,7 +108,10 @@ class OfflineReplay:
         self._voxels: Counter[str] = Counter()
         self._voxel_bytes = 0
         self._now_ns = 0
-        self._held: deque[tuple[int, AnyImage]] = deque()
+        self._held: deque[tuple[int, Images]] = deque()
+        self._frames: CameraFrames
+        self._gathered: dict[tuple[str, int], dict[str, AnyImage]] = defaultdict(dict)
+        """Images of frames that are not complete, by agent and stamp."""
         self._ends: list[Callable[[], None]] = []
         """Hand on the images that the decoders of video hold back."""
         self._routes: dict[str, _Route] = {}
@@ -123,11 +128,12 @@ class OfflineReplay:
         """
         started, images = time.perf_counter(), 0
         for topic, log_ns, message in self._entries():
-            images += topic == self._image_topic
+            is_ego = self._frames.agent_of(topic) == EGO_AGENT
+            images += self._frames.counted_for(topic) == EGO_AGENT
             if self._options.limit is not None and images > self._options.limit:
                 if not self._held:
                     break
-                if topic == self._image_topic:
+                if is_ego:
                     # Only what the last images still wait for is read on.
                     continue
             self._now_ns = log_ns
@@ -172,11 +178,10 @@ class OfflineReplay:
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
-        ego_images = find_images(EGO.prefix, topics)
-        if ego_images is None:
-            raise UserError(f'{self._bag}: no images on {EGO.topic(IMAGE)}; is this a bag of '
-                            '`cooptrack bag convert`?')
-        self._image_topic = ego_images[0]
+        self._frames = CameraFrames(topics)
+        if EGO_AGENT not in self._frames.images:
+            raise UserError(f'{self._bag}: no images on {EGO.topic(image_topic())} or '
+                            f'{EGO.topic(image_topic("camera_NAME"))}; is this a bag of `cooptrack bag convert`?')
         mode = self._options.mode
         settings = EgoSettings(
             lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only,
@@ -187,14 +192,14 @@ class OfflineReplay:
                  if (kind := unit_kind(unit, topics)) in taken}
         self._ego = OfflineEgo(self._package, settings, units, self._health)
         self._routes = {
-            self._image_topic: self._images(
-                *ego_images, 'image', self._ego, lambda m: self._held.append((self._now_ns, m))),
-            EGO.topic(CALIBRATION): _camera_of(self._ego),
+            **self._camera_routes(EGO_AGENT, self._ego, 'image', lambda m: self._held.append((self._now_ns, m))),
             EGO.topic('odometry'): _Route(Odometry, 'odometry', lambda m: self._ego.poses.add(*decode_odometry(m)))}
         for name, received in self._ego.units.items():
             topic = roadside_names(name).topic
-            self._routes |= {topic(PAIR): _Route(PairTransform, name, received.on_pair),
-                             topic(FEATURES): _Route(None, name, received.on_features)}
+            self._routes[topic(received.topic)] = _Route(None, name, received.on_message)
+            if not received.has_pairs:
+                continue
+            self._routes[topic(PAIR)] = _Route(PairTransform, name, received.on_pair)
             if name in self._ego.voxel_units:
                 self._routes[topic(OCCUPANCY)] = _Route(
                     None, self._ego.voxel_units[name].source, self._ego.voxel_units[name].on_occupancy)
@@ -202,23 +207,29 @@ class OfflineReplay:
             if topic(FEATURES) in topics or self._options.ego_only:
                 continue
             unit = OfflineUnit(self._package, name, self._options.occupancy)
-            self._routes[topic(CALIBRATION)] = _camera_of(unit)
-            images = find_images(roadside_names(name).prefix, topics)
-            if images is not None:
-                self._routes[images[0]] = self._images(*images, name, unit, partial(self._send, name, unit))
+            self._routes |= self._camera_routes(name, unit, name, partial(self._send, name, unit))
 
-    def _images(self, topic: str, transport: str, source: str, agent: OfflineEgo | OfflineUnit,
-                handle: Callable[[AnyImage], None]) -> _Route:
-        """Return what is done with the images of an agent; those of a video are handled as they can be seen."""
-        kind = kind_of(IMAGE_TRANSPORTS[transport].kind)
-        if transport not in VIDEO_TRANSPORTS:
+    def _camera_routes(self, name: str, agent: OfflineEgo | OfflineUnit, source: str,
+                       take: Callable[[Images], None]) -> dict[str, _Route]:
+        """Return the routes of images and calibrations of an agent; :param take: gets the images of a frame."""
+        routes = {}
+        for image in self._frames.images.get(name, ()):
+            namespace = image.topic.removesuffix(image_topic(image.camera, image.transport))
+            routes[namespace + calibration_topic(image.camera)] = _camera_of(agent, image.camera)
+            routes[image.topic] = self._image_route(image, source, agent, partial(self._gather, image, take))
+        return routes
+
+    def _image_route(self, images: ImageTopic, source: str, agent: OfflineEgo | OfflineUnit,
+                     handle: Callable[[AnyImage], None]) -> _Route:
+        """Return what is done with the images of a camera; those of a video are handled as they can be seen."""
+        kind = kind_of(IMAGE_TRANSPORTS[images.transport].kind)
+        if images.transport not in VIDEO_TRANSPORTS:
             return _Route(kind, source, handle)
-        check_video_decoder(f'{self._bag}: video on {topic}')
+        check_video_decoder(f'{self._bag}: video on {images.topic}')
         stream = VideoStream()
 
         def take(message: Any) -> None:
-            size = None if agent.camera is None else (agent.camera.width, agent.camera.height)
-            for image in stream.take(message, size):
+            for image in stream.take(message, agent.cameras.size(images.camera)):
                 handle(image)
 
         def end() -> None:
@@ -227,6 +238,16 @@ class OfflineReplay:
         self._ends.append(end)
         return _Route(kind, source, take)
 
+    def _gather(self, source: ImageTopic, take: Callable[[Images], None], image: AnyImage) -> None:
+        """Hand on the images of a frame when the last one of its cameras is there."""
+        name, stamp = source.agent, stamp_ns(image.header.stamp)
+        self._gathered[name, stamp][source.camera] = image
+        if self._frames.completes(source.topic, stamp):
+            images = self._gathered[name, stamp]
+            for old in [key for key in self._gathered if key[0] == name and key[1] <= stamp]:
+                del self._gathered[old]
+            take(images)
+
     def _guarded(self, source: str, act: Callable[[Any], None], message: Any) -> None:
         """Handle a message, or count that it is dropped."""
         try:
@@ -234,8 +255,8 @@ class OfflineReplay:
         except WireError as error:
             self._health.drop(source, error.reason, str(error))
 
-    def _send(self, name: str, unit: OfflineUnit, image: AnyImage) -> None:
-        message = unit.step(image)
+    def _send(self, name: str, unit: OfflineUnit, images: Images) -> None:
+        message = unit.step(images)
         data = serialize_message(message)
         self._counts[name] += 1
         self._bytes += len(data)
@@ -253,18 +274,18 @@ class OfflineReplay:
     def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
         """Process the images whose turn has come."""
         while self._held:
-            log_ns, message = self._held[0]
+            log_ns, images = self._held[0]
             overdue = everything or self._now_ns - log_ns > _PATIENCE_NS
-            if not overdue and not self._ego.is_ready(stamp_ns(message.header.stamp)):
+            if not overdue and not self._ego.is_ready(stamp_of(images)):
                 return
             self._held.popleft()
             self._counts['ego'] += 1
-            self._guarded('image', self._answer, message)
+            self._guarded('image', self._answer, images)
             advance(1)
 
-    def _answer(self, message: AnyImage) -> None:
+    def _answer(self, images: Images) -> None:
         started = time.perf_counter()
-        tracks, detections = self._ego.step(message)
+        tracks, detections = self._ego.step(images)
         self._seconds.append(time.perf_counter() - started)
         self._modes[tracks.mode] += 1
         self._fused.update(fused_units(tracks))

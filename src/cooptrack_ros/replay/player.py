@@ -20,25 +20,27 @@ from ..sensors.video_decoding import check_video_decoder
 from ..wire.arrays import serialized_stamp_ns, stamp_ns
 from ..wire.serialized import read_message
 from ..wire.topics import (
-    IMAGE,
     IMAGE_TRANSPORTS,
     PAIR,
     VIDEO_TRANSPORTS,
+    calibration_topic,
     features_topic,
-    find_images,
+    image_topic,
     is_sent_topic,
     is_unit_topic,
     kind_of,
     tracks_topic,
     unit_namespace,
-    units_of,
 )
 from ..wire.video import VideoStream, seen_in
+from .camera_frames import EGO as EGO_AGENT
+from .camera_frames import CameraFrames, ImageTopic
 from .collector import Collector
 from .publishing import CLOCK, ClockPublisher, publisher_for
 
 _SETTLE_S = 0.5
 """The other side of a match may learn of it a little later; nothing announces that."""
+_CALIBRATION = calibration_topic('')
 _DELIVERY_S = 5.0
 """A listener that does not acknowledge in this time must not stop the replay."""
 
@@ -74,6 +76,7 @@ class PlayReport:
     """What was played."""
 
     ego_images: int = 0
+    """Frames; of several cameras, images of one."""
     unit_images: dict[str, int] = field(default_factory=dict)
     messages: int = 0
     wall_s: float = 0.0
@@ -82,9 +85,9 @@ class PlayReport:
 class _Stream:
     """Tells which images a node sees of a video, for it does not answer those that it cannot see."""
 
-    def __init__(self, path: Path, topic: str, transport: str) -> None:
-        self._what = f'{path}: video on {topic}'
-        self._kind = IMAGE_TRANSPORTS[transport].kind
+    def __init__(self, path: Path, image: ImageTopic) -> None:
+        self._what = f'{path}: video on {image.topic}'
+        self._kind = IMAGE_TRANSPORTS[image.transport].kind
         self._stream = VideoStream()
 
     def check(self) -> None:
@@ -116,18 +119,14 @@ class BagPlayer:
         self._spin, self._options = spin, options
         summary = describe_bag(path)
         names = {t.name for t in summary.topics if t.count}
-        found = find_images(EGO.prefix, names)
-        if found is None:
-            raise UserError(f'{path}: no images on {EGO.topic(IMAGE)}; is this a bag of `cooptrack bag convert`?')
-        self.ego_images = found[0]
-        """Topic of the images of the vehicle."""
-        unit_images = {u: images for u in units_of(names) if (images := find_images(unit_namespace(u), names))}
-        self._agent_of = {self.ego_images: ''} | {topic: u for u, (topic, _) in unit_images.items()}
-        """By topic of images: the unit, empty for the vehicle."""
-        self._streams = {topic: _Stream(path, topic, transport) for topic, transport in (found, *unit_images.values())
-                         if transport in VIDEO_TRANSPORTS}
+        self._frames = CameraFrames(names)
+        if EGO_AGENT not in self._frames.images:
+            raise UserError(f'{path}: no images on {EGO.topic(image_topic())} or '
+                            f'{EGO.topic(image_topic("camera_NAME"))}; is this a bag of `cooptrack bag convert`?')
+        self._streams = {image.topic: _Stream(path, image) for images in self._frames.images.values()
+                         for image in images if image.transport in VIDEO_TRANSPORTS}
         sent = set(filter(is_sent_topic, names))
-        self.units = sorted(unit_images)
+        self.units = self._frames.units
         self._live_units = [u for u in self.units
                             if not options.ego_only and features_topic(u) not in sent]
         # What units sent is kept for a late subscriber: there is no second chance to send them.
@@ -140,7 +139,7 @@ class BagPlayer:
     def _is_played(self, topic: str) -> bool:
         if topic == CLOCK:
             return False
-        return self._agent_of.get(topic, '') in ('', *self._live_units)
+        return self._frames.agent_of(topic) in (None, EGO_AGENT, *self._live_units)
 
     def wait_for_nodes(self) -> None:
         """
@@ -148,10 +147,10 @@ class BagPlayer:
 
         :raises UserError: naming the topic that nobody listens to.
         """
-        wanted = [('the ego node', self.ego_images, [tracks_topic()])]
-        wanted += [(f"the roadside node of unit '{u}'", topic,
+        wanted = [('the ego node', image.topic, [tracks_topic()]) for image in self._frames.images[EGO_AGENT]]
+        wanted += [(f"the roadside node of unit '{u}'", image.topic,
                     [features_topic(u), tracks_topic(f'{unit_namespace(u)}/roadside_node')])
-                   for topic, u in self._agent_of.items() if u in self._live_units]
+                   for u in self._live_units for image in self._frames.images[u]]
         for who, images, answers in wanted:
             self._await(lambda t=images: self._publishers[t].get_subscription_count() > 0,
                         f'nobody listens to {images}: is {who} running and active, with the same ROS_DOMAIN_ID? '
@@ -212,27 +211,28 @@ class BagPlayer:
 
         def release(everything: bool = False) -> None:
             while held and (everything or ready(held[0][1])):
-                self._answered(*held.popleft(), '')
-                advance(1)
+                entry, stamps = held.popleft()
+                self._answered(entry, stamps, EGO_AGENT)
+                if self._frames.counted_for(entry.topic) == EGO_AGENT:
+                    advance(1)
 
         images = 0
         for entry in self.entries():
-            unit = self._agent_of.get(entry.topic)
-            if unit == '':
-                images += 1
+            agent = self._frames.agent_of(entry.topic)
+            images += self._frames.counted_for(entry.topic) == EGO_AGENT
             if self._is_beyond_limit(images):
                 if not held:
                     break
-                if unit == '':
+                if agent == EGO_AGENT:
                     # Only what the last images still wait for is played on.
                     continue
             self._tick(entry.log_ns)
-            if unit == '':
+            if agent == EGO_AGENT:
                 held.append((entry, self._stamps_to_answer(entry)))
-            elif unit is not None:
+            elif agent is not None:
                 stamps = self._stamps_to_answer(entry)
-                self._answered(entry, stamps, unit)
-                done[unit] = max([done.get(unit, -1), *stamps])
+                self._answered(entry, stamps, agent)
+                done[agent] = max([done.get(agent, -1), *stamps])
             else:
                 self._publish(entry)
                 self._await_delivery(entry.topic)
@@ -251,9 +251,10 @@ class BagPlayer:
         return entry.stamp_ns, message.unit_id, stamp_ns(message.infra_stamp)
 
     def _stamps_to_answer(self, entry: Entry) -> list[int]:
-        """Return the stamps of the images that can be seen after a message: of a video, not always its own."""
+        """Return the stamps of the frames that are complete after a message: of a video, not always its own."""
         stream = self._streams.get(entry.topic)
-        return [entry.stamp_ns] if stream is None else stream.stamps_after(entry.data)
+        seen = [entry.stamp_ns] if stream is None else stream.stamps_after(entry.data)
+        return [stamp for stamp in seen if self._frames.completes(entry.topic, stamp)]
 
     def _answered(self, entry: Entry, stamps: Sequence[int], unit: str) -> None:
         who = f"the roadside node of unit '{unit}'" if unit else 'the ego node'
@@ -268,7 +269,8 @@ class BagPlayer:
         started, first = time.monotonic(), None
         images = 0
         for entry in self.entries():
-            images += entry.topic == self.ego_images
+            is_frame = self._frames.counted_for(entry.topic) == EGO_AGENT
+            images += is_frame
             if self._is_beyond_limit(images):
                 break
             first = entry.log_ns if first is None else first
@@ -278,7 +280,7 @@ class BagPlayer:
             self._tick(entry.log_ns)
             self._publish(entry)
             started += self._await_delivery(entry.topic)
-            if entry.topic == self.ego_images:
+            if is_frame:
                 advance(1)
         self._collector.settle(self._spin)
         self.report.wall_s = time.monotonic() - started
@@ -287,20 +289,20 @@ class BagPlayer:
     def _publish(self, entry: Entry) -> None:
         self._publishers[entry.topic].publish(entry.data)
         self.report.messages += 1
-        unit = self._agent_of.get(entry.topic)
-        if unit == '':
+        agent = self._frames.counted_for(entry.topic)
+        if agent == EGO_AGENT:
             self.report.ego_images += 1
-        elif unit is not None:
-            self.report.unit_images[unit] = self.report.unit_images.get(unit, 0) + 1
+        elif agent is not None:
+            self.report.unit_images[agent] = self.report.unit_images.get(agent, 0) + 1
 
     def _await_delivery(self, topic: str) -> float:
         """
-        Wait until the first message of a topic is with all its listeners; return the seconds that took.
+        Wait until the first message of a topic, or a calibration, is with all its listeners; return the seconds.
 
         A listener may learn of the publisher long after the publisher learned of it; until then nothing reaches it,
         and an image that overtakes its calibration is lost.
         """
-        if topic in self._delivered:
+        if topic in self._delivered and not topic.endswith(_CALIBRATION):
             return 0.0
         self._delivered.add(topic)
         started, publisher = time.monotonic(), self._publishers[topic]

@@ -12,7 +12,8 @@ from rclpy.executors import SingleThreadedExecutor
 from ..data.bags.info import describe_bag
 from ..data.bags.writer import BagWriter
 from ..nodes.start import init_ros
-from ..wire.topics import EGO_NAMESPACE, find_images, units_of
+from ..wire.topics import units_of
+from .camera_frames import EGO, CameraFrames
 from .collector import Collector
 from .player import BagPlayer, PlayOptions
 
@@ -51,6 +52,6 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
 
 def played_seconds(summary, images: int) -> float:
     """Return the part of the recording that was played, by the share of ego images."""
-    topic, _ = find_images(EGO_NAMESPACE, (t.name for t in summary.topics if t.count))
-    total = next(t.count for t in summary.topics if t.name == topic)
+    count = {t.name: t.count for t in summary.topics if t.count}
+    total = count[CameraFrames(count).images[EGO][0].topic]
     return summary.duration_ns / 1e9 * images / total

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..common.errors import UserError
 from ..common.types import InstanceSet, RoadsideMessage
-from ..cooperation.compensation import HISTORY_S, fitted_velocities, moving
+from ..cooperation.compensation import HISTORY_S, boxes_in_frame_of, fitted_velocities, moving
 from ..cooperation.feature_flow import FeatureFlow, Rates, flow_state
 from ..data.dataset import OpenedData, recordings
 from .clips import Position
@@ -32,10 +32,15 @@ _HELD_OUT = 10
 
 @dataclass(frozen=True)
 class Timeline:
-    """The messages of one sequence, in order, with their stamps in microseconds."""
+    """
+    The messages of one sequence, in order, with their stamps in microseconds.
+
+    ``poses`` (4, 4) are those of the unit in the world; without any it stands still.
+    """
 
     stamps_us: tuple[int, ...]
     sets: tuple[InstanceSet, ...]
+    poses: tuple[np.ndarray, ...] = ()
 
     def message(self, at: int, back: int) -> RoadsideMessage:
         """Return a message after every ``back``-th one of the second before it; with 0, after none."""
@@ -44,7 +49,8 @@ class Timeline:
         return self._plain(at, tuple(self._plain(k) for k in before))
 
     def _plain(self, at: int, earlier: tuple[RoadsideMessage, ...] = ()) -> RoadsideMessage:
-        return RoadsideMessage('', 1000 * self.stamps_us[at], self.sets[at], np.eye(4), earlier)
+        pose = self.poses[at] if self.poses else np.eye(4)
+        return RoadsideMessage('', 1000 * self.stamps_us[at], self.sets[at], pose, earlier)
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,10 @@ def timelines(datasets: OpenedData, messages: dict[tuple[str, str], InstanceSet]
     found = []
     for name, dataset in recordings(datasets, 'infrastructure-side'):
         for sequence in dataset.sequences():
-            sets = {record.stamp_us: messages[name, record.token]
+            sent = {record.stamp_us: (messages[name, record.token], record.global_from_lidar)
                     for record in dataset.records('infrastructure-side', sequence) if (name, record.token) in messages}
-            found.append(Timeline(tuple(sorted(sets)), tuple(sets[stamp] for stamp in sorted(sets))))
+            stamps = tuple(sorted(sent))
+            found.append(Timeline(stamps, *(tuple(sent[stamp][i] for stamp in stamps) for i in (0, 1))))
     return [t for t in found if len(t.sets) > 1]
 
 
@@ -82,11 +89,12 @@ def make_batch(parts: Sequence[tuple[Timeline, int, int, int]]) -> FlowBatch:
     """Return the pairs of (timeline, place of a message, steps to the later one, steps between earlier ones or 0)."""
     columns: list[list[np.ndarray]] = [[] for _ in range(11)]
     for line, at, ahead, back in parts:
-        message, later = line.message(at, back), line.sets[at + ahead]
+        message, later = line.message(at, back), line.message(at + ahead, 0)
+        later_boxes, later = boxes_in_frame_of(message, later), later.instances
         now = message.instances
         _, rows, others = np.intersect1d(now.boxes.track_id, later.boxes.track_id, return_indices=True)
         age = np.full(len(rows), (line.stamps_us[at + ahead] - line.stamps_us[at]) / 1e6)
-        moved = later.boxes.centre[others, :2] - now.boxes.centre[rows, :2]
+        moved = later_boxes.centre[others, :2] - now.boxes.centre[rows, :2]
         fit = fitted_velocities(message)
         velocity = fit[0][rows]
         for column, values in zip(columns, (

@@ -41,6 +41,7 @@ from .warm_start import start_association, start_from_objects, start_track_motio
 
 Report = Callable[[str], None]
 SETTINGS_NAME = 'settings.json'
+_CAMERA_EMBED = 'bev_encoder.camera_embed'
 
 
 def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Path],
@@ -50,10 +51,11 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Pat
 
     :param init: run folders, model folders, or files with backbone weights (torchvision's names); what a later one
         holds counts, and what none holds keeps its initial value, so that a later stage can start from an earlier one.
+        Those of a network with fewer cameras do, too: further ones begin as its last.
     """
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side)
-    saved = _saved_weights(init, side, config)
+    saved = _for_cameras(_saved_weights(init, side, config), config.max_cameras)
     own_start = recipe_family(config) != 'paper'
     if own_start and 'query_points.weight' not in saved:
         records = [r for _, d in recordings(datasets, RECORD_SIDE[side]) for r in d.training_records(RECORD_SIDE[side])]
@@ -108,6 +110,14 @@ def _saved_weights(init: Sequence[Path], side: Side, config: ModelConfig) -> dic
     return saved
 
 
+def _for_cameras(saved: dict[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
+    """Return weights with an embedding for so many cameras."""
+    known = saved.get(_CAMERA_EMBED)
+    if known is None or len(known) >= count:
+        return saved
+    return saved | {_CAMERA_EMBED: torch.cat([known, known[-1:].expand(count - len(known), -1)])}
+
+
 def _saved_network(folder: Path, side: Side, config: ModelConfig) -> dict[str, torch.Tensor]:
     if is_model(folder):
         package = open_model(str(folder))
@@ -139,18 +149,20 @@ def image_run(config: ModelConfig, recipe: TrainConfig, folders: list[Path],
 
 def tracking_run(config: ModelConfig, recipe: TrainConfig, side: Side, folders: list[Path], init: Sequence[Path] = (),
                  messages: dict[tuple[str, str], InstanceSet] | None = None, device: str = 'cpu',
-                 flow: FeatureFlow | None = None, lidar: LidarSizes | None = None) -> tuple[Stage, Stream]:
+                 flow: FeatureFlow | None = None, lidar: LidarSizes | None = None,
+                 early: bool = False) -> tuple[Stage, Stream]:
     """
     Return stage and stream of detection or stage 1 (vehicle, roadside), or stage 2 (cooperative, with messages).
 
     :param flow: of the model that sent the messages, used with ``method.compensation`` of that name.
     :param lidar: sizes of the point cloud branch that is trained too.
+    :param early: the vehicle has the images of its partner too.
     :raises UserError: for a recipe that teaches what this network leaves as it is.
     """
     if recipe.syncl.twin and recipe.syncl.stage2 and config.adds(side):
         raise UserError("syncl.stage2 teaches the decoder, which a cooperative network with method.cooperation "
                         "'additions' takes over as it is; expected 'whole'")
-    datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels)
+    datasets = open_datasets(folders, velocity_labels=recipe.velocity_labels, early=early)
     network = build_network(config, side, recipe.seed, init, datasets)
     stream = ClipStream(datasets, side, config, recipe, messages, lidar is not None)
     branch = None if lidar is None else build_branch(config, side, lidar, recipe, init)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..sensors.lens import COEFFICIENTS, Lens
 from .arrays import finite, matrix
 from .poses import check_plausible_pose
 
+_KEPT = 32
+"""Calibrations that are kept."""
 _MAX_SKEW = 1e-3
 """Of K, in focal lengths: with more, K and the extrinsic of a Calibration cannot be told apart."""
 
@@ -44,6 +47,29 @@ class CameraModel:
     def rectified(self, image: np.ndarray) -> np.ndarray:
         """Return an image of this camera, also a reduced one, freed of distortion."""
         return image if self.lens is None else self.lens.undistort(image)
+
+
+class CalibrationHistory:
+    """The last calibrations of a camera: those of an agent that moves tell where it was then."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._models: deque[tuple[int, CameraModel]] = deque(maxlen=_KEPT)
+
+    def add(self, stamp_ns: int, model: CameraModel) -> None:
+        """Take the calibration of a stamp; one that is not after the last one begins anew."""
+        if self._models and stamp_ns <= self._models[-1][0]:
+            self._models.clear()
+        self._models.append((stamp_ns, model))
+
+    @property
+    def last(self) -> CameraModel | None:
+        """The one that came last, None before the first."""
+        return self._models[-1][1] if self._models else None
+
+    def at(self, stamp_ns: int) -> CameraModel | None:
+        """Return the calibration of a stamp, else the last one before it, else the one that came last."""
+        return next((model for at, model in reversed(self._models) if at <= stamp_ns), self.last)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from importlib import import_module
 from typing import NamedTuple
 
@@ -74,6 +74,13 @@ def calibration_topic(camera: str = 'camera') -> str:
     return f'{camera}/calibration'
 
 
+def camera_of(name: str) -> str | None:
+    """Return the camera whose images are on a topic below the namespace of its agent, None for other topics."""
+    camera = name.partition('/')[0]
+    is_camera = camera == 'camera' or camera.startswith('camera_')
+    return camera if is_camera and any(name == image_topic(camera, t) for t in IMAGE_TRANSPORTS) else None
+
+
 IMAGE, CALIBRATION = image_topic(), calibration_topic()
 """Those of an agent's only camera."""
 
@@ -134,8 +141,9 @@ def is_unit_topic(topic: str, name: str) -> bool:
 
 
 def is_unit_image_topic(topic: str) -> bool:
-    """Tell whether the only camera of a roadside unit gives its images there."""
-    return any(is_unit_topic(topic, image_topic(transport=transport)) for transport in IMAGE_TRANSPORTS)
+    """Tell whether a topic is that of the images of a camera of any roadside unit."""
+    parts = split_unit_topic(topic)
+    return parts is not None and camera_of(parts[1]) is not None
 
 
 def is_features_topic(topic: str) -> bool:
@@ -158,11 +166,12 @@ def units_of(topics: Iterable[str], name: str | None = None) -> list[str]:
     return sorted({unit for unit, below in found if name is None or below == name})
 
 
-def unit_kind(unit: str, topics: Container[str]) -> str:
+def unit_kind(unit: str, topics: Iterable[str]) -> str:
     """Return what a unit is to be listened to for: what it sends beside features only if it sends nothing of ours."""
-    if any(unit_topic(unit, name) in topics for name in (*UNIT_TOPICS, IMAGE, CALIBRATION)):
+    below = {parts[1] for parts in map(split_unit_topic, topics) if parts is not None and parts[0] == unit}
+    if below & {*UNIT_TOPICS, CALIBRATION} or any(map(camera_of, below)):
         return FEATURES
-    return next((name for name in FOREIGN if unit_topic(unit, name) in topics), FEATURES)
+    return next((name for name in FOREIGN if name in below), FEATURES)
 
 
 def kind_name(kind: type) -> str:

@@ -81,7 +81,7 @@ def evaluated(scene, ego, messages):
     class Fixed(Channel):
         """Delivers the messages at hand."""
 
-        def deliver(self, name, sent, period_s):
+        def deliver(self, name, sent, period_s, poses):
             """Deliver them in each frame."""
             for _, message in sent:
                 yield [replace(m, stamp_ns=message.stamp_ns) for m in messages]

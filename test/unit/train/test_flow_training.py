@@ -9,6 +9,7 @@ import torch
 import yaml
 
 from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.geometry import make_pose, rotation_xyz, transform_boxes
 from cooptrack_ros.common.types import Boxes, InstanceSet, Side
 from cooptrack_ros.train.feature_flow_stage import FlowStage, FlowStream, Timeline, make_batch, measure, split
 from cooptrack_ros.train.loop import TrainLoop
@@ -47,6 +48,18 @@ def test_pairs_are_of_one_track():
     assert np.allclose(batch.age, 0.3)
     moved = (by_id[5] - by_id[2]).astype(np.float32)
     assert np.allclose(np.sort(batch.moved.numpy(), 0), np.sort(moved, 0), atol=1e-4)
+
+
+def test_what_a_unit_that_moves_says_is_compared_in_its_frame_at_the_time_of_the_message():
+    line = drifting(0)
+    poses = tuple(make_pose(rotation_xyz(0.02 * i, 0.0, 0.1 * i), np.array([2.0 * i, 0.0, 25.0])) for i in range(8))
+    seen = tuple(replace(s, boxes=transform_boxes(np.linalg.inv(pose), s.boxes))
+                 for s, pose in zip(line.sets, poses, strict=True))
+    plain, flying = (make_batch([(timeline, 2, 3, 1)]) for timeline in (line, replace(line, sets=seen, poses=poses)))
+    turn = poses[2][:3, :3].T
+    for name in ('moved', 'velocity'):
+        level = np.pad(getattr(plain, name).numpy(), ((0, 0), (0, 1))) @ turn.T
+        np.testing.assert_allclose(getattr(flying, name).numpy(), level[:, :2], atol=2e-2)
 
 
 def test_a_flow_learns_the_rates_and_resumes_with_the_same_bits(tmp_path):

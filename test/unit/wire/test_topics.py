@@ -8,6 +8,7 @@ from cooptrack_ros.wire.topics import (
     UNIT_TOPICS,
     features_topic,
     is_features_topic,
+    is_unit_image_topic,
     is_unit_topic,
     kind_name,
     split_unit_topic,
@@ -42,3 +43,12 @@ def test_units_come_once_in_order():
 
 def test_message_classes_have_the_names_that_ros_gives_them():
     assert kind_name(InstanceFeatureArray) == 'cooptrack_msgs/msg/InstanceFeatureArray'
+
+
+@pytest.mark.parametrize(('topic', 'expected'), [
+    ('/infra/drone/camera_bottom/image/compressed', True), ('/infra/rsu_1/camera/image/compressed', True),
+    ('/ego/camera_front/image/compressed', False), ('/infra/rsu_1/camera/image', True),
+    ('/infra/drone/camera_bottom/image/ffmpeg', True), ('/infra/rsu_1/camera/image/theora', False),
+    ('/infra/rsu_1/camera_front/calibration', False), ('/infra/rsu_1/cameras/image/compressed', False)])
+def test_images_of_units_are_told_by_their_topics(topic, expected):
+    assert is_unit_image_topic(topic) is expected

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,10 @@ class _Agent:
         self._static = static
         self._encoders: dict[str, VideoEncoder] = {}
         self._video = video
-        self._fixed: tuple[np.ndarray, ...] | None = None
+        self._fixed: tuple[np.ndarray, ...] = ()
+        self._place: np.ndarray | None = None
+        self._moves = names is not EGO and _moves(records)
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._truth_board = MarkerBoard()
 
     def events(self) -> list[_Event]:
@@ -176,30 +180,48 @@ class _Agent:
         return events
 
     def _fixed_messages(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
-        """Return static transforms and exact calibration, at the first frame and whenever they change."""
-        names = self._names
+        """
+        Return static transforms and exact calibration, at the first frame and whenever they change.
+
+        The calibration of a unit tells where it stands, so that one that moves has another one in every frame.
+        """
         fixed = (*(m for c in record.cameras for m in (c.intrinsic, c.cam_from_lidar)), record.ego_from_lidar)
-        if names is not EGO:
-            fixed += (record.stored_global_from_lidar,)
-        if self._fixed is not None and all(np.array_equal(a, b) for a, b in zip(self._fixed, fixed)):
+        place = None if self._names is EGO else record.stored_global_from_lidar
+        is_mounted_anew = len(self._fixed) != len(fixed) or not all(map(np.array_equal, self._fixed, fixed))
+        is_elsewhere = place is not None and (self._place is None or not np.array_equal(self._place, place))
+        if not is_mounted_anew and not is_elsewhere:
             return []
-        self._fixed = fixed
+        self._fixed, self._place = fixed, place
         stamp_ns = _image_stamp(record, self._by_image)
         exact = []
         for camera, own in self._cameras(record):
-            _, *size = messages.compressed_image(camera, own, stamp_ns)
+            header = messages.header(stamp_ns, own.camera_frame)
             exact.append((own.topic(calibration_topic(own.camera)), calibration(
-                record, camera, own, messages.header(stamp_ns, own.camera_frame), camera.size or tuple(size)), LATCHED))
-        self._static.update((t.child_frame_id, t) for t in messages.static_transforms(record, names, stamp_ns))
+                record, camera, own, header, self._size(camera, own, stamp_ns)), LATCHED))
+        if self._moves and not is_mounted_anew:
+            return exact
+        # The place of a unit that moves is on /tf.
+        transforms = messages.static_transforms(record, self._names, stamp_ns)[int(self._moves):]
+        self._static.update((t.child_frame_id, t) for t in transforms)
         return [('/tf_static', TFMessage(transforms=list(self._static.values())), LATCHED), *exact]
+
+    def _size(self, camera: CameraFrame, names: AgentNames, stamp_ns: int) -> tuple[int, int]:
+        """Return width and height of the images of a camera, which are all of one size."""
+        if camera.name not in self._sizes:
+            _, *size = messages.compressed_image(camera, names, stamp_ns)
+            self._sizes[camera.name] = camera.size or tuple(size)
+        return self._sizes[camera.name]
 
     def _cameras(self, record: FrameRecord) -> list[tuple[CameraFrame, AgentNames]]:
         return [(camera, self._names.of_camera(camera.name, len(record.cameras))) for camera in record.cameras]
 
     def _pose(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
+        stamp_ns = record.stamp_us * 1000
+        if self._moves:
+            place = messages.transform(record.global_from_lidar, stamp_ns, MAP_FRAME, self._names.lidar_frame)
+            return [('/tf', TFMessage(transforms=[place]), VOLATILE)]
         if self._names is not EGO:
             return []
-        stamp_ns = record.stamp_us * 1000
         pose = messages.transform(record.global_from_ego, stamp_ns, MAP_FRAME, EGO.body_frame)
         return [('/tf', TFMessage(transforms=[pose]), VOLATILE),
                 (EGO.topic('odometry'), messages.odometry(record, EGO, stamp_ns), VOLATILE)]
@@ -238,3 +260,10 @@ class _Agent:
             return names.topic(image_topic(names.camera)), image, VOLATILE
         encoder = self._encoders.setdefault(names.camera, VideoEncoder(self._video))
         return names.topic(image_topic(names.camera, 'ffmpeg')), encoder.packet(image), VOLATILE
+
+
+def _moves(records: Sequence[FrameRecord]) -> bool:
+    """Tell an agent that moves from one that stands, whose calibration may be another from some frame on."""
+    changes = [not np.array_equal(a.stored_global_from_lidar, b.stored_global_from_lidar)
+               for a, b in pairwise(records)]
+    return 2 * sum(changes) > len(changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -118,7 +118,18 @@ def complete_tracks(frames: Sequence[LabelledFrame], velocity_labels: str = PUBL
         for first, last in zip(present, present[1:]):
             for position in range(first + 1, last):
                 result[position].append(_interpolate(frames, track, first, last, position))
-    return (_published_velocities if velocity_labels == PUBLISHED else _central_velocities)(frames, result)
+    return with_velocities(frames, result, velocity_labels)
+
+
+def with_velocities(frames: Sequence[LabelledFrame], labels: list[list[Label]],
+                    velocity_labels: str) -> list[list[Label]]:
+    """
+    Return labels with velocities.
+
+    :param frames: stamps and poses; their labels do not matter.
+    :param labels: of each frame; :param velocity_labels: see ``complete_tracks``.
+    """
+    return (_published_velocities if velocity_labels == PUBLISHED else _central_velocities)(frames, labels)
 
 
 def _seconds(frame: LabelledFrame) -> float:
@@ -193,8 +204,12 @@ def _published_velocities(frames: Sequence[LabelledFrame], labels: list[list[Lab
     return moving
 
 
-def boxes_of(labels: Sequence[Label]) -> Boxes:
-    """Return labels as boxes with score 1; the identity is the number of the track id."""
+def boxes_of(labels: Sequence[Label], class_of: Callable[[str], int] = label_of_type) -> Boxes:
+    """
+    Return labels as boxes with score 1; the identity is the number of the track id.
+
+    :param class_of: index of the class of an object type.
+    """
     if not labels:
         return Boxes.empty()
     return Boxes(
@@ -202,6 +217,6 @@ def boxes_of(labels: Sequence[Label]) -> Boxes:
         size=np.stack([label.size for label in labels]),
         yaw=np.array([label.yaw for label in labels]),
         velocity=np.array([label.velocity for label in labels]),
-        label=np.array([label_of_type(label.type_name) for label in labels], dtype=np.int64),
+        label=np.array([class_of(label.type_name) for label in labels], dtype=np.int64),
         score=np.ones(len(labels)),
         track_id=np.array([int(label.track_id) for label in labels], dtype=np.int64))

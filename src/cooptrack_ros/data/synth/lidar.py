@@ -7,8 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...common.geometry import make_pose, rotation_z, transform_points
-from .sensors import rotation_xyz
+from ...common.geometry import make_pose, rotation_xyz, rotation_z, transform_points
 from .solids import Solids, SolidScene
 
 SWEEP_S = 0.1

@@ -39,9 +39,9 @@ def is_complete(folder: Path, seed: int, options: dict) -> bool:
     path = folder / PROVENANCE
     if not path.is_file():
         return False
-    # Scenes of earlier versions name no start.
-    found = {'start': 0.0} | read_json(path, dict)
-    wanted = provenance(seed, **options)
+    # Scenes of earlier versions name no start, and only those with a drone its altitude.
+    found = {'start': 0.0, 'altitude': 0.0} | read_json(path, dict)
+    wanted = {'altitude': 0.0} | provenance(seed, **options)
     if {key: found.get(key) for key in wanted} != wanted:
         raise UserError(f'{folder} holds another scene ({found}); wanted {wanted}')
     return True

@@ -34,6 +34,8 @@ from .raster import (
 
 FACADE_PX_PER_M = 10
 CONTACT_SHADE = 0.5
+BANKED = 0.05
+"""Sine of the roll of a camera from which on its horizon is no row of the image."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ class SceneRenderer:
         u = np.clip(np.linspace(1.0, 0.0, max(horizon, 1)) * max(horizon, 1) / height, 0, 1)[:, None, None]
         canvas.colour[:horizon] = (self.sky[1] * (1 - u) + self.sky[0] * u)[:horizon]
         self.ground.warp(camera, canvas.colour, horizon)
+        if abs(camera.cam_from_scene[0, 2]) > BANKED:
+            canvas.colour[depth <= 0] = self.sky[1]
         shade = np.zeros((height, width), np.uint8)
         self.static_shade.warp(camera, shade, horizon)
         for b, textures in zip(self.layout.buildings, self.facades):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...common.geometry import make_pose, rotation_z
+from ...common.geometry import make_pose, rotation_xyz, rotation_z
 from .agents import Agent
 from .layout import Layout, arm_axes, blocked_by_buildings
 from .raster import Camera
@@ -67,14 +67,6 @@ class RoadsideRig:
     def cam_from_lidar(self) -> np.ndarray:
         """Stored virtuallidar_to_camera, 4x4; projects exactly like the camera."""
         return self.cam_from_scene @ self.scene_from_lidar
-
-
-def rotation_xyz(x: float, y: float, z: float) -> np.ndarray:
-    """Return the rotation about x, then y, then z, radians."""
-    cx, sx, cy, sy = np.cos(x), np.sin(x), np.cos(y), np.sin(y)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    return rotation_z(z) @ about_y @ about_x
 
 
 def world_from_scene(rng: np.random.Generator) -> np.ndarray:

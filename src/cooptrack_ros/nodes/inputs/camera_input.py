@@ -15,6 +15,7 @@ from ...common.errors import WireError
 from ...sensors.image_decoding import DecodedImage
 from ...wire.arrays import stamp_ns
 from ...wire.cameras import (
+    CalibrationHistory,
     CameraModel,
     Pinhole,
     check_agreement,
@@ -60,6 +61,7 @@ class CameraInput:
         """Name under which its images are counted."""
         self._uses_info = context.settings.camera__source == 'camera_info'
         self._calibration = model
+        self._calibrations = CalibrationHistory()
         self._pinhole: Pinhole | None = None
         self._accepted = b''
         self._video: VideoInput | None = None
@@ -159,6 +161,7 @@ class CameraInput:
         if expected and calibration.base_frame and calibration.base_frame != expected:
             raise WireError('wrong_frame', f"base_frame is '{calibration.base_frame}', expected '{expected}'")
         with self._context.arrived:
+            self._calibrations.add(stamp_ns(msg.header.stamp), calibration)
             self._calibration = calibration
             self._context.arrived.notify_all()
 
@@ -199,7 +202,7 @@ class CameraInput:
 
     def _model_at(self, stamp: int) -> CameraModel | None:
         if not self._uses_info or self._pinhole is None:
-            return self._calibration
+            return self._calibrations.at(stamp) or self._calibration
         lidar, base = self._context.settings.lidar_frame, self._expected_base
         transforms = [self._tf.lookup(frame, lidar, stamp) for frame in (self._pinhole.camera_frame, base)]
         if any(t is None for t in transforms):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cooptrack_ros.common.geometry import make_pose
+from cooptrack_ros.common.geometry import make_pose, rotation_xyz
 from cooptrack_ros.data.synth.agents import SIZES, Agent, draw_colours, draw_size
 from cooptrack_ros.data.synth.faces import Faces, draw_faces
 from cooptrack_ros.data.synth.labels import Identities, image_box, seen_agents
 from cooptrack_ros.data.synth.meshes import object_faces
 from cooptrack_ros.data.synth.raster import Camera, Canvas
 from cooptrack_ros.data.synth.render import Sight, body_corners
-from cooptrack_ros.data.synth.sensors import CAM_FROM_FORWARD, rotation_xyz
+from cooptrack_ros.data.synth.sensors import CAM_FROM_FORWARD
 
 SIZE = (320, 180)
 CLASSES = (('Car', 'Van', 'Truck', 'Bus'), ('Cyclist', 'Motorcyclist', 'Tricyclist'), ('Pedestrian',))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.errors import UserError
-from cooptrack_ros.common.geometry import make_pose, transform_points
+from cooptrack_ros.common.geometry import make_pose, rotation_xyz, transform_points
 from cooptrack_ros.data.synth import provenance
 from cooptrack_ros.data.synth.lidar import (
     ROADSIDE,
@@ -19,7 +19,7 @@ from cooptrack_ros.data.synth.lidar import (
 from cooptrack_ros.data.synth.many import is_complete
 from cooptrack_ros.data.synth.meshes import Mesh
 from cooptrack_ros.data.synth.render import body_corners
-from cooptrack_ros.data.synth.sensors import make_roadside_rig, rotation_xyz
+from cooptrack_ros.data.synth.sensors import make_roadside_rig
 from cooptrack_ros.data.synth.solids import Solids, SolidScene
 from cooptrack_ros.data.synth.writer import write_json
 

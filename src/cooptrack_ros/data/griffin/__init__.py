@@ -1,0 +1,1 @@
+"""The Griffin data set format: a car and a drone that follows it."""
