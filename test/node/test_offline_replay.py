@@ -10,12 +10,14 @@ import pytest
 from rclpy.parameter import Parameter
 from support.configs import TINY, sensitive_weights
 from support.ros_world import FEATURES, SIZE, START_NS, STEP_NS, World, calibration, camera_image, odometry, pair
+from test_foreign_units import objects
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.config import TrackerConfig
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Boxes
+from cooptrack_ros.data.bags.reader import BagReader
 from cooptrack_ros.data.bags.recording import read_recording
 from cooptrack_ros.data.bags.types import LATCHED
 from cooptrack_ros.data.bags.writer import BagWriter
@@ -25,7 +27,8 @@ from cooptrack_ros.replay.collector import Collector
 from cooptrack_ros.replay.offline import OfflineOptions, OfflineReplay
 from cooptrack_ros.replay.player import BagPlayer, PlayOptions
 from cooptrack_ros.weights.store import open_model
-from cooptrack_ros.wire.topics import features_topic, tracks_topic
+from cooptrack_ros.wire.serialized import read_message
+from cooptrack_ros.wire.topics import EGO_NODE, features_topic, tracks_topic
 
 FRAMES = 3
 LATER_NS = 20_000_000
@@ -136,6 +139,23 @@ def test_a_unit_that_may_only_confirm_adds_no_tracks(bag, tmp_path, mode):
             OfflineReplay(bag, open_model(weights), OfflineOptions(mode, confirm_only=confirm_only), writer).run()
         return sum(int((f.provenance == Track.ROADSIDE).sum()) for f in read_recording(path).tracks.values())
     assert roadside_tracks('') > 0 == roadside_tracks('rsu_1')
+
+
+def test_units_that_do_not_run_our_network_are_fused_from_a_bag(weights, tmp_path):
+    path = tmp_path / 'others'
+    with BagWriter(path) as writer:
+        writer.write('/ego/camera/calibration', calibration(), START_NS, LATCHED)
+        for now in (START_NS + i * STEP_NS for i in range(FRAMES)):
+            writer.write('/ego/odometry', odometry(now), now)
+            writer.write('/infra/bus_7/tracked_objects', objects(now), now)
+            writer.write('/ego/camera/image/compressed', noise(now), now)
+    with BagWriter(tmp_path / 'answers') as writer:
+        result = OfflineReplay(path, open_model(weights), OfflineOptions('late'), writer).run()
+    assert result['modes'] == {'late': FRAMES} and not result['dropped'][EGO_NODE]
+    with BagReader(tmp_path / 'answers') as reader:
+        answers = [read_message(data, TrackArray) for connection, _, data in reader.messages(reader.connections)
+                   if connection.topic == tracks_topic()]
+    assert [(answer.has_infra, answer.infra_count) for answer in answers] == [(True, 1)] * FRAMES
 
 
 def test_a_bag_that_cannot_be_read_is_named(bag, weights, tmp_path):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from support.configs import sensitive_weights
 from support.ros_world import SIZE, calibration, odometry, pair
 from support.video import encode, ffmpeg_packet, foxglove_video, stamp_of
-from test_offline_replay import LATER_NS, numbers, start, weights  # noqa: F401
+from test_offline_replay import LATER_NS, noise, numbers, start, weights  # noqa: F401
 
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.data.bags.recording import read_recording
@@ -64,6 +65,24 @@ def test_lockstep_and_offline_replay_see_the_same_images(world, bag, weights, tm
     for stamp, frame in online.tracks.items():
         assert offline.tracks[stamp].mode == frame.mode == 'cooperative'
         np.testing.assert_array_equal(numbers(offline.tracks[stamp].tracks), numbers(frame.tracks))
+
+
+def test_several_cameras_make_frames_of_the_images_that_can_be_seen_in_any_transport(tmp_path):
+    reordered = encode(count=COUNT, size=SIZE, reordered=2, group=COUNT)
+    with BagWriter(tmp_path / 'bag') as writer:
+        for name in ('front', 'left', 'rear'):
+            writer.write(f'/ego/camera_{name}/calibration', calibration(), stamp_of(0), LATCHED)
+        for i, (plain, late) in enumerate(zip(encode(count=COUNT, size=SIZE, group=GROUP), reordered, strict=True)):
+            writer.write('/ego/odometry', odometry(stamp_of(i)), stamp_of(i))
+            if i not in (0, 4):
+                writer.write('/ego/camera_front/image/foxglove', foxglove_video(plain), stamp_of(i))
+            writer.write('/ego/camera_left/image/compressed', noise(stamp_of(i)), stamp_of(i))
+            writer.write('/ego/camera_rear/image/ffmpeg', ffmpeg_packet(late), stamp_of(i))
+    with BagWriter(tmp_path / 'answers') as writer:
+        model = open_model(sensitive_weights(tmp_path, max_cameras=3))
+        result = OfflineReplay(tmp_path / 'bag', model, OfflineOptions('none'), writer).run()
+    assert result['tracks'] == result['ego_images'] == len(SEEN)
+    assert list(read_recording(tmp_path / 'answers').tracks) == list(map(stamp_of, SEEN))
 
 
 def test_without_the_decoder_the_bag_is_named_with_what_to_install(bag, weights, monkeypatch):  # noqa: F811

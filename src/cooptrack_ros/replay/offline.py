@@ -197,14 +197,13 @@ class OfflineReplay:
         for name, received in self._ego.units.items():
             topic = roadside_names(name).topic
             self._routes[topic(received.topic)] = _Route(None, name, received.on_message)
-            if not received.has_pairs:
-                continue
-            self._routes[topic(PAIR)] = _Route(PairTransform, name, received.on_pair)
+            if received.has_pairs:
+                self._routes[topic(PAIR)] = _Route(PairTransform, name, received.on_pair)
             if name in self._ego.voxel_units:
                 self._routes[topic(OCCUPANCY)] = _Route(
                     None, self._ego.voxel_units[name].source, self._ego.voxel_units[name].on_occupancy)
                 self._ego.awaited |= {name} if topic(OCCUPANCY) in topics else set()
-            if topic(FEATURES) in topics or self._options.ego_only:
+            if topic(received.topic) in topics or self._options.ego_only:
                 continue
             unit = OfflineUnit(self._package, name, self._options.occupancy)
             self._routes |= self._camera_routes(name, unit, name, partial(self._send, name, unit))

@@ -52,6 +52,10 @@ class Sees:
         """Return the same."""
         return self
 
+    def at_rate(self, hz):
+        """Return the same."""
+        return self
+
     def uncertainty(self):
         """State nothing."""
 

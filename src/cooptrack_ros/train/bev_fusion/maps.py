@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...common.errors import UserError
 from ...common.files import replacing
+from ...common.reading import parse_json
 from ...common.timeline import continues
 from ...common.types import Frame, Side
 from ...cooperation.bev_cells import confidence_map
@@ -48,7 +49,7 @@ class MapFile:
         from safetensors import SafetensorError, safe_open
         try:
             self._file = safe_open(str(path), 'numpy')
-            self._place = {token: i for i, token in enumerate(json.loads(self._file.metadata()['tokens']))}
+            self._place = {token: i for i, token in enumerate(parse_json(self._file.metadata()['tokens']))}
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise UserError(f'{path} cannot be read: {error}; remove it, it is made again') from error
 
