@@ -106,6 +106,6 @@ def read_drive(bag: Path, weights: str) -> Drive:
 
 def _sent(calibration: Calibration, images: Sequence[CompressedImage], weights: str) -> list[UnitMessage]:
     unit = OfflineUnit(open_model(weights), UNIT)
-    unit.cameras.describe('', decode_calibration(calibration))
+    unit.cameras.describe('', stamp_ns(calibration.header.stamp), decode_calibration(calibration))
     messages: list[InstanceFeatureArray] = [unit.step({'': image}) for image in images]
     return [UnitMessage(stamp_ns(m.header.stamp), *decode_instances(m)) for m in messages]
