@@ -30,7 +30,7 @@ class MovingTracker(FakeTracker):
 class MovingPackage(FakePackage):
     """A package of such a tracker."""
 
-    def tracker(self, side, device='cpu', execution='fast'):
+    def tracker(self, side, device='cpu', execution='fast', takes_clouds=False):
         """Return a tracker."""
         return MovingTracker(side)
 

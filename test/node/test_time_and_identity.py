@@ -35,7 +35,7 @@ class FlickeringTracker(FakeTracker):
 class FlickeringPackage(FakePackage):
     """A package of such a tracker."""
 
-    def tracker(self, side, device='cpu', execution='fast'):
+    def tracker(self, side, device='cpu', execution='fast', takes_clouds=False):
         """Return a tracker."""
         return FlickeringTracker(side)
 

@@ -13,9 +13,9 @@ PAGE = Path(__file__).parents[2] / 'docs/nodes.md'
 OF_EVERY_NODE = ('/clock', '/rosout', '/parameter_events', '~/transition_event')
 INFO = {'camera__source': 'camera_info', 'image__rectified': True, 'lidar_frame': 'lidar'}
 BOTH = ({}, {'image__transport': 'raw', 'occupancy__enabled': True},
-        {'cameras': 'front'}, *({'cameras': 'front', 'image__transport': transport}
-                                for transport in ('raw', 'ffmpeg', 'foxglove')), {'image__transport': 'ffmpeg'},
-        {'image__transport': 'foxglove'}, INFO)
+        {'cameras': 'front', 'lidar__enabled': True}, *({'cameras': 'front', 'image__transport': transport}
+                                                        for transport in ('raw', 'ffmpeg', 'foxglove')),
+        {'image__transport': 'ffmpeg'}, {'image__transport': 'foxglove'}, INFO)
 SETTINGS = {'roadside': BOTH, 'ego': (*BOTH[:-1], INFO | {'base_frame': 'base'}, {'pose__source': 'pose'},
                                       {'pose__source': 'tf'}, {'fusion__pairs': True},
                                       {'infra_units': 'rsu_1:tracked_objects'})}

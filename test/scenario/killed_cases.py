@@ -81,10 +81,11 @@ def save_flow(folder: Path, seed: int) -> None:
     import torch
 
     from cooptrack_ros.cooperation.feature_flow import FeatureFlow
-    from cooptrack_ros.weights import store
+    from cooptrack_ros.weights import store_parts
+    from cooptrack_ros.weights.store import open_model
     torch.manual_seed(seed)
-    package = store.open_model(str(folder / 'model'))
-    store.save_flow(package, FeatureFlow(package.config.embed_dims, 8), {})
+    package = open_model(str(folder / 'model'))
+    store_parts.save_flow(package, FeatureFlow(package.config.embed_dims, 8), {})
 
 
 def model(folder: Path) -> dict[str, str] | None:

@@ -12,7 +12,8 @@ from cooptrack_ros.eval.report import headline
 from cooptrack_ros.eval.result_files import read_exchange
 from cooptrack_ros.model.occupancy.head import OccupancyHead
 from cooptrack_ros.model.occupancy.sizes import MINI_HEAD
-from cooptrack_ros.weights.store import open_model, save_occupancy
+from cooptrack_ros.weights.store import open_model
+from cooptrack_ros.weights.store_parts import save_occupancy
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -120,7 +120,7 @@ class FakePackage:
         columns = (slice(96, 102), slice(78, 82)) if side is not Side.ROADSIDE else (slice(60, 66), slice(100, 103))
         return FakeReader(side, {1 if side is Side.ROADSIDE else 7: columns})
 
-    def tracker(self, side, device='cpu', execution='fast'):
+    def tracker(self, side, device='cpu', execution='fast', takes_clouds=False):
         """Return a tracker that records what it is fed."""
         self.trackers[side] = FakeTracker(side)
         return self.trackers[side]
@@ -282,10 +282,15 @@ class EgoWorld:
 
     def send(self, image: CompressedImage | None = None) -> None:
         """Publish pose and image of the present time, and let time pass."""
+        now_ns = self.now_ns
+        self.pose()
+        self.world.publish('/ego/ego_node/input/image/compressed', image or camera_image(now_ns))
+
+    def pose(self) -> None:
+        """Publish the pose of the present time, and let time pass."""
         poses = self.node.health.counts['odometry.received']
         self.world.publish('/ego/ego_node/input/odometry', odometry(self.now_ns))
         self.world.until(lambda: self.node.health.counts['odometry.received'] > poses, 'the pose')
-        self.world.publish('/ego/ego_node/input/image/compressed', image or camera_image(self.now_ns))
         self.now_ns += STEP_NS
 
     def dropped(self, source: str, reason: str) -> None:

@@ -19,6 +19,8 @@ MODULES = (
     'cooptrack_ros.nodes.inputs.infra_input', 'cooptrack_ros.nodes.inputs.unit_receiver',
     'cooptrack_ros.nodes.inputs.camera_input', 'cooptrack_ros.nodes.inputs.camera_rig',
     'cooptrack_ros.nodes.inputs.pose_input', 'cooptrack_ros.nodes.inputs.tf_input',
+    'cooptrack_ros.nodes.inputs.cloud_input', 'cooptrack_ros.nodes.inputs.cloud_reader',
+    'cooptrack_ros.sensors.cloud_buffer', 'cooptrack_ros.sensors.point_clouds', 'cooptrack_ros.wire.point_clouds',
     'cooptrack_ros.nodes.outputs.track_output', 'cooptrack_ros.nodes.health.unit_health',
     'cooptrack_ros.nodes.health.health', 'cooptrack_ros.wire.cameras', 'cooptrack_ros.wire.poses',
     'cooptrack_ros.wire.serialized',
@@ -49,13 +51,14 @@ def _good_messages() -> dict[type, list]:
     """Return messages of every type that a node listens to, which together make it publish tracks."""
     import numpy as np
     from geometry_msgs.msg import PoseStamped, TransformStamped
-    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+    from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
     from support import ros_world
     from tf2_msgs.msg import TFMessage
 
     from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, PairTransform
     from cooptrack_ros.wire.features import FeatureMeta, encode_instances
     from cooptrack_ros.wire.images import encode_raw
+    from cooptrack_ros.wire.point_clouds import encode_point_cloud
     now = ros_world.START_NS
     odometry = ros_world.odometry(now)
     width, height = ros_world.SIZE
@@ -68,6 +71,7 @@ def _good_messages() -> dict[type, list]:
     transform = TransformStamped(header=deepcopy(odometry.header), child_frame_id='lidar')
     camera_image = ros_world.camera_image(now)
     return {
+        PointCloud2: [encode_point_cloud(np.ones((3, 4), np.float32), deepcopy(camera_image.header))],
         CompressedImage: [camera_image], Image: [encode_raw(np.zeros((height, width, 3), np.uint8),
                                                             camera_image.header)],
         CameraInfo: [info], Calibration: [ros_world.calibration(), ros_world.calibration('rsu/lidar', 'map')],
@@ -91,18 +95,20 @@ def prepare(folder: Path) -> Run:
 
     from cooptrack_ros.common.types import Side
     from cooptrack_ros.nodes.ego_node import EgoNode
-    from cooptrack_ros.nodes.inputs import camera_input
+    from cooptrack_ros.nodes.inputs import camera_input, cloud_input
     from cooptrack_ros.nodes.roadside_node import RoadsideNode
     from cooptrack_ros.wire.arrays import set_stamp
     from cooptrack_ros.wire.tracks import decode_tracks
     logging.disable(logging.CRITICAL)
-    camera_input._TRANSFORM_PATIENCE_S = 0.0
+    camera_input.TRANSFORM_PATIENCE_S = cloud_input.TRANSFORM_PATIENCE_S = 0.0
     world = ros_world.World()
     info = {'camera__source': 'camera_info', 'image__rectified': False, 'lidar_frame': 'lidar', 'base_frame': 'base'}
     kinds = [(EgoNode, {'infra_units': 'rsu_1', 'fusion__pairs': True}),
              (EgoNode, {'image__transport': 'raw', 'pose__source': 'pose'}),
              (EgoNode, {**info, 'pose__source': 'tf'}), (EgoNode, {'cameras': 'front,left'}),
-             (RoadsideNode, {'prediction__enabled': True})]
+             (RoadsideNode, {'prediction__enabled': True}),
+             (EgoNode, {'lidar__enabled': True, 'lidar__max_age': 0.001}),
+             (RoadsideNode, {'lidar__enabled': True, 'lidar__max_age': 0.001, 'camera__enabled': False})]
     nodes, published = [], []
 
     class _Tracker(ros_world.FakeTracker):

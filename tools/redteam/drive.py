@@ -16,6 +16,8 @@ from sensor_msgs.msg import CompressedImage
 from cooptrack_msgs.msg import Calibration, InstanceFeatureArray, TrackArray
 from cooptrack_ros.common.types import InstanceSet
 from cooptrack_ros.data.bags.reader import BagReader
+from cooptrack_ros.nodes.health.health import Health
+from cooptrack_ros.nodes.settings import RoadsideSettings
 from cooptrack_ros.replay.agents import OfflineUnit
 from cooptrack_ros.weights.store import open_model
 from cooptrack_ros.wire.arrays import stamp_ns
@@ -105,7 +107,7 @@ def read_drive(bag: Path, weights: str) -> Drive:
 
 
 def _sent(calibration: Calibration, images: Sequence[CompressedImage], weights: str) -> list[UnitMessage]:
-    unit = OfflineUnit(open_model(weights), UNIT)
-    unit.cameras.describe('', stamp_ns(calibration.header.stamp), decode_calibration(calibration))
+    unit = OfflineUnit(open_model(weights), RoadsideSettings(unit_id=UNIT), Health(UNIT, 'offline'))
+    unit.eyes.describe('', stamp_ns(calibration.header.stamp), decode_calibration(calibration))
     messages: list[InstanceFeatureArray] = [unit.step({'': image}) for image in images]
     return [UnitMessage(stamp_ns(m.header.stamp), *decode_instances(m)) for m in messages]

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
 from ..common.files import write_atomically
 from ..common.outputs import check_folder, write_figures
+from ..common.types import SENSORS, Sensors
 from ..data.rate import RATES_HZ
 from ..data.spd.labels import CENTRAL, VELOCITY_LABELS
 from ..eval.channel import Channel
@@ -61,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, 'compensation', COMPENSATION, 'that of the model; asked for here, flow must have its weights')
     parser.add_argument('--execution', default=EXECUTIONS[0], choices=EXECUTIONS,
                         help='of all networks, as the parameter of the nodes (default: %(default)s)')
+    parser.add_argument('--sensors', choices=SENSORS, default=SENSORS[0], help='what the vehicle looks with: images, '
+                        'point clouds, for which the model needs a point cloud branch, or both (default: %(default)s)')
+    parser.add_argument('--unit-sensors', choices=SENSORS, help='what the units look with (default: as --sensors)')
     add_flags(parser, Channel)
     add_json(parser)
     parser.add_argument('--errors', action='store_true', help='tell errors of six kinds apart, by what the vehicle '
@@ -113,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"model '{sender.name}' has no flow for its roadside weights (train flow makes one)")
     evaluation = Evaluation(datasets, package, selection, _transmission(args, sender), channel, roadside,
                             args.online_extrinsics, execution=args.execution, bev_budget=args.bev_budget,
-                            send_cells=send_cells, late_rule=args.late_rule)
+                            send_cells=send_cells, late_rule=args.late_rule,
+                            sensors=Sensors(args.sensors), unit_sensors=Sensors(args.unit_sensors or args.sensors))
     modes = list(evaluation.modes) if modes == ['all'] else modes
     _check_bev(args, package, sender, modes)
     models = {'vehicle': package, 'roadside': sender}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..common.config import NOMINAL_HZ
 from ..common.outputs import check_folder, write_figures
+from ..common.types import Sensors
 from .eval_options import options_of, print_differences
 from .flags import settings_of
 
@@ -37,6 +38,8 @@ def run_occupancy(args: argparse.Namespace, recorded: Mapping[str, dict]) -> int
     for name in ('errors', 'config', 'compensation', 'online_extrinsics', 'bev_budget'):
         if getattr(args, name):
             raise UserError(f"--{name.replace('_', '-')} is for --task tracking")
+    if {args.sensors, args.unit_sensors} - {Sensors.CAMERA, None}:
+        raise UserError('--task occupancy has heads on cameras, not on --sensors or --unit-sensors with point clouds')
     if args.mode not in _SIDES:
         raise UserError(f"--task occupancy has the modes {', '.join(_SIDES)}, not '{args.mode}'")
     if args.results:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from ..common.errors import UserError
 from ..common.outputs import write_figures
 from ..common.text import readable
+from ..common.types import SENSORS, Sensors
 from .flags import add_json
 
 SUMMARY = 'play a bag to the nodes, in lockstep or in real time, or run it without ROS nodes'
@@ -40,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                          'fusion.confirm_only (default: none)')
     offline.add_argument('--occupancy', action='store_true',
                          help='also find voxels, as the parameter occupancy.enabled of the nodes')
+    parser.add_argument('--sensors', choices=SENSORS, default=SENSORS[0], help='what vehicle and units look with; '
+                        'nodes have the parameters camera.enabled and lidar.enabled for it: with lidar alone point '
+                        'clouds are what makes frames, in place of images (default: %(default)s)')
     parser.add_argument('--record', metavar='OUT', help='bag (folder) for what the nodes publish; must not exist')
     add_json(parser)
     parser.add_argument('--limit', type=int, metavar='N', help='images of the ego vehicle to play at most')
@@ -115,7 +119,7 @@ def replay(bag: Path, args: argparse.Namespace) -> dict:
     """Return the result of one pass through the nodes as plain data."""
     from ..replay.player import PlayOptions
     from ..replay.session import play
-    options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate)
+    options = PlayOptions(args.timeout, args.limit, args.ego_only, args.rate, Sensors(args.sensors))
     return play(bag, options, args.lockstep, Path(args.record) if args.record else None, _progress())
 
 
@@ -128,11 +132,11 @@ def run_offline(bag: Path, args: argparse.Namespace) -> dict:
     from ..weights.store import open_model
     summary, package = describe_bag(bag), open_model(args.weights or 'mini')
     options = OfflineOptions(args.mode or 'auto', args.limit, args.ego_only, args.confirm_only or '',
-                             args.occupancy)
+                             args.occupancy, Sensors(args.sensors))
     with ExitStack() as stack:
         writer = stack.enter_context(BagWriter(Path(args.record))) if args.record else None
         result = OfflineReplay(bag, package, options, writer).run(_progress())
-    seconds = played_seconds(summary, result['ego_images'])
+    seconds = played_seconds(summary, result['ego_images'], options.sensors)
     rates = {f'{name}_per_second': result.pop(name) / seconds if seconds > 0 else 0.0
              for name in ('serialized_bytes', 'occupancy_bytes')}
     return {'schema': 'cooptrack-replay/1', 'pace': 'offline', **result, **rates}

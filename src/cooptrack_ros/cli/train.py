@@ -132,17 +132,21 @@ def _run(args: argparse.Namespace, ranks, started: float) -> int:
     from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
+    from ..weights.store import open_model
     config, sizes = _configuration(args)
     recipe = _recipe(args, config)
+    models = [source for source in args.init if runs.is_model(source)]
+    if models and recipe.modalities.freeze_tracker:
+        # What stays as it is keeps its switches.
+        config = open_model(str(models[-1])).config
     config = config.at_rate(recipe.hz or NOMINAL_HZ)
     if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, sizes, started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
     package = _sender(args, recipe)
     stage, stream = _prepare(args, config, sizes, recipe, ranks, package)
-    if args.export and args.stage == 'occupancy':
-        from ..train.occupancy.start import check_export
-        check_export(args.export, stage)
+    if args.export and (args.stage == 'occupancy' or (sizes is not None and stage.has_frozen_tracker)):
+        runs.check_export(args.export, stage)
     recipe = with_steps(recipe, stream.num_frames)
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
@@ -217,9 +221,6 @@ def _configuration(args: argparse.Namespace):
         return named_config(args.config), None
     if args.stage in ('image', 'flow'):
         raise UserError(f'--config {args.config} has a point cloud branch, which the stage {args.stage} does not train')
-    if args.export:
-        raise UserError(f'--export: model folders have no place for the point cloud branch of {args.config}; it stays '
-                        'in --out')
     return named_branch(args.config)
 
 

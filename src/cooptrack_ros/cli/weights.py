@@ -105,7 +105,8 @@ def _list(args: argparse.Namespace) -> int:
             entry = package.card.get('sides', {}).get(side.value, {})
             source = entry.get('source', {})
             imported[source.get('md5')] = package.name
-            models.add_row(for_table(package.name), for_table(first), side.value, f'{entry.get("bytes", 0) / 1e6:.1f}',
+            models.add_row(for_table(package.name), for_table(first), ' + '.join([side.value, *package.parts(side)]),
+                           f'{entry.get("bytes", 0) / 1e6:.1f}',
                            for_table(str(source.get('published') or source.get('file') or 'trained here')))
             first = ''
     published = Table('file', 'side', 'MD5', 'imported as', title='published files')

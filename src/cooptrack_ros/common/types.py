@@ -19,6 +19,28 @@ class Side(str, Enum):
     COOPERATIVE = 'cooperative'
 
 
+class Sensors(str, Enum):
+    """What an agent looks with."""
+
+    CAMERA = 'camera'
+    LIDAR = 'lidar'
+    BOTH = 'camera+lidar'
+
+    @property
+    def has_camera(self) -> bool:
+        """Whether images are used."""
+        return self is not Sensors.LIDAR
+
+    @property
+    def has_lidar(self) -> bool:
+        """Whether point clouds are used."""
+        return self is not Sensors.CAMERA
+
+
+SENSORS = tuple(sensors.value for sensors in Sensors)
+"""Their names, the usual one first."""
+
+
 class Provenance(IntEnum):
     """Who contributed to a track in a frame; lower-case names stand in results, ``wire.tracks`` has the constants."""
 

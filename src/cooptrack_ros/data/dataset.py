@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 
-from ..common.types import Boxes, Frame
+from ..common.types import Boxes, Frame, Sensors
 from ..sensors.image_decoding import read_image
 from .camera_history import CameraHistory
 
@@ -110,16 +110,20 @@ class SensorFrame:
         """Pose of the lidar in the world, orthonormal 4x4."""
         return self.global_from_ego @ self.ego_from_lidar
 
-    def frame(self, least: tuple[int, int] | None = None) -> Frame:
+    def frame(self, least: tuple[int, int] | None = None, sensors: Sensors = Sensors.CAMERA) -> Frame:
         """
-        Return what a tracker needs for this time step: the images of all cameras, which are decoded here.
+        Return what a tracker needs for this time step: images of all cameras and the point cloud, which are read here.
 
         :param least: rows and columns that must remain of an image, see ``sensors.image_decoding.decode_reduced``.
-        :raises UserError: if an image is missing.
+        :param sensors: which of them; there may be no cloud all the same.
+        :raises UserError: if an image or a cloud is missing or cannot be read.
         """
-        images, projections = zip(*(camera.read(least) for camera in self.cameras))
-        return Frame(self.sequence, self.stamp_us * 1000, images, np.stack(projections), self.ego_from_lidar,
-                     self.global_from_ego)
+        frame = self.frame_without_image()
+        if sensors.has_camera:
+            images, projections = zip(*(camera.read(least) for camera in self.cameras))
+            frame = replace(frame, images=images, img_from_lidar=np.stack(projections))
+        has_cloud = sensors.has_lidar and self.point_cloud is not None
+        return replace(frame, cloud=self.point_cloud.read()) if has_cloud else frame
 
     def frame_without_image(self) -> Frame:
         """Return the same without images, for a tracker that knows what they show."""
@@ -171,15 +175,16 @@ class FrameRecord(SensorFrame):
         """Time of the roadside partner, microseconds."""
         return self.infra.stamp_us
 
-    def frame(self, side_of_image: str = 'vehicle', least: tuple[int, int] | None = None) -> Frame:
+    def frame(self, side_of_image: str = 'vehicle', least: tuple[int, int] | None = None,
+              sensors: Sensors = Sensors.CAMERA) -> Frame:
         """
-        Return what a tracker needs for this time step; decodes the images of all cameras.
+        Return what a tracker needs for this time step; reads what the sensors saw.
 
         :param side_of_image: ``infrastructure`` gives the roadside partner of a pair.
-        :param least: see ``SensorFrame.frame``.
+        :param least: and :param sensors: see ``SensorFrame.frame``.
         """
         is_partner = side_of_image == 'infrastructure' and self.infra
-        return self.infra.frame(least) if is_partner else super().frame(least)
+        return self.infra.frame(least, sensors) if is_partner else super().frame(least, sensors)
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,13 @@ def origin_of(exchange: Mapping[str, Any], options: Mapping[str, Any],
     Return what a result was made from, under the names of ``ORIGIN``.
 
     :param options: all options of the command that matter for the figures, as plain data.
-    :param models: packages by their part in it; their sides are told apart by ``ModelPackage.model_id``.
+    :param models: packages by their part in it; their sides are told apart by ``ModelPackage.model_id``, their point
+        cloud branches, where these matter, by the hash of their file.
     """
+    has_clouds = any('lidar' in (options.get(name) or '') for name in ('sensors', 'unit_sensors'))
     return {**code_origin(), 'label_hash': label_hash(exchange),
             'models': {part: {side.value: package.model_id(side) for side in Side if package.has(side)}
+                       | ({'lidar': package.card.get('lidar', {}).get('sha256')} if has_clouds else {})
                        for part, package in models.items()},
             'seed': options.get('seed'), 'options': dict(options)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import groupby, repeat
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..common.config import EXECUTIONS, LATE_RULE, ModelConfig
-from ..common.types import Frame, FrameOutput, InstanceSet, Provenance, RoadsideMessage, Side
+from ..common.errors import UserError
+from ..common.types import Frame, FrameOutput, InstanceSet, Provenance, RoadsideMessage, Sensors, Side
 from ..cooperation.late_fusion import roadside_boxes
 from ..data.dataset import DataSet, FrameRecord, OpenedData
 from ..data.rate import frame_rate_hz
@@ -92,7 +93,8 @@ class Evaluation:
                  selection: Selection | None = None, transmit: Transmit | None = None,
                  channel: Channel | None = None, roadside: ModelPackage | None = None, online_extrinsics: bool = False,
                  caches_bev: bool = False, execution: str = EXECUTIONS[0], bev_budget: int | None = None,
-                 send_cells: SendCells = lambda cells: (cells, 0), late_rule: str = LATE_RULE.default):
+                 send_cells: SendCells = lambda cells: (cells, 0), late_rule: str = LATE_RULE.default,
+                 sensors: Sensors = Sensors.CAMERA, unit_sensors: Sensors | None = None):
         """
         Take data and model.
 
@@ -107,7 +109,9 @@ class Evaluation:
         :param bev_budget: bytes of a message of BEV features, see ``MapsOnTheAir``; :param send_cells: what they become
             on their way.
         :param late_rule: of mode ``late``, see ``LATE_RULE``.
+        :param sensors: of the vehicle; :param unit_sensors: of the units, None: the same.
         """
+        self._sensors = {side: sensors for side in Side} | {Side.ROADSIDE: unit_sensors or sensors}
         self._datasets, self._package, self._roadside = datasets, package, roadside or package
         self._bev_budget, self._send_cells = bev_budget, send_cells
         self._online_extrinsics, self._execution, self._late_rule = online_extrinsics, execution, late_rule
@@ -130,6 +134,16 @@ class Evaluation:
         other = copy(self)
         other._late_rule = rule
         return other
+
+    def _check_clouds(self, sides: Iterable[Side], folder: Path, dataset: DataSet) -> None:
+        """Raise a UserError if point clouds are asked for of an agent that has none in all its frames."""
+        names = {Side.VEHICLE: 'vehicle-side', Side.ROADSIDE: 'infrastructure-side', Side.COOPERATIVE: 'cooperative'}
+        for side in sides:
+            parts = dataset.units.values() if side is Side.ROADSIDE else [dataset]
+            if self._sensors[side].has_lidar and all(r.point_cloud is None for part in parts
+                                                     for r in self._selection.records(part, names[side])):
+                raise UserError(f'{folder} has no point clouds of the {side.value} side, which the sensors '
+                                f'{self._sensors[side].value} need (`cooptrack synth --lidar` writes some)')
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -156,6 +170,7 @@ class Evaluation:
         class_range = self._package.config.class_range_of(Side.VEHICLE)
         builder, statistics = ExchangeBuilder(f'{self._package.name} {mode}', class_range), RunStatistics()
         for folder, dataset in self._datasets:
+            self._check_clouds({side_of(mode), *([Side.ROADSIDE] if listens(mode) else [])}, folder, dataset)
             for record, messages, result, seconds in self._driven(mode, folder, dataset):
                 statistics.add(result.output, seconds)
                 self._count(statistics, messages, mode)
@@ -186,6 +201,7 @@ class Evaluation:
         builder = ExchangeBuilder(f'{self._package.name} {side.value}', config.class_range_of(side))
         statistics, stated_by = RunStatistics(), self._package.uncertainty()
         for folder, dataset in self._datasets:
+            self._check_clouds([side], folder, dataset)
             records, sequence = self._selection.records(dataset, name), None
             for record, (_, output, seconds) in zip(records, self._network(side, records), strict=True):
                 if record.sequence != sequence:
@@ -237,7 +253,8 @@ class Evaluation:
                      records: list[FrameRecord]) -> tuple[Tracker, Iterator[tuple[Frame, float]]]:
         """Return the cooperative network, the frames that it needs, and 0 s for each: none was spent on it before."""
         package = self._package.with_method(association='distance' if mode == 'distance_association' else None)
-        tracker, known = self._tracker(package, Side.COOPERATIVE, records), {}
+        sensors, known = self._sensors[Side.COOPERATIVE], {}
+        tracker = self._tracker(package, Side.COOPERATIVE, records)
         if package.config.method.compensation == 'flow':
             # That of the units, whose model may be another.
             tracker.stages.flow = self._roadside.flow()
@@ -247,21 +264,23 @@ class Evaluation:
             known = self._known_bev.setdefault(folder, {})
             tracker = RememberingTracker(tracker, known)
         return tracker, ((record.frame_without_image() if (record.sequence, record.stamp_us * 1000) in known
-                          else record.frame('vehicle', least_size(package.config)), 0.0) for record in records)
+                          else record.frame('vehicle', least_size(package.config), sensors), 0.0)
+                         for record in records)
 
     def _tracker(self, package: ModelPackage, side: Side, records: list[FrameRecord]) -> AgentTracker:
         """Return a tracker whose lives and gaps are those of the rate of the records."""
-        return package.at_rate(rate_of(records)).tracker(side, execution=self._execution)
+        return package.at_rate(rate_of(records)).tracker(side, execution=self._execution,
+                                                        takes_clouds=self._sensors[side].has_lidar)
 
     def _network(self, side: Side, records: list[FrameRecord],
                  image: str = 'vehicle') -> Iterator[tuple[TrackerState, FrameOutput, float]]:
         """Yield state, output and seconds of a network that receives nothing; every sequence starts afresh."""
         package = self._roadside if side is Side.ROADSIDE else self._package
-        tracker, sequence = self._tracker(package, side, records), None
+        tracker, sensors, sequence = self._tracker(package, side, records), self._sensors[side], None
         for record in records:
             if record.sequence != sequence:
                 state, sequence = tracker.initial(), record.sequence
-            frame = record.frame(image, least_size(package.config))
+            frame = record.frame(image, least_size(package.config), sensors)
             started = time.perf_counter()
             state, output = tracker.step(state, frame)
             yield state, output, time.perf_counter() - started
@@ -304,7 +323,8 @@ class Evaluation:
         for record, arrived in zip(records, self._links(folder, dataset, records, sent), strict=True):
             if record.sequence != sequence:
                 state, sequence = tracker.initial(), record.sequence
-            frame, received = record.frame('vehicle', least_size(self._package.config)), list(map(air.receive, arrived))
+            frame = record.frame('vehicle', least_size(self._package.config), self._sensors[Side.VEHICLE])
+            received = list(map(air.receive, arrived))
             started = time.perf_counter()
             state, output = tracker.step(state, frame, [cells for _, cells in received])
             yield [message for message, _ in received], output, time.perf_counter() - started

@@ -32,15 +32,17 @@ _REPEAT_S = 5.0
 
 
 @dataclass
-class ImageJob:
+class FrameJob:
     """
     One frame on its way through the node.
 
-    ``messages`` are the images of all cameras, the anchor's first; ``marks`` are (stage, start, duration) on the
-    monotonic clock.
+    ``messages`` are the images of all cameras, the anchor's first; none where a point cloud makes a frame of its own.
+    ``header`` is that of the anchor's image, or of the cloud; ``marks`` are (stage, start, duration) on the monotonic
+    clock.
     """
 
     messages: tuple[AnyImage, ...]
+    header: Header
     arrived: float
     taken: float = 0.0
     decoding: Future[DecodedFrame] | None = None
@@ -49,13 +51,13 @@ class ImageJob:
 
     @property
     def stamp_ns(self) -> int:
-        """Stamp of the anchor's image."""
+        """Stamp of the frame."""
         return stamp_ns(self.header.stamp)
 
     @property
-    def header(self) -> Header:
-        """Header of the anchor's image."""
-        return self.messages[0].header
+    def source(self) -> str:
+        """Name under which is counted that it is dropped."""
+        return 'image' if self.messages else 'points'
 
     def mark(self, stage: str, start: float) -> None:
         """Note a stage that started at ``start`` and ends now."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from cooptrack_msgs.msg import TrackArray
 
-from ..common.types import Frame
+from ..common.types import Frame, Side
 from ..cooperation.pairing import Received
 from ..tracking.warm_up import blank_frame
 from ..weights.store import ModelPackage
 from ..wire.views import Views
 from .auto.arguments import with_found_inputs
-from .context import ImageJob
+from .context import FrameJob
 from .ego_pipeline import EgoAnswer, EgoPipeline
 from .health.silence_watch import WatchedInput
 from .inputs.infra_input import InfraInput
@@ -31,7 +32,7 @@ from .voxel_pipelines import VoxelAnswer, try_out
 class EgoNode(AgentNode):
     """The vehicle; falls back to single-agent tracking whenever nothing usable was received."""
 
-    settings_class = EgoSettings
+    settings_class, side = EgoSettings, Side.VEHICLE
 
     def __init__(self, package: ModelPackage | None = None, **options):
         """Declare parameters and create the publishers."""
@@ -52,7 +53,7 @@ class EgoNode(AgentNode):
                                       'are compensated by geometry')
         if self._pipeline.lacks_uncertainty:
             self.get_logger().info(self._pipeline.lacks_uncertainty)
-        state = self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras)))
+        state = self._pipeline.agent.warm_up(blank_frame(package.config, len(self.cameras), settings.lidar__enabled))
         voxels = self._pipeline.voxels
         if voxels is not None:
             try_out(voxels.reader, state, settings)
@@ -99,11 +100,15 @@ class EgoNode(AgentNode):
         with self.node_context.arrived:
             self._pipeline.restart(stamp)
 
-    def process(self, job: ImageJob, views: Views) -> TrackArray:
+    def process(self, job: FrameJob, views: Views) -> TrackArray:
         """Track one frame together with what was received and publish the tracks."""
         started = time.monotonic()
         settings: EgoSettings = self.settings
         frame = views.ego_frame(job.stamp_ns, self._poses.wait_for(job.stamp_ns))
+        lidar_from_map = np.linalg.inv(frame.global_from_lidar)
+        # A player sends no later pose before the frame is answered.
+        frame = replace(frame, cloud=self.cloud_of(
+            job, views, lambda at_ns: lidar_from_map @ self._poses.wait_for(at_ns, 0.0) @ views.base_from_lidar))
         received = self._received(job.stamp_ns, frame.global_from_lidar)
         job.mark('input', started)
         started = time.monotonic()

@@ -72,7 +72,7 @@ class EgoPipeline:
                                 sender.model_id if sender else None, name not in only_confirm)
                     for name, kind in sorted(units.items())]
         self.agent = EgoAgent(
-            runs.tracker(side, settings.device, settings.execution),
+            runs.tracker(side, settings.device, settings.execution, settings.lidar__enabled),
             LateTracker(LateConfig.of(method, self.max_gap_s, settings.fusion__late_rule))
             if mode in LATE_MODES else None,
             own.output_threshold, units=pairings, fuses_features=cooperates, limits=Limits.of(runs.config),

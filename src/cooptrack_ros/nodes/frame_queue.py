@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from sensor_msgs.msg import PointCloud2
+
 from ..wire.images import AnyImage
 from ..wire.video import VideoImage
-from .context import ImageJob, NodeContext
+from .context import FrameJob, NodeContext
 from .inputs.decoding import Decoding
 from .worker import Worker
 
@@ -15,7 +17,7 @@ from .worker import Worker
 class FrameQueue:
     """Frames wait here, decoded ahead of their turn; newer ones replace older ones, but not in lockstep."""
 
-    def __init__(self, context: NodeContext, decoding: Decoding, work: Callable[[ImageJob], None]):
+    def __init__(self, context: NodeContext, decoding: Decoding, work: Callable[[FrameJob], None]):
         """
         Start to work.
 
@@ -30,7 +32,13 @@ class FrameQueue:
         """Take the images of a frame."""
         # Video was decoded before: that time counts, too.
         came = [m.arrived for m in messages if isinstance(m, VideoImage)]
-        job = ImageJob(messages, max(came, default=time.monotonic()))
+        self._put(FrameJob(messages, messages[0].header, max(came, default=time.monotonic())))
+
+    def put_cloud(self, message: PointCloud2) -> None:
+        """Take the point cloud of a frame that has no images."""
+        self._put(FrameJob((), message.header, time.monotonic()))
+
+    def _put(self, job: FrameJob) -> None:
         self._context.health.image(job.stamp_ns, job.arrived)
         self._worker.put(job)
 
@@ -45,9 +53,12 @@ class FrameQueue:
         self._worker.stop()
         self._decoding.stop()
 
-    def _decode(self, job: ImageJob) -> None:
-        job.decoding = self._decoding.begin(job.messages)
+    def _decode(self, job: FrameJob) -> None:
+        if job.messages:
+            job.decoding = self._decoding.begin(job.messages)
 
-    def _overtaken(self, job: ImageJob) -> None:
-        job.decoding.cancel()
-        self._context.health.drop('image', 'overrun', 'a newer image came before this one could be processed')
+    def _overtaken(self, job: FrameJob) -> None:
+        if job.decoding is not None:
+            job.decoding.cancel()
+        noun = 'image' if job.messages else 'point cloud'
+        self._context.health.drop(job.source, 'overrun', f'a newer {noun} came before this one could be processed')

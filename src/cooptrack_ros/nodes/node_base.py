@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import State, TransitionCallbackReturn
 from rclpy.timer import Timer
+from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from cooptrack_msgs.msg import Latency, TrackArray
@@ -22,12 +25,14 @@ from ..common.files import write_atomically
 from ..common.outputs import check_file
 from ..common.text import readable_lines
 from ..common.timeline import StampOrder, TimeGuard
+from ..common.types import Side
 from ..model.image.preprocess import least_size
 from ..weights.store import ModelPackage, open_model
+from ..wire.arrays import stamp_ns
 from ..wire.images import image_time_ns
 from ..wire.tracks import decode_tracks, predict_tracks
 from ..wire.views import Views
-from .context import ImageJob, NodeContext
+from .context import FrameJob, NodeContext
 from .effective import effective_config
 from .executors import executor_of, spin
 from .frame_queue import FrameQueue
@@ -38,6 +43,7 @@ from .health.health import Health
 from .health.silence import TWIN_ADVICE
 from .health.silence_watch import SilenceWatch, WatchedInput
 from .inputs.camera_rig import CameraRig, camera_names, check_camera_topics, check_image_transport
+from .inputs.cloud_input import CloudInput
 from .inputs.decoding import Decoding
 from .inputs.tf_input import TfInput
 from .managed_node import ManagedNode, explained
@@ -65,6 +71,8 @@ class AgentNode(ManagedNode):
     """
 
     settings_class: type[CommonSettings] = CommonSettings
+    side: Side
+    """Whose sensors it has: those of a vehicle, or of the roadside."""
 
     def __init__(self, name: str, package: ModelPackage | None = None, **options):
         """
@@ -79,6 +87,7 @@ class AgentNode(ManagedNode):
         """What is handed to inputs and outputs."""
         self._package = package
         self.cameras: CameraRig | None = None
+        self.clouds: CloudInput | None = None
         self.tf: TfInput | None = None
         self._inputs: list = []
         self._frames: FrameQueue | None = None
@@ -111,7 +120,7 @@ class AgentNode(ManagedNode):
         """Create the subscriptions of the sub-class and return them."""
         return []
 
-    def process(self, job: ImageJob, views: Views) -> TrackArray:
+    def process(self, job: FrameJob, views: Views) -> TrackArray:
         """Handle one frame and return the published tracks; runs in the worker thread; may raise WireError."""
         raise NotImplementedError
 
@@ -126,7 +135,8 @@ class AgentNode(ManagedNode):
 
     def needs_tf(self) -> bool:
         """Tell whether anything is looked up on /tf."""
-        return self.settings.camera__source == 'camera_info' or self.output_frame.needs_tf()
+        settings = self.settings
+        return (settings.camera__source == 'camera_info' or settings.lidar__enabled or self.output_frame.needs_tf())
 
     def on_time_jump(self, stamp: int) -> None:
         """Go on at a stamp after time was set back; runs in the worker thread."""
@@ -137,7 +147,7 @@ class AgentNode(ManagedNode):
 
     def watched_inputs(self) -> list[WatchedInput]:
         """Return the inputs whose silence is to be explained."""
-        return self.cameras.watched()
+        return [*self.cameras.watched(), *([self.clouds.watched()] if self.clouds is not None else [])]
 
     def autostart(self) -> bool:
         """Configure and activate, if the parameter says so; return False if that failed."""
@@ -157,6 +167,7 @@ class AgentNode(ManagedNode):
         self._check_settings()
         self.cameras = CameraRig(self.node_context, camera_names(self.settings.cameras, package.config.max_cameras),
                                  self.stated_base_frame)
+        self.clouds = CloudInput(self.node_context, self.side) if self.settings.lidar__enabled else None
         self._least_size = least_size(package.config)
         self._gaps = GapWatch(self.load(package))
         if self.settings.occupancy__enabled and self._occupancy is None:
@@ -168,10 +179,14 @@ class AgentNode(ManagedNode):
         """Refuse settings that need others, by name."""
         settings = self.settings
         check_camera_topics(settings.cameras__topics)
-        check_image_transport(settings.image__transport)
+        if settings.camera__enabled:
+            check_image_transport(settings.image__transport)
+        elif not settings.lidar__enabled or settings.occupancy__enabled:
+            raise UserError("parameter 'camera.enabled' is false: expected lidar.enabled to be true then, and "
+                            'occupancy.enabled to be false, since voxels are found in images')
         if settings.camera__source != 'camera_info':
             return
-        if settings.image__rectified is None:
+        if settings.image__rectified is None and settings.camera__enabled:
             raise UserError("parameter 'image.rectified' must be stated with camera.source camera_info: true if the "
                             'images are without distortion (P of CameraInfo is used), false if not (K and D)')
         for name, value in (('lidar_frame', settings.lidar_frame), ('base_frame', self.stated_base_frame)):
@@ -187,7 +202,9 @@ class AgentNode(ManagedNode):
             self.node_context, Decoding(self._least_size, self.cameras.sizes), self._work)
         self.tf = TfInput(self, self.node_context) if self.needs_tf() else None
         self._inputs = [*self.subscribe(), *self.cameras.subscribe(
-            self._frames.put, input_qos(settings.image__qos), self.tf)]
+            self._put_images, input_qos(settings.image__qos), self.tf)]
+        if self.clouds is not None:
+            self._inputs += self.clouds.subscribe(self._frames.put_cloud, self.tf)
         self._silence = SilenceWatch(self, self.watched_inputs())
         self._timer = self.node_context.start_timer(settings.diagnostics__period, self._report)
         return super().on_activate(state)
@@ -224,23 +241,32 @@ class AgentNode(ManagedNode):
             self.tf.close()
             self.tf = None
 
-    def _work(self, job: ImageJob) -> None:
+    def _put_images(self, messages: tuple[CompressedImage | Image, ...]) -> None:
+        if self.clouds is not None:
+            self.clouds.on_images(stamp_ns(messages[0].header.stamp))
+        self._frames.put(messages)
+
+    def cloud_of(self, job: FrameJob, views: Views, *moved: Callable[[int], np.ndarray]) -> np.ndarray | None:
+        """Return the point cloud of a frame, if there is one, see ``CloudInput.cloud_of``."""
+        return None if self.clouds is None else self.clouds.cloud_of(job, views.lidar_frame, *moved)
+
+    def _work(self, job: FrameJob) -> None:
         # What changes from now on counts for the next frame.
         settings, job.taken = self.settings, time.monotonic()
         job.marks.append(('wait', job.arrived, job.taken - job.arrived))
         try:
-            self._check_order(image_time_ns(job.messages[0]))
+            self._check_order(image_time_ns(job.messages[0]) if job.messages else job.stamp_ns)
             views = self.cameras.views(job)
             tracks = self.process(job, views)
         except WireError as error:
-            self.node_context.refuse('image', error)
+            self.node_context.refuse(job.source, error)
             return
         self._gaps.add(job.stamp_ns)
         self._publish_extras(job, views, tracks, settings)
-        if self._occupancy is not None:
+        if self._occupancy is not None and job.messages:
             self._occupancy.run(job, self.find_voxels, self._frames.waits and not settings.lockstep)
 
-    def _publish_extras(self, job: ImageJob, views: Views, tracks: TrackArray, settings: CommonSettings) -> None:
+    def _publish_extras(self, job: FrameJob, views: Views, tracks: TrackArray, settings: CommonSettings) -> None:
         """Publish what is made of the published tracks, if it is wanted."""
         self._standard.publish(tracks)
         if settings.prediction__enabled:
@@ -248,13 +274,13 @@ class AgentNode(ManagedNode):
                 self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))
             except WireError as error:
                 self.node_context.refuse('prediction', error)
-        if settings.debug__image:
+        if settings.debug__image and job.messages:
             self._debug_image.publish(job.messages[0], views.anchor, decode_tracks(tracks))
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)
         if order in (StampOrder.DUPLICATE, StampOrder.LATE):
-            raise WireError(order.value, 'its stamp is not after that of the image before')
+            raise WireError(order.value, 'its stamp is not after that of the frame before')
         if order is StampOrder.JUMP:
             self.health.count('time_jumps')
             self.get_logger().info('time was set back (does a bag start again?): tracks start anew')
@@ -270,6 +296,7 @@ class AgentNode(ManagedNode):
 
     def _report(self) -> None:
         waiting = self.cameras.waiting() + self.missing_inputs()
+        waiting += self.clouds.waiting() if self.clouds is not None else []
         problem = '; '.join(filter(None, (self._gaps.problem(), self.cameras.problem(), self._twin())))
         if problem:
             self.get_logger().warning(problem, throttle_duration_sec=30.0)

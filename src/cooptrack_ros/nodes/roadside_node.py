@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from rclpy.publisher import Publisher
@@ -21,7 +22,7 @@ from ..wire.public_tracks import PublicTracks
 from ..wire.topics import INFO, check_name, features_topic, occupancy_topic, unit_topic
 from ..wire.tracks import TrackMeta
 from ..wire.views import Views
-from .context import ImageJob
+from .context import FrameJob
 from .node_base import AgentNode, run_program
 from .outputs.cpm_output import CpmOutput
 from .outputs.feature_output import FeatureOutput
@@ -34,7 +35,7 @@ from .voxel_pipelines import RoadsideVoxels, VoxelAnswer, reader_of, try_out
 class RoadsideNode(AgentNode):
     """One roadside unit."""
 
-    settings_class = RoadsideSettings
+    settings_class, side = RoadsideSettings, Side.ROADSIDE
 
     def __init__(self, package: ModelPackage | None = None, **options):
         """Declare parameters and create the publishers of the unit; a name that none can have is refused later."""
@@ -55,11 +56,12 @@ class RoadsideNode(AgentNode):
     def load(self, package: ModelPackage) -> float:
         """Load the roadside network; refuse a name of the unit that cannot be part of topics."""
         self._create_publishers()
-        self._tracker = package.tracker(Side.ROADSIDE, self.settings.device, self.settings.execution)
+        self._tracker = package.tracker(
+            Side.ROADSIDE, self.settings.device, self.settings.execution, self.settings.lidar__enabled)
         self._model_id = package.model_id(Side.ROADSIDE)
         self._config = package.config
         self._state = self._tracker.initial()
-        state = warm_up(self._tracker, blank_frame(package.config, len(self.cameras)))
+        state = warm_up(self._tracker, blank_frame(package.config, len(self.cameras), self.settings.lidar__enabled))
         life = package.config.tracker_of(Side.ROADSIDE)
         self._tracks = PublicTracks(life.score_threshold)
         self._stated = StatedTracks(package.uncertainty(), Side.ROADSIDE)
@@ -95,10 +97,10 @@ class RoadsideNode(AgentNode):
         """Return the map: that is where the unit stands."""
         return self.settings.map_frame
 
-    def process(self, job: ImageJob, views: Views) -> TrackArray:
+    def process(self, job: FrameJob, views: Views) -> TrackArray:
         """Track one frame and publish features, tracks and markers."""
         started = time.monotonic()
-        frame = views.roadside_frame(job.stamp_ns)
+        frame = replace(views.roadside_frame(job.stamp_ns), cloud=self.cloud_of(job, views))
         self._state, output = self._tracker.step(self._state, frame)
         self._publish_features(output, job.stamp_ns, views)
         meta = TrackMeta(job.stamp_ns, views.lidar_frame, 'roadside', self._model_id, self.settings.map_frame,

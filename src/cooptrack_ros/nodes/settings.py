@@ -50,6 +50,8 @@ class CommonSettings:
     map_yaw: float = parameter(
         0.0, 'from east, counter-clockwise, to the x axis of map_frame', unit='deg', low=-360, high=360)
     lidar_frame: str = parameter('', 'frame of the network, needed with camera.source camera_info')
+    camera__enabled: bool = parameter(
+        True, 'look at images; false: at point clouds alone, of which each makes a frame')
     camera__source: str = parameter(
         'calibration', 'what the projection comes from: the exact Calibration, CameraInfo and the transform of its '
         'frame, or files', choices=('calibration', 'camera_info', 'file'))
@@ -67,6 +69,14 @@ class CommonSettings:
         'compressed', 'which image topic to read; ffmpeg and foxglove are H.264 or H.265 video and need PyAV',
         choices=tuple(IMAGE_TRANSPORTS))
     image__qos: str = parameter('reliable', 'quality of service of sensor inputs', choices=('reliable', 'sensor_data'))
+    lidar__enabled: bool = parameter(
+        False, 'look at point clouds too, with the branch that the card of the model lists')
+    lidar__max_age: float = parameter(
+        0.05, 'how far the point cloud of a frame may lie from its image, longest wait for one', unit='s', low=0.001,
+        high=1)
+    lidar__intensity_scale: int = parameter(
+        0, 'strongest return of the sensor, for intensities in whole numbers of a wide type none of which is above 1; '
+        '0: 255 on the vehicle, 1 at the roadside', low=0, high=65535)
     features__reliability: str = parameter(
         'reliable', 'reliability of /infra/<unit>/features; a reliable receiver gets nothing from a best_effort unit',
         choices=('reliable', 'best_effort'))

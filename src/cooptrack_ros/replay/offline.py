@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.serialization import serialize_message
+from sensor_msgs.msg import PointCloud2
 
 from cooptrack_msgs.msg import Calibration, PairTransform
 
 from ..common.errors import UserError, WireError
+from ..common.types import Sensors
 from ..data.bags.reader import BagReader
 from ..data.bags.types import EGO, roadside_names
 from ..data.bags.writer import BagWriter
 from ..nodes.health.health import Health
-from ..nodes.settings import LATE_MODES, EgoSettings
+from ..nodes.settings import LATE_MODES, EgoSettings, RoadsideSettings
 from ..nodes.voxel_pipelines import VoxelAnswer
 from ..sensors.video_decoding import check_video_decoder
 from ..weights.store import ModelPackage
@@ -37,11 +39,11 @@ from ..wire.topics import (
     IMAGE_TRANSPORTS,
     OCCUPANCY,
     PAIR,
+    POINTS,
     TRACKED_OBJECTS,
     VIDEO_TRANSPORTS,
-    calibration_topic,
+    calibrated_by,
     features_topic,
-    image_topic,
     kind_of,
     occupancy_topic,
     tracks_topic,
@@ -51,9 +53,9 @@ from ..wire.topics import (
     voxels_topic,
 )
 from ..wire.video import VideoStream
-from .agents import Images, OfflineEgo, OfflineUnit, stamp_of
+from .agents import Images, OfflineEgo, OfflineUnit, Seen, stamp_of
 from .camera_frames import EGO as EGO_AGENT
-from .camera_frames import CameraFrames, ImageTopic
+from .camera_frames import CameraFrames, ImageTopic, namespace_of
 from .collector import fused_units
 
 _PATIENCE_NS = 500_000_000
@@ -66,6 +68,7 @@ class OfflineOptions:
     How to run; ``limit`` is the number of ego images at most, ``ego_only`` runs no roadside network.
 
     ``confirm_only`` names units as the parameter ``fusion.confirm_only`` does; ``occupancy`` finds voxels, too.
+    ``sensors`` are those of all agents; without cameras every point cloud makes a frame.
     """
 
     mode: str = 'auto'
@@ -73,6 +76,13 @@ class OfflineOptions:
     ego_only: bool = False
     confirm_only: str = ''
     occupancy: bool = False
+    sensors: Sensors = Sensors.CAMERA
+
+    @property
+    def of_nodes(self) -> dict[str, bool]:
+        """Parameters of both nodes that say the same."""
+        return {'occupancy__enabled': self.occupancy, 'lidar__enabled': self.sensors.has_lidar,
+                'camera__enabled': self.sensors.has_camera}
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ class _Route:
 
 
 def _camera_of(agent: OfflineEgo | OfflineUnit, camera: str) -> _Route:
-    return _Route(Calibration, 'calibration', lambda m: agent.cameras.describe(
+    return _Route(Calibration, 'calibration', lambda m: agent.eyes.describe(
         camera, stamp_ns(m.header.stamp), decode_calibration(m)))
 
 
@@ -108,7 +118,7 @@ class OfflineReplay:
         self._voxels: Counter[str] = Counter()
         self._voxel_bytes = 0
         self._now_ns = 0
-        self._held: deque[tuple[int, Images]] = deque()
+        self._held: deque[tuple[int, Seen]] = deque()
         self._frames: CameraFrames
         self._gathered: dict[tuple[str, int], dict[str, AnyImage]] = defaultdict(dict)
         """Images of frames that are not complete, by agent and stamp."""
@@ -124,7 +134,7 @@ class OfflineReplay:
         Times are those of the vehicle's step, from the decoded message to the tracks.
 
         :param advance: called with the number of ego images done.
-        :raises UserError: if the bag cannot be read or holds no image of the vehicle.
+        :raises UserError: if the bag cannot be read or holds nothing that makes frames of the vehicle.
         """
         started, images = time.perf_counter(), 0
         for topic, log_ns, message in self._entries():
@@ -178,21 +188,20 @@ class OfflineReplay:
 
     def _prepare(self, topics: set[str]) -> None:
         """Set up the agents that the bag has inputs for, and what is done with each topic."""
-        self._frames = CameraFrames(topics)
-        if EGO_AGENT not in self._frames.images:
-            raise UserError(f'{self._bag}: no images on {EGO.topic(image_topic())} or '
-                            f'{EGO.topic(image_topic("camera_NAME"))}; is this a bag of `cooptrack bag convert`?')
-        mode = self._options.mode
+        options = self._options
+        mode = options.mode
+        self._frames = CameraFrames(topics, options.sensors)
+        self._frames.check(self._bag)
         settings = EgoSettings(
-            lockstep=True, fusion__mode=mode, fusion__confirm_only=self._options.confirm_only,
-            occupancy__enabled=self._options.occupancy)
+            lockstep=True, fusion__mode=mode, fusion__confirm_only=options.confirm_only, **options.of_nodes)
         # Where the map is on the Earth, which Collective Perception Messages need, no bag says.
         taken = (FEATURES, TRACKED_OBJECTS) if mode in LATE_MODES else (FEATURES,)
         units = {unit: kind for unit in (units_of(topics) if mode != 'none' else [])
                  if (kind := unit_kind(unit, topics)) in taken}
         self._ego = OfflineEgo(self._package, settings, units, self._health)
         self._routes = {
-            **self._camera_routes(EGO_AGENT, self._ego, 'image', lambda m: self._held.append((self._now_ns, m))),
+            **self._sensor_routes(EGO_AGENT, self._ego, self._source,
+                                  lambda m: self._held.append((self._now_ns, m)), topics),
             EGO.topic('odometry'): _Route(Odometry, 'odometry', lambda m: self._ego.poses.add(*decode_odometry(m)))}
         for name, received in self._ego.units.items():
             topic = roadside_names(name).topic
@@ -203,20 +212,31 @@ class OfflineReplay:
                 self._routes[topic(OCCUPANCY)] = _Route(
                     None, self._ego.voxel_units[name].source, self._ego.voxel_units[name].on_occupancy)
                 self._ego.awaited |= {name} if topic(OCCUPANCY) in topics else set()
-            if topic(received.topic) in topics or self._options.ego_only:
+            if topic(received.topic) in topics or options.ego_only:
                 continue
-            unit = OfflineUnit(self._package, name, self._options.occupancy)
-            self._routes |= self._camera_routes(name, unit, name, partial(self._send, name, unit))
+            unit = OfflineUnit(self._package, RoadsideSettings(unit_id=name, **options.of_nodes), self._health)
+            self._routes |= self._sensor_routes(name, unit, name, partial(self._send, name, unit), topics)
 
-    def _camera_routes(self, name: str, agent: OfflineEgo | OfflineUnit, source: str,
-                       take: Callable[[Images], None]) -> dict[str, _Route]:
-        """Return the routes of images and calibrations of an agent; :param take: gets the images of a frame."""
-        routes = {}
-        for image in self._frames.images.get(name, ()):
-            namespace = image.topic.removesuffix(image_topic(image.camera, image.transport))
-            routes[namespace + calibration_topic(image.camera)] = _camera_of(agent, image.camera)
-            routes[image.topic] = self._image_route(image, source, agent, partial(self._gather, image, take))
-        return routes
+    @property
+    def _source(self) -> str:
+        """Name under which is counted that a frame of the vehicle is dropped."""
+        return 'image' if self._options.sensors.has_camera else 'points'
+
+    def _sensor_routes(self, name: str, agent: OfflineEgo | OfflineUnit, source: str,
+                       take: Callable[[Seen], None], topics: set[str]) -> dict[str, _Route]:
+        """Return the routes of what an agent looks with; :param take: gets what makes a frame."""
+        clouds, below = agent.eyes.clouds, f'{namespace_of(name)}/'
+        routes = {topic: _camera_of(agent, camera) for topic in topics if topic.startswith(below)
+                  and (camera := calibrated_by(topic.removeprefix(below))) is not None}
+        if not self._options.sensors.has_camera:
+            def make_frame(cloud: PointCloud2) -> None:
+                clouds.add(cloud)
+                take(cloud)
+            return routes | {f'{below}{POINTS}': _Route(PointCloud2, source, make_frame)}
+        if clouds is not None:
+            routes[f'{below}{POINTS}'] = _Route(PointCloud2, source, clouds.add)
+        return routes | {images.topic: self._image_route(images, source, agent, partial(self._gather, images, take))
+                         for images in self._frames.images.get(name, ())}
 
     def _image_route(self, images: ImageTopic, source: str, agent: OfflineEgo | OfflineUnit,
                      handle: Callable[[AnyImage], None]) -> _Route:
@@ -228,7 +248,7 @@ class OfflineReplay:
         stream = VideoStream()
 
         def take(message: Any) -> None:
-            for image in stream.take(message, agent.cameras.size(images.camera)):
+            for image in stream.take(message, agent.eyes.size(images.camera)):
                 handle(image)
 
         def end() -> None:
@@ -254,8 +274,8 @@ class OfflineReplay:
         except WireError as error:
             self._health.drop(source, error.reason, str(error))
 
-    def _send(self, name: str, unit: OfflineUnit, images: Images) -> None:
-        message = unit.step(images)
+    def _send(self, name: str, unit: OfflineUnit, seen: Seen) -> None:
+        message = unit.step(seen)
         data = serialize_message(message)
         self._counts[name] += 1
         self._bytes += len(data)
@@ -271,20 +291,20 @@ class OfflineReplay:
             self._ego.voxel_units[name].on_occupancy(data)
 
     def _release(self, advance: Callable[[int], None], everything: bool = False) -> None:
-        """Process the images whose turn has come."""
+        """Process the frames whose turn has come."""
         while self._held:
-            log_ns, images = self._held[0]
+            log_ns, seen = self._held[0]
             overdue = everything or self._now_ns - log_ns > _PATIENCE_NS
-            if not overdue and not self._ego.is_ready(stamp_of(images)):
+            if not overdue and not self._ego.is_ready(stamp_of(seen)):
                 return
             self._held.popleft()
             self._counts['ego'] += 1
-            self._guarded('image', self._answer, images)
+            self._guarded(self._source, self._answer, seen)
             advance(1)
 
-    def _answer(self, images: Images) -> None:
+    def _answer(self, seen: Seen) -> None:
         started = time.perf_counter()
-        tracks, detections = self._ego.step(images)
+        tracks, detections = self._ego.step(seen)
         self._seconds.append(time.perf_counter() - started)
         self._modes[tracks.mode] += 1
         self._fused.update(fused_units(tracks))

@@ -12,9 +12,9 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 
 from ..common.errors import UserError, WireError
+from ..common.types import Sensors
 from ..data.bags.info import describe_bag
 from ..data.bags.reader import BagReader
-from ..data.bags.types import EGO
 from ..nodes.health.graph import publishers_of, subscriptions_of
 from ..sensors.video_decoding import check_video_decoder
 from ..wire.arrays import serialized_stamp_ns, stamp_ns
@@ -25,7 +25,6 @@ from ..wire.topics import (
     VIDEO_TRANSPORTS,
     calibration_topic,
     features_topic,
-    image_topic,
     is_sent_topic,
     is_unit_topic,
     kind_of,
@@ -33,8 +32,7 @@ from ..wire.topics import (
     unit_namespace,
 )
 from ..wire.video import VideoStream, seen_in
-from .camera_frames import EGO as EGO_AGENT
-from .camera_frames import CameraFrames, ImageTopic
+from .camera_frames import EGO, CameraFrames, ImageTopic
 from .collector import Collector
 from .publishing import CLOCK, ClockPublisher, publisher_for
 
@@ -69,6 +67,8 @@ class PlayOptions:
     ego_only: bool = False
     """No roadside node runs: play nothing of the units but recorded features."""
     rate: float = 1.0
+    sensors: Sensors = Sensors.CAMERA
+    """Of the nodes: point clouds make frames where there is no camera."""
 
 
 @dataclass
@@ -113,16 +113,14 @@ class BagPlayer:
         Create the publishers.
 
         :param spin: lets callbacks run for at most so many seconds.
-        :raises UserError: if there is no readable bag, or no image of the ego vehicle in it.
+        :raises UserError: if there is no readable bag, or nothing in it that makes frames of the ego vehicle.
         """
         self._node, self._path, self._collector = node, path, collector
         self._spin, self._options = spin, options
         summary = describe_bag(path)
         names = {t.name for t in summary.topics if t.count}
-        self._frames = CameraFrames(names)
-        if EGO_AGENT not in self._frames.images:
-            raise UserError(f'{path}: no images on {EGO.topic(image_topic())} or '
-                            f'{EGO.topic(image_topic("camera_NAME"))}; is this a bag of `cooptrack bag convert`?')
+        self._frames = CameraFrames(names, options.sensors)
+        self._frames.check(path)
         self._streams = {image.topic: _Stream(path, image) for images in self._frames.images.values()
                          for image in images if image.transport in VIDEO_TRANSPORTS}
         sent = set(filter(is_sent_topic, names))
@@ -139,7 +137,7 @@ class BagPlayer:
     def _is_played(self, topic: str) -> bool:
         if topic == CLOCK:
             return False
-        return self._frames.agent_of(topic) in (None, EGO_AGENT, *self._live_units)
+        return self._frames.agent_of(topic) in (None, EGO, *self._live_units)
 
     def wait_for_nodes(self) -> None:
         """
@@ -147,7 +145,7 @@ class BagPlayer:
 
         :raises UserError: naming the topic that nobody listens to.
         """
-        wanted = [('the ego node', image.topic, [tracks_topic()]) for image in self._frames.images[EGO_AGENT]]
+        wanted = [('the ego node', image.topic, [tracks_topic()]) for image in self._frames.images[EGO]]
         wanted += [(f"the roadside node of unit '{u}'", image.topic,
                     [features_topic(u), tracks_topic(f'{unit_namespace(u)}/roadside_node')])
                    for u in self._live_units for image in self._frames.images[u]]
@@ -212,22 +210,22 @@ class BagPlayer:
         def release(everything: bool = False) -> None:
             while held and (everything or ready(held[0][1])):
                 entry, stamps = held.popleft()
-                self._answered(entry, stamps, EGO_AGENT)
-                if self._frames.counted_for(entry.topic) == EGO_AGENT:
+                self._answered(entry, stamps, EGO)
+                if self._frames.counted_for(entry.topic) == EGO:
                     advance(1)
 
         images = 0
         for entry in self.entries():
             agent = self._frames.agent_of(entry.topic)
-            images += self._frames.counted_for(entry.topic) == EGO_AGENT
+            images += self._frames.counted_for(entry.topic) == EGO
             if self._is_beyond_limit(images):
                 if not held:
                     break
-                if agent == EGO_AGENT:
+                if agent == EGO:
                     # Only what the last images still wait for is played on.
                     continue
             self._tick(entry.log_ns)
-            if agent == EGO_AGENT:
+            if agent == EGO:
                 held.append((entry, self._stamps_to_answer(entry)))
             elif agent is not None:
                 stamps = self._stamps_to_answer(entry)
@@ -262,14 +260,14 @@ class BagPlayer:
         self._publish(entry)
         for stamp in stamps:
             self._await(lambda s=stamp: self._collector.has(topic, s),
-                        f'{who} did not answer the image with stamp {stamp / 1e9:.6f} on {topic}')
+                        f'{who} did not answer the frame with stamp {stamp / 1e9:.6f} on {topic}')
 
     def play_rate(self, advance: Callable[[int], None] = lambda n: None) -> PlayReport:
         """Publish at the pace of the recording times the rate, whether or not anybody keeps up."""
         started, first = time.monotonic(), None
         images = 0
         for entry in self.entries():
-            is_frame = self._frames.counted_for(entry.topic) == EGO_AGENT
+            is_frame = self._frames.counted_for(entry.topic) == EGO
             images += is_frame
             if self._is_beyond_limit(images):
                 break
@@ -290,7 +288,7 @@ class BagPlayer:
         self._publishers[entry.topic].publish(entry.data)
         self.report.messages += 1
         agent = self._frames.counted_for(entry.topic)
-        if agent == EGO_AGENT:
+        if agent == EGO:
             self.report.ego_images += 1
         elif agent is not None:
             self.report.unit_images[agent] = self.report.unit_images.get(agent, 0) + 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from ..common.types import Sensors
 from ..data.bags.info import describe_bag
 from ..data.bags.writer import BagWriter
 from ..nodes.start import init_ros
@@ -44,14 +45,14 @@ def play(bag: Path, options: PlayOptions, lockstep: bool, record: Path | None,
         report = player.play_lockstep(progress) if lockstep else player.play_rate(progress)
         # The last latency message follows the last tracks.
         collector.settle(lambda seconds: executor.spin_once(timeout_sec=seconds))
-        seconds = played_seconds(summary, report.ego_images)
+        seconds = played_seconds(summary, report.ego_images, options.sensors)
         return {'schema': 'cooptrack-replay/1', 'pace': 'lockstep' if lockstep else options.rate,
                 'ego_images': report.ego_images, 'unit_images': report.unit_images, 'wall_s': report.wall_s,
                 **collector.summary(seconds)}
 
 
-def played_seconds(summary, images: int) -> float:
-    """Return the part of the recording that was played, by the share of ego images."""
+def played_seconds(summary, images: int, sensors: Sensors) -> float:
+    """Return the part of the recording that was played, by the share of what makes frames of the vehicle."""
     count = {t.name: t.count for t in summary.topics if t.count}
-    total = count[CameraFrames(count).images[EGO][0].topic]
+    total = count[CameraFrames(count, sensors).images[EGO][0].topic]
     return summary.duration_ns / 1e9 * images / total

@@ -37,10 +37,11 @@ def warm_up(tracker: Steps, frame: Frame) -> Any:
     return state
 
 
-def blank_frame(config: ModelConfig, num_cameras: int) -> Frame:
+def blank_frame(config: ModelConfig, num_cameras: int, has_cloud: bool = False) -> Frame:
     """Return black images of the network's size with a plausible camera, to warm a tracker up."""
     rows, columns = config.input_size
     projection = np.eye(4)
     projection[:3, :3] = [[columns / 2, -columns / 2, 0], [rows / 2, 0, -columns / 2], [1, 0, 0]]
     image = np.zeros((rows, columns, 3), np.uint8)
-    return Frame('', 0, (image,) * num_cameras, np.stack([projection] * num_cameras), np.eye(4), np.eye(4))
+    cloud = np.zeros((0, 4), np.float32) if has_cloud else None
+    return Frame('', 0, (image,) * num_cameras, np.stack([projection] * num_cameras), np.eye(4), np.eye(4), cloud)

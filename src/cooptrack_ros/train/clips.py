@@ -11,7 +11,7 @@ import numpy as np
 
 from ..common.config import ModelConfig
 from ..common.errors import UserError
-from ..common.types import Boxes, InstanceSet, RoadsideMessage, Side
+from ..common.types import Boxes, InstanceSet, RoadsideMessage, Sensors, Side
 from ..data.dataset import DataSet, FrameRecord, OpenedData, in_classes, recordings
 from ..data.rate import thinned
 from ..model.image.preprocess import least_size
@@ -124,10 +124,9 @@ class ClipStream:
                 link_seed: list[int]) -> Sample:
         item = clip[number]
         record = item.record
-        frame = record.frame(least=least_size(self._model))
+        frame = record.frame(least=least_size(self._model), sensors=Sensors.BOTH if self._clouds else Sensors.CAMERA)
         frame = replace(frame, sequence=f'{item.recording}/{record.sequence}')
         if self._clouds:
-            frame = replace(frame, cloud=record.point_cloud.read() if record.point_cloud else None)
             frame = with_modalities(frame, self._config.modalities.lidar_off, self._config.modalities.camera_off, rng)
         boxes = target_boxes(record, self._model, self._side)
         message = None

@@ -97,6 +97,8 @@ class ModalityConfig:
     """First value of the gate; at 0 the training starts with the tracker of the cameras."""
     encoder_lr_factor: float = 0.5
     """Of the encoder of point clouds."""
+    freeze_tracker: bool = False
+    """Only the branch learns: what else was trained on the tracker still fits."""
 
     def __post_init__(self):
         """
@@ -197,6 +199,12 @@ _MINI = {
         augment=AugmentConfig(0.0, 0.0)),
 }
 
+_MINI['lidar'] = replace(
+    _MINI_SIDE, learning_rate=1e-3, losses=replace(_MINI_SIDE.losses, image_heatmap_weight=0.0),
+    modalities=ModalityConfig(gate=0.5, encoder_lr_factor=1.0, freeze_tracker=True))
+"""
+A point cloud branch for a tracker that stays as it is. The gate starts open: a step moves it by no more than the rate.
+"""
 _NO_MASK = AugmentConfig(grid_mask_probability=0.0)
 _OWN_THINGS = TrainConfig(epochs=24, clip_length=3, clip_grad_frames=3, augment=_NO_MASK)
 _TRACKED_THINGS = TrainConfig(epochs=24, clip_length=10, augment=_NO_MASK)

@@ -26,7 +26,8 @@ from ..model.network import ADDED, CoopTrackNetwork
 from ..weights.encoder_file import ENCODER_NAME, load_encoder
 from ..weights.model_folder import CARD_NAME
 from ..weights.published_checkpoint import read_checkpoint
-from ..weights.store import ModelPackage, open_model, save_flow, save_side
+from ..weights.store import ModelPackage, open_model, save_side
+from ..weights.store_parts import save_flow, save_lidar
 from .checkpoint import read_training
 from .clips import RECORD_SIDE, ClipStream, MixedStream, target_boxes
 from .feature_flow_stage import FlowStage, FlowStream, measure, split, timelines
@@ -74,20 +75,35 @@ def build_network(config: ModelConfig, side: Side, seed: int, init: Sequence[Pat
 def build_branch(config: ModelConfig, side: Side, sizes: LidarSizes, recipe: TrainConfig,
                  init: Sequence[Path]) -> LidarBranch:
     """
-    Return a point cloud branch to train, with the whole branch of an earlier run, or the encoder of a pretraining.
+    Return a point cloud branch to train, with the whole branch of a model or run, or the encoder of a pretraining.
 
     :param init: see ``build_network``; what a later one holds counts.
+    :raises UserError: for a branch of other sizes.
     """
     torch.manual_seed(recipe.seed)
     branch = LidarBranch(config, side, sizes, recipe.modalities.gate)
     for source in init:
         if (source / ENCODER_NAME).is_file():
             load_encoder(source, branch.encoder)
-        elif source.is_dir() and not is_model(source):
-            state = {k.removeprefix('lidar.'): v for k, v in saved_modules(source).items() if k.startswith('lidar.')}
-            if state:
-                branch.load_state_dict(state)
+            continue
+        state = _saved_branch(source, side)
+        try:
+            branch.load_state_dict(state or branch.state_dict())
+        except RuntimeError as error:
+            raise UserError(f'{source}: its point cloud branch has other sizes than {sizes}') from error
     return branch
+
+
+def _saved_branch(source: Path, side: Side) -> dict[str, torch.Tensor]:
+    """Return the branch of a model or a run, empty without one; models may have it for one side only."""
+    if is_model(source):
+        package = open_model(str(source))
+        known = (s for s in (side, Side.VEHICLE) if package.has(s))
+        found = next(filter(None, (package.branch(s) for s in known)), None)
+        return {} if found is None else found.state_dict()
+    if source.is_file():
+        return {}
+    return {k.removeprefix('lidar.'): v for k, v in saved_modules(source).items() if k.startswith('lidar.')}
 
 
 def saved_modules(folder: Path) -> dict[str, torch.Tensor]:
@@ -254,7 +270,26 @@ def export_flow(folder: Path, stage: FlowStage, recipe: TrainConfig, loop: Train
 
 
 def export(folder: Path, stage: TrackingStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:
-    """Write the trained network into a model folder with its recipe on the card."""
-    return save_side(folder, stage.config, stage.side, stage.network, {
-        'steps': loop.step, 'frames': loop.step * recipe.batch_size, 'minutes': round(loop.elapsed_s / 60, 1),
-        'data': [p.name for p in data], 'recipe': asdict(recipe)})
+    """
+    Write the trained network into a model folder with its recipe on the card, and its point cloud branch beside it.
+
+    Where the tracker was frozen the folder has it already, see ``check_export``.
+    """
+    training = {'steps': loop.step, 'frames': loop.step * recipe.batch_size,
+                'minutes': round(loop.elapsed_s / 60, 1), 'data': [p.name for p in data], 'recipe': asdict(recipe)}
+    frozen = stage.has_frozen_tracker
+    if frozen:
+        check_export(folder, stage)
+    path = folder if frozen else save_side(folder, stage.config, stage.side, stage.network, training)
+    if stage.stages.lidar is not None and not stage.config.adds(stage.side):
+        path = save_lidar(open_model(str(folder)), stage.side, stage.stages.lidar, {'training': training})
+    return path
+
+
+def check_export(folder: Path, stage: Stage) -> None:
+    """Raise a UserError unless a folder holds the model that a stage leaves as it is."""
+    stored = open_model(str(folder)).state(stage.side)
+    if any(name not in stored or not torch.equal(stored[name].to(value), value)
+           for name, value in stage.network.state_dict().items()):
+        raise UserError(f'the {stage.side.value} weights in {folder} are not those that the training stands on: '
+                        'expected a copy of the model of --init')

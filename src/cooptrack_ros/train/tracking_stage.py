@@ -113,16 +113,25 @@ class TrackingStage:
         if lidar is not None:
             self.modules['lidar'] = lidar
         frozen = [n for n, on in (('backbone', config.freeze_backbone), ('neck', config.freeze_neck)) if on]
-        if self.config.adds(self.side):
-            frozen = [name for name, _ in network.named_children() if name not in ADDED]
+        adds = self.config.adds(self.side)
+        if adds or (lidar is not None and config.modalities.freeze_tracker):
+            frozen = [name for name, _ in network.named_children() if not (adds and name in ADDED)]
         network.freeze(*frozen)
         self.modules.to(self._device).train()
+        if adds and lidar is not None:
+            # It is the vehicle's, as the rest that is added to.
+            lidar.requires_grad_(False).eval()
         if config.freeze_batch_norm:
             for module in network.modules():
                 if isinstance(module, nn.BatchNorm2d):
                     module.eval()
         self.stages = TrainingStages(network, config, self._device, flow, lidar)
         self._memory: dict[int, Past] = {}
+
+    @property
+    def has_frozen_tracker(self) -> bool:
+        """Whether nothing of the network itself is trained."""
+        return not any(p.requires_grad for p in self.network.parameters())
 
     def memory(self) -> dict[int, dict]:
         """Return what each slot carries to its next frame."""

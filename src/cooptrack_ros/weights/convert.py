@@ -129,7 +129,7 @@ def export_file(package: ModelPackage, side: Side, path: Path) -> int:
 
 def verify_side(package: ModelPackage, side: Side) -> str:
     """
-    Check hash, names, shapes and values of one side.
+    Check hash, names, shapes and values of one side, and the optional parts that stand on it.
 
     :returns: one line that says what was found.
     :raises UserError: if anything is wrong.
@@ -140,7 +140,9 @@ def verify_side(package: ModelPackage, side: Side) -> str:
     if not report.good:
         raise UserError(f"{side.value} weights of '{package.name}' do not fit their card:\n{report.text()}")
     hashed = 'hash as on the card' if 'sha256' in package.card.get('sides', {}).get(side.value, {}) else 'no hash'
-    return f'{hashed}, {report.text()}'
+    load = {'occupancy': package.occupancy, 'lidar': package.branch}
+    parts = [name for name in package.parts(side) if load[name](side) is not None]
+    return ', '.join([hashed, report.text(), *(f'{name} fits' for name in parts)])
 
 
 def configuration_summary(config: ModelConfig) -> str:

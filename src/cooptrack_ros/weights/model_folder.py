@@ -12,6 +12,8 @@ from ..common.reading import dump_yaml, read_yaml
 from .weight_files import sha256_of
 
 CARD_NAME = 'card.yaml'
+PARTS = ('occupancy', 'lidar')
+"""Entries of optional parts, see ``weights.part_file``."""
 _FLOW_KEYS, _MAX_HIDDEN = {'sha256', 'roadside_sha256', 'hidden'}, 65536
 _BEV_FUSION_KEYS = {'sha256', 'vehicle_sha256', 'roadside_sha256'}
 
@@ -58,12 +60,12 @@ def read_card(path: Path) -> dict[str, Any]:
         if flow is not None and not (isinstance(flow, dict) and flow.keys() >= _FLOW_KEYS
                                      and type(flow['hidden']) is int and 0 < flow['hidden'] <= _MAX_HIDDEN):
             raise ValueError(f"'flow' must have {', '.join(sorted(_FLOW_KEYS))}, 'hidden' from 1 to {_MAX_HIDDEN}")
-        occupancy = card.get('occupancy')
-        if occupancy is not None and not (
-                isinstance(occupancy, dict) and occupancy.keys() >= {'sha256', 'sizes', 'sides'}
-                and isinstance(occupancy['sizes'], dict) and isinstance(occupancy['sides'], dict)
-                and all(isinstance(side, dict) for side in occupancy['sides'].values())):
-            raise ValueError("'occupancy' must have sha256, sizes and sides")
+        for name in PARTS:
+            part = card.get(name)
+            if part is not None and not (isinstance(part, dict) and part.keys() >= {'sha256', 'sizes', 'sides'}
+                                         and isinstance(part['sizes'], dict) and isinstance(part['sides'], dict)
+                                         and all(isinstance(side, dict) for side in part['sides'].values())):
+                raise ValueError(f"'{name}' must have sha256, sizes and sides")
         uncertainty = card.get('uncertainty')
         if uncertainty is not None and not (isinstance(uncertainty, dict)
                                             and isinstance(uncertainty.get('sha256'), str)):

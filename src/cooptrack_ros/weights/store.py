@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
 from ..common.errors import UserError
 from ..common.types import Side
-from .model_folder import CARD_NAME, read_card, stored, write_with_card
+from ..model.lidar.sizes import BRANCHES
+from .model_folder import CARD_NAME, PARTS, read_card, stored, write_with_card
+from .part_file import is_for
 from .weight_files import add_file, check_fit, checked, sha256_of
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..cooperation.feature_flow import FeatureFlow
     from ..model.fast.int8 import Ranges
+    from ..model.lidar.branch import LidarBranch
     from ..model.network import CoopTrackNetwork
-    from ..model.occupancy.head import OccupancyHead
     from ..tracking.panoptic import PanopticReader
     from ..tracking.tracker import AgentTracker
     from ..tracking.uncertainty import UncertaintyModel
@@ -109,17 +111,39 @@ class ModelPackage:
                 raise UserError(f'{path} is not a readable safetensors file: {error}') from error
         return state
 
-    def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0]) -> AgentTracker:
+    def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0],
+                takes_clouds: bool = False) -> AgentTracker:
         """
         Return a tracker that runs the network of a side.
 
-        :param execution: see ``tracking.execution.make_tracker``.
+        :param execution: see ``tracking.execution.make_tracker``; :param takes_clouds: with its point cloud branch.
+        :raises UserError: if there is no such network, or no branch where one is asked for.
         """
         from ..tracking.execution import check_device, make_tracker
         check_device(execution, device)
         flow = self.flow() if side is Side.COOPERATIVE and self.config.method.compensation == 'flow' else None
         network, ranges = self.network(side, device), self.ranges(side) if execution == 'int8' else None
-        return make_tracker(network, self.config, side, device, execution, flow, ranges)
+        branch = self.branch(side) if takes_clouds else None
+        if takes_clouds and branch is None:
+            raise UserError(f"model '{self.name}' has no point cloud branch for its {side.value} weights (train "
+                            f'{side.value} --config {self.config.name}_lidar makes one)')
+        return make_tracker(network, self.config, side, device, execution, flow, ranges, branch)
+
+    def branch(self, side: Side) -> LidarBranch | None:
+        """
+        Return the point cloud branch of a side; None if there is none for its weights.
+
+        A network that adds to the vehicle's has that of the vehicle.
+
+        :raises UserError: if there should be one and cannot be used.
+        """
+        from .lidar_file import load_branch, random_branch
+        base = self.base_of(side)
+        if self.folder is None:
+            return random_branch(self.name.removeprefix(RANDOM_PREFIX), base, _RANDOM_SEED[base])
+        entry = self.card.get('lidar')
+        return None if entry is None else load_branch(self.folder, entry, self.config, base,
+                                                      self.weights_sha256(base))
 
     def ranges(self, side: Side) -> Ranges:
         """
@@ -214,6 +238,12 @@ class ModelPackage:
         return (f"model '{self.name}' states no covariance for the {side.value} side: its card lists {why} "
                 '(`cooptrack weights calibrate` fits it); tracks are published without')
 
+    def parts(self, side: Side) -> list[str]:
+        """Return the names of the optional parts that the card lists for the weights of a side."""
+        base = self.base_of(side)
+        return [name for name in PARTS
+                if name in self.card and self.has(base) and is_for(self.card[name], base, self.weights_sha256(base))]
+
     def sender(self) -> SenderModel:
         """Return what receivers of the roadside side need of it."""
         from .compact_messages import SenderModel
@@ -272,10 +302,13 @@ def open_model(weights: str) -> ModelPackage:
     """
     Open a model by NAME, by the path of its folder, or ``random:PRESET`` for seeded random weights.
 
+    A preset of ``model.lidar.sizes.BRANCHES`` also has a point cloud branch.
+
     :raises UserError: if there is no such model, or its card cannot be read.
     """
     if weights.startswith(RANDOM_PREFIX):
-        config = named_config(weights.removeprefix(RANDOM_PREFIX))
+        preset = weights.removeprefix(RANDOM_PREFIX)
+        config = BRANCHES[preset][0] if preset in BRANCHES else named_config(preset)
         return ModelPackage(weights, config, {'name': weights}, None)
     candidates = [Path(weights)] + [folder / weights for folder in model_folders()]
     folder = next((c for c in candidates if (c / CARD_NAME).is_file()), None)
@@ -341,40 +374,3 @@ def write_side(folder: Path, config: ModelConfig, side: Side, state: Mapping[str
     }
     write_with_card(path, data, before, card_path, card)
     return path
-
-
-def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) -> Path:
-    """
-    Write a flow beside the networks of a model as float16 and enter it in the card, see ``write_with_card``.
-
-    :param origin: training and measured figures, plain data for the card.
-    :returns: the weights file.
-    :raises UserError: if the model has no roadside weights on its card, whose features the flow is for.
-    """
-    from safetensors.torch import save
-    roadside = package.card.get('sides', {}).get(Side.ROADSIDE.value)
-    if package.folder is None or roadside is None:
-        raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
-    data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
-    path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
-    card = read_card(card_path)
-    before = card.get('flow', {}).get('sha256')
-    card['flow'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data),
-                    'roadside_sha256': roadside['sha256'], 'hidden': flow.hidden, **origin}
-    write_with_card(path, data, before, card_path, card)
-    return path
-
-
-def save_occupancy(package: ModelPackage, side: Side, head: OccupancyHead, origin: dict[str, Any]) -> Path:
-    """
-    Write an occupancy head beside the networks of a model and enter it in the card, see ``occupancy_file.save_head``.
-
-    Where cooperation adds to the vehicle, both have one head, that of the vehicle.
-
-    :raises UserError: if the model has no weights of that side.
-    """
-    from .occupancy_file import save_head
-    if package.folder is None or not package.has(side):
-        raise UserError(f"model '{package.name}' has no {side.value} weights for an occupancy head to go with")
-    base = package.base_of(side)
-    return save_head(package.folder, base, package.weights_sha256(base), head, origin)

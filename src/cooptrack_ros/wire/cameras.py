@@ -73,6 +73,16 @@ class CalibrationHistory:
 
 
 @dataclass(frozen=True, eq=False)
+class LidarPlace:
+    """Where the lidar frame of an agent without images stands, see ``CameraModel``."""
+
+    base_from_lidar: np.ndarray
+    lidar_frame: str
+    base_frame: str
+    base_covariance: np.ndarray = field(default_factory=lambda: np.zeros((6, 6)))
+
+
+@dataclass(frozen=True, eq=False)
 class Pinhole:
     """What CameraInfo says: ``img_from_camera`` (3, 4) for images without distortion, and the lens if it bends."""
 

@@ -37,11 +37,7 @@ def decode_point_cloud(message: PointCloud2, scale: int = 1) -> np.ndarray:
     :raises WireError: for a message whose lengths do not fit, or without coordinates.
     """
     rows, columns, step = message.height, message.width, message.point_step
-    # Of a single row some drivers leave the length out.
-    row_step = columns * step if rows <= 1 else message.row_step
-    if rows * max(row_step, columns * step) > MAX_BYTES:
-        raise WireError('too_large', f'a cloud of {rows} x {columns} points of {step} bytes, expected at most '
-                        f'{MAX_BYTES} bytes')
+    row_step = check_bytes(message)
     dtype = _point_type(message)
     if not rows * columns:
         return np.zeros((0, 4), np.float32)
@@ -54,6 +50,21 @@ def decode_point_cloud(message: PointCloud2, scale: int = 1) -> np.ndarray:
         return xyz_intensity(points.reshape(-1), scale)
     except ValueError as error:
         raise WireError('implausible', f'a cloud with {error}') from error
+
+
+def check_bytes(message: PointCloud2) -> int:
+    """
+    Return the length of a row.
+
+    :raises WireError: for a cloud of too many bytes, claimed or there.
+    """
+    rows, columns, step = message.height, message.width, message.point_step
+    # Of a single row some drivers leave the length out.
+    row_step = columns * step if rows <= 1 else message.row_step
+    if max(rows * max(row_step, columns * step), len(message.data)) > MAX_BYTES:
+        raise WireError('too_large', f'a cloud of {rows} x {columns} points of {step} bytes, expected at most '
+                        f'{MAX_BYTES} bytes')
+    return row_step
 
 
 def _point_type(message: PointCloud2) -> np.dtype:

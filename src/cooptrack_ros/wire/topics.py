@@ -76,13 +76,25 @@ def calibration_topic(camera: str = 'camera') -> str:
 
 def camera_of(name: str) -> str | None:
     """Return the camera whose images are on a topic below the namespace of its agent, None for other topics."""
+    camera = _camera_in(name)
+    return camera if camera and any(name == image_topic(camera, t) for t in IMAGE_TRANSPORTS) else None
+
+
+def calibrated_by(name: str) -> str | None:
+    """Return the camera whose calibrations are on such a topic, None for other topics."""
+    camera = _camera_in(name)
+    return camera if camera and name == calibration_topic(camera) else None
+
+
+def _camera_in(name: str) -> str:
     camera = name.partition('/')[0]
-    is_camera = camera == 'camera' or camera.startswith('camera_')
-    return camera if is_camera and any(name == image_topic(camera, t) for t in IMAGE_TRANSPORTS) else None
+    return camera if camera == 'camera' or camera.startswith('camera_') else ''
 
 
 IMAGE, CALIBRATION = image_topic(), calibration_topic()
 """Those of an agent's only camera."""
+POINTS = 'lidar/points'
+"""Where the lidar of a recording gives its point clouds, below the namespace of its agent."""
 
 
 def check_name(what: str, name: str) -> str:

@@ -13,7 +13,7 @@ from ..common.geometry import make_pose, nearest_rotation
 from ..common.types import Frame
 from ..sensors.image_decoding import DecodedImage
 from ..sensors.stated_size import MAX_PIXELS, stated_size
-from .cameras import CameraModel
+from .cameras import CameraModel, LidarPlace
 from .images import AnyImage
 from .video import VideoImage
 
@@ -24,12 +24,12 @@ class Views:
     The images of one frame without distortion, the anchor's first, with the geometry of the cameras.
 
     ``images`` are V uint8 BGR (H, W, 3), reduced where decoding did so; ``img_from_lidar`` (V, 4, 4) projects to their
-    pixels.
+    pixels. There may be none where a point cloud makes the frame.
     """
 
     images: tuple[np.ndarray, ...]
     img_from_lidar: np.ndarray
-    anchor: CameraModel
+    anchor: CameraModel | LidarPlace
 
     @property
     def base_from_lidar(self) -> np.ndarray:
@@ -47,14 +47,19 @@ class Views:
         return self.anchor.lidar_frame
 
     def ego_frame(self, stamp_ns: int, map_from_base: np.ndarray) -> Frame:
-        """Return what the tracker of a vehicle gets; :param map_from_base: its pose, 4x4."""
+        """Return what the tracker of a vehicle gets, but the cloud; :param map_from_base: its pose, 4x4."""
         return Frame('', stamp_ns, self.images, self.img_from_lidar, self.base_from_lidar, map_from_base)
 
     def roadside_frame(self, stamp_ns: int) -> Frame:
-        """Return what the tracker of a roadside unit gets, whose base is the map."""
+        """Return what the tracker of a roadside unit gets, but the cloud; its base is the map."""
         # The network wants a proper pose; the exact matrix travels in the message.
         rigid = make_pose(nearest_rotation(self.base_from_lidar[:3, :3]), self.base_from_lidar[:3, 3])
         return Frame('', stamp_ns, self.images, self.img_from_lidar, np.eye(4), rigid)
+
+
+def views_without_images(place: CameraModel | LidarPlace) -> Views:
+    """Return those of a frame that a point cloud makes."""
+    return Views((), np.zeros((0, 4, 4)), place)
 
 
 def check_size(image: DecodedImage, camera: CameraModel) -> None:

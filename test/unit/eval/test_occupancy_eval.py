@@ -48,7 +48,8 @@ from cooptrack_ros.occupancy.segments import Volume
 from cooptrack_ros.occupancy.sparse import Occupied
 from cooptrack_ros.occupancy.taxonomy import V2X
 from cooptrack_ros.tracking.panoptic import PanopticFrame, PanopticReader
-from cooptrack_ros.weights.store import open_model, save_occupancy, save_side
+from cooptrack_ros.weights.store import open_model, save_side
+from cooptrack_ros.weights.store_parts import save_occupancy
 
 pytestmark = pytest.mark.usefixtures('small_grid')
 

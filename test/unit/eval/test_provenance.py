@@ -59,7 +59,7 @@ class Sees:
     def uncertainty(self):
         """State nothing."""
 
-    def tracker(self, side, execution):
+    def tracker(self, side, execution, takes_clouds=False):
         """Return itself."""
         return self
 

@@ -43,7 +43,7 @@ class Counting:
         """Return the same: nothing changes at the rate of these scenes."""
         return self
 
-    def tracker(self, side, execution):
+    def tracker(self, side, execution, takes_clouds=False):
         """Return a tracker and note its side."""
         self.sides.append(side)
         return self._package.tracker(side, execution=execution)
@@ -244,7 +244,7 @@ def test_known_features_serve_every_execution(datasets, execution):
 
 def test_studies_of_single_stages_are_refused_where_there_are_none(datasets):
     class Graphs(Counting):
-        def tracker(self, side, execution):
+        def tracker(self, side, execution, takes_clouds=False):
             return StepTracker(self._package.network(side), self.config, side)
 
         def with_method(self, **changes):

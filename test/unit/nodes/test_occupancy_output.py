@@ -12,7 +12,7 @@ from cooptrack_msgs.msg import Latency, PanopticOccupancy
 from cooptrack_ros.common.colours import identity_colour
 from cooptrack_ros.common.errors import WireError
 from cooptrack_ros.cooperation.voxels.identities import UNIT_FIRST_ID
-from cooptrack_ros.nodes.context import ImageJob
+from cooptrack_ros.nodes.context import FrameJob
 from cooptrack_ros.nodes.health.health import Health
 from cooptrack_ros.nodes.outputs.occupancy_output import OccupancyOutput
 from cooptrack_ros.nodes.voxel_pipelines import VoxelAnswer
@@ -54,7 +54,7 @@ class Parts:
             failed=lambda *args: self.failed.append(args))
         self.output = OccupancyOutput(SimpleNamespace(create_publisher=create), context)
         message = SimpleNamespace(header=PanopticOccupancy().header)
-        self.job = ImageJob((message,), 0.0)
+        self.job = FrameJob((message,), message.header, 0.0)
 
     def sent(self, topic):
         return self.publishers[topic].sent

@@ -14,7 +14,8 @@ from cooptrack_ros.common.types import Boxes, InstanceSet, Side
 from cooptrack_ros.train.feature_flow_stage import FlowStage, FlowStream, Timeline, make_batch, measure, split
 from cooptrack_ros.train.loop import TrainLoop
 from cooptrack_ros.train.recipe import RECIPES
-from cooptrack_ros.weights.store import FLOW_NAME, open_model, save_flow, save_side
+from cooptrack_ros.weights.store import FLOW_NAME, open_model, save_side
+from cooptrack_ros.weights.store_parts import save_flow
 
 WIDTH = 8
 RECIPE = replace(RECIPES['flow'], steps=60, warmup_steps=5, checkpoint_every=20, learning_rate=5e-3)

@@ -10,16 +10,21 @@ from support.configs import TINY
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.types import Frame, Side
+from cooptrack_ros.model.lidar.branch import LidarBranch
 from cooptrack_ros.model.lidar.encoder import PillarEncoder
 from cooptrack_ros.model.lidar.pillars import PillarGrid
 from cooptrack_ros.model.lidar.sizes import LidarSizes
+from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.train import run
 from cooptrack_ros.train.augment import mirror_frame, with_modalities
 from cooptrack_ros.train.clips import Sample
 from cooptrack_ros.train.loop import parameter_groups
 from cooptrack_ros.train.matching import Targets
 from cooptrack_ros.train.recipe import RECIPES, ModalityConfig
+from cooptrack_ros.train.tracking_stage import TrackingStage
 from cooptrack_ros.weights.encoder_file import save_encoder
+from cooptrack_ros.weights.store import open_model, save_side
+from cooptrack_ros.weights.store_parts import save_lidar
 
 SIZES = LidarSizes(4, ((1, 4), (1, 6), (1, 8)), 5)
 CLOUD = np.array([[10, 3, 0, 0.5], [20, -4, 1, 1]], np.float32)
@@ -101,9 +106,62 @@ def test_every_combination_of_sensors_learns(data, modalities):
         assert network.bev_encoder.queries.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(('options', 'words'), [
-    (['image'], 'which the stage image does not train'), (['vehicle', '--export', 'model'], 'stays in --out')])
-def test_what_cannot_have_a_branch_refuses_its_configurations(tmp_path, capsys, options, words):
-    assert main(['train', *options, '--config', 'mini_lidar', '--data', str(tmp_path), '--out',
+@pytest.fixture
+def model(tmp_path):
+    """Return a model with a vehicle network."""
+    torch.manual_seed(3)
+    save_side(tmp_path / 'model', TINY, Side.VEHICLE, CoopTrackNetwork(TINY, Side.VEHICLE), {})
+    return tmp_path / 'model'
+
+
+def test_a_frozen_tracker_stays_as_it_is_and_its_model_gets_the_branch(data, model, tmp_path):
+    settings = recipe(freeze_tracker=True, lidar_off=0.0, gate=0.5)
+    stage, stream = run.tracking_run(TINY, settings, Side.VEHICLE, data, [model], lidar=SIZES)
+    assert stage.has_frozen_tracker
+    before = {k: v.clone() for k, v in stage.network.state_dict().items()}
+    start = stage.stages.lidar.gate.item()
+    loop = run.train(stage, stream, TINY, settings, tmp_path / 'run', None)
+    assert all(torch.equal(v, before[k]) for k, v in stage.network.state_dict().items())
+    assert stage.stages.lidar.gate.item() != start
+    card_before = open_model(str(model)).card['sides']
+    run.export(model, stage, settings, loop, data)
+    package = open_model(str(model))
+    assert package.card['sides'] == card_before and package.card['lidar']['sides']['vehicle']['training']['steps'] == 2
+    read, trained = package.branch(Side.VEHICLE).state_dict(), stage.stages.lidar.state_dict()
+    assert all(torch.equal(read[k], v.half().to(v.dtype)) for k, v in trained.items())
+    again, _ = run.tracking_run(TINY, settings, Side.VEHICLE, data, [model], lidar=SIZES)
+    assert all(torch.equal(v, read[k]) for k, v in again.stages.lidar.state_dict().items())
+    with pytest.raises(UserError, match='has other sizes than'):
+        run.build_branch(TINY, Side.VEHICLE, replace(SIZES, neck_dims=6), settings, [model])
+
+
+def test_a_branch_goes_only_into_the_model_that_it_stands_on(data, model, tmp_path):
+    settings = recipe(freeze_tracker=True)
+    stage, _ = run.tracking_run(TINY, settings, Side.VEHICLE, data, [], lidar=SIZES)
+    with pytest.raises(UserError, match='are not those that the training stands on'):
+        run.check_export(model, stage)
+
+
+def test_a_branch_that_is_trained_with_its_tracker_is_exported_with_it(data, tmp_path):
+    settings = recipe(gate=0.5)
+    stage, stream = run.tracking_run(TINY, settings, Side.VEHICLE, data, [], lidar=SIZES)
+    loop = run.train(stage, stream, TINY, settings, tmp_path / 'run', None)
+    run.export(tmp_path / 'new', stage, settings, loop, data)
+    read = open_model(str(tmp_path / 'new')).tracker(Side.VEHICLE, takes_clouds=True).stages.lidar.state_dict()
+    assert all(torch.equal(read[k], v.half().to(v.dtype)) for k, v in stage.stages.lidar.state_dict().items())
+
+
+def test_where_cooperation_adds_to_the_vehicle_its_branch_stays_as_it_is(data, model):
+    config = replace(TINY, method=replace(TINY.method, cooperation='additions'))
+    torch.manual_seed(1)
+    save_lidar(open_model(str(model)), Side.VEHICLE, LidarBranch(TINY, Side.VEHICLE, SIZES, 0.5), {})
+    branch = run.build_branch(config, Side.COOPERATIVE, SIZES, recipe(), [model])
+    assert branch.gate.item() == 0.5
+    TrackingStage(CoopTrackNetwork(config, Side.COOPERATIVE), recipe(), lidar=branch)
+    assert not any(p.requires_grad for p in branch.parameters()) and not branch.training
+
+
+def test_a_stage_without_a_tracker_refuses_a_branch(tmp_path, capsys):
+    assert main(['train', 'image', '--config', 'mini_lidar', '--data', str(tmp_path), '--out',
                  str(tmp_path / 'run')]) == 2
-    assert words in capsys.readouterr().err
+    assert 'which the stage image does not train' in capsys.readouterr().err

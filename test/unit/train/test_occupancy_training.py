@@ -211,7 +211,7 @@ def test_a_run_is_opened_exported_into_its_own_model_and_into_no_other(tmp_path)
             torch.manual_seed(seed)
             network = CoopTrackNetwork(SMALL_CONFIG, Side.VEHICLE)
         save_side(tmp_path / folder, SMALL_CONFIG, Side.VEHICLE, network, {})
-    with pytest.raises(UserError, match='are not those that the head stands on'):
+    with pytest.raises(UserError, match='are not those that the training stands on'):
         export_head(tmp_path / 'other', stage, TRACKED, loop, [tmp_path])
     # As with --init, the network is that of the file, in half precision.
     stage.network.load_state_dict(open_model(str(tmp_path / 'own')).state(Side.VEHICLE))

@@ -15,7 +15,8 @@ from cooptrack_ros.model.network import CoopTrackNetwork
 from cooptrack_ros.model.occupancy.head import OccupancyHead
 from cooptrack_ros.weights.model_folder import CARD_NAME
 from cooptrack_ros.weights.occupancy_file import OCCUPANCY_NAME
-from cooptrack_ros.weights.store import open_model, save_occupancy, save_side
+from cooptrack_ros.weights.store import open_model, save_side
+from cooptrack_ros.weights.store_parts import save_occupancy
 
 pytestmark = pytest.mark.usefixtures('small_grid')
 

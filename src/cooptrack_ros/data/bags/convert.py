@@ -21,7 +21,7 @@ from ...common.colours import TRUTH_COLOUR
 from ...common.errors import UserError
 from ...wire.marker_board import MarkerBoard
 from ...wire.markers import track_markers
-from ...wire.topics import PAIR, calibration_topic, image_topic
+from ...wire.topics import PAIR, POINTS, calibration_topic, image_topic
 from ..dataset import CameraFrame, DataSet, FrameRecord, SensorFrame
 from . import standard_messages as messages
 from .custom_messages import calibration, ground_truth, pair_transform
@@ -244,7 +244,7 @@ class _Agent:
             # Nothing but the cloud depends on it.
             _LOG.warning('%s; the bag has no cloud for this frame', error)
             return []
-        return [(self._names.topic('lidar/points'), cloud, VOLATILE)]
+        return [(self._names.topic(POINTS), cloud, VOLATILE)]
 
     def _images(self, record: FrameRecord) -> list[tuple[str, Any, Qos]]:
         made: list[tuple[str, Any, Qos]] = []

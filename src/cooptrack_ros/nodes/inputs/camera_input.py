@@ -17,6 +17,7 @@ from ...wire.arrays import stamp_ns
 from ...wire.cameras import (
     CalibrationHistory,
     CameraModel,
+    LidarPlace,
     Pinhole,
     check_agreement,
     check_camera_info,
@@ -31,16 +32,13 @@ from ..context import NodeContext
 from ..health.silence_watch import WatchedInput
 from ..qos import LATCHED, input_qos, video_qos
 from ..settings import CommonSettings
-from .tf_input import TfInput
+from .tf_input import TRANSFORM_PATIENCE_S, TfInput
 from .video_input import VideoInput
-
-_TRANSFORM_PATIENCE_S = 0.1
-"""How long an image waits for the transforms of its stamp, in real time."""
 
 
 def settings_take_video(settings: CommonSettings) -> bool:
-    """Tell whether images come as video."""
-    return settings.image__transport in VIDEO_TRANSPORTS
+    """Tell whether images come, and as video."""
+    return settings.camera__enabled and settings.image__transport in VIDEO_TRANSPORTS
 
 
 class CameraInput:
@@ -68,17 +66,19 @@ class CameraInput:
 
     def subscribe(self, on_image, qos, tf: TfInput | None, video_thread: ThreadPoolExecutor | None = None) -> list:
         """
-        Listen to the images and to what describes them.
+        Listen to the images and to what describes them, of these two only to the latter where images are not wanted.
 
         :param tf: needed where CameraInfo is the source; :param video_thread: decodes video, if images come so.
         """
         self._tf, subscribe, subscriptions = tf, self._context.subscribe, []
-        if not self._is_fixed:
+        if self._is_described:
             subscriptions.append(subscribe(CameraInfo, f'{self._prefix}/camera_info', self._on_camera_info, qos,
                                            f'camera_info{self._suffix}'))
             if not self._uses_info:
                 subscriptions.append(subscribe(Calibration, f'{self._prefix}/calibration', self._on_calibration,
                                                LATCHED, f'calibration{self._suffix}'))
+        if not self._has_images:
+            return subscriptions
         # Last, because of what has come at once the executor takes that of the first subscription first.
         kind, topic = self._images
         if video_thread is not None:
@@ -92,14 +92,15 @@ class CameraInput:
 
     def watched(self) -> list[WatchedInput]:
         """Return the topics whose silence is to be explained."""
-        settings, (kind, topic) = self._context.settings, self._images
-        qos = input_qos(settings.image__qos)
-        images = WatchedInput(self.source, 'images', topic, kind, qos,
-                                lambda: self._context.health.events(self.source), 'image.qos')
-        if self._is_fixed:
-            return [images]
+        qos, watched = input_qos(self._context.settings.image__qos), []
+        if self._has_images:
+            kind, topic = self._images
+            watched.append(WatchedInput(self.source, 'images', topic, kind, qos,
+                                        lambda: self._context.health.events(self.source), 'image.qos'))
+        if not self._is_described:
+            return watched
         described = ((CameraInfo, qos, 'image.qos') if self._uses_info else (Calibration, LATCHED, ''))
-        return [images, WatchedInput(
+        return [*watched, WatchedInput(
             f'calibration{self._suffix}', 'calibration', self._description, described[0], described[1],
             lambda: int(self.is_calibrated), described[2], once=True, refusal=self._refusal)]
 
@@ -131,9 +132,18 @@ class CameraInput:
         return self._pinhole if self._uses_info else self._calibration
 
     @property
+    def _has_images(self) -> bool:
+        return self._context.settings.camera__enabled
+
+    @property
+    def _is_described(self) -> bool:
+        """Whether messages tell of the camera; of one without images /tf tells enough."""
+        return not self._is_fixed and (self._has_images or not self._uses_info)
+
+    @property
     def is_calibrated(self) -> bool:
-        """Tell whether calibration or CameraInfo has come."""
-        return self._described is not None
+        """Tell whether calibration or CameraInfo has come, if it is needed."""
+        return self._described is not None or (self._uses_info and not self._has_images)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -149,7 +159,7 @@ class CameraInput:
     def waiting(self) -> list[str]:
         """Return what was never received, in words."""
         received = self._context.health.counts[f'{self.source}.received']
-        missing = [] if received else [f'images on {self._context.topic(self._images[1])}']
+        missing = [] if received or not self._has_images else [f'images on {self._context.topic(self._images[1])}']
         if not self.is_calibrated:
             refusal = self._refusal()
             missing.append(f'a usable calibration: {refusal}' if refusal
@@ -192,13 +202,32 @@ class CameraInput:
         :raises WireError: if the camera is not calibrated, or as another one than that of the image.
         """
         stamp = stamp_ns(message.header.stamp)
-        patience = _TRANSFORM_PATIENCE_S if self._uses_info and self.is_calibrated else 0.0
+        patience = TRANSFORM_PATIENCE_S if self._uses_info and self.is_calibrated else 0.0
         model = self._context.wait_for(lambda: self._model_at(stamp), patience)
         if model is None:
             raise self._missing()
         check_size(image, model)
         check_frame('the image', message.header.frame_id, model.camera_frame)
         return model
+
+    def place_for(self, stamp: int) -> CameraModel | LidarPlace:
+        """
+        Return where the lidar frame stands at a stamp; runs in the worker thread and may wait for transforms.
+
+        :raises WireError: if nothing tells it.
+        """
+        patience = TRANSFORM_PATIENCE_S if self._uses_info else 0.0
+        place = self._context.wait_for(lambda: self._place_at(stamp), patience, patience)
+        if place is None:
+            raise self._missing()
+        return place
+
+    def _place_at(self, stamp: int) -> CameraModel | LidarPlace | None:
+        if not self._uses_info:
+            return self._calibrations.at(stamp) or self._calibration
+        lidar, base = self._context.settings.lidar_frame, self._expected_base
+        found = self._tf.lookup(base, lidar, stamp)
+        return None if found is None else LidarPlace(found, lidar, base)
 
     def _model_at(self, stamp: int) -> CameraModel | None:
         if not self._uses_info or self._pinhole is None:
@@ -211,7 +240,8 @@ class CameraInput:
 
     def _missing(self) -> WireError:
         if self.is_calibrated:
-            frames = f"'{self._pinhole.camera_frame}' or '{self._expected_base}'"
+            frames = ' or '.join(f"'{frame}'" for frame in filter(None, (
+                self._pinhole and self._pinhole.camera_frame, self._expected_base)))
             return self._tf.missing(frames, self._context.settings.lidar_frame)
         return WireError('missing_calibration', self._refusal() or f'no {self._kind} was received on '
                          + self._context.topic(self._description))

@@ -17,8 +17,8 @@ from ...sensors.video_decoding import check_video_decoder
 from ...wire.arrays import stamp_ns
 from ...wire.images import AnyImage, image_time_ns
 from ...wire.topics import IMAGE_TRANSPORTS, VIDEO_TRANSPORTS, check_name
-from ...wire.views import Views, views_of
-from ..context import ImageJob, NodeContext
+from ...wire.views import Views, views_of, views_without_images
+from ..context import FrameJob, NodeContext
 from ..health.silence_watch import WatchedInput
 from .camera_files import read_cameras
 from .camera_input import CameraInput, settings_take_video
@@ -174,12 +174,14 @@ class CameraRig:
         if self._anchors.complete(stamp_ns(messages[0].header.stamp)):
             self._put(messages)
 
-    def views(self, job: ImageJob) -> Views:
+    def views(self, job: FrameJob) -> Views:
         """
-        Return the decoded images of a frame; runs in the worker thread and waits for them.
+        Return the decoded images of a frame, if it has some; runs in the worker thread and waits for them.
 
         :raises WireError: if an image cannot be read or does not fit its calibration, or a calibration is missing.
         """
+        if not job.messages:
+            return views_without_images(self._cameras[0].place_for(job.stamp_ns))
         decoded = job.decoding.result()
         job.marks.append(('decode', decoded.started, decoded.seconds))
         models = [camera.model_for(message, image)

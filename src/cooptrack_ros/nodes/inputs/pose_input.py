@@ -28,10 +28,11 @@ class PoseInput(Protocol):
     def subscribe(self) -> list:
         """Create the subscriptions and return them."""
 
-    def wait_for(self, stamp_ns: int) -> np.ndarray:
+    def wait_for(self, stamp_ns: int, lockstep_s: float | None = None) -> np.ndarray:
         """
         Return map_from_base (4, 4) at a stamp; runs in the worker thread and may wait.
 
+        :param lockstep_s: longest wait in lockstep, None: as the parameter says.
         :raises WireError: if it does not come.
         """
 
@@ -53,9 +54,9 @@ def pose_input(context: NodeContext, base_frame: Callable[[], str], tf: TfInput 
 
 
 def _wait_for(context: NodeContext, at: Callable[[int], np.ndarray | None], stamp_ns: int,
-              missing: Callable[[int], WireError]) -> np.ndarray:
+              missing: Callable[[int], WireError], lockstep_s: float | None) -> np.ndarray:
     # In real time the pose after an image may come shortly after it.
-    pose = context.wait_for(lambda: at(stamp_ns), context.settings.odometry__tolerance_ms / 1e3)
+    pose = context.wait_for(lambda: at(stamp_ns), context.settings.odometry__tolerance_ms / 1e3, lockstep_s)
     if pose is None:
         raise missing(stamp_ns)
     return pose
@@ -89,9 +90,9 @@ class TopicPoses:
         if order in (StampOrder.LATE, StampOrder.JUMP):
             self._context.health.count(f'{self._source}.{order.value}')
 
-    def wait_for(self, stamp_ns: int) -> np.ndarray:
+    def wait_for(self, stamp_ns: int, lockstep_s: float | None = None) -> np.ndarray:
         """Return the pose at a stamp, see ``PoseInput``."""
-        return _wait_for(self._context, self._at, stamp_ns, self._missing)
+        return _wait_for(self._context, self._at, stamp_ns, self._missing, lockstep_s)
 
     def _at(self, stamp_ns: int) -> np.ndarray | None:
         pose = self._history.at(stamp_ns, self._context.settings.odometry__tolerance_ms / 1e3)
@@ -128,9 +129,9 @@ class TfPoses:
         """Return nothing: the tree has its own subscriptions."""
         return []
 
-    def wait_for(self, stamp_ns: int) -> np.ndarray:
+    def wait_for(self, stamp_ns: int, lockstep_s: float | None = None) -> np.ndarray:
         """Return the pose at a stamp, see ``PoseInput``."""
-        return _wait_for(self._context, self._at, stamp_ns, self._missing)
+        return _wait_for(self._context, self._at, stamp_ns, self._missing, lockstep_s)
 
     def _at(self, stamp_ns: int) -> np.ndarray | None:
         pose = self._tf.lookup(self._context.settings.map_frame, self._base_frame(), stamp_ns)

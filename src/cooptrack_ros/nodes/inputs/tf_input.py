@@ -16,6 +16,9 @@ from ...wire.arrays import stamp_ns
 from ...wire.poses import decode_transform
 from ..context import NodeContext
 
+TRANSFORM_PATIENCE_S = 0.1
+"""How long a frame waits for the transforms of its stamp, in real time."""
+
 
 class _Listener(TransformListener):
     """Says what came."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from cooptrack_msgs.msg import Latency
 
-from ..context import ImageJob, NodeContext
+from ..context import FrameJob, NodeContext
 
 
 class LatencyOutput:
@@ -17,7 +17,7 @@ class LatencyOutput:
         """Take the publisher; :param what: prefix of the delays in the diagnostics, empty for those of tracks."""
         self._context, self._publisher, self._what = context, publisher, what
 
-    def publish(self, job: ImageJob, stage_seconds: Mapping[str, float], step_started: float) -> None:
+    def publish(self, job: FrameJob, stage_seconds: Mapping[str, float], step_started: float) -> None:
         """Publish how long the frame took; call it right after its result was published."""
         now = time.monotonic()
         msg = Latency(header=job.header)

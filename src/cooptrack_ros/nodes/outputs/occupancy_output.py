@@ -13,7 +13,7 @@ from cooptrack_msgs.msg import Latency, PanopticOccupancy
 from ...common.errors import WireError
 from ...wire.occupancy import encode_occupancy
 from ...wire.occupancy_points import encode_points
-from ..context import ImageJob, NodeContext
+from ..context import FrameJob, NodeContext
 from ..qos import OUTPUT, VOXELS
 from ..voxel_pipelines import VoxelAnswer
 from .latency_output import LatencyOutput
@@ -33,7 +33,7 @@ class OccupancyOutput:
         self._latency = LatencyOutput(context, node.create_publisher(Latency, '~/debug/occupancy_latency', OUTPUT),
                                       'occupancy_')
 
-    def run(self, job: ImageJob, find: Callable[[], VoxelAnswer], is_late: bool) -> None:
+    def run(self, job: FrameJob, find: Callable[[], VoxelAnswer], is_late: bool) -> None:
         """
         Find the voxels of a frame and publish them; whatever goes wrong costs them alone.
 

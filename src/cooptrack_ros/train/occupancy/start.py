@@ -18,10 +18,11 @@ from ...data.spd.schema import read_json
 from ...model.network import CoopTrackNetwork
 from ...model.occupancy.head import OccupancyHead
 from ...model.occupancy.sizes import HEADS, TRACKOCC_R50, OccupancySizes
-from ...weights.store import open_model, save_occupancy
+from ...weights.store import open_model
+from ...weights.store_parts import save_occupancy
 from ..loop import TrainLoop
 from ..recipe import TrainConfig
-from ..run import SETTINGS_NAME, build_network, is_model, saved_modules
+from ..run import SETTINGS_NAME, build_network, check_export, is_model, saved_modules
 from .clips import OccupancyStream
 from .stage import OccupancyStage
 
@@ -103,15 +104,6 @@ def open_run(folder: Path) -> tuple[CoopTrackNetwork, OccupancyHead]:
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f'{folder} holds no usable run of the stage occupancy: {error}') from error
     return network.eval(), head.eval()
-
-
-def check_export(folder: Path, stage: OccupancyStage) -> None:
-    """Raise a UserError unless a folder holds the model whose tracks a head is trained on."""
-    stored = open_model(str(folder)).state(stage.side)
-    if any(name not in stored or not torch.equal(stored[name].to(value), value)
-           for name, value in stage.network.state_dict().items()):
-        raise UserError(f'the {stage.side.value} weights in {folder} are not those that the head stands on: expected '
-                        'a copy of the model of --init')
 
 
 def export_head(folder: Path, stage: OccupancyStage, recipe: TrainConfig, loop: TrainLoop, data: list[Path]) -> Path:

@@ -7,10 +7,12 @@ from collections import defaultdict
 import numpy as np
 from support.griffin_folders import CAMERAS, drone_pose, matrix, write_griffin
 
+from cooptrack_ros.common.types import Sensors
 from cooptrack_ros.data.bags.convert import convert
 from cooptrack_ros.data.bags.reader import BagReader
 from cooptrack_ros.data.folders import open_dataset
 from cooptrack_ros.replay.camera_frames import EGO, CameraFrames
+from cooptrack_ros.wire.topics import calibrated_by
 
 
 def _messages(bag):
@@ -73,3 +75,13 @@ def test_images_of_each_camera_come_in_the_transport_that_the_bag_has():
     assert CameraFrames(topics).images == {
         EGO: [(topics[0], 'ffmpeg', EGO, 'camera_a'), (topics[1], 'raw', EGO, 'camera_b')],
         'rsu_1': [(topics[3], 'foxglove', 'rsu_1', 'camera_a')]}
+
+
+def test_without_cameras_every_cloud_makes_a_frame_of_its_agent():
+    points, of_unit = '/ego/lidar/points', '/infra/rsu_1/lidar/points'
+    topics = [of_unit, points, '/ego/camera/image/compressed', '/infra/rsu_2/camera/image/compressed']
+    frames = CameraFrames(topics, Sensors.LIDAR)
+    assert frames.units == ['rsu_1'] and frames.agent_of(points) == frames.counted_for(points) == EGO
+    assert frames.completes(points, 1) and frames.completes(of_unit, 1)
+    assert frames.agent_of(topics[2]) is None
+    assert (calibrated_by('camera_left/calibration'), calibrated_by('lidar/calibration')) == ('camera_left', None)
