@@ -57,7 +57,7 @@ class VoxelRecords:
 
     def __init__(self, folder: Path, count: int = 4):
         """Write the labels of some frames, the last of which has none."""
-        self.units = {'': self}
+        self.root, self.units = folder, {'': self}
         self.records = [self._record(folder, i, i < count - 1) for i in range(count)]
 
     def training_records(self, side: str) -> list:
@@ -71,5 +71,5 @@ class VoxelRecords:
             write_voxels(path, block_labels(blocks))
         return SimpleNamespace(
             sequence='a', stamp_us=frame.stamp_ns // 1000, token=str(i), unit='', boxes=Boxes.empty(), classes=('car',),
-            occupancy={'small': path} if labelled else {}, frame=lambda least=None: frame,
+            occupancy={'small': path} if labelled else {}, frame=lambda least=None, sensors=None: frame,
             global_from_lidar=frame.global_from_lidar)

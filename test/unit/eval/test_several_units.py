@@ -84,10 +84,10 @@ def test_each_unit_has_a_link_of_its_own(scene):
     class Noting(Channel):
         """Notes the names under which links are asked for."""
 
-        def deliver(self, name, sent, period_s):
+        def deliver(self, name, sent, period_s, poses):
             """Deliver and note."""
             arrived.append(name)
-            return super().deliver(name, sent, period_s)
+            return super().deliver(name, sent, period_s, poses)
     run(scene, 'cooperative', channel=Noting())
     run(scene, 'cooperative', UNITS[:1], channel=Noting())
     assert arrived == ['seed_020008/unit_1', 'seed_020008/unit_2', 'seed_020008']
