@@ -51,6 +51,8 @@ def record(token, labels, classes=R50.class_names):
 class OneData:
     """A data set of some pairs."""
 
+    root = Path('x')
+
     def __init__(self, records):
         self._records = records
 

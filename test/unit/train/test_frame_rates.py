@@ -86,8 +86,8 @@ def test_training_takes_the_frames_that_evaluation_takes(data):
 
 def test_networks_of_an_evaluation_live_at_its_rate(data, monkeypatch):
     package, asked = open_model('random:mini'), []
-    monkeypatch.setattr(type(package), 'tracker', lambda self, side, execution: asked.append(self.config) or
-                        make_tracker(side, MANY, CONFIG))
+    monkeypatch.setattr(type(package), 'tracker', lambda self, side, execution, takes_clouds: asked.append(self.config)
+                        or make_tracker(side, MANY, CONFIG))
     for hz, gap_s in ((None, 0.5), (2, 1.0)):
         Evaluation(open_datasets([data]), package, Selection(limit=2, hz=hz)).run('late')
         assert {c.tracker_vehicle.reset_gap_s for c in asked} == {gap_s}
