@@ -78,12 +78,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the tables; return 0 when all modes were measured, and equal to those of --rerun."""
     import torch
-    from rich.console import Console
     from rich.progress import Progress
 
     from ..common.errors import UserError
     from ..data.folders import open_datasets
-    from ..eval import report
     from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
     from ..weights.store import open_model
@@ -130,15 +128,7 @@ def run(args: argparse.Namespace) -> int:
         for mode in modes:
             progress.update(task, description=mode)
             measured[mode] = _measure(evaluation, mode, args, models, lambda n: progress.advance(task, n), problems)
-    for mode, values in measured.items():
-        oracle = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative', {})
-        values |= {'oracle': oracle.get('vehicle'), 'oracle_motion': oracle.get('motion')}
-    rows = measured | {f'oracle {k}': v for k, v in oracles.items()}
-    console = Console(width=160)
-    for table in report.tables(f'{args.weights} on {len(datasets)} data sets, class car', rows):
-        console.print(table)
-    if args.errors:
-        _show_errors(console, {m: v['errors'] for m, v in measured.items()}, args.results)
+    _show(args, len(datasets), measured, oracles)
     if args.json:
         write_figures(args.json, measured if len(measured) > 1 else next(iter(measured.values())))
     if problems:
@@ -159,6 +149,22 @@ def _check_bev(args: argparse.Namespace, package, sender, modes: list[str]) -> N
     width = package.config.embed_dims
     if args.bev_budget is not None and cells_within(args.bev_budget, width) < 1:
         raise UserError(f'--bev-budget is {args.bev_budget}, expected at least the {4 * width} bytes of one cell')
+
+
+def _show(args: argparse.Namespace, num_datasets: int, measured: dict[str, dict], oracles: dict[str, dict]) -> None:
+    """Give each row its oracle, and print the tables."""
+    from rich.console import Console
+
+    from ..eval import report
+    for mode, values in measured.items():
+        oracle = oracles.get('vehicle' if mode in ('none', 'no_messages') else 'cooperative', {})
+        values |= {'oracle': oracle.get('vehicle'), 'oracle_motion': oracle.get('motion')}
+    rows = measured | {f'oracle {k}': v for k, v in oracles.items()}
+    console = Console(width=160)
+    for table in report.tables(f'{args.weights} on {num_datasets} data sets, class car', rows):
+        console.print(table)
+    if args.errors:
+        _show_errors(console, {m: v['errors'] for m, v in measured.items()}, args.results)
 
 
 def _show_errors(console, errors: dict[str, dict], folder: Path | None) -> None:
