@@ -10,6 +10,7 @@ from typing import Any
 from .config_checks import check
 from .declaration import Declaration
 from .errors import UserError
+from .lives import life_at_rate
 from .reading import read_yaml
 from .types import Side
 
@@ -146,8 +147,7 @@ class TrackerConfig:
 
     def at_rate(self, hz: float) -> TrackerConfig:
         """Return the same for fewer frames a second, see ``ModelConfig.at_rate``."""
-        longer_s = (min(self.max_age, 2) - 0.5) / hz
-        return replace(self, max_age_s=max(self.max_age_s, longer_s) if self.max_age_s else 0.0,
+        return replace(self, max_age_s=life_at_rate(self.max_age_s, self.max_age, hz),
                        reset_gap_s=max(self.reset_gap_s, 2 / hz))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ..common.geometry import wrap_angle
+from ..common.lives import life_at_rate
 from ..common.types import Boxes
 from .giou import giou_3d
 
@@ -37,8 +38,7 @@ class KalmanConfig:
         """Return the same for so many frames a second; where they are rare, a track outlives one missing frame."""
         if hz * self.frame_s >= 1:
             return self
-        return replace(self, frame_s=1 / hz, max_age_s=max(self.max_age_s, (min(self.max_age, 2) - 0.5) / hz)
-                       if self.max_age_s else 0.0)
+        return replace(self, frame_s=1 / hz, max_age_s=life_at_rate(self.max_age_s, self.max_age, hz))
 
 
 DAIR_PLUGIN = KalmanConfig(min_giou=-0.2, min_hits=1, max_age=21, max_age_s=0.0)
