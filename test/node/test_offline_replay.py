@@ -14,8 +14,8 @@ from test_foreign_units import objects
 
 from cooptrack_msgs.msg import InstanceFeatureArray, Track, TrackArray
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.common.config import TrackerConfig
 from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.method_config import TrackerConfig
 from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.data.bags.reader import BagReader
 from cooptrack_ros.data.bags.recording import read_recording

@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from cooptrack_ros.bench import ros_node
-from cooptrack_ros.common.config import MINI, ModelConfig, TrackerConfig, config_to_dict
+from cooptrack_ros.common.config import MINI, ModelConfig, config_to_dict
+from cooptrack_ros.common.method_config import TrackerConfig
 
 SIZE = (160, 90)
 """Of camera images that are large enough for them."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cooptrack_ros.common.config import MethodConfig, ModelConfig, TrackerConfig
+from cooptrack_ros.common.config import ModelConfig
+from cooptrack_ros.common.method_config import MethodConfig, TrackerConfig
 from cooptrack_ros.train.recipe import LossConfig
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -56,7 +56,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     parts['decode images'] = _rate(len(frames), took)
     took = _seconds(lambda: [prepare_image(f.images[0], config) for f in frames])
     parts['prepare for the network'] = _rate(len(frames), took)
-    took = _seconds(lambda: [tracker_input(f, config, recipe.augment, rng) for f in frames])
+    took = _seconds(lambda: [tracker_input(f, Side.VEHICLE, config, recipe.augment, rng) for f in frames])
     parts['augment and prepare'] = _rate(len(frames), took)
     stream = ClipStream([(folder, open_dataset(folder))], Side.VEHICLE, config, recipe)
     places = list(islice(stream.positions(0), len(frames)))

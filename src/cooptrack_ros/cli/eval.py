@@ -6,8 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
+from ..common.config import ENCODING, EXECUTIONS, LATE_RULE
 from ..common.files import write_atomically
+from ..common.method_config import COMPENSATION
 from ..common.outputs import check_folder, write_figures
 from ..common.types import SENSORS, Sensors
 from ..data.rate import RATES_HZ

@@ -10,7 +10,7 @@ from typing import Any
 from .config_checks import check
 from .declaration import Declaration
 from .errors import UserError
-from .lives import life_at_rate
+from .method_config import MethodConfig, TrackerConfig
 from .reading import read_yaml
 from .types import Side
 
@@ -21,10 +21,6 @@ EXECUTIONS = ('fast', 'reference', 'int8', 'graph')
 
 ENCODING = Declaration('float16', 'encoding of the features in messages', choices=('float32', 'float16', 'int8'))
 """The names are those of numpy types and, in capitals, of the constants of the message."""
-COMPENSATION = Declaration(
-    'none', 'what is done about the age of received instances; none: nothing; geometry: they are moved by their '
-    'velocity; flow: their features are carried on too, by weights of their own, and without such weights as geometry',
-    choices=('none', 'geometry', 'flow'))
 LATE_RULE = Declaration(
     'own', 'what becomes of the box of a track of the vehicle that late fusion pairs with one of a unit; own: it stays '
     'as it is; covariance_intersection: both are fused by their covariances, where they are known (cooptrack weights '
@@ -43,6 +39,7 @@ class RangeConfig:
 
 EGO_RANGE = RangeConfig((-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), (-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
                         (50.0, 40.0, 40.0))
+WHOLE_IMAGES = 90.0, 90.0
 INFRA_RANGE = RangeConfig((0.0, -51.2, -5.0, 102.4, 51.2, 3.0), (-10.0, -61.2, -10.0, 112.4, 61.2, 10.0),
                           (100.0, 80.0, 80.0))
 
@@ -58,100 +55,6 @@ class BackboneConfig:
 
 
 @dataclass(frozen=True)
-class MethodConfig:
-    """
-    Choices where the published code does something surprising (method.md 16).
-
-    Defaults are the published method, needed for the published weights.
-    """
-
-    previous_bev: str = 'published'
-    """``published``: nearest rotation about pixel (100, 100) and a shift of both queue entries (method.md Q4, Q6, Q7);
-    ``warp``: bilinear warp of the previous BEV features by the exact relative pose, no shift."""
-    ego_motion_input: str = 'published'
-    """``published``: absolute pose and deltas (method.md Q20, Q21); ``relative``: motion since the last frame only."""
-    first_bev: str = 'none'
-    """Previous BEV features of a fresh start: ``none`` (published at test) or ``zeros`` (as in training, method.md
-    Q5)."""
-    query_fill: str = 'random'
-    """Which learned queries join the live tracks: ``random`` subset (method.md Q9) or ``first_n``."""
-    fusion_stage: str = 'after_decoder'
-    """Where received instances join: ``after_decoder`` (the paper's pipeline) or ``before_decoder``, as queries."""
-    motion_features: str = 'extracted'
-    """Second feature of an instance: ``extracted`` from its box (MDFE), or ``none``: the semantic one again."""
-    cooperation: str = 'whole'
-    """
-    Cooperative network: ``whole`` (published), with all weights of its own, or ``additions``: the vehicle's network as
-    it is, and what is added to rows that took something in (``model.cooperation.additions``).
-    """
-    alignment: str = 'latent'
-    """How received features reach the ego domain: ``latent`` (CAA), or ``none``: unchanged."""
-    compensation: str = COMPENSATION.field()
-    carried_motion: bool = False
-    """
-    Heading and velocity are a state of a track, carried along and corrected (``model.instances.track_motion``), and
-    the refinement heads add to them; else both are said anew in every frame.
-    """
-    exclude_ego: bool = False
-    """Leave out received instances that are the vehicle itself, which no published weights were trained for."""
-    report_only_live: bool = False
-    """Report tracks that live on only (method.md Q15), not those above ``output_threshold`` that nobody keeps."""
-    association: str = 'learned'
-    """
-    How received instances find their tracks: ``learned`` affinity, or ``distance`` (nearest within 3.5 m, method.md
-    9.3).
-    """
-    min_affinity: float = 0.0
-    """Association pairs below this affinity are not fused (method.md Q1); 0 accepts all."""
-    max_match_distance_m: float = float('inf')
-    """Association pairs farther apart than this are not fused (method.md Q1)."""
-    association_memory: bool = False
-    """
-    An instance that was a track of the vehicle lately is preferred as that track, and may be farther from it; see
-    ``cooperation.association_memory``. Also in late fusion.
-    """
-    training_match: str = 'distance'
-    """Pairs fused in training: ``distance`` (3.5 m distance) or ``learned`` (method.md Q1)."""
-    aux_losses_stage2: bool = False
-    dup_ref_loss: bool = True
-    roadside_lifetime_s: float = float('inf')
-    """A track that the vehicle does not see itself ends when the last message that spoke of it is older than this."""
-    max_received: int = 0
-    """Instances of all units together that a frame looks at, see ``cooperation.limits``; 0: as many as queries."""
-    max_added: int = 0
-    """Objects of all units together that the vehicle does not see itself; 0: as many as there is room for."""
-    max_added_per_unit: int = 0
-    """The same of each unit; 0: a fifth of the queries."""
-    learned_floor: float = 0.6
-    """Share of the learned queries that enter every frame whatever units say, see ``cooperation.limits``."""
-    fusion_time_s: float = float('inf')
-    """When fusion has taken so long, a frame goes on without the units that are not fused yet."""
-    keep_ids_after_gap: bool = False
-    """Go on counting identities after a gap inside a sequence instead of starting again at 1 (method.md Q16)."""
-    cls_prior_bias: bool = False
-    """Prior bias on the refinement class head of new trainings (method.md 13.9)."""
-
-
-@dataclass(frozen=True)
-class TrackerConfig:
-    """Life of tracks on one side (method.md 11)."""
-
-    score_threshold: float = 0.4
-    output_threshold: float = 0.3
-    max_age: int = 1
-    """Frames in a row that a track may score below ``score_threshold`` before it ends, exclusive."""
-    max_age_s: float = 0.0
-    """The same in seconds since it last scored enough, inclusive, whatever the rate of frames is; 0: ``max_age``."""
-    max_detections: int = 300
-    reset_gap_s: float = 0.5
-
-    def at_rate(self, hz: float) -> TrackerConfig:
-        """Return the same for fewer frames a second, see ``ModelConfig.at_rate``."""
-        return replace(self, max_age_s=life_at_rate(self.max_age_s, self.max_age, hz),
-                       reset_gap_s=max(self.reset_gap_s, 2 / hz))
-
-
-@dataclass(frozen=True)
 class ModelConfig:
     """Sizes and method of the whole network; defaults are the published ResNet-50 model."""
 
@@ -161,7 +64,15 @@ class ModelConfig:
     input_size: tuple[int, int] = (544, 960)
     """Padded network input, rows x columns; images are scaled to fit and padded right and below."""
     resize: str = 'linear'
-    """OpenCV interpolation of the resize: ``linear`` (published) or ``area``."""
+    """
+    ``linear`` (published): OpenCV's interpolation, rows and columns by one scale; ``area``: means of areas, rows and
+    columns each scaled to fill the network input.
+    """
+    ego_view_deg: tuple[float, float] = WHOLE_IMAGES
+    """
+    Band of the vehicle's images that the network gets, see ``model.image.view``: degrees up and down from the horizon.
+    (90, 90): whole images. A roadside unit looks down at its road with the whole image.
+    """
     embed_dims: int = 256
     num_heads: int = 8
     num_queries: int = 900
@@ -196,6 +107,10 @@ class ModelConfig:
     def range_of(self, side: Side) -> RangeConfig:
         """Return the ranges of the agent that runs as ``side``."""
         return self.infra_range if side is Side.ROADSIDE else self.ego_range
+
+    def view_of(self, side: Side) -> tuple[float, float]:
+        """Return the band of the images of the agent that runs as ``side``, see ``ego_view_deg``."""
+        return WHOLE_IMAGES if side is Side.ROADSIDE else self.ego_view_deg
 
     def class_range_of(self, side: Side) -> dict[str, float]:
         """Return the evaluation radius in metres of each class around the agent that runs as ``side``."""

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ..common.config import LATE_RULE, MethodConfig
+from ..common.config import LATE_RULE
 from ..common.geometry import transform_boxes
+from ..common.method_config import MethodConfig
 from ..common.types import Boxes, RoadsideMessage
 from .ab3dmot import KalmanConfig, KalmanState, initial_state, step
 from .association_memory import DISTANCE_BONUS_M, AssociationMemory, Remembered

@@ -12,10 +12,11 @@ from collections.abc import Collection
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from ..common.config import COMPENSATION, ENCODING, EXECUTIONS, LATE_RULE
+from ..common.config import ENCODING, EXECUTIONS, LATE_RULE
 from ..common.declaration import Declaration, parameter
 from ..common.earth import Geodetic, MapPlace
 from ..common.errors import UserError
+from ..common.method_config import COMPENSATION
 from ..cooperation.channel_model import LinkConfig
 from ..wire.marker_board import LIFETIME_S
 from ..wire.markers import LABEL_HEIGHT_M

@@ -15,8 +15,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ..common.config import MethodConfig, ModelConfig
+from ..common.config import ModelConfig
 from ..common.geometry import transform_points
+from ..common.method_config import MethodConfig
 from ..common.types import RoadsideMessage
 from ..cooperation.association_memory import AFFINITY_BONUS, DISTANCE_BONUS_M, AssociationMemory, Remembered
 from ..cooperation.compensation import compensate

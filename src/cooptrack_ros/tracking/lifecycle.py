@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.config import TrackerConfig
+from ..common.method_config import TrackerConfig
 from ..model.instances.boxes import Range, denormalize, normalize, points_of, turn_codes, with_points
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..common.config import ModelConfig, TrackerConfig
+from ..common.config import ModelConfig
+from ..common.method_config import TrackerConfig
 from ..common.timeline import StampedPose, continues
 from ..common.types import Frame, Side
 from ..model.instances.boxes import denormalize

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..common.config import ModelConfig, TrackerConfig
+from ..common.config import ModelConfig
 from ..common.ego_motion import can_bus
+from ..common.method_config import TrackerConfig
 from ..common.timeline import StampedPose, continues
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, InstanceSet, Match, RoadsideMessage, Side
 from ..cooperation.association_memory import AssociationMemory
@@ -21,6 +22,7 @@ from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
 from ..model.fast.quantized import Int8Network
 from ..model.image.preprocess import prepare_image, prepare_projection
+from ..model.image.view import cut
 from ..model.instances.boxes import denormalize
 from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
@@ -111,9 +113,11 @@ class AgentTracker:
         if len(frame.images) != len(frame.img_from_lidar) or not (frame.images or self.stages.lidar):
             raise ValueError(f'a frame needs one projection per image and at least one of both, not '
                              f'{len(frame.images)} images and {len(frame.img_from_lidar)} projections')
-        images = self._images(frame.images) if frame.images else torch.zeros(0)
-        projections = np.array([prepare_projection(matrix, image.shape, self.config) for matrix, image in
-                                zip(frame.img_from_lidar, frame.images, strict=True)]).reshape(-1, 4, 4)
+        seen = [cut(image, matrix, self.config.view_of(self.side))
+                for image, matrix in zip(frame.images, frame.img_from_lidar, strict=True)]
+        images = self._images([image for image, _ in seen]) if seen else torch.zeros(0)
+        projections = np.array([prepare_projection(matrix, image.shape, self.config)
+                                for image, matrix in seen]).reshape(-1, 4, 4)
         stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar,
                                    can_bus(frame.global_from_ego))
         cloud = None if frame.cloud is None or self.stages.lidar is None else torch.from_numpy(frame.cloud)

@@ -139,7 +139,8 @@ class ClipStream:
                                   self._config.link, link_seed)
         if mirror:
             frame, boxes = mirror_frame(frame), mirror_boxes(boxes)
-        return Sample(tracker_input(frame, self._model, self._config.augment, rng), targets_of(boxes), message)
+        inputs = tracker_input(frame, self._side, self._model, self._config.augment, rng)
+        return Sample(inputs, targets_of(boxes), message)
 
 
 def place_in_epoch(config: TrainConfig, slot: int, number: int, count: int) -> int:

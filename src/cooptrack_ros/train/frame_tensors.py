@@ -8,8 +8,9 @@ import torch
 from ..common.config import ModelConfig
 from ..common.ego_motion import can_bus
 from ..common.timeline import StampedPose
-from ..common.types import Boxes, Frame
+from ..common.types import Boxes, Frame, Side
 from ..model.image.preprocess import fit_image, normalize_image, prepare_projection
+from ..model.image.view import cut
 from ..model.instances.boxes import codes_from_boxes
 from ..tracking.frame_stages import TrackerInput
 from .augment import grid_mask, photometric
@@ -17,15 +18,16 @@ from .matching import Targets
 from .recipe import AugmentConfig
 
 
-def tracker_input(frame: Frame, model: ModelConfig, augment: AugmentConfig, rng: np.random.Generator) -> TrackerInput:
-    """Return a frame as the network takes it, its images scaled, recoloured, normalised, padded and masked."""
+def tracker_input(frame: Frame, side: Side, model: ModelConfig, augment: AugmentConfig,
+                  rng: np.random.Generator) -> TrackerInput:
+    """Return a frame as the network of ``side`` takes it, its images cut, scaled, recoloured, normalised and masked."""
+    seen = [cut(i, p, model.view_of(side)) for i, p in zip(frame.images, frame.img_from_lidar, strict=True)]
     images = [normalize_image(photometric(fit_image(i, model), rng, augment.photometric_probability), model)
-              for i in frame.images]
+              for i, _ in seen]
     stacked = np.stack(images) if images else np.zeros(0, np.float32)
     if rng.random() < augment.grid_mask_probability and images:
         stacked *= grid_mask(*stacked.shape[-2:], rng)
-    projections = np.array([prepare_projection(p, i.shape, model) for p, i in
-                            zip(frame.img_from_lidar, frame.images, strict=True)]).reshape(-1, 4, 4)
+    projections = np.array([prepare_projection(p, i.shape, model) for i, p in seen]).reshape(-1, 4, 4)
     stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar, can_bus(frame.global_from_ego))
     return TrackerInput(stamped_pose, torch.from_numpy(stacked), projections,
                         None if frame.cloud is None else torch.from_numpy(frame.cloud))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from ..common.config import MethodConfig, ModelConfig, apply_overrides
+from ..common.config import ModelConfig, apply_overrides
 from ..common.errors import UserError
+from ..common.method_config import MethodConfig
 from ..common.reading import read_yaml
 from ..tracking.fusion import DISTANCE_GATE_M
 from .bev_fusion.settings import BevFusionConfig

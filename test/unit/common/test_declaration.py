@@ -7,9 +7,10 @@ import pytest
 
 from cooptrack_ros.cli import eval as eval_command
 from cooptrack_ros.cli.flags import add_flag, add_flags, settings_of
-from cooptrack_ros.common.config import COMPENSATION, ENCODING, MethodConfig
+from cooptrack_ros.common.config import ENCODING
 from cooptrack_ros.common.declaration import check_declared, declarations, parameter
 from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.method_config import COMPENSATION, MethodConfig
 from cooptrack_ros.cooperation.channel_model import LinkConfig
 from cooptrack_ros.eval.channel import Channel
 from cooptrack_ros.nodes.settings import EgoSettings, LinkEmulatorSettings, RoadsideSettings

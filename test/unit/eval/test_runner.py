@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
-from cooptrack_ros.common.config import TrackerConfig, apply_overrides
+from cooptrack_ros.common.config import apply_overrides
 from cooptrack_ros.common.errors import UserError
+from cooptrack_ros.common.method_config import TrackerConfig
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.data.folders import open_datasets
 from cooptrack_ros.eval.channel import Channel

@@ -134,12 +134,14 @@ def test_images_go_through_the_published_pipeline():
     assert not prepared[:, 540:].any()
 
 
-@pytest.mark.parametrize('shape', [(1080, 1920), (540, 960), (720, 1280), (1000, 1000), (288, 512)])
-def test_projection_follows_the_image(shape):
-    prepared = prepare_image(np.full((*shape, 3), 255, np.uint8), MINI)
+@pytest.mark.parametrize('config', [R50, MINI])
+@pytest.mark.parametrize('shape', [(1080, 1920), (540, 960), (720, 1280), (1000, 1000), (265, 960), (288, 512)])
+def test_projection_follows_the_image(config, shape):
+    prepared = prepare_image(np.full((*shape, 3), 255, np.uint8), config)
     filled = prepared[0].astype(bool)
-    pixel = prepare_projection(np.eye(4), shape, MINI)[:2, :2] @ [shape[1], shape[0]]
+    pixel = prepare_projection(np.eye(4), shape, config)[:2, :2] @ [shape[1], shape[0]]
     np.testing.assert_allclose(pixel, [filled.any(0).sum(), filled.any(1).sum()])
+    assert config is R50 or filled.all()
 
 
 @pytest.mark.parametrize('image', [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32),

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from cooptrack_ros.common.config import MINI, R50, R50_BETTER, TrackerConfig, stored_config
+from cooptrack_ros.common.config import MINI, R50, R50_BETTER, stored_config
+from cooptrack_ros.common.method_config import TrackerConfig
 from cooptrack_ros.common.types import Boxes
 from cooptrack_ros.cooperation.ab3dmot import DAIR_PLUGIN, KalmanConfig, initial_state, step
 from cooptrack_ros.cooperation.late_fusion import LateTracker

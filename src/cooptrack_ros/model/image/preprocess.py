@@ -13,7 +13,9 @@ STD_RGB = np.array([58.395, 57.12, 57.375])
 
 
 def scaled_size(image_shape: tuple[int, ...], config: ModelConfig) -> tuple[int, int]:
-    """Return rows and columns of an image after it is scaled to fit the network input."""
+    """Return rows and columns of an image after it is scaled to fit the network input, or to fill it."""
+    if config.resize == 'area':
+        return config.input_size
     rows, columns = image_shape[:2]
     scale = min(config.input_size[0] / rows, config.input_size[1] / columns)
     return int(rows * scale + 0.5), int(columns * scale + 0.5)

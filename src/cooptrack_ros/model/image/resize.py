@@ -30,8 +30,14 @@ def scale_by_area(bgr: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """
     Return the image (rows, columns, 3) uint8 as OpenCV does, which is slower for ratios like 15 to 8.
 
+    Where it has fewer rows or columns than asked for, these are interpolated after the others are averaged, which
+    OpenCV does not do at once.
+
     :param bgr: (H, W, 3) uint8.
     """
+    down, across = min(rows, bgr.shape[0]), min(columns, bgr.shape[1])
+    if (down, across) != (rows, columns):
+        return cv2.resize(scale_by_area(bgr, down, across), (columns, rows), interpolation=cv2.INTER_LINEAR)
     blocks = _blocks(*bgr.shape[:2], rows, columns)
     if blocks is None:
         return cv2.resize(bgr, (columns, rows), interpolation=cv2.INTER_AREA)
