@@ -27,7 +27,7 @@ PUBLISHED = dataclasses.replace(
                                                                                  blocks=(1, 1, 1, 1)))
 
 
-def make_network(config, side: Side, seed: int = 5) -> CoopTrackNetwork:
+def make_network(config, side: Side, seed: int = 6) -> CoopTrackNetwork:
     """Return a network with random weights in which some queries live and some do not."""
     torch.manual_seed(seed)
     network = CoopTrackNetwork(config, side).eval()

@@ -8,6 +8,7 @@ import torch
 from support.small_steps import OWN, PUBLISHED, assert_same, frames_with_a_gap, make_network, messages_of
 from support.small_tracker import make_frame
 
+from cooptrack_ros.common.geometry import transform_points
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.cooperation.association_memory import Remembered
 from cooptrack_ros.model.network import CoopTrackNetwork
@@ -145,7 +146,10 @@ def test_of_more_instances_than_slots_the_best_are_fused(monkeypatch):
     reference, tracker = make_trackers(OWN, Side.COOPERATIVE, fixed=True)
     frame = make_frame(0)
     message, = messages_of(OWN, 1)(frame)
-    best = np.sort(np.argsort(-message.instances.boxes.score, kind='stable')[:4])
+    low, high = np.reshape(OWN.ego_range.pc_range, (2, 3))
+    there = transform_points(message.ego_from_infra, message.instances.boxes.centre)
+    inside = ((low < there) & (there < high)).all(1)
+    best = np.sort(np.argsort(-np.where(inside, message.instances.boxes.score, 0), kind='stable')[:4])
     cut = dataclasses.replace(message, instances=message.instances[best])
     _, output = tracker.step(tracker.initial(), frame, [message])
     _, expected = reference.step(reference.initial(), frame, [cut])
