@@ -51,25 +51,43 @@ def load_bev_fusion(vehicle: ModelPackage, roadside: ModelPackage) -> BevFusion:
 
     :raises UserError: if there is none for these networks, or its file is missing, damaged or not the one on the card.
     """
+    from ..model.cooperation.bev_fusion import BevFusion
+    if not has_bev_fusion(vehicle, roadside):
+        raise UserError(f"model '{vehicle.name}' has no BEV fusion for its vehicle weights and the roadside weights of "
+                        f"'{roadside.name}' (train bev-fusion makes one)")
+    return BevFusion(vehicle.config).eval() if vehicle.folder is None else _read(vehicle)
+
+
+def own_sides(package: ModelPackage) -> tuple[Side, ...]:
+    """
+    Return the sides of a model whose weights the fusion on its card was trained for, after its file was checked.
+
+    The others are those of another model, or of another time.
+
+    :raises UserError: if the file of the fusion or of a network is missing, damaged or not the one on the card.
+    """
+    _read(package)
+    entry = package.card['bev_fusion']
+    return tuple(side for side in SIDES
+                 if package.has(side) and package.weights_sha256(side) == entry[f'{side.value}_sha256'])
+
+
+def _read(package: ModelPackage) -> BevFusion:
+    """Return the fusion on the card of a model, in evaluation mode, whichever networks it is for."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from ..model.cooperation.bev_fusion import BevFusion
-    if not has_bev_fusion(vehicle, roadside):
-        raise UserError(f"model '{vehicle.name}' has no BEV fusion for its vehicle weights and the roadside weights of "
-                        f"'{roadside.name}' (train bev-fusion makes one)")
-    if vehicle.folder is None:
-        return BevFusion(vehicle.config).eval()
-    entry = vehicle.card['bev_fusion']
-    path = stored(vehicle.folder / BEV_FUSION_NAME, entry['sha256'])
+    entry = package.card['bev_fusion']
+    path = stored(package.folder / BEV_FUSION_NAME, entry['sha256'])
     try:
         state = load_file(str(checked(path, entry)))
     except SafetensorError as error:
         raise UserError(f'{path} is not a readable safetensors file: {error}') from error
     with torch.device('meta'):
-        check_fit(BevFusion(vehicle.config).state_dict(), state, path)
-    fusion = BevFusion(vehicle.config)
+        check_fit(BevFusion(package.config).state_dict(), state, path)
+    fusion = BevFusion(package.config)
     fusion.load_state_dict({k: state[k].to(v.dtype) for k, v in fusion.state_dict().items()})
     return fusion.eval()
 
