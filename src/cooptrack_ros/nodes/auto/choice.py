@@ -224,7 +224,7 @@ def _choose_points(choice: Choice, topics: Sequence[TopicFacts], described: Topi
     if needed:
         choice.unclear.append(unclear)
     elif found:
-        choice.lines += [*f'{unclear}\n    none is taken: only lidar.enabled needs one'.split('\n')]
+        choice.lines += f'{unclear}\n    none is taken: only lidar.enabled needs one'.split('\n')
     return None
 
 
