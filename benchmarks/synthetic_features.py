@@ -26,7 +26,8 @@ from cooptrack_ros.eval.nuscenes import evaluate
 from cooptrack_ros.eval.report import headline
 from cooptrack_ros.model.instances.decoder import Decoder, DecoderOutput
 from cooptrack_ros.model.network import CoopTrackNetwork
-from cooptrack_ros.tracking.frame_stages import DecodedFrame, FrameStages, Order, Past, TrackedFrame, TrackerInput
+from cooptrack_ros.tracking.frame_records import DecodedFrame, Past, TrackedFrame, TrackerInput
+from cooptrack_ros.tracking.frame_stages import FrameStages, Order
 from cooptrack_ros.tracking.fusion import Fusion, StageObserver
 from cooptrack_ros.tracking.lifecycle import Instances, assign_ids, survive
 from cooptrack_ros.tracking.postprocess import message_of, report

@@ -3,19 +3,21 @@
 import json
 import threading
 
+import numpy as np
 import pytest
 from geometry_msgs.msg import TransformStamped
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2
 from std_msgs.msg import Header
-from support.ros_world import START_NS, STEP_NS, calibration, camera_image, odometry, pair
+from support.ros_world import START_NS, STEP_NS, calibration, camera_image, odometry, pair, stamp
 from tf2_msgs.msg import TFMessage
 
 from cooptrack_ros.cli.main import main
 from cooptrack_ros.data.bags.types import LATCHED
 from cooptrack_ros.data.bags.writer import BagWriter
 from cooptrack_ros.nodes import qos
+from cooptrack_ros.wire.point_clouds import encode_point_cloud
 
 
 def detected(tmp_path, *words) -> tuple[int, dict]:
@@ -25,13 +27,16 @@ def detected(tmp_path, *words) -> tuple[int, dict]:
     return status, json.loads(out.read_text(encoding='utf-8'))
 
 
-def write(bag, cameras=('/ego/camera',)) -> None:
-    """Write a bag as ``cooptrack bag convert`` does, with several cameras if wanted."""
+def write(bag, cameras=('/ego/camera',), lidars=('lidar',)) -> None:
+    """Write a bag as ``cooptrack bag convert`` does, with several cameras or lidars if wanted."""
     with BagWriter(bag) as writer:
         for camera in cameras:
             writer.write(f'{camera}/calibration', calibration(), START_NS, LATCHED)
         for now in range(START_NS, START_NS + 3 * STEP_NS, STEP_NS):
             writer.write('/ego/odometry', odometry(now), now)
+            for lidar in lidars:
+                header = Header(stamp=stamp(now), frame_id=lidar)
+                writer.write(f'/ego/{lidar}/points', encode_point_cloud(np.ones((2, 4)), header), now)
             writer.write('/infra/rsu_1/pair', pair(now, now), now)
             for camera in (*cameras, '/infra/rsu_1/camera'):
                 writer.write(f'{camera}/image/compressed', camera_image(now), now)
@@ -42,6 +47,7 @@ def test_the_inputs_in_a_bag_of_ours_are_found(tmp_path, capsys):
     status, found = detected(tmp_path, tmp_path / 'bag')
     assert status == 0
     assert found['remappings']['~/input/image/compressed'] == '/ego/camera/image/compressed'
+    assert found['remappings']['~/input/points'] == '/ego/lidar/points'
     assert found['parameters']['infra_units'] == 'rsu_1'
     rates = {t['name']: t['rate_hz'] for t in found['topics']}
     assert rates['/ego/odometry'] == pytest.approx(1e9 / STEP_NS)
@@ -61,6 +67,14 @@ def test_two_cameras_in_a_bag_are_listed_with_exit_status_1(tmp_path, capsys):
     assert found['remappings']['~/input/calibration'] == '/ego/right/calibration'
 
 
+def test_several_lidars_in_a_bag_are_listed_and_none_is_taken(tmp_path, capsys):
+    write(tmp_path / 'bag', lidars=('left', 'right'))
+    status, found = detected(tmp_path, tmp_path / 'bag')
+    assert status == 0 and '~/input/points' not in found['remappings']
+    text = capsys.readouterr().out
+    assert 'points not clear: 2 topics' in text and '/ego/left/points' in text and '/ego/right/points' in text
+
+
 @pytest.mark.parametrize(('words', 'message'), [
     (['/nowhere'], 'ROS 2 bag'), (['/nowhere', '--seconds', '1'], 'not to a bag'), (['--seconds', '0'], 'more than 0'),
     (['--domain-id', '233'], '0 to 232')])
@@ -77,6 +91,7 @@ def test_two_cameras_of_a_running_system_are_listed_and_one_of_them_is_taken(wor
     poses = world.probe.create_publisher(Odometry, '/odom', 10)
     lidar = TransformStamped(header=Header(frame_id='base_link'), child_frame_id='lidar_top')
     world.probe.create_publisher(TFMessage, '/tf_static', qos.LATCHED).publish(TFMessage(transforms=[lidar]))
+    clouds = world.probe.create_publisher(PointCloud2, '/velodyne_points', 10)
     results = []
 
     def look():
@@ -89,6 +104,7 @@ def test_two_cameras_of_a_running_system_are_listed_and_one_of_them_is_taken(wor
         for name, (images, info) in cameras.items():
             images.publish(CompressedImage(header=Header(frame_id=name)))
             info.publish(CameraInfo(header=Header(frame_id=name)))
+        clouds.publish(encode_point_cloud(np.ones((2, 4)), Header(frame_id='lidar_top')))
         poses.publish(odometry(START_NS))
         return not thread.is_alive()
     world.until(ended, 'what is found', timeout_s=60.0)
@@ -98,5 +114,7 @@ def test_two_cameras_of_a_running_system_are_listed_and_one_of_them_is_taken(wor
     text, = (u['advice'] for u in unclear['unclear'])
     assert '/front, /rear' in text
     assert found['remappings']['~/input/image/compressed'] == '/front/image_raw/compressed'
+    # Two clouds within one look are enough: the other may have been slow.
+    assert '/velodyne_points' in [look['remappings'].get('~/input/points') for look in (unclear, found)]
     assert found['parameters']['image.qos'] == 'sensor_data'
     assert found['parameters']['lidar_frame'] == 'lidar_top'

@@ -91,8 +91,8 @@ def save_flow(folder: Path, seed: int) -> None:
 def model(folder: Path) -> dict[str, str] | None:
     """Return the identities of all weights of the model, verified."""
     from cooptrack_ros.common.types import Side
-    from cooptrack_ros.weights.convert import verify_side
     from cooptrack_ros.weights.store import open_model
+    from cooptrack_ros.weights.verify import verify_side
     if not (folder / 'model/card.yaml').is_file():
         return None
     package, flow = open_model(str(folder / 'model')), None

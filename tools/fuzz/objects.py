@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .entry import Entry, Run, plain_seeds
 from .source import Source
-from .tree import spoil_message
+from .tree import drawn_message
 
 MODULES = ('cooptrack_ros.wire.tracked_objects', 'cooptrack_ros.wire.foreign', 'cooptrack_ros.cooperation.foreign')
 _STAMP_S = 1_700_000_000
@@ -46,7 +46,6 @@ def prepare(folder: Path) -> Run:
     from cooptrack_ros.cooperation.late_fusion import late_boxes
     from cooptrack_ros.tracking.uncertainty import StatedTracks
     from cooptrack_ros.wire.features import FeatureLimits
-    from cooptrack_ros.wire.serialized import read_message
     from cooptrack_ros.wire.tracked_objects import TrackedObjectsReader
     serialized = [serialize_message(message) for message in messages()]
     frames = LocalFrames()
@@ -55,14 +54,7 @@ def prepare(folder: Path) -> Run:
         source, reader = Source(data), TrackedObjectsReader('map', ('car', 'pedestrian'), FeatureLimits())
         good = serialized[source.below(len(serialized))]
         try:
-            if source.below(4):
-                message = read_message(good, TrackedObjects)
-                for _ in range(source.below(3) + 1):
-                    spoil_message(message, source)
-            else:
-                message = read_message(source.changed(good) if source.below(4) else source.rest(), TrackedObjects,
-                                       reader.max_bytes)
-            objects = reader.read(message)
+            objects = reader.read(drawn_message(source, good, TrackedObjects, reader.max_bytes))
         except WireError:
             return False
         received = frames.message('unit', objects)

@@ -44,6 +44,22 @@ def changed_tree(tree: Any, source: Source) -> Any:
     return (source.real(), source.integer(64), source.text(), nested(90))[kind - len(_ODD)]
 
 
+def drawn_message(source: Source, good: bytes, kind: type, max_bytes: float = float('inf')) -> Any:
+    """
+    Return a message: a good one with up to three fields changed, what its bytes become with changes, or any bytes.
+
+    :param good: serialized; :param kind: its class; :param max_bytes: that are read of what is not good.
+    :raises WireError: for bytes that are no message.
+    """
+    from cooptrack_ros.wire.serialized import read_message
+    if source.below(4):
+        message = read_message(good, kind)
+        for _ in range(source.below(3) + 1):
+            spoil_message(message, source)
+        return message
+    return read_message(source.changed(good) if source.below(4) else source.rest(), kind, max_bytes)
+
+
 def spoil_message(message: Any, source: Source) -> None:
     """Change one field of a ROS message in place, as far down as it is nested."""
     fields = message.get_fields_and_field_types()
@@ -68,7 +84,8 @@ def spoil_message(message: Any, source: Source) -> None:
 def _other(value: Any, kind: str, source: Source) -> Any:
     if isinstance(value, np.ndarray):
         changed = value.copy()
-        changed[source.below(len(changed))] = source.real()
+        whole = value.dtype.kind in 'iu'
+        changed[source.below(len(changed))] = source.integer(8 * value.itemsize) if whole else source.real()
         return changed
     if isinstance(value, array):
         return _other_array(value, source)
@@ -84,7 +101,8 @@ def _other(value: Any, kind: str, source: Source) -> Any:
         return number if kind.startswith('u') or number < 2**(bits - 1) else number - 2**bits
     if isinstance(value, str):
         return source.text()
-    return [source.real() for _ in range(source.below(20))]
+    draw = source.text if 'string' in kind else source.real
+    return [draw() for _ in range(source.below(20))]
 
 
 def _other_array(value: array, source: Source) -> array:
@@ -94,11 +112,15 @@ def _other_array(value: array, source: Source) -> array:
             value.typecode, source.take(8 * source.below(32)))
     if kind == 1:
         return value + value[:source.below(64)]
-    changed = array(value.typecode, value)
+    changed, bits = array(value.typecode, value), 8 * value.itemsize
+    if kind == 2 and value.typecode == 'B':
+        return array('B', source.changed(changed.tobytes()))
+    if kind == 2:
+        return array(value.typecode, source.take(len(changed) * value.itemsize))
     if value.typecode in 'fd':
         changed[source.below(len(changed))] = source.real()
-    elif kind == 2 and value.typecode == 'B':
-        changed = array('B', source.changed(changed.tobytes()))
     else:
-        changed[source.below(len(changed))] = source.integer(8 * value.itemsize) % 2**(8 * value.itemsize - 1)
+        number = source.integer(bits)
+        # Capital letters are types without a sign.
+        changed[source.below(len(changed))] = number if value.typecode.isupper() else number % 2**(bits - 1)
     return changed

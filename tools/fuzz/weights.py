@@ -12,7 +12,8 @@ from .source import Source
 
 MODULES = (
     'cooptrack_ros.weights.store', 'cooptrack_ros.weights.published_checkpoint', 'cooptrack_ros.weights.convert',
-    'cooptrack_ros.weights.published_keys', 'cooptrack_ros.weights.published_files')
+    'cooptrack_ros.weights.published_keys', 'cooptrack_ros.weights.published_files',
+    'cooptrack_ros.weights.verify')
 _SMALL = {'preset': 'mini', 'embed_dims': 12, 'num_heads': 2, 'num_queries': 4, 'bev_size': [4, 4],
           'input_size': [32, 64], 'encoder_layers': 1, 'decoder_layers': 1, 'ffn_dims': 8, 'reasoning_ffn_dims': 8,
           'alignment_blocks': 1, 'point_dims': 8,
@@ -26,8 +27,9 @@ def prepare(folder: Path) -> Run:
     from cooptrack_ros.common.config import load_config
     from cooptrack_ros.common.types import Side
     from cooptrack_ros.model.network import CoopTrackNetwork
-    from cooptrack_ros.weights.convert import check_file, export_file, import_file, verify_side
+    from cooptrack_ros.weights.convert import check_file, export_file, import_file
     from cooptrack_ros.weights.store import open_model, save_side
+    from cooptrack_ros.weights.verify import verify_side
     torch.set_num_threads(1)
     config, side, model = load_config(_SMALL), Side.VEHICLE, folder / 'small'
     save_side(model, config, side, CoopTrackNetwork(config, side), {})

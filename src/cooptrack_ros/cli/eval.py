@@ -79,14 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print the tables; return 0 when all modes were measured, and equal to those of --rerun."""
     import torch
-    from rich.progress import Progress
 
     from ..common.errors import UserError
     from ..data.folders import open_datasets
-    from ..eval.runner import MODES, Evaluation
     from ..eval.selection import Selection
-    from ..weights.store import open_model
-    from ..wire.bev_cells import send_cells
     recorded: dict[str, dict] = {}
     if args.rerun:
         args, recorded = restored(args, add_arguments)
@@ -96,18 +92,45 @@ def run(args: argparse.Namespace) -> int:
     if args.task == 'occupancy':
         from .eval_occupancy import run_occupancy
         return run_occupancy(args, recorded)
+    modes = _checked_modes(args, recorded)
+    datasets = open_datasets(args.data, args.units, args.velocity_labels, args.early)
+    selection = Selection(None if args.split == 'all' else args.split, args.limit, args.hz)
+    evaluation, models = _evaluation(args, datasets, selection)
+    modes = list(evaluation.modes) if modes == ['all'] else modes
+    _check_bev(args, models['vehicle'], models['roadside'], modes)
+    # Before the networks run: labels that cannot be measured end it here.
+    oracles = {} if modes[0] in _SIDES else _oracles(datasets, selection, models['vehicle'].config)
+    measured, problems = _measure_all(args, evaluation, models, modes)
+    _show(args, len(datasets), measured, oracles)
+    if args.json:
+        write_figures(args.json, measured if len(measured) > 1 else next(iter(measured.values())))
+    if problems:
+        raise UserError('; '.join(problems))
+    return int(print_differences(recorded, measured)) if recorded else 0
+
+
+def _checked_modes(args: argparse.Namespace, recorded: dict[str, dict]) -> list[str]:
+    """Return the modes that are asked for, or were recorded; raise a UserError for options that are not for them."""
+    from ..common.errors import UserError
+    from ..eval.runner import MODES
     modes = list(recorded) or [args.mode]
     if not set(modes) <= {*MODES, *_SIDES, 'all'}:
         raise UserError(f"unknown mode '{', '.join(modes)}'; known: {', '.join([*MODES, 'all', *_SIDES])}")
     if args.early and modes != ['none']:
         raise UserError(f"--early is for --mode none, not '{args.mode}'")
-    one_side = modes[0] in _SIDES
-    if args.errors and one_side:
+    if args.errors and modes[0] in _SIDES:
         raise UserError(f"--errors needs a mode of the vehicle and its units, not '{modes[0]}'")
     if args.results:
         check_folder(args.results)
-    datasets = open_datasets(args.data, args.units, args.velocity_labels, args.early)
-    selection = Selection(None if args.split == 'all' else args.split, args.limit, args.hz)
+    return modes
+
+
+def _evaluation(args: argparse.Namespace, datasets, selection):
+    """Return what runs on the data, and the models of vehicle and roadside by these names."""
+    from ..common.errors import UserError
+    from ..eval.runner import Evaluation
+    from ..weights.store import open_model
+    from ..wire.bev_cells import send_cells
     channel = settings_of(args, Channel)
     roadside = open_model(args.roadside) if args.roadside else None
     package = _open_model(args).with_method(compensation=args.compensation)
@@ -118,23 +141,20 @@ def run(args: argparse.Namespace) -> int:
                             args.online_extrinsics, execution=args.execution, bev_budget=args.bev_budget,
                             send_cells=send_cells, late_rule=args.late_rule,
                             sensors=Sensors(args.sensors), unit_sensors=Sensors(args.unit_sensors or args.sensors))
-    modes = list(evaluation.modes) if modes == ['all'] else modes
-    _check_bev(args, package, sender, modes)
-    models = {'vehicle': package, 'roadside': sender}
-    # Before the networks run: labels that cannot be measured end it here.
-    oracles = {} if one_side else _oracles(datasets, selection, package.config)
+    return evaluation, {'vehicle': package, 'roadside': sender}
+
+
+def _measure_all(args: argparse.Namespace, evaluation, models: dict,
+                 modes: list[str]) -> tuple[dict[str, dict], list[str]]:
+    """Return the figures of each mode, and what kept result files from being written."""
+    from rich.progress import Progress
     measured, problems = {}, []
     with Progress(transient=True) as progress:
         task = progress.add_task('evaluation', total=len(modes) * evaluation.num_pairs)
         for mode in modes:
             progress.update(task, description=mode)
             measured[mode] = _measure(evaluation, mode, args, models, lambda n: progress.advance(task, n), problems)
-    _show(args, len(datasets), measured, oracles)
-    if args.json:
-        write_figures(args.json, measured if len(measured) > 1 else next(iter(measured.values())))
-    if problems:
-        raise UserError('; '.join(problems))
-    return int(print_differences(recorded, measured)) if recorded else 0
+    return measured, problems
 
 
 def _check_bev(args: argparse.Namespace, package, sender, modes: list[str]) -> None:

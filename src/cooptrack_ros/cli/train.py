@@ -7,30 +7,24 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..common.config import NOMINAL_HZ
 from ..data.rate import RATES_HZ
 from ..data.spd.labels import VELOCITY_LABELS
 from .flags import add_threads
+from .train_stages import STAGES, Call, TrainedStage
 
 SUMMARY = 'train vehicle, roadside and cooperative networks'
 
-_LIDAR, _BEV_FUSION = 'lidar-pretraining', 'bev-fusion'
 TIME_LIMIT_REACHED = 3
 """Exit status when the time limit is reached before the end of the training."""
-_STAGES = {
-    'image': 'backbone on single images', 'detection': 'one side without tracks',
-    'vehicle': 'stage 1', 'roadside': 'stage 1', 'cooperative': 'stage 2',
-    'flow': 'how roadside features go on in time', 'occupancy': 'voxels on the frames of a tracker',
-    'lidar-pretraining': 'encoder of point clouds, without labels',
-    'bev-fusion': 'fusion of the BEV features of both sides, for the mode of that name'}
-_HEAR = ('cooperative', 'flow', 'occupancy', 'bev-fusion')
-"""Stages that can take messages."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument('stage', choices=list(_STAGES), help='; '.join(f'{k}: {v}' for k, v in _STAGES.items()))
+    parser.add_argument('stage', choices=list(STAGES),
+                        help='; '.join(f'{name}: {stage.summary}' for name, stage in STAGES.items()))
     parser.add_argument('--data', nargs='+', required=True, type=Path,
                         help='data folders, or folders of seed_* folders')
     parser.add_argument('--synth-scenes', metavar='A-B',
@@ -104,152 +98,88 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     from ..common.errors import UserError
-    if args.roadside and args.stage not in _HEAR:
-        raise UserError(f"--roadside belongs to the stages {', '.join(_HEAR)}")
-    if args.side and args.stage not in ('image', 'detection', 'occupancy'):
-        raise UserError('--side belongs to the stages image, detection and occupancy; the other stages name their side')
-    if args.side == 'cooperative' and args.stage != 'occupancy':
-        raise UserError('--side cooperative belongs to the stage occupancy')
-    if args.early and (args.stage, args.side) not in (('vehicle', None), ('detection', 'vehicle')):
-        raise UserError('--early belongs to the vehicle in the stages vehicle and detection')
-    if args.queries and args.stage != 'occupancy':
-        raise UserError('--queries belongs to the stage occupancy')
-    if args.agents and args.stage != _LIDAR:
-        raise UserError(f'--agents belongs to the stage {_LIDAR}')
-    if args.export and args.stage == _LIDAR:
-        raise UserError(f'--export is for networks of a tracker: the stage {_LIDAR} leaves its encoder in --out')
-    if args.stage == 'detection' and args.side is None:
-        raise UserError('stage detection needs --side vehicle or --side roadside')
-    if args.stage in ('cooperative', 'flow') and args.roadside is None:
-        raise UserError(f'stage {args.stage} needs --roadside MODEL, whose network sends the messages')
-    if args.stage == 'occupancy' and args.roadside and args.side not in (None, 'cooperative'):
-        raise UserError(f'--roadside sends messages to the cooperative side, not to --side {args.side}')
-    if args.stage == 'occupancy' and args.export and args.queries == 'own':
-        raise UserError('--export is for --queries tracker: a head with queries of its own is used from its run folder')
+    stage = STAGES[args.stage]
+    for given, taken, refusal in (
+            (args.roadside, 'roadside' in stage.options,
+             f"--roadside belongs to the stages {', '.join(_taking('roadside'))}"),
+            (args.side, 'side' in stage.options, f"--side belongs to the stages {_listed(_taking('side'))}; the other "
+             'stages name their side'),
+            (args.side == 'cooperative', 'cooperative' in stage.sides, '--side cooperative belongs to the stage '
+             + _listed([s.name for s in STAGES.values() if 'cooperative' in s.sides])),
+            (args.early, stage.takes_early(args), '--early belongs to the vehicle in the stages vehicle and detection'),
+            (args.queries, 'queries' in stage.options, f"--queries belongs to the stage {_listed(_taking('queries'))}"),
+            (args.agents, 'agents' in stage.options, f"--agents belongs to the stage {_listed(_taking('agents'))}"),
+            (args.export, 'export' in stage.options, f'--export is for networks of a tracker: the stage {stage.name} '
+             'leaves its encoder in --out')):
+        if given and not taken:
+            raise UserError(refusal)
+    stage.check(args)
+
+
+def _taking(option: str) -> list[str]:
+    """Return the names of the stages that take an option."""
+    return [name for name, stage in STAGES.items() if option in stage.options]
+
+
+def _listed(names: list[str]) -> str:
+    """Return names as in a sentence."""
+    return ' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))
 
 
 def _run(args: argparse.Namespace, ranks, started: float) -> int:
-    from ..common.types import Side
     from ..train import run as runs
     from ..train.recipe import with_steps
     from ..weights.store import open_model
-    config, sizes = _configuration(args)
+    kind = STAGES[args.stage]
+    config, sizes = kind.configuration(args)
     recipe = _recipe(args, config)
     models = [source for source in args.init if runs.is_model(source)]
     if models and recipe.modalities.freeze_tracker:
         # What stays as it is keeps its switches.
         config = open_model(str(models[-1])).config
     config = config.at_rate(recipe.hz or NOMINAL_HZ)
-    if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, sizes, started)):
+    if args.synth_scenes and not ranks.agree(ranks.rank or _generate(args, kind.scenes(args, sizes), started)):
         print('the time limit is reached while scenes are generated; the same command goes on')
         return TIME_LIMIT_REACHED
-    package = _sender(args, recipe)
-    stage, stream = _prepare(args, config, sizes, recipe, ranks, package)
-    if args.export and (args.stage == 'occupancy' or (sizes is not None and stage.has_frozen_tracker)):
-        runs.check_export(args.export, stage)
-    recipe = with_steps(recipe, stream.num_frames)
+    call = Call(args, config, sizes, recipe, ranks)
+    sender = kind.sender(call)
+    stage, stream = kind.prepare(call, sender)
+    if args.export:
+        kind.check_export(call, stage)
+    call = replace(call, recipe=with_steps(recipe, stream.num_frames))
     if ranks.rank == 0:
         print(f'{stream.num_frames} training frames, {recipe.batch_size} a step, run folder {args.out}')
-    sender = package and package.model_id(Side.ROADSIDE)
-    if args.stage == _BEV_FUSION:
-        sender = _fused(args, recipe).identity
-    time_limit_minutes = None
-    if args.time_limit_minutes is not None:
-        time_limit_minutes = args.time_limit_minutes - (time.monotonic() - started) / 60
-    with _progress(args.stage, ranks.rank == 0) as report:
-        loop = runs.train(stage, stream, config, recipe, args.out, args.schedule_minutes, report, time_limit_minutes,
-                          ranks, args.workers, sender, _head_settings(args.stage, stage))
+    loop = _train(call, kind, stage, stream, kind.identity(call, sender), started)
     if loop.fraction < 1:
         print(f'the time limit is reached at step {loop.step}; the same command goes on')
         return TIME_LIMIT_REACHED
-    if args.stage == _LIDAR and ranks.rank == 0:
-        _finish_lidar(args, stage, recipe, loop)
-    if args.export and args.stage != 'image' and ranks.rank == 0:
-        print('weights:', _exporter(args, recipe)(args.export, stage, recipe, loop, args.data))
+    if ranks.rank == 0:
+        kind.finish(call, stage, loop)
     return 0
 
 
-def _sender(args: argparse.Namespace, recipe):
-    """Return the model whose roadside network sends what is learned from, or None."""
-    from ..weights.store import open_model
-    if args.stage == _BEV_FUSION:
-        return _fused(args, recipe).roadside
-    if not args.roadside or args.stage == 'image':
-        return None
-    return open_model(args.roadside).at_rate(recipe.hz or NOMINAL_HZ)
-
-
-def _fused(args: argparse.Namespace, recipe):
-    """Return the models whose BEV features are fused."""
-    from ..train.bev_fusion.start import FusedModels
-    return FusedModels.of(args.init, args.roadside, recipe.hz)
-
-
-def _head_settings(name: str, stage) -> dict:
-    """Return what tells a run of an occupancy head from others."""
-    if name != 'occupancy':
-        return {}
-    from ..train.occupancy.start import head_settings
-    return head_settings(stage)
-
-
-def _exporter(args: argparse.Namespace, recipe):
-    """Return what writes the result of a stage into a model folder."""
+def _train(call: Call, kind: TrainedStage, stage, stream, sender: str | None, started: float):
+    """Return the loop of a training that ended or reached its time limit; :param sender: see ``train.run.train``."""
     from ..train import run as runs
-    from ..train.occupancy.start import export_head
-    if args.stage == _BEV_FUSION:
-        return _fused(args, recipe).export
-    return {'flow': runs.export_flow, 'occupancy': export_head}.get(args.stage, runs.export)
-
-
-def _configuration(args: argparse.Namespace):
-    """
-    Return the configuration of the network, and the sizes of what the stage adds to it.
-
-    These are those of the head in the stage occupancy, else of the point cloud branch, or None.
-    """
-    from ..common.config import named_config
-    from ..common.errors import UserError
-    from ..model.lidar.sizes import BRANCHES, named_branch
-    from ..train.occupancy.start import head_of
-    if args.stage == 'occupancy':
-        return head_of(args.config, args.queries or 'tracker', args.init)
-    if args.stage == _BEV_FUSION:
-        from ..train.bev_fusion.start import FusedModels
-        return FusedModels.of(args.init, args.roadside).vehicle.config, None
-    if args.stage != _LIDAR and args.config not in BRANCHES:
-        return named_config(args.config), None
-    if args.stage in ('image', 'flow'):
-        raise UserError(f'--config {args.config} has a point cloud branch, which the stage {args.stage} does not train')
-    return named_branch(args.config)
-
-
-def _finish_lidar(args: argparse.Namespace, stage, recipe, loop) -> None:
-    """Write encoder, figures and a picture."""
-    from ..train.lidar.measure import picture_of
-    from ..train.lidar.run import finish
-    from ..viz.image_files import write_image
-    from ..viz.reconstruction import draw_reconstruction
-    figures = finish(args.out, stage, recipe, loop, args.data)
-    for name, row in figures['chamfer_l1'].items():
-        print(f'{name}: {row["cells"]} hidden cells, rebuilt {row["rebuilt_m"]} m, neighbour {row["neighbour_m"]} m')
-    if stage.held_out:
-        parts = picture_of(stage, stage.held_out[0], recipe.lidar)
-        write_image(args.out / 'reconstruction.png', draw_reconstruction(recipe.lidar.agents, **parts))
-    print(f'encoder and figures: {args.out}')
+    args, left = call.args, None
+    if args.time_limit_minutes is not None:
+        left = args.time_limit_minutes - (time.monotonic() - started) / 60
+    with _progress(kind.name, call.ranks.rank == 0) as report:
+        return runs.train(stage, stream, call.config, call.recipe, args.out, args.schedule_minutes, report, left,
+                          call.ranks, args.workers, sender, kind.settings(stage))
 
 
 def _recipe(args: argparse.Namespace, config):
     from ..common.errors import UserError
     from ..train.recipe import load_recipe, recipe_family
-    stage = {'detection': f'detection-{args.side}', 'occupancy': f'occupancy-{args.queries or "tracker"}'}.get(
-        args.stage, args.stage)
-    recipe = load_recipe(args.recipe or (stage if stage in ('flow', _LIDAR) else f'{recipe_family(config)}-{stage}'))
+    stage = STAGES[args.stage]
+    family = '' if stage.own_recipe else f'{recipe_family(config)}-'
+    recipe = load_recipe(args.recipe or f'{family}{stage.recipe_of(args)}')
     names = ('batch_size', 'grad_accum_steps', 'precision', 'learning_rate', 'clip_length', 'checkpoint_every',
              'epochs', 'velocity_labels', 'hz')
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if (args.hz or recipe.hz) and args.stage in ('flow', _LIDAR):
-        raise UserError(f'--hz, and hz of a recipe, is not for the stage {args.stage}, which learns from all frames')
+    if (args.hz or recipe.hz) and stage.own_recipe:
+        raise UserError(f'--hz, and hz of a recipe, is not for the stage {stage.name}, which learns from all frames')
     if args.steps is not None or args.schedule_minutes is not None:
         changes |= {'steps': args.steps or 10 ** 9, 'epochs': 0.0}
     if args.agents is not None:
@@ -257,65 +187,13 @@ def _recipe(args: argparse.Namespace, config):
     return replace(recipe, **changes)
 
 
-def _prepare(args: argparse.Namespace, config, sizes, recipe, ranks, package):
-    """Return stage and stream; :param package: model whose roadside network sends the messages, or None."""
-    from ..common.types import Side
-    from ..train import run as runs
-    if args.stage == 'image':
-        sides = (Side(args.side),) if args.side else (Side.VEHICLE, Side.ROADSIDE)
-        return runs.image_run(config, recipe, args.data, sides, ranks.device, args.init)
-    if args.stage == _LIDAR:
-        from ..train.lidar.run import lidar_run
-        return lidar_run(args.config, recipe, args.data, ranks.device, args.init)
-    if args.stage == _BEV_FUSION:
-        return _prepare_fusion(args, recipe, ranks)
-    messages = flow = None
-    if package is not None:
-        cache = args.messages or args.out / 'messages'
-        if ranks.rank == 0:
-            messages = runs.collect_messages(package, args.data, cache, print, ranks.device, recipe.hz)
-        ranks.agree(1)
-        messages = messages or runs.collect_messages(package, args.data, cache, print, ranks.device, recipe.hz)
-        if args.stage == 'flow':
-            return runs.flow_run(package, recipe, args.data, messages)
-        flow = package.flow() if config.method.compensation == 'flow' else None
-    if args.stage == 'occupancy':
-        from ..train.occupancy.start import occupancy_run
-        return occupancy_run(config, sizes, recipe, Side(args.side or 'cooperative'), args.data, args.init, messages,
-                             ranks.device, flow)
-    side = Side(args.side or args.stage)
-    return runs.tracking_run(config, recipe, side, args.data, args.init, messages, ranks.device, flow, sizes,
-                             args.early)
-
-
-def _prepare_fusion(args: argparse.Namespace, recipe, ranks):
-    """Return stage and stream of BEV fusion; the first process computes the features of both sides."""
-    from ..train.bev_fusion.maps import collect_maps
-    from ..train.bev_fusion.start import bev_fusion_run
-    models = _fused(args, recipe)
-    if args.export:
-        models.check_export(args.export)
-
-    def collect(datasets):
-        places = models.vehicle, models.roadside, datasets, args.messages or args.out / 'messages'
-        if ranks.rank == 0:
-            collect_maps(*places, print, ranks.device, recipe.hz)
-        ranks.agree(1)
-        return collect_maps(*places, print, ranks.device, recipe.hz)
-    return bev_fusion_run(models.vehicle, recipe, args.data, collect, ranks.device)
-
-
-def _generate(args: argparse.Namespace, sizes, started: float) -> bool:
-    """Generate the scenes that are missing; return whether all are there. :param sizes: see ``_configuration``."""
+def _generate(args: argparse.Namespace, needed: dict[str, Any], started: float) -> bool:
+    """Generate the scenes that are missing; return whether all are there. :param needed: options of the stage."""
     import math
 
     from ..data.synth.many import generate_many, parse_seeds
     until = math.inf if args.time_limit_minutes is None else started + 60 * args.time_limit_minutes
-    lidar = args.stage != 'occupancy' and sizes is not None
-    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, 'lidar': lidar}
-    if args.stage == 'occupancy':
-        from ..model.occupancy.sizes import HEADS
-        options['occupancy'] = HEADS[args.config][1].profile
+    options = {'seconds': args.scene_seconds, 'size': (960, 540), 'units': 1, **needed}
     jobs = len(os.sched_getaffinity(0))
     print(f'scenes {args.synth_scenes} of {args.scene_seconds} s in {args.data[0]}, {jobs} at a time')
     return generate_many(args.data[0], parse_seeds(args.synth_scenes), options, jobs, until=until)

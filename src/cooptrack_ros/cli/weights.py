@@ -123,8 +123,9 @@ def _verify(args: argparse.Namespace) -> int:
     from ..common.config import named_config
     from ..common.errors import UserError
     from ..common.types import Side
-    from ..weights.convert import check_file, verify_side
+    from ..weights.convert import check_file
     from ..weights.store import installed_models, open_model
+    from ..weights.verify import VERIFIED_ENTRIES, verify_side
     failed = 0
 
     def report(name: str, check) -> None:
@@ -153,16 +154,12 @@ def _verify(args: argparse.Namespace) -> int:
             continue
         for side in (s for s in Side if package.folder and package.has(s)):
             report(f'{package.name} {side.value}', lambda side=side, package=package: verify_side(package, side))
-        if package.card.get('uncertainty') is not None:
-            report(f'{package.name} uncertainty', lambda package=package: _uncertainty_text(package))
+        for entry, verify in VERIFIED_ENTRIES.items():
+            if package.card.get(entry) is not None:
+                report(f'{package.name} {entry}', lambda verify=verify, package=package: verify(package))
     if not targets:
         print('no models here')
     return 1 if failed else 0
-
-
-def _uncertainty_text(package) -> str:
-    model = package.uncertainty()
-    return 'for other weights or another configuration' if model is None else f'{len(model.sources)} sources of tracks'
 
 
 def _raise(error: Exception) -> str:

@@ -14,7 +14,8 @@ from ..common.errors import UserError
 from ..common.types import EgoOnlyDetections, Frame, FrameOutput, InstanceSet, RoadsideMessage
 from ..model.cooperation.alignment import AlignedInstances
 from ..tracking.fixed_shape.tracker import StepTracker
-from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput
+from ..tracking.frame_records import Past, TrackerInput
+from ..tracking.frame_stages import FrameStages, Mark
 from ..tracking.fusion import StageObserver, float32
 from ..tracking.tracker import AgentTracker
 

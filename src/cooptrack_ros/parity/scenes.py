@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..common.timeline import StampedPose
-from ..tracking.frame_stages import TrackerInput
+from ..tracking.frame_records import TrackerInput
 from .fill import SEED_OFFSET, generator, named_generator
 
 FULL_WIDTH_PX = 1920.0

@@ -14,7 +14,8 @@ from ..common.types import Frame, FrameOutput
 from ..cooperation.bev_cells import BevCells
 from ..model.cooperation.bev_fusion import BevFusion
 from .fixed_shape.tracker import StepTracker
-from .frame_stages import FrameStages, Mark, Past, TrackerInput
+from .frame_records import Past, TrackerInput
+from .frame_stages import FrameStages, Mark
 from .fusion import StageObserver
 from .tracker import AgentTracker, TrackerState
 

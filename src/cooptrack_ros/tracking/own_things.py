@@ -16,7 +16,8 @@ from ..model.network import CoopTrackNetwork
 from ..model.occupancy.head import MaskOutput, OccupancyHead, Queries
 from ..occupancy.grids import Grid
 from ..occupancy.merging import MergeRules
-from .frame_stages import FrameStages, Past, TrackerInput, reason
+from .frame_records import Past, TrackerInput
+from .frame_stages import FrameStages, reason
 from .lifecycle import Instances, assign_ids, propagate, survive
 from .panoptic import PanopticFrame, VolumeView, queries_of
 from .tracker import AgentTracker

@@ -26,7 +26,8 @@ from ..model.image.view import cut
 from ..model.instances.boxes import denormalize
 from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
-from .frame_stages import FrameStages, Past, TrackerInput, decode
+from .frame_records import Past, TrackerInput
+from .frame_stages import FrameStages, decode
 from .fusion import Fusion, RowSources, StageObserver
 from .lifecycle import Instances, assign_ids, survive
 from .postprocess import message_of, report
@@ -57,7 +58,7 @@ class TrackerState:
     img_from_lidar: np.ndarray | None = None
     """(V, 4, 4) to pixels of its network input."""
     remembered_bev: Tensor | None = None
-    """(1, cells, C), what the encoder of the next frame starts from, see ``frame_stages.DecodedFrame.remembered``."""
+    """(1, cells, C), what the encoder of the next frame starts from, see ``DecodedFrame.remembered``."""
 
 
 def seeded_order(count: int, step: int) -> Tensor:

@@ -15,7 +15,7 @@ from ..common.types import Boxes, InstanceSet, RoadsideMessage, Sensors, Side
 from ..data.dataset import DataSet, FrameRecord, OpenedData, in_classes, recordings
 from ..data.rate import thinned
 from ..model.image.preprocess import least_size
-from ..tracking.frame_stages import TrackerInput
+from ..tracking.frame_records import TrackerInput
 from .augment import mirror_boxes, mirror_frame, with_modalities
 from .frame_tensors import targets_of, tracker_input
 from .matching import Targets

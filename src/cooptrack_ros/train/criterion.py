@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..common.config import ModelConfig
 from ..common.types import Side
-from ..tracking.frame_stages import DecodedFrame, TrackedFrame, TrackerInput
+from ..tracking.frame_records import DecodedFrame, TrackedFrame, TrackerInput
 from ..tracking.fusion import StageObserver
 from .dense_heads import (
     BEV_MOTIONS,

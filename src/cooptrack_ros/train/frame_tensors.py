@@ -12,7 +12,7 @@ from ..common.types import Boxes, Frame, Side
 from ..model.image.preprocess import fit_image, normalize_image, prepare_projection
 from ..model.image.view import cut
 from ..model.instances.boxes import codes_from_boxes
-from ..tracking.frame_stages import TrackerInput
+from ..tracking.frame_records import TrackerInput
 from .augment import grid_mask, photometric
 from .matching import Targets
 from .recipe import AugmentConfig

@@ -17,7 +17,8 @@ from ..model.instances.boxes import denormalize
 from ..model.instances.decoder import DecoderOutput
 from ..model.lidar.branch import LidarBranch
 from ..model.network import ADDED, CoopTrackNetwork
-from ..tracking.frame_stages import FrameStages, Mark, Past, TrackerInput, as_found
+from ..tracking.frame_records import Past, TrackerInput
+from ..tracking.frame_stages import FrameStages, Mark, as_found
 from ..tracking.fusion import Association, Fusion, Reach, Received, StageObserver, associate, receive
 from ..tracking.lifecycle import Instances, RowPose
 from .clips import Sample

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.errors import UserError
 from ..common.types import Side
 from .model_folder import CARD_NAME, read_card, stored, write_with_card
-from .weight_files import check_fit, checked
+from .weight_files import checked, filled, halved, read_entries
 
 if TYPE_CHECKING:
     from ..model.cooperation.bev_fusion import BevFusion
@@ -51,27 +51,33 @@ def load_bev_fusion(vehicle: ModelPackage, roadside: ModelPackage) -> BevFusion:
 
     :raises UserError: if there is none for these networks, or its file is missing, damaged or not the one on the card.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from ..model.cooperation.bev_fusion import BevFusion
     if not has_bev_fusion(vehicle, roadside):
         raise UserError(f"model '{vehicle.name}' has no BEV fusion for its vehicle weights and the roadside weights of "
                         f"'{roadside.name}' (train bev-fusion makes one)")
-    if vehicle.folder is None:
-        return BevFusion(vehicle.config).eval()
-    entry = vehicle.card['bev_fusion']
-    path = stored(vehicle.folder / BEV_FUSION_NAME, entry['sha256'])
-    try:
-        state = load_file(str(checked(path, entry)))
-    except SafetensorError as error:
-        raise UserError(f'{path} is not a readable safetensors file: {error}') from error
-    with torch.device('meta'):
-        check_fit(BevFusion(vehicle.config).state_dict(), state, path)
-    fusion = BevFusion(vehicle.config)
-    fusion.load_state_dict({k: state[k].to(v.dtype) for k, v in fusion.state_dict().items()})
-    return fusion.eval()
+    return BevFusion(vehicle.config).eval() if vehicle.folder is None else _read(vehicle)
+
+
+def own_sides(package: ModelPackage) -> tuple[Side, ...]:
+    """
+    Return the sides of a model whose weights the fusion on its card was trained for, after its file was checked.
+
+    The others are those of another model, or of another time.
+
+    :raises UserError: if the file of the fusion or of a network is missing, damaged or not the one on the card.
+    """
+    _read(package)
+    entry = package.card['bev_fusion']
+    return tuple(side for side in SIDES
+                 if package.has(side) and package.weights_sha256(side) == entry[f'{side.value}_sha256'])
+
+
+def _read(package: ModelPackage) -> BevFusion:
+    """Return the fusion on the card of a model, in evaluation mode, whichever networks it is for."""
+    from ..model.cooperation.bev_fusion import BevFusion
+    entry = package.card['bev_fusion']
+    path = checked(stored(package.folder / BEV_FUSION_NAME, entry['sha256']), entry)
+    return filled(lambda: BevFusion(package.config), read_entries(path), path)
 
 
 def save_bev_fusion(vehicle: ModelPackage, roadside: ModelPackage, fusion: BevFusion, origin: dict[str, Any]) -> Path:
@@ -83,7 +89,7 @@ def save_bev_fusion(vehicle: ModelPackage, roadside: ModelPackage, fusion: BevFu
     from safetensors.torch import save
     sources = weights_of(vehicle, roadside)
     path, card_path = vehicle.folder / BEV_FUSION_NAME, vehicle.folder / CARD_NAME
-    data = save({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in fusion.state_dict().items()})
+    data = save(halved(fusion.state_dict()))
     card = read_card(card_path)
     before = card.get('bev_fusion', {}).get('sha256')
     card['bev_fusion'] = {'sha256': hashlib.sha256(data).hexdigest(), 'bytes': len(data), **sources, **origin}

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..common.config import ModelConfig, config_to_dict
 from ..common.errors import UserError
 from ..common.types import Side
 from .model_folder import CARD_NAME
-from .published_checkpoint import Checkpoint, check_entries, is_detection_only, read_checkpoint, write_checkpoint
+from .published_checkpoint import (
+    Checkpoint,
+    check_entries,
+    is_detection_only,
+    read_checkpoint,
+    some_of,
+    write_checkpoint,
+)
 from .published_files import FILE_SUFFIX, PublishedFile, known_file, md5_of, side_in_name
-from .published_keys import from_published, to_published
+from .published_keys import from_published, to_published, unknown_names
 from .store import ModelPackage, model_folders, open_model, write_side
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LICENCE = 'that of the imported file; ask its authors'
 
@@ -119,30 +130,27 @@ def export_file(package: ModelPackage, side: Side, path: Path) -> int:
     Write one side as a checkpoint under the published names, in single precision.
 
     :returns: the number of entries.
+    :raises UserError: as ``published_state``.
     """
-    state = {n: (v.float() if v.is_floating_point() else v) for n, v in to_published(package.state(side)).items()}
+    state = published_state(package, side)
     source = package.card.get('sides', {}).get(side.value, {}).get('source', {})
     notes = {k: v for k, v in source.items() if k not in ('file', 'md5', 'published')}
     write_checkpoint(path, state, {**notes, 'CLASSES': package.config.class_names})
     return len(state)
 
 
-def verify_side(package: ModelPackage, side: Side) -> str:
+def published_state(package: ModelPackage, side: Side) -> dict[str, Tensor]:
     """
-    Check hash, names, shapes and values of one side, and the optional parts that stand on it.
+    Return the entries of one side under their published names, in single precision.
 
-    :returns: one line that says what was found.
-    :raises UserError: if anything is wrong.
+    :raises UserError: if the file is missing, damaged or not the one on the card, or holds an entry of no network.
     """
-    state = to_published(package.state(side))
-    single = {n: (v.float() if v.is_floating_point() else v) for n, v in state.items()}
-    report = check_entries(single, package.config, side, package.detection_only)
-    if not report.good:
-        raise UserError(f"{side.value} weights of '{package.name}' do not fit their card:\n{report.text()}")
-    hashed = 'hash as on the card' if 'sha256' in package.card.get('sides', {}).get(side.value, {}) else 'no hash'
-    load = {'occupancy': package.occupancy, 'lidar': package.branch}
-    parts = [name for name in package.parts(side) if load[name](side) is not None]
-    return ', '.join([hashed, report.text(), *(f'{name} fits' for name in parts)])
+    state = package.state(side)
+    unknown = unknown_names(state)
+    if unknown:
+        raise UserError(f"{side.value} weights of '{package.name}' hold {len(unknown)} entries that no network has: "
+                        + some_of(unknown))
+    return {n: (v.float() if v.is_floating_point() else v) for n, v in to_published(state).items()}
 
 
 def configuration_summary(config: ModelConfig) -> str:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.config import ModelConfig, apply_overrides
-from ..common.errors import UserError
+from ..common.config import ModelConfig
 from ..common.types import Side
-from ..model.lidar.sizes import BRANCHES, MINI_LIDAR, LidarSizes
-from .model_folder import CARD_NAME
-from .part_file import Part, is_for, load_part, save_part
+from ..model.lidar.sizes import BRANCHES, MINI_LIDAR
+from .part_file import Part, load_part, save_part
 
 if TYPE_CHECKING:
     from ..model.lidar.branch import LidarBranch
 
-PART = Part('lidar', 'point cloud branch')
+PART = Part('lidar', 'point cloud branch', MINI_LIDAR)
 LIDAR_NAME = PART.file
-_MOST = 4096
-"""Of any size of a branch."""
 
 
 def load_branch(folder: Path, entry: Mapping[str, Any], config: ModelConfig, side: Side,
@@ -32,10 +27,7 @@ def load_branch(folder: Path, entry: Mapping[str, Any], config: ModelConfig, sid
     :raises UserError: if the file is missing, damaged, not the one on the card, or does not fit its sizes.
     """
     from ..model.lidar.branch import LidarBranch
-    if not is_for(entry, side, weights_sha256):
-        return None
-    sizes = _sizes(entry, folder / CARD_NAME)
-    return load_part(PART, folder, entry, side, lambda: LidarBranch(config, side, sizes))
+    return load_part(PART, folder, entry, side, weights_sha256, lambda sizes: LidarBranch(config, side, sizes))
 
 
 def random_branch(name: str, side: Side, seed: int) -> LidarBranch | None:
@@ -60,16 +52,3 @@ def save_branch(folder: Path, side: Side, weights_sha256: str, branch: LidarBran
     :raises UserError: if there are branches of other sizes.
     """
     return save_part(PART, folder, side, weights_sha256, branch, branch.sizes, origin)
-
-
-def _sizes(entry: Mapping[str, Any], card: Path) -> LidarSizes:
-    """Return the sizes on a card."""
-    try:
-        sizes = apply_overrides(MINI_LIDAR, dict(entry['sizes']), 'lidar.sizes.')
-        numbers = [n for v in asdict(sizes).values() if not isinstance(v, str)
-                   for n in (sum(v, ()) if isinstance(v, tuple) else (v,))]
-        if not all(0 < n <= _MOST for n in numbers):
-            raise ValueError(f'numbers must be 1 to {_MOST}')
-    except (KeyError, TypeError, ValueError, UserError) as error:
-        raise UserError(f'{card}: lidar.sizes are none of a point cloud branch: {error}') from error
-    return sizes

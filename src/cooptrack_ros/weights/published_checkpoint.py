@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(state, Mapping) or not state or not all(
             isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise UserError(f"{path} has no 'state_dict' of named tensors (nor {' or '.join(STATE_KEYS[1:])}); "
-                        f'found {_some(map(str, content))}')
+                        f'found {some_of(map(str, content))}')
     meta = content.get('meta')
     notes = {k: _plain(meta[k]) for k in _META_KEYS if isinstance(meta, Mapping) and k in meta}
     state, unwrapping = unwrapped(state)
@@ -101,7 +101,8 @@ def _plain(value: Any) -> str | int | float | None:
     return value if isinstance(value, (int, float)) else None
 
 
-def _some(names, limit: int = 5) -> str:
+def some_of(names: Iterable[str], limit: int = 5) -> str:
+    """Return the first names of a list, and how many more there are."""
     names = list(names)
     return ', '.join(names[:limit]) + (f' and {len(names) - limit} more' if len(names) > limit else '')
 
@@ -128,7 +129,7 @@ class EntryReport:
             return f'all {self.expected} entries fit'
         kinds = {'missing': self.missing, 'unexpected': self.unexpected, 'of another shape': self.misshaped,
                  'of another type': self.mistyped, 'with NaN or infinity': self.not_finite}
-        lines = [f'{len(names)} {kind}: {_some(names)}' for kind, names in kinds.items() if names]
+        lines = [f'{len(names)} {kind}: {some_of(names)}' for kind, names in kinds.items() if names]
         return '\n'.join(lines)
 
 

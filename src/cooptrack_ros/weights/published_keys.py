@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -140,6 +141,11 @@ def published_name(ours: str) -> str:
     :raises KeyError: if there is no such entry.
     """
     return _translate(ours, _TO_PUBLISHED)
+
+
+def unknown_names(names: Iterable[str]) -> list[str]:
+    """Return those of some names under which none of our entries can stand."""
+    return sorted(n for n in names if not any(pattern.match(n) for pattern, _ in _TO_PUBLISHED))
 
 
 TRACKING_PREFIXES = ('STReasoner.', 'MotionExtractor.', 'crossview_alignment.')

@@ -16,7 +16,7 @@ from ..common.types import Side
 from ..model.lidar.sizes import BRANCHES
 from .model_folder import CARD_NAME, PARTS, read_card, stored, write_with_card
 from .part_file import is_for
-from .weight_files import add_file, check_fit, checked, sha256_of
+from .weight_files import add_file, checked, filled, halved, read_entries, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,11 +83,7 @@ class ModelPackage:
             if self.detection_only:
                 raise UserError(f"model '{self.name}' holds detection weights only, which cannot track: "
                                 'use it to start a training (train vehicle|roadside --init)')
-            with torch.device('meta'):
-                # Nothing is allocated for a card that does not fit its file, however large it says the network is.
-                check_fit(CoopTrackNetwork(self.config, side).state_dict(), state, self._file(side))
-            network = CoopTrackNetwork(self.config, side)
-            network.load_state_dict({k: state[k].to(v.dtype) for k, v in network.state_dict().items()})
+            network = filled(lambda: CoopTrackNetwork(self.config, side), state, self._file(side))
         return network.to(device).eval()
 
     @property
@@ -101,14 +97,9 @@ class ModelPackage:
 
         :raises UserError: if the file is missing, damaged, or not the one on the card.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
         state = {}
         for path in self._files(side):
-            try:
-                state |= load_file(str(path))
-            except SafetensorError as error:
-                raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+            state |= read_entries(path)
         return state
 
     def tracker(self, side: Side, device: str = 'cpu', execution: str = EXECUTIONS[0],
@@ -178,22 +169,9 @@ class ModelPackage:
         entry, roadside = self.card.get('flow'), self.card.get('sides', {}).get(Side.ROADSIDE.value, {})
         if entry is None or entry['roadside_sha256'] != roadside.get('sha256'):
             return None
-        import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         from ..cooperation.feature_flow import FeatureFlow
-        path = stored(self.folder / FLOW_NAME, entry['sha256'])
-        try:
-            state = load_file(str(checked(path, entry)))
-            with torch.device('meta'):
-                # Nothing is allocated for more than the file holds, whatever the card says.
-                check_fit(FeatureFlow(self.config.embed_dims, entry['hidden']).state_dict(), state, path)
-            flow = FeatureFlow(self.config.embed_dims, entry['hidden'])
-            flow.load_state_dict({k: v.float() for k, v in state.items()})
-        except (SafetensorError, RuntimeError) as error:
-            raise UserError(f'{path} is not a readable flow of this model: {error}') from error
-        return flow.eval()
+        path = checked(stored(self.folder / FLOW_NAME, entry['sha256']), entry)
+        return filled(lambda: FeatureFlow(self.config.embed_dims, entry['hidden']), read_entries(path), path)
 
     def occupancy(self, side: Side, device: str = 'cpu') -> PanopticReader | None:
         """
@@ -333,7 +311,7 @@ def save_side(folder: Path, config: ModelConfig, side: Side, network: CoopTrackN
     :param training: recipe of this side (data, seeds, steps, schedule), plain data for the card.
     """
     from ..model.network import ADDED
-    state = {k: (v.half() if v.is_floating_point() else v) for k, v in network.state_dict().items()}
+    state = halved(network.state_dict())
     if config.adds(Side.COOPERATIVE):
         state = {k: v for k, v in state.items() if (k.split('.')[0] in ADDED) == config.adds(side)}
     return write_side(folder, config, side, state, {'training': training}, 'Apache-2.0')

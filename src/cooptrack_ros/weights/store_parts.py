@@ -10,6 +10,7 @@ from ..common.errors import UserError
 from ..common.types import Side
 from .model_folder import CARD_NAME, read_card, write_with_card
 from .store import FLOW_NAME, ModelPackage
+from .weight_files import halved
 
 if TYPE_CHECKING:
     from ..cooperation.feature_flow import FeatureFlow
@@ -29,7 +30,7 @@ def save_flow(package: ModelPackage, flow: FeatureFlow, origin: dict[str, Any]) 
     roadside = package.card.get('sides', {}).get(Side.ROADSIDE.value)
     if package.folder is None or roadside is None:
         raise UserError(f"model '{package.name}' has no roadside weights for a flow to go with")
-    data = save({k: v.half().contiguous() for k, v in flow.state_dict().items()})
+    data = save(halved(flow.state_dict()))
     path, card_path = package.folder / FLOW_NAME, package.folder / CARD_NAME
     card = read_card(card_path)
     before = card.get('flow', {}).get('sha256')

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..common.errors import UserError
 from ..common.reading import MIB
 from .wrappers import refuse_placeholder
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
+M = TypeVar('M', bound='nn.Module')
 MAX_BYTES = 2048 * MIB
 """Ten times the published networks in single precision."""
 _MAX_HEADER = 4 * MIB
@@ -112,3 +113,34 @@ def check_fit(expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path:
         raise UserError(
             f'{path} does not fit its configuration: {len(missing)} entries missing {missing[:3]}, '
             f'{len(unexpected)} unexpected {unexpected[:3]}, {len(shapes)} of another shape {shapes[:3]}')
+
+
+def read_entries(path: Path) -> dict[str, Tensor]:
+    """Return the entries of a safetensors file that is ``checked``; raise a UserError if it cannot be read."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+    try:
+        return load_file(str(path))
+    except SafetensorError as error:
+        raise UserError(f'{path} is not a readable safetensors file: {error}') from error
+
+
+def filled(make: Callable[[], M], state: Mapping[str, Tensor], path: Path) -> M:
+    """
+    Return a module with the entries of a file, in evaluation mode.
+
+    :param make: creates it with the sizes of the card; :param path: of the file, for the error.
+    :raises UserError: unless the file holds exactly its entries, in their shapes.
+    """
+    import torch
+    with torch.device('meta'):
+        # Nothing is allocated for more than the file holds, whatever the card says.
+        check_fit(make().state_dict(), state, path)
+    module = make()
+    module.load_state_dict({k: state[k].to(v.dtype) for k, v in module.state_dict().items()})
+    return module.eval()
+
+
+def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return entries as they are stored: numbers that have fractions as float16."""
+    return {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state.items()}

@@ -22,7 +22,8 @@ from cooptrack_ros.weights import convert, published_files
 from cooptrack_ros.weights.convert import export_file, import_file
 from cooptrack_ros.weights.published_checkpoint import read_checkpoint
 from cooptrack_ros.weights.published_keys import TRACKING_PREFIXES, expected_entries
-from cooptrack_ros.weights.store import open_model
+from cooptrack_ros.weights.store import open_model, write_side
+from cooptrack_ros.weights.verify import verify_side
 
 SMALL = replace(MINI, bev_size=(6, 6), num_queries=8, published_extras=True,
                 method=replace(MINI.method, cooperation='whole'))
@@ -144,7 +145,7 @@ def test_detection_weights_start_a_training_but_do_not_track(small):
     with pytest.raises(UserError, match='detection weights only'):
         package.network(Side.VEHICLE)
     assert torch.equal(package.state(Side.VEHICLE)['query_points.weight'], state['reference_points.weight'])
-    assert 'fit' in convert.verify_side(package, Side.VEHICLE)
+    assert 'fit' in verify_side(package, Side.VEHICLE)
 
 
 def test_the_published_r50_detection_file_has_651_entries():
@@ -293,6 +294,18 @@ def test_the_command_imports_verifies_lists_and_exports(small, capsys, monkeypat
     (models / 'some' / 'cooperative.safetensors').write_bytes(b'damaged')
     assert main(['weights', 'verify', 'some']) == 1
     assert 'damaged or was replaced' in capsys.readouterr().out
+
+
+def test_entries_that_no_network_has_are_named_in_one_line(small, capsys):
+    package, _ = import_file(small / 'some_coop.pth', SMALL, folder=small / 'models')
+    state = package.state(Side.COOPERATIVE)
+    write_side(package.folder, SMALL, Side.COOPERATIVE, state | {'decoder.head\n.x': torch.zeros(2)}, {}, 'none')
+    assert main(['weights', 'verify', str(package.folder)]) == 1
+    said = "cooperative weights of 'some' hold 1 entries that no network has: decoder.head"
+    assert said in capsys.readouterr().out
+    assert main(['weights', 'export', str(package.folder), '--out', str(small / 'out')]) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err and 'Traceback' not in printed.err
 
 
 def test_the_command_names_what_is_wrong(small, capsys):

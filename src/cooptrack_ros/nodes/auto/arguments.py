@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...common.errors import UserError
-from ..given import EMPTY, GIVEN, split_option
+from ..given import EMPTY, GIVEN, split_given, split_option
 from ..usage import AUTO
 from .choice import Choice, choose
 from .live import SECONDS, look_around
@@ -24,7 +24,8 @@ def with_found_inputs(arguments: Sequence[str]) -> list[str]:
         return rest
     if value != 'true' and not value.startswith('/'):
         raise UserError(f"{AUTO} is '{value}', expected true, false or the namespace of a camera, as /ego/camera")
-    choice = choose(look_around(None, SECONDS), '' if value == 'true' else value)
+    needs_points = any(p.name == 'lidar.enabled' and p.value is True for p in split_given(rest)[1])
+    choice = choose(look_around(None, SECONDS), '' if value == 'true' else value, needs_points)
     print('\n'.join(['inputs that were found:', *choice.lines]), flush=True)
     if choice.unclear:
         raise UserError('nothing is started\n' + '\n'.join(map(str, choice.unclear)))

@@ -16,11 +16,12 @@ from ...wire.topics import (
     units_of,
     without_transport,
 )
-from .facts import CALIBRATION, CAMERA_INFO, FEATURES, IMAGES, ODOMETRY, POSE, Seen, TopicFacts
+from .facts import CALIBRATION, CAMERA_INFO, FEATURES, IMAGES, ODOMETRY, POINTS, POSE, Seen, TopicFacts
 
 _PREFERRED = ('image', 'image_rect_color', 'image_color', 'image_raw')
 """Of several images of one camera."""
 _NO_CAMERA_IMAGES = ('/debug/', 'depth', 'mask', 'disparity')
+_NO_LIDAR_POINTS = ('/debug/', '/output/', 'depth')
 _LIDARS = ('lidar', 'velodyne', 'ouster', 'hesai')
 
 
@@ -55,21 +56,23 @@ class Choice:
         self.lines.append(f'{what:<12} {said}')
 
 
-def choose(seen: Seen, camera: str = '') -> Choice:
+def choose(seen: Seen, camera: str = '', needs_points: bool = False) -> Choice:
     """
     Return the inputs of the ego node.
 
     :param camera: namespace of the camera to take, empty if there is only one.
+    :param needs_points: the node looks at point clouds; otherwise those that are not clear are named and left out.
     """
     choice, vehicle = Choice(), [t for t in seen.topics if not split_unit_topic(t.name)]
     images = _choose_images(choice, vehicle, camera.rstrip('/'))
     described = _choose_description(choice, vehicle, images, seen.frames) if images else None
     base = described.base if described is not None else ''
     poses = _choose_poses(choice, vehicle, base)
+    points = _choose_points(choice, vehicle, described, needs_points)
     _choose_units(choice, seen.topics)
     if described is not None and poses is not None:
         _name_frames(choice, described, poses)
-    taken = [t for t in (images, described, poses) if t is not None and t.kind != CALIBRATION]
+    taken = [t for t in (images, described, poses, *[points] * needs_points) if t is not None and t.kind != CALIBRATION]
     best_effort = any(t.reliability == 'best_effort' for t in taken)
     # It also takes what is reliable.
     choice.parameters['image.qos'] = 'sensor_data' if best_effort else 'reliable'
@@ -203,6 +206,26 @@ def _choose_poses(choice: Choice, topics: Sequence[TopicFacts], base: str) -> To
     choice.remappings[f'~/input/{source}'] = poses.name
     choice.parameters['pose.source'] = source
     return poses
+
+
+def _choose_points(choice: Choice, topics: Sequence[TopicFacts], described: TopicFacts | None,
+                   needed: bool) -> TopicFacts | None:
+    every = [t for t in topics if t.kind == POINTS and not any(word in t.name.lower() for word in _NO_LIDAR_POINTS)]
+    # One cloud is a map.
+    found = [t for t in every if t.count > 1]
+    frame = choice.parameters.get('lidar_frame') or (described.lidar_frame if described is not None else '')
+    found = [t for t in found if frame and t.frame == frame] or found
+    if len(found) == 1:
+        choice.take('points', f'{found[0]} (looked at with lidar.enabled)')
+        choice.remappings['~/input/points'] = found[0].name
+        return found[0]
+    unclear = Unclear('points', tuple(map(str, found or every)), f'{len(found)} topics, expected one PointCloud2 '
+                      + (f"of the frame '{frame}', or else one at all, " if frame else '') + 'that is published')
+    if needed:
+        choice.unclear.append(unclear)
+    elif found:
+        choice.lines += f'{unclear}\n    none is taken: only lidar.enabled needs one'.split('\n')
+    return None
 
 
 def _name_frames(choice: Choice, described: TopicFacts, poses: TopicFacts) -> None:

@@ -14,9 +14,10 @@ _VIDEO = IMAGE_TRANSPORTS['foxglove'].kind
 """Its messages have no header."""
 CAMERA_INFO, CALIBRATION = 'sensor_msgs/msg/CameraInfo', 'cooptrack_msgs/msg/Calibration'
 ODOMETRY, POSE = 'nav_msgs/msg/Odometry', 'geometry_msgs/msg/PoseStamped'
+POINTS = 'sensor_msgs/msg/PointCloud2'
 FEATURES = 'cooptrack_msgs/msg/InstanceFeatureArray'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
-LOOKED_AT = (*IMAGES, CAMERA_INFO, CALIBRATION, ODOMETRY, POSE)
+LOOKED_AT = (*IMAGES, CAMERA_INFO, CALIBRATION, ODOMETRY, POSE, POINTS)
 """Types whose messages are looked into and counted."""
 
 
@@ -26,7 +27,8 @@ class TopicFacts:
     One topic: full name, type, messages per second, ``reliable`` or ``best_effort``.
 
     ``frame`` is that of its header; ``base`` the frame of the vehicle that it names, in ``Odometry`` and
-    ``Calibration``; ``has_distortion`` is None but for a CameraInfo.
+    ``Calibration``; ``lidar_frame`` that of the network, in ``Calibration``; ``has_distortion`` is None but for a
+    CameraInfo.
     """
 
     name: str
@@ -36,6 +38,7 @@ class TopicFacts:
     reliability: str = 'reliable'
     frame: str = ''
     base: str = ''
+    lidar_frame: str = ''
     has_distortion: bool | None = None
 
     def __str__(self) -> str:
@@ -60,7 +63,7 @@ def details_of(kind: str, message: Any) -> dict[str, Any]:
     if kind == ODOMETRY:
         details['base'] = readable(message.child_frame_id)
     elif kind == CALIBRATION:
-        details['base'] = readable(message.base_frame)
+        details |= {'base': readable(message.base_frame), 'lidar_frame': readable(message.lidar_frame)}
     elif kind == CAMERA_INFO:
         details['has_distortion'] = any(value != 0 for value in message.d)
     return details

@@ -19,7 +19,8 @@ from ...model.bev.geometry import BevGeometry, bev_geometry
 from ...model.fast.images import ImageScaler
 from ...model.fast.network import FastNetwork
 from ...model.network import CoopTrackNetwork
-from ..frame_stages import FrameStages, TrackerInput
+from ..frame_records import TrackerInput
+from ..frame_stages import FrameStages
 from ..fusion import Fusion, RowSources, own_rows, with_memory
 from ..lifecycle import NO_ID, Instances
 from ..postprocess import message_of

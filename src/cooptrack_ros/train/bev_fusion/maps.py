@@ -20,7 +20,7 @@ from ...common.types import Frame, Side
 from ...cooperation.bev_cells import confidence_map
 from ...data.dataset import DataSet, FrameRecord, OpenedData, recordings
 from ...model.image.preprocess import least_size
-from ...tracking.frame_stages import Past
+from ...tracking.frame_records import Past
 from ...tracking.tracker import AgentTracker
 from ...weights.store import ModelPackage
 from ..clips import training_frames

@@ -15,7 +15,8 @@ from ...cooperation.matching import match_by_distance
 from ...model.instances.boxes import denormalize
 from ...model.network import CoopTrackNetwork
 from ...model.occupancy.head import MaskOutput, OccupancyHead
-from ...tracking.frame_stages import FrameStages, Past, TrackerInput
+from ...tracking.frame_records import Past, TrackerInput
+from ...tracking.frame_stages import FrameStages
 from ...tracking.lifecycle import Instances, assign_ids, survive
 from ...tracking.own_things import ThingStages
 from ...tracking.panoptic import VolumeView, queries_of

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...model.instances.decoder import DecoderOutput
-from ...tracking.frame_stages import DecodedFrame
+from ...tracking.frame_records import DecodedFrame
 from ...tracking.fusion import StageObserver
 from ..losses import Term, box_loss, focal_loss
 from ..matching import Targets, matching_cost

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from ...model.instances.decoder import DecoderOutput
-from ...tracking.frame_stages import DecodedFrame
+from ...tracking.frame_records import DecodedFrame
 from ..matching import Targets
 from .matching import HybridMatch, Pairs
 

@@ -4,7 +4,7 @@ import pytest
 
 from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.nodes.auto import arguments
-from cooptrack_ros.nodes.auto.facts import CALIBRATION, COMPRESSED, ODOMETRY, Seen, TopicFacts
+from cooptrack_ros.nodes.auto.facts import CALIBRATION, COMPRESSED, ODOMETRY, POINTS, Seen, TopicFacts
 from cooptrack_ros.nodes.given import split_given
 
 TOPICS = (TopicFacts('/cam/image/compressed', COMPRESSED, 9), TopicFacts('/cam/calibration', CALIBRATION, 1),
@@ -41,6 +41,18 @@ def test_an_unclear_choice_starts_nothing_unless_a_camera_is_named(seen, capsys)
     with pytest.raises(UserError, match='(?s)nothing is started.*/cam, /rear.*/rear/image'):
         arguments.with_found_inputs(['--auto', 'true'])
     assert '-r' in arguments.with_found_inputs(['--auto', '/rear'])
+
+
+def test_point_clouds_that_are_not_clear_stop_only_a_node_that_is_to_look_at_them(seen, capsys):
+    seen += [TopicFacts(f'/{side}/points', POINTS, 9) for side in ('left', 'right')]
+    for given in ([], ['--given', 'lidar.enabled:='], ['--given', 'lidar.enabled:=false']):
+        assert '-r' in arguments.with_found_inputs(['--auto', 'true', *given])
+        assert '/left/points' in capsys.readouterr().out
+    with pytest.raises(UserError, match='(?s)nothing is started.*points not clear.*/left/points.*/right/points'):
+        arguments.with_found_inputs(['--auto', 'true', '--given', 'lidar.enabled:=true'])
+    del seen[-1]
+    rest, _ = split_given(arguments.with_found_inputs(['--auto', 'true', '--given', 'lidar.enabled:=true']))
+    assert '~/input/points:=/left/points' in rest
 
 
 @pytest.mark.parametrize('words', [['--auto'], ['--auto', 'yes']])

@@ -10,6 +10,7 @@ from cooptrack_ros.nodes.auto.facts import (
     FEATURES,
     IMAGE,
     ODOMETRY,
+    POINTS,
     POSE,
     Seen,
     TopicFacts,
@@ -152,3 +153,45 @@ def test_video_is_taken_where_a_camera_gives_nothing_else():
     assert choice.parameters['image.transport'] == 'ffmpeg' and choice.unclear == []
     both = choose(Seen((*DRIVER, video), FRAMES))
     assert both.remappings['~/input/image'] == '/front/image_raw' and both.parameters['image.transport'] == 'raw'
+
+
+LIDAR = topic('/lidar_top/points', POINTS, frame='velodyne_top')
+
+
+def test_the_only_point_cloud_is_chosen_and_its_reliability_counts_for_a_node_that_looks_at_it():
+    best_effort = topic('/ego/lidar/points', POINTS, frame='lidar', reliability='best_effort')
+    for needed, qos in ((False, 'reliable'), (True, 'sensor_data')):
+        choice = choose(Seen((*OURS, best_effort)), needs_points=needed)
+        assert choice.unclear == []
+        assert choice.remappings['~/input/points'] == '/ego/lidar/points'
+        assert choice.parameters['image.qos'] == qos and 'lidar.enabled' not in choice.parameters
+        assert any(line.startswith('points') and '/ego/lidar/points' in line for line in choice.lines)
+
+
+@pytest.mark.parametrize('extra', [
+    topic('/lidar_left/points', POINTS, 0, frame='velodyne_top'), topic('/points_map', POINTS, 1, frame='map'),
+    topic('/front/depth/points', POINTS), topic('/ego/ego_node/output/occupancy/points', POINTS),
+    topic('/infra/rsu_1/lidar/points', POINTS), topic('/radar/points', POINTS, frame='radar')])
+def test_maps_silent_lidars_other_frames_and_those_of_units_make_clouds_not_unclear(extra):
+    choice = choose(Seen((*DRIVER, LIDAR, extra), FRAMES), needs_points=True)
+    assert choice.unclear == [] and choice.remappings['~/input/points'] == '/lidar_top/points'
+
+
+def test_the_calibration_tells_which_cloud_is_that_of_the_network():
+    calibration = topic('/ego/camera/calibration', CALIBRATION, 1, frame='cam', base='base', lidar_frame='top')
+    clouds = (topic('/top/points', POINTS, frame='top'), topic('/left/points', POINTS, frame='left'))
+    choice = choose(Seen((*replaced(OURS, '/ego/camera/calibration', calibration), *clouds)), needs_points=True)
+    assert choice.unclear == [] and choice.remappings['~/input/points'] == '/top/points'
+
+
+@pytest.mark.parametrize(('clouds', 'shown'), [
+    ((LIDAR, topic('/lidar_top/filtered', POINTS, frame='velodyne_top')), ['/lidar_top/points', '/lidar_top/filtered']),
+    ((topic('/left', POINTS, frame='l'), topic('/right', POINTS, frame='r')), ['/left', '/right']),
+    ((topic('/lidar_top/points', POINTS, 0),), ['/lidar_top/points']), ((), [])])
+def test_clouds_that_are_not_clear_are_listed_and_stop_only_a_node_that_looks_at_them(clouds, shown):
+    unclear, = choose(Seen((*DRIVER, *clouds), FRAMES), needs_points=True).unclear
+    assert unclear.what == 'points' and [c.split()[0] for c in unclear.candidates] == shown
+    choice = choose(Seen((*DRIVER, *clouds), FRAMES))
+    assert choice.unclear == [] and '~/input/points' not in choice.remappings
+    listed = '\n'.join(choice.lines)
+    assert all((name in listed) == (len(clouds) > 1) for name in shown)
