@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -237,6 +238,7 @@ def measure(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
             first = tracks if first is None else first
             runs[arm.name].append({**found, 'lockstep': lockstep(replay, tracks, first)})
             show(arm.name, merged(runs[arm.name][-1:]))
+            shutil.rmtree(folder)
     return {name: merged(of_arm) for name, of_arm in runs.items()}
 
 
@@ -267,6 +269,8 @@ def main(argv: list[str] | None = None) -> int:
                         help=f"arrangements of the nodes: {'; '.join(names)} (default: all)")
     parser.add_argument('--json', type=Path, required=True)
     args = parser.parse_args(argv)
+    if args.rounds < 1:
+        parser.error(f'--rounds is {args.rounds}, expected 1 or more')
     machine = describe_machine()
     with tempfile.TemporaryDirectory() as scratch:
         # As a folder: another revision may have other weights of this name.

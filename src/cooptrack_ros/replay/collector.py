@@ -60,7 +60,8 @@ class Collector:
         """
         Subscribe to all outputs of the ego node and of the units, to markers only for a recording.
 
-        :param writer: takes everything that comes; :param with_detections: also to the ego node's detections, which it makes only when somebody listens.
+        :param writer: takes everything that comes.
+        :param with_detections: also to the ego node's detections, which it makes only when somebody listens.
         """
         self._writer = writer
         self.now_ns = 0
