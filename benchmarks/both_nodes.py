@@ -2,14 +2,15 @@
 Both nodes on one machine: how many images of a recording they answer in real time, how late, and what that costs.
 
     python benchmarks/both_nodes.py --json benchmarks/results/both_nodes.json
-    python benchmarks/both_nodes.py --before REVISION --seconds 60 --json benchmarks/results/both_nodes.json
+    python benchmarks/both_nodes.py --before REVISION --rounds 2 --seconds 60 --json benchmarks/results/both_nodes.json
 
 A made-up scene is played to a roadside node and an ego node, with the topics and without the limits of the launch
 files: images of both cameras at 10 Hz, at the same moments. The player and what receives all answers run on the same
 cores. That is done once for every arrangement of the nodes: with each executor, both in one process, and as they were
 in a revision from before. Then each gets the same recording in lockstep, where all have the same to do: what processor
-time the nodes take, and whether they answer with the same tracks. Processor time of a busy machine can be compared, the
-rest needs a machine that does nothing else.
+time the nodes take, and whether they answer with the same tracks; where not, in how many frames and how far apart.
+Processor time of a busy machine can be compared, the rest needs a machine that does nothing else. How fast a virtual
+machine is changes by the hour: with several rounds the arrangements take turns.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +44,7 @@ from cooptrack_ros.demo.domains import reserve_domains
 from cooptrack_ros.demo.processes import Process, environment, finish, tool_command
 from cooptrack_ros.nodes.settings import EXECUTOR
 from cooptrack_ros.weights.store import open_model
+from cooptrack_ros.wire.arrays import stamp_ns
 from cooptrack_ros.wire.topics import EGO_NAMESPACE, features_topic, tracks_topic, unit_namespace
 
 SCHEMA = 'cooptrack-bench-both-nodes/2'
@@ -136,16 +141,70 @@ def summary(replay: dict[str, Any]) -> dict[str, Any]:
         'modes': replay['modes'], 'cpu_s': replay['cpu_s']}
 
 
-def lockstep(replay: dict[str, Any], record: Path) -> dict[str, Any]:
-    """Return what the frames of a recording cost, and what tells whether two arms answered with the same tracks."""
+def tracks_in(record: Path) -> list[Any]:
+    """Return the TrackArrays of the ego node in a recording."""
     with BagReader(record) as reader:
         answers = [c for c in reader.connections if c.topic == tracks_topic()]
-        # Written anew: what lies between the fields of a message as it was sent is left to chance.
-        tracks = [typestore().serialize_cdr(reader.deserialize(c, data), c.msgtype)
-                  for c, _, data in reader.messages(answers)]
+        return [reader.deserialize(c, data) for c, _, data in reader.messages(answers)]
+
+
+def lockstep(replay: dict[str, Any], tracks: Sequence[Any], first: Sequence[Any]) -> dict[str, Any]:
+    """
+    Return what the frames of a recording cost, and whether the answers are those of another run.
+
+    :param tracks: what the ego node answered; :param first: the same of the run that all are compared with.
+    """
     return {'images': replay['ego_images'], 'cpu_s': replay['cpu_s'],
-            'cpu_ms_per_frame': 1e3 * replay['cpu_s'] / replay['ego_images'],
-            'tracks_sha256': hashlib.sha256(b''.join(tracks)).hexdigest()}
+            'tracks_sha256': hashlib.sha256(b''.join(map(_content, tracks))).hexdigest(), **apart(tracks, first)}
+
+
+def _content(message: Any) -> bytes:
+    # Written anew: what lies between the fields of a message as it was sent is left to chance.
+    return typestore().serialize_cdr(message, message.__msgtype__)
+
+
+def apart(tracks: Sequence[Any], first: Sequence[Any]) -> dict[str, Any]:
+    """
+    Return in how many frames two runs answered otherwise, and the stamp of the first such frame.
+
+    ``apart_m`` tells how far the same tracks lie apart at most, None where it is not the same frames or tracks.
+    Rounding makes millionths of a metre, a message that one of both did not have makes more.
+    """
+    one, other = ({stamp_ns(message.header.stamp): message for message in run} for run in (tracks, first))
+    stamps = sorted(s for s in one.keys() | other.keys()
+                    if s not in one or s not in other or _content(one[s]) != _content(other[s]))
+    distances = [_largest_distance(one[s], other[s]) if s in one and s in other else None for s in stamps]
+    return {'frames_apart': len(stamps), 'first_apart_ns': stamps[0] if stamps else None,
+            'apart_m': None if None in distances else max(distances, default=0.0)}
+
+
+def _largest_distance(one: Any, other: Any) -> float | None:
+    places, others = ({t.id: t.pose.position for t in message.tracks} for message in (one, other))
+    if places.keys() != others.keys():
+        return None
+    return max((abs(getattr(place, axis) - getattr(others[number], axis)) for number, place in places.items()
+                for axis in 'xyz'), default=0.0)
+
+
+def merged(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of all rounds of an arm: sums, and for latencies the median of what the rounds had."""
+    nodes = {}
+    for kind in _SPACES:
+        figures = [run['nodes'][kind] for run in runs]
+        images, answered = (sum(f[name] for f in figures) for name in ('images', 'answered'))
+        nodes[kind] = {'images': images, 'answered': answered, 'answered_share': answered / images,
+                       'latency_ms': _median_latencies([f['latency_ms'] for f in figures])}
+    played = [run['lockstep'] for run in runs]
+    images, cpu_s = (sum(p[name] for p in played) for name in ('images', 'cpu_s'))
+    worst = max(played, key=lambda p: p['frames_apart'])
+    return {'nodes': nodes, 'modes': dict(sum((Counter(run['modes']) for run in runs), Counter())),
+            'cpu_s': sum(run['cpu_s'] for run in runs),
+            'lockstep': {**worst, 'images': images, 'cpu_s': cpu_s, 'cpu_ms_per_frame': 1e3 * cpu_s / images}}
+
+
+def _median_latencies(rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    return {part: {q: statistics.median(r[part][q] for r in rounds) for q in rounds[0][part]}
+            for part in rounds[0] if all(part in r for r in rounds)}
 
 
 @contextmanager
@@ -166,17 +225,21 @@ def sources_of(revision: str | None, scratch: Path) -> Iterator[Path | None]:
 def measure(args: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Return the figures of every arm."""
     generate(scratch / 'scene', args.seed, args.seconds, (960, 540))
-    dataset, found = open_dataset(scratch / 'scene'), {}
+    dataset, first = open_dataset(scratch / 'scene'), None
     convert(dataset, dataset.sequences()[0], scratch / 'bag')
     with sources_of(args.before, scratch) as before:
-        arms = [arm for arm in ARMS if arm.name in args.arms]
-        for number, arm in enumerate(([Arm('before', sources=before)] if before else []) + arms):
+        arms = ([Arm('before', sources=before)] if before else []) + [arm for arm in ARMS if arm.name in args.arms]
+        runs: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in arms}
+        for number, arm in enumerate(arms * args.rounds):
             folder = scratch / str(number)
-            found[arm.name] = summary(play(arm, scratch / 'bag', args.weights, folder))
+            found = summary(play(arm, scratch / 'bag', args.weights, folder))
             replay = play(arm, scratch / 'bag', args.weights, folder, folder / 'record')
-            found[arm.name]['lockstep'] = lockstep(replay, folder / 'record')
-            show(arm.name, found[arm.name])
-    return found
+            tracks = tracks_in(folder / 'record')
+            first = tracks if first is None else first
+            runs[arm.name].append({**found, 'lockstep': lockstep(replay, tracks, first)})
+            show(arm.name, merged(runs[arm.name][-1:]))
+            shutil.rmtree(folder)
+    return {name: merged(of_arm) for name, of_arm in runs.items()}
 
 
 def show(name: str, arm: dict[str, Any]) -> None:
@@ -185,8 +248,12 @@ def show(name: str, arm: dict[str, Any]) -> None:
         print(f"{name}, {kind}: {node['answered']} of {node['images']} images, "
               f"p50 {node['latency_ms']['total']['p50']:.0f} ms, p95 {node['latency_ms']['total']['p95']:.0f} ms")
     lockstep = arm['lockstep']
-    print(f"{name}: {arm['cpu_s']:.1f} s of processor time, in lockstep {lockstep['cpu_ms_per_frame']:.0f} ms a frame "
+    print(f"{name}: {arm['cpu_s']:.1f} s of processor time, in lockstep {lockstep['cpu_ms_per_frame']:.1f} ms a frame "
           f"of both, tracks {lockstep['tracks_sha256'][:8]}", flush=True)
+    if lockstep['frames_apart']:
+        distance = 'not the same tracks' if lockstep['apart_m'] is None else f"up to {lockstep['apart_m']:.2g} m apart"
+        print(f"{name}: {lockstep['frames_apart']} frames are not as in the first run, from stamp "
+              f"{lockstep['first_apart_ns'] / 1e9:.6f} on, {distance}", flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -196,19 +263,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--weights', default='mini')
     parser.add_argument('--seed', type=int, default=20002, help='of the scene')
     parser.add_argument('--seconds', type=float, default=20.0, help='length of the recording')
+    parser.add_argument('--rounds', type=int, default=1, help='so often, the arrangements in turn')
     parser.add_argument('--before', metavar='REVISION', help='compare with the nodes of a revision of this clone, too')
     parser.add_argument('--arms', nargs='+', metavar='NAME', default=names, choices=names,
                         help=f"arrangements of the nodes: {'; '.join(names)} (default: all)")
     parser.add_argument('--json', type=Path, required=True)
     args = parser.parse_args(argv)
+    if args.rounds < 1:
+        parser.error(f'--rounds is {args.rounds}, expected 1 or more')
     machine = describe_machine()
     with tempfile.TemporaryDirectory() as scratch:
         # As a folder: another revision may have other weights of this name.
         args.weights = str(open_model(args.weights).folder or args.weights)
         arms = measure(args, Path(scratch))
     store(args.json, {'schema': SCHEMA, 'weights': Path(args.weights).name, 'seed': args.seed, 'seconds': args.seconds,
-                      'camera_size': [960, 540], 'before': args.before, 'default': DEFAULT, 'machine': machine,
-                      'arms': arms})
+                      'rounds': args.rounds, 'camera_size': [960, 540], 'before': args.before, 'default': DEFAULT,
+                      'machine': machine, 'arms': arms})
     return 0
 
 

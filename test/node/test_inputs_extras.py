@@ -74,7 +74,7 @@ def test_nothing_is_drawn_while_nobody_listens(world, monkeypatch):
 def test_prediction_is_off_until_it_is_wanted_and_an_output_of_its_own(world):
     ego = EgoWorld(world, MovingPackage(), use_sim_time=True)
     predicted = world.listen(f'{NODE}/output/predicted_tracks', TrackArray)
-    world.until(lambda: ego.node.count_subscribers(f'{NODE}/output/predicted_tracks') > 0, 'the listener')
+    world.until_heard(ego.node, 'predicted_tracks')
     world.until(lambda: world.probe.count_subscribers('/clock') > 0, 'the node on simulated time')
     ego.frame()
     change(ego.node, 'prediction.enabled', True)
@@ -96,7 +96,12 @@ def test_prediction_is_off_until_it_is_wanted_and_an_output_of_its_own(world):
 def test_recorded_images_on_the_clock_of_today_are_not_predicted(world):
     ego = EgoWorld(world, prediction__enabled=True)
     assert ego.frame().tracks
+    world.listen(f'{NODE}/output/predicted_tracks', TrackArray)
+    world.until_heard(ego.node, 'predicted_tracks')
+    assert ego.frame().tracks
     ego.dropped('prediction', 'implausible_age')
+    # Nothing is predicted for nobody, so only the second frame was dropped.
+    assert ego.node.health.dropped('prediction', 'implausible_age') == 1
 
 
 def test_the_score_threshold_takes_effect_with_the_next_image(world):

@@ -30,7 +30,7 @@ from ..model.image.preprocess import least_size
 from ..weights.store import ModelPackage, open_model
 from ..wire.arrays import stamp_ns
 from ..wire.images import image_time_ns
-from ..wire.tracks import decode_tracks, predict_tracks
+from ..wire.tracks import predict_tracks
 from ..wire.views import Views
 from .context import FrameJob, NodeContext
 from .effective import effective_config
@@ -269,13 +269,13 @@ class AgentNode(ManagedNode):
     def _publish_extras(self, job: FrameJob, views: Views, tracks: TrackArray, settings: CommonSettings) -> None:
         """Publish what is made of the published tracks, if it is wanted."""
         self._standard.publish(tracks)
-        if settings.prediction__enabled:
+        if settings.prediction__enabled and self._predicted.get_subscription_count():
             try:
                 self._predicted.publish(predict_tracks(tracks, self.get_clock().now().nanoseconds))
             except WireError as error:
                 self.node_context.refuse('prediction', error)
         if settings.debug__image and job.messages:
-            self._debug_image.publish(job.messages[0], views.anchor, decode_tracks(tracks))
+            self._debug_image.publish(job.messages[0], views.anchor, tracks)
 
     def _check_order(self, stamp: int) -> None:
         order = self._guard.check(stamp)

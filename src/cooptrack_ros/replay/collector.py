@@ -58,8 +58,9 @@ class Collector:
     def __init__(self, node: Node, units: Iterable[str], writer: BagWriter | None = None,
                  with_detections: bool = False) -> None:
         """
-        Subscribe to all outputs of the ego node and of the units.
+        Subscribe to all outputs of the ego node and of the units, to markers only for a recording.
 
+        :param writer: takes everything that comes.
         :param with_detections: also to the ego node's detections, which it makes only when somebody listens.
         """
         self._writer = writer
@@ -73,6 +74,9 @@ class Collector:
         self._status: dict[str, Any] = {}
         self._last = time.monotonic()
         for topic, kind in recorded_topics(units, with_detections).items():
+            if kind is MarkerArray and writer is None:
+                # Nodes make them for who listens, which costs time that their answers would lack.
+                continue
             node.create_subscription(kind, topic, self._receiver(topic, kind), _QOS, raw=True)
 
     def _receiver(self, topic: str, kind: type) -> Callable[[bytes], None]:

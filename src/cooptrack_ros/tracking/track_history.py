@@ -54,13 +54,9 @@ class TurnRates:
         """Start with no track."""
         self._past: dict[int, deque[tuple[int, float]]] = {}
 
-    def observe(self, boxes: Boxes, stamp_ns: int, reset: bool) -> dict[int, float]:
-        """
-        Take in the tracks of a frame, boxes in the map; return the rates (rad/s) of those that are known for long.
-
-        :param reset: identities of earlier frames mean nothing any more.
-        """
-        known, self._past, rates = {} if reset else self._past, {}, {}
+    def observe(self, boxes: Boxes, stamp_ns: int, reset: bool) -> None:
+        """Take in the tracks of a frame, boxes in the map; :param reset: earlier identities mean nothing any more."""
+        known, self._past = {} if reset else self._past, {}
         for number, yaw in zip(boxes.track_id.tolist(), boxes.yaw.tolist(), strict=True):
             past = known.get(number, deque())
             turn = wrap_angle(yaw - past[-1][1]) if past else 0.0
@@ -71,9 +67,11 @@ class TurnRates:
             while stamp_ns - past[0][0] > _TURN_S * 1e9:
                 past.popleft()
             self._past[number] = past
-            if len(past) >= _MIN_LOOKS and stamp_ns - past[0][0] >= _MIN_TURN_S * 1e9:
-                rates[number] = _slope(past)
-        return rates
+
+    def rates(self) -> dict[int, float]:
+        """Return the rates (rad/s) of the tracks of the last frame that are known for long enough."""
+        return {number: _slope(past) for number, past in self._past.items()
+                if len(past) >= _MIN_LOOKS and past[-1][0] - past[0][0] >= _MIN_TURN_S * 1e9}
 
 
 def _slope(past: deque[tuple[int, float]]) -> float:

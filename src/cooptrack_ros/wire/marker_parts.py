@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +19,8 @@ _EDGES = (0, 1, 1, 2, 2, 3, 3, 0, 4, 5, 5, 6, 6, 7, 7, 4, 0, 4, 1, 5, 2, 6, 3, 7
 """Pairs of ``box_corners``."""
 _UPRIGHT = Quaternion(w=1.0)
 _PLAIN = Marker(pose=Pose(orientation=_UPRIGHT))
+_PARTS = tuple((slot, getattr(_PLAIN, slot)) for slot in Marker.__slots__)
+"""What ``copy`` would set, which takes three times as long."""
 
 
 def new_marker(header: Header, namespace: str, marker_id: int, action: int = Marker.ADD) -> Marker:
@@ -28,7 +29,9 @@ def new_marker(header: Header, namespace: str, marker_id: int, action: int = Mar
 
     It shares its parts with others, which saves most of the time that markers cost: replace them, never change them.
     """
-    marker = copy(_PLAIN)
+    marker = Marker.__new__(Marker)
+    for slot, part in _PARTS:
+        setattr(marker, slot, part)
     marker.header, marker.ns, marker.id, marker.action = header, namespace, marker_id, action
     return marker
 

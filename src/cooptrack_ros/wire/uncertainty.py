@@ -12,15 +12,22 @@ from ..common.uncertainty import TrackUncertainty
 
 def set_uncertainty(tracks: list[Track], stated: TrackUncertainty) -> None:
     """Enter what is stated of tracks, in the frame that their poses are in; what is not known stays 0."""
-    for i in np.flatnonzero(stated.known).tolist():
+    rows = np.flatnonzero(stated.known)
+    if not len(rows):
+        return
+    known = stated[rows]
+    # All at once: the same one track after the other takes longer than making the messages.
+    numbers = (rows, known.existence, known.flip, known.heading, np.isfinite(known.velocity).all((1, 2)))
+    arrays = (known.position, known.size, known.velocity)
+    for i, existence, flip, heading, moves, position, size, velocity in zip(
+            *(n.tolist() for n in numbers), *(a.reshape(len(rows), -1).astype(np.float32) for a in arrays),
+            strict=True):
         track = tracks[i]
         track.has_uncertainty = True
-        track.existence, track.flip_probability = float(stated.existence[i]), float(stated.flip[i])
-        track.position_covariance = stated.position[i].reshape(-1).astype(np.float32)
-        track.heading_variance = float(stated.heading[i])
-        track.size_variance = stated.size[i].astype(np.float32)
-        if track.has_velocity and np.isfinite(stated.velocity[i]).all():
-            track.velocity_covariance = stated.velocity[i].reshape(-1).astype(np.float32)
+        track.existence, track.flip_probability, track.heading_variance = existence, flip, heading
+        track.position_covariance, track.size_variance = position, size
+        if moves and track.has_velocity:
+            track.velocity_covariance = velocity
 
 
 def decode_uncertainty(msg: TrackArray) -> TrackUncertainty:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import both_nodes
-from both_nodes import ARMS, DEFAULT, Arm
+import pytest
+from both_nodes import ARMS, DEFAULT, Arm, apart, merged
 
+from cooptrack_msgs.msg import Track, TrackArray
 from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.bench.report import TABLES
 
@@ -42,6 +44,48 @@ def test_the_table_says_whose_tracks_are_the_same():
     for arm in arms.values():
         del arm['lockstep']
     assert TABLES['both']({'r': result})[-1].startswith('| c | roadside |')
+
+
+def answers(*frames):
+    """Return the tracks of frames, 0.1 s apart: the places of tracks along x, by number."""
+    messages = []
+    for frame, places in enumerate(frames):
+        message = TrackArray(tracks=[Track(id=number) for number in places])
+        message.header.stamp.sec, message.header.stamp.nanosec = 5, frame * 100_000_000
+        for track, x in zip(message.tracks, places.values(), strict=True):
+            track.pose.position.x = x
+        messages.append(message)
+    return messages
+
+
+@pytest.fixture
+def content(monkeypatch):
+    """Let messages of ROS stand for those of a recording."""
+    monkeypatch.setattr(both_nodes, '_content', lambda message: repr(message).encode())
+
+
+@pytest.mark.parametrize(('second', 'expected'), [
+    ([{1: 4.0}, {1: 5.0, 2: 7.0}], (0, None, 0.0)),
+    ([{1: 4.0}, {1: 5.5, 2: 7.25}], (1, 5_100_000_000, 0.5)),
+    ([{1: 4.25}, {1: 5.0, 3: 7.0}], (2, 5_000_000_000, None)),
+    ([{1: 4.0}], (1, 5_100_000_000, None))], ids=['same', 'moved', 'other tracks', 'frame missing'])
+def test_what_differs_between_two_runs_is_told(content, second, expected):
+    found = apart(answers(*second), answers({1: 4.0}, {1: 5.0, 2: 7.0}))
+    assert (found['frames_apart'], found['first_apart_ns'], found['apart_m']) == expected
+
+
+def test_rounds_are_put_together_and_the_one_that_differs_counts():
+    def run(answered, p50, cpu_s, frames_apart):
+        figures = {'images': 10, 'answered': answered, 'latency_ms': {'total': {'p50': p50}}}
+        return {'nodes': {'ego': figures, 'roadside': figures}, 'modes': {'cooperative': answered}, 'cpu_s': cpu_s,
+                'lockstep': {'images': 10, 'cpu_s': cpu_s, 'tracks_sha256': f'{frames_apart}',
+                             'frames_apart': frames_apart, 'first_apart_ns': None, 'apart_m': 0.0}}
+    found = merged([run(9, 100.0, 2.0, 0), run(10, 90.0, 1.0, 3), run(8, 70.0, 3.0, 0)])
+    assert found['nodes']['ego'] == {'images': 30, 'answered': 27, 'answered_share': 0.9,
+                                     'latency_ms': {'total': {'p50': 90.0}}}
+    assert found['modes'] == {'cooperative': 27} and found['cpu_s'] == 6.0
+    lockstep = found['lockstep']
+    assert (lockstep['images'], lockstep['cpu_ms_per_frame'], lockstep['tracks_sha256']) == (30, 200.0, '3')
 
 
 def test_engines_stand_beside_the_fast_path():

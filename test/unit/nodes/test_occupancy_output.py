@@ -1,4 +1,4 @@
-"""Voxels never hold up tracks, points are made for those who listen, and what goes wrong costs the voxels alone."""
+"""Voxels never hold up tracks, are messages for those who listen, and what goes wrong costs the voxels alone."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Publisher:
 class Parts:
     """An output of a node that is none."""
 
-    def __init__(self, listeners=0):
+    def __init__(self, *heard):
         self.publishers = {}
 
         def create(kind, topic, qos):
-            self.publishers[topic] = Publisher(listeners)
+            self.publishers[topic] = Publisher(int(topic in heard))
             return self.publishers[topic]
         self.health = Health('node', 'test')
         self.refused, self.failed = [], []
@@ -65,7 +65,7 @@ def answer():
 
 
 def test_voxels_are_published_with_how_long_they_took_and_points_for_nobody():
-    parts = Parts()
+    parts = Parts('~/output/occupancy')
     parts.output.run(parts.job, answer, is_late=False)
     message, = parts.sent('~/output/occupancy')
     assert list(message.index) == VOXELS.index.tolist()
@@ -77,10 +77,12 @@ def test_voxels_are_published_with_how_long_they_took_and_points_for_nobody():
     assert {'occupancy.voxels', 'delay_ms.occupancy_arrival_to_publish.p50'} <= values
 
 
-def test_points_are_made_while_somebody_listens():
-    parts = Parts(listeners=1)
+def test_points_are_made_while_somebody_listens_and_no_message_of_voxels_for_nobody():
+    parts = Parts('~/output/occupancy/points')
     parts.output.run(parts.job, answer, is_late=False)
     assert isinstance(parts.sent('~/output/occupancy/points')[0], PointCloud2)
+    assert not parts.sent('~/output/occupancy') and parts.sent('~/debug/occupancy_latency')
+    assert parts.health.counts['occupancy.frames'] == 1
 
 
 def test_a_frame_is_left_out_and_counted_when_the_next_one_waits():

@@ -70,8 +70,8 @@ def test_a_car_that_turns_while_it_moves_keeps_place_heading_and_forward_velocit
 def test_a_car_that_turns_has_its_rate_in_radians_a_second_once_it_is_known():
     rates = TurnRates()
     for frame, (_, yaw, velocity) in enumerate(turning()):
-        known = rates.observe(in_map(yaw), NOW + frame * 100_000_000, False)
-        tracked, = over_the_wire([wrap_angle(yaw - LIDAR_YAW)], [velocity], turn_rates=known).objects
+        rates.observe(in_map(yaw), NOW + frame * 100_000_000, False)
+        tracked, = over_the_wire([wrap_angle(yaw - LIDAR_YAW)], [velocity], turn_rates=rates.rates()).objects
         angular = tracked.kinematics.twist_with_covariance.twist.angular
         assert (angular.x, angular.y) == (0, 0)
         assert angular.z == pytest.approx(0.6 if frame >= 3 else 0)

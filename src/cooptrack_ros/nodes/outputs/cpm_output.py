@@ -48,8 +48,8 @@ class CpmOutput:
         """
         if self._publisher is None:
             return
-        rates = self._rates.observe(tracks_in_map(tracks), stamp_ns(tracks.header.stamp), tracks.reset)
+        self._rates.observe(tracks_in_map(tracks), stamp_ns(tracks.header.stamp), tracks.reset)
         if self._publisher.get_subscription_count() == 0:
             return
         from ...wire.cpm import to_cpm
-        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, rates, max_objects))
+        self._publisher.publish(to_cpm(tracks, self._place, self._station_id, self._rates.rates(), max_objects))

@@ -58,6 +58,7 @@ class OccupancyOutput:
         health.gauge('occupancy.voxels', len(answer.voxels))
 
     def _publish(self, answer: VoxelAnswer) -> None:
-        self._voxels.publish(encode_occupancy(answer.voxels, answer.meta))
+        if self._voxels.get_subscription_count():
+            self._voxels.publish(encode_occupancy(answer.voxels, answer.meta))
         if self._points.get_subscription_count():
             self._points.publish(encode_points(answer.voxels, answer.meta))

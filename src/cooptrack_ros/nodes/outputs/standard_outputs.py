@@ -40,8 +40,8 @@ class StandardOutputs:
         """Publish the tracks of a frame to those who listen; takes every frame, to know when identities restart."""
         if self._session is None or tracks.reset:
             self._session = self._new_session()
-        rates = self._rates.observe(
-            tracks_in_map(tracks), stamp_ns(tracks.header.stamp), tracks.reset) if self._objects is not None else {}
+        if self._objects is not None:
+            self._rates.observe(tracks_in_map(tracks), stamp_ns(tracks.header.stamp), tracks.reset)
         placed = self._frame.place(tracks) if _is_heard(self._detections) or _is_heard(self._objects) else None
         if placed is None:
             return
@@ -50,7 +50,8 @@ class StandardOutputs:
             self._detections.publish(to_detections(placed))
         if _is_heard(self._objects):
             from ...wire.tracked_objects import to_tracked_objects
-            self._objects.publish(to_tracked_objects(placed, self._session, rates, in_map=not self._frame.is_chosen))
+            self._objects.publish(to_tracked_objects(
+                placed, self._session, self._rates.rates(), in_map=not self._frame.is_chosen))
 
 
 def _publisher(node: Node, package: str, kind: str, topic: str) -> Publisher | None:
