@@ -212,6 +212,17 @@ def test_masks_become_a_volume_with_identities(head):
     assert (volume.semantics[:, :, 4:] == head.taxonomy.free).all()
 
 
+def test_masks_are_decided_where_no_feature_speaks(head):
+    features, bev = head_inputs(1)
+    with torch.no_grad():
+        output = head(features, bev, GEOMETRY, head.new_things(1))
+        embed = torch.randn_like(output.mask_embed)
+        masks = replace(output, mask_embed=embed, mask_feats=torch.zeros_like(output.mask_feats)).masks(
+            0, torch.arange(3))
+    # Exactly one half would be inside every mask, so that nobody owned its share of it.
+    assert torch.equal(masks.flatten(1), embed[0, :3, -1:].sigmoid().expand(3, GRID.all_centres()[..., 0].size))
+
+
 def test_without_a_certain_query_all_is_free(head):
     with torch.no_grad():
         output = head(*head_inputs(1), GEOMETRY, no_things(1))

@@ -63,9 +63,10 @@ class MaskOutput:
     """
     What the head says of N queries, those of things first.
 
-    ``logits`` (B, N, K) of the classes, free among them; ``mask_embed`` (B, N, D) and ``mask_feats`` (B, D, X, Y, Z),
-    whose products are the logits of masks; ``feats`` (B, N, C) of the queries; refined ``reference`` (B, N, 3) in 0..1;
-    ``velocity`` (B, N, 3) m/s. ``boxes`` of the queries add their logits to those of masks; None where all have none.
+    ``logits`` (B, N, K) of the classes, free among them; ``mask_embed`` (B, N, D + 1) and ``mask_feats``
+    (B, D, X, Y, Z), whose products and the last column are the logits of masks; ``feats`` (B, N, C) of the queries;
+    refined ``reference`` (B, N, 3) in 0..1; ``velocity`` (B, N, 3) m/s. ``boxes`` of the queries add their logits to
+    those of masks; None where all have none.
     """
 
     logits: Tensor
@@ -84,7 +85,9 @@ class MaskOutput:
 
     def mask_logits(self, batch: int, queries: Tensor, voxels: Tensor | slice = _ALL) -> Tensor:
         """Return (M, V) of M queries given by number at some voxels, given by flat index, or at all of them."""
-        logits = self.mask_embed[batch, queries] @ self.mask_feats[batch].flatten(1)[:, voxels]
+        embed = self.mask_embed[batch, queries]
+        # Features are 0 where nothing speaks: the last column decides there, else all masks were exactly one half.
+        logits = torch.addmm(embed[:, -1:], embed[:, :-1], self.mask_feats[batch].flatten(1)[:, voxels])
         if self.boxes is None:
             return logits
         return logits + self.boxes.logits(batch, queries, self.mask_feats.shape[2:]).flatten(1)[:, voxels]
@@ -119,12 +122,12 @@ class OccupancyHead(nn.Module):
         self.sizes = sizes
         self.new_things = LearnedQueries(sizes.thing_queries, dims) if sizes.thing_queries else None
         """None where all things come from outside."""
-        self.box_shapes = None if sizes.thing_queries else BoxShapes(dims)
+        self.box_shapes = None if sizes.thing_queries else BoxShapes(dims, sizes.mask_dims[1] + 1)
         """None where nobody knows boxes of things."""
         self.stuff = LearnedQueries(sizes.stuff_queries, dims)
         self.layer = VolumeLayer(config, sizes)
         self.cls = nn.Linear(dims, sizes.classes)
-        self.mask_embed = plain_head(dims, sizes.mask_dims[1])
+        self.mask_embed = plain_head(dims, sizes.mask_dims[1] + 1)
         self.refinement = nn.Linear(dims, 3)
         self.velocity = nn.Linear(dims, 3)
         nn.init.constant_(self.cls.bias, PRIOR_LOGIT)
@@ -148,8 +151,15 @@ class OccupancyHead(nn.Module):
         feats = self.layer(queries.feats, queries.embeds, volume, queries.reference)
         # Not detached: errors of a place also teach the place before.
         reference = (inverse_sigmoid(queries.reference) + self.refinement(feats)).sigmoid()
-        return MaskOutput(self.cls(feats), self.mask_embed(feats), self.mask_features(volume), feats, reference,
-                          self.velocity(feats), self._boxes(feats, reference, things))
+        return MaskOutput(self.cls(feats), self._mask_embed(feats, things), self.mask_features(volume), feats,
+                          reference, self.velocity(feats), self._boxes(feats, reference, things))
+
+    def _mask_embed(self, feats: Tensor, things: Queries) -> Tensor:
+        """Return it of all queries; things with boxes have layers of their own."""
+        if self.box_shapes is None:
+            return self.mask_embed(feats)
+        known = things.feats.shape[1]
+        return torch.cat([self.box_shapes.mask_embed(feats[:, :known]), self.mask_embed(feats[:, known:])], dim=1)
 
     def _boxes(self, feats: Tensor, reference: Tensor, things: Queries) -> SoftBoxes | None:
         """Return the boxes of the things, none for stuff."""

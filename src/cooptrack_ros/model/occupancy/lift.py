@@ -95,21 +95,16 @@ class VolumeLift(nn.Module):
 
 
 class MaskFeatures(nn.Module):
-    """
-    Features of every voxel: two stages that double the volume in x and y, and a linear layer.
-
-    Without the last one they would be 0 where nothing speaks, and every mask exactly undecided there.
-    """
+    """Features of every voxel: two stages that double the volume in x and y."""
 
     def __init__(self, sizes: OccupancySizes):
         """Create the layers."""
         super().__init__()
         self.first = ConvNorm(sizes.volume_dims, sizes.mask_dims[0], (3, 3, 1))
         self.second = ConvNorm(*sizes.mask_dims, (3, 3, 1))
-        self.last = nn.Conv3d(sizes.mask_dims[1], sizes.mask_dims[1], 1)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Return (B, mask_dims, X, Y, Z) of a coarse volume."""
         for stage in (self.first, self.second):
             volume = stage(F.interpolate(volume, scale_factor=(2, 2, 1), mode='nearest'))
-        return self.last(volume)
+        return volume

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..instances.boxes import STATE
+from ..layers import plain_head
 
 _SLOPE = 4.0
 """Logits a metre, before training."""
@@ -55,19 +55,25 @@ def _logits(outside: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
 
 
 class BoxShapes(nn.Module):
-    """Says from the features of things how sharp their boxes are and how far their masks reach beyond them."""
+    """
+    Says from the features of things how their masks differ from their boxes; before training they do not.
 
-    def __init__(self, dims: int):
-        """Create the layer; before training a mask is the box."""
+    ``mask_embed`` bends them by the features of voxels, in layers of its own: what those of stuff learn in the first
+    steps would drown the boxes.
+    """
+
+    def __init__(self, dims: int, mask_dims: int):
+        """Create the layers."""
         super().__init__()
+        self.mask_embed = plain_head(dims, mask_dims)
         self.terms = nn.Linear(dims, 2)
-        nn.init.zeros_(self.terms.weight)
-        with torch.no_grad():
-            self.terms.bias.copy_(torch.tensor([math.log(_SLOPE), 0.0]))
+        for layer in (self.mask_embed[-1], self.terms):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, feats: Tensor, centre: Tensor, codes: Tensor) -> Tensor:
         """
-        Return the rows (B, N, 10) of ``SoftBoxes``.
+        Return the rows (B, N, 10) of ``SoftBoxes``, sharper and larger as the features say.
 
         :param feats: (B, N, C); :param centre: (B, N, 3) in metres from the lowest corner of the grid.
         :param codes: (B, N, 10) of the boxes, of which size and heading count.
@@ -76,4 +82,4 @@ class BoxShapes(nn.Module):
         # Minus the heading: a box looks the same from behind.
         direction = nn.functional.normalize(codes[..., STATE.start:STATE.start + 2], dim=-1)
         slope, offset = self.terms(feats).split(1, dim=-1)
-        return torch.cat([centre, half, direction, slope.exp(), offset], dim=-1)
+        return torch.cat([centre, half, direction, _SLOPE * slope.exp(), offset], dim=-1)

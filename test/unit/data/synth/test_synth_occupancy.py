@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.geometry import transform_points
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.data.synth import make_scene
+from cooptrack_ros.data.synth import make_scene, provenance
 from cooptrack_ros.data.synth.bodies import body_points
 from cooptrack_ros.data.synth.labels import View
+from cooptrack_ros.data.synth.many import is_complete
 from cooptrack_ros.data.synth.meshes import Mesh
 from cooptrack_ros.data.synth.render import body_corners
 from cooptrack_ros.data.synth.sensors import make_roadside_rig
+from cooptrack_ros.data.synth.writer import write_json
 from cooptrack_ros.occupancy.grids import GRIDS
 from cooptrack_ros.occupancy.label_file import read_voxels
 
@@ -130,3 +133,13 @@ def test_a_gap_in_a_body_stays_open():
     mesh.block((-0.1, 0.1), (-0.5, 0.5), (1.0, 1.1), np.zeros(3), bottom=True)
     points = body_points(mesh.arrays()[0], np.full(3, 0.1))
     assert points[np.abs(points[:, 1]) > 0.2][:, 2].min() > 0.95
+
+
+def test_scenes_with_labels_of_an_earlier_version_are_not_taken_for_these(tmp_path):
+    options = {'seconds': 1.0, 'size': (64, 36), 'units': 1, 'lidar': False}
+    write_json(tmp_path / 'scene.json', provenance(3, **options) | {'occupancy': 'mini'})
+    assert is_complete(tmp_path, 3, options)
+    with pytest.raises(UserError, match='another scene'):
+        is_complete(tmp_path, 3, options | {'occupancy': 'mini'})
+    write_json(tmp_path / 'scene.json', provenance(3, **options, occupancy='mini'))
+    assert is_complete(tmp_path, 3, options | {'occupancy': 'mini'})
