@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,8 +31,13 @@ class PanopticFrame:
 
 
 def queries_of(rows: Instances) -> Queries:
-    """Return rows of a tracker as queries, a batch of one."""
+    """Return rows as queries, a batch of one."""
     return Queries(rows.semantic[None], rows.embedding[None], rows.ref_points[None])
+
+
+def tracked_queries_of(rows: Instances) -> Queries:
+    """Return rows of a tracker as queries with their boxes, a batch of one."""
+    return replace(queries_of(rows), codes=rows.codes[None])
 
 
 class VolumeView:
@@ -105,5 +110,5 @@ class PanopticReader:
         if features is None:
             raise ValueError('the state has no image features: there was no frame, or its tracker keeps none')
         geometry = self._view.of(state.img_from_lidar)
-        output = self.head(features.float(), state.bev.float(), geometry, queries_of(state.tracks))
+        output = self.head(features.float(), state.bev.float(), geometry, tracked_queries_of(state.tracks))
         return PanopticFrame(self.head.volume(output, state.tracks.ids, self._rules), output, state.tracks.ids)

@@ -155,7 +155,7 @@ def test_labels_agree_with_the_exact_ones(scene, tmp_path, capsys):
     ious = figures['masks']['camera']['IoU_per_class']
     assert figures['classes'][1] == 'car' and ious['1'] > 0.7 and ious['4'] > 0.5
     assert figures['known_of_camera'] > 0.6
-    # Exact labels fill the boxes, scans show bodies, which taper; what is thin (one bicycle here) fills them least.
+    assert figures['masks']['camera']['OccAQ'] > 0.6
     assert figures['masks']['camera']['OccAQ_per_class']['1'] > 0.5
 
 

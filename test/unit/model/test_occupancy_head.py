@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ import torch
 from cooptrack_ros.common.config import MINI, R50
 from cooptrack_ros.common.types import Side
 from cooptrack_ros.model.occupancy.attention import VolumeAttention
-from cooptrack_ros.model.occupancy.head import OccupancyHead, Queries
+from cooptrack_ros.model.occupancy.head import MaskOutput, OccupancyHead, Queries
 from cooptrack_ros.model.occupancy.lift import VolumeGeometry, VolumeLift, volume_geometry
 from cooptrack_ros.model.occupancy.sizes import MINI_HEAD, TRACKOCC_R50
 from cooptrack_ros.model.ops.volume_sample import sample_volume
@@ -151,6 +151,9 @@ def head_inputs(batch, seed=0):
     return torch.randn(batch, 1, 96, 18, 32), torch.randn(batch, 1600, 96)
 
 
+TENSORS = [field.name for field in fields(MaskOutput) if field.name != 'boxes']
+
+
 def no_things(batch):
     return Queries(torch.zeros(batch, 0, 96), torch.zeros(batch, 0, 96), torch.zeros(batch, 0, 3))
 
@@ -179,15 +182,15 @@ def test_two_frames_in_a_batch_equal_each_alone(head):
         both = head(features, bev, GEOMETRY, head.new_things(2))
         for k in (0, 1):
             alone = head(features[k:k + 1], bev[k:k + 1], GEOMETRY, head.new_things(1))
-            for name, value in vars(alone).items():
-                torch.testing.assert_close(value[0], getattr(both, name)[k], atol=1e-4, rtol=1e-4)
+            for name in TENSORS:
+                torch.testing.assert_close(getattr(alone, name)[0], getattr(both, name)[k], atol=1e-4, rtol=1e-4)
 
 
 def test_every_weight_gets_a_gradient():
     torch.manual_seed(6)
     head = OccupancyHead(MINI, MINI_HEAD)
     output = head(*head_inputs(1), GEOMETRY, head.new_things(1))
-    loss = sum(value.square().mean() for value in vars(output).values())
+    loss = sum(getattr(output, name).square().mean() for name in TENSORS)
     (loss + output.masks(0, torch.arange(3)).mean()).backward()
     assert [name for name, p in head.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
@@ -207,6 +210,17 @@ def test_masks_become_a_volume_with_identities(head):
     assert (volume.semantics[10:20, :, 2] == 1).all() and (volume.instances[10:20, :, 2] == 8).all()
     assert (volume.semantics[:, :, 3] == 4).all() and not volume.instances[:, :, 3].any()
     assert (volume.semantics[:, :, 4:] == head.taxonomy.free).all()
+
+
+def test_masks_are_decided_where_no_feature_speaks(head):
+    features, bev = head_inputs(1)
+    with torch.no_grad():
+        output = head(features, bev, GEOMETRY, head.new_things(1))
+        embed = torch.randn_like(output.mask_embed)
+        masks = replace(output, mask_embed=embed, mask_feats=torch.zeros_like(output.mask_feats)).masks(
+            0, torch.arange(3))
+    # Exactly one half would be inside every mask, so that nobody owned its share of it.
+    assert torch.equal(masks.flatten(1), embed[0, :3, -1:].sigmoid().expand(3, GRID.all_centres()[..., 0].size))
 
 
 def test_without_a_certain_query_all_is_free(head):

@@ -171,13 +171,20 @@ def test_the_tracker_whose_tracks_are_used_stays_as_it_is(tmp_path):
     assert all(torch.isfinite(p).all() for p in stage.head.parameters())
 
 
+def live_at(stage, sample, points, monkeypatch):
+    """Let the live tracks of the tracker be at some points (N, 3), metres, with boxes of 6 x 5 x 4 m."""
+    feats, embeds = torch.randn(2, len(points), SMALL_CONFIG.embed_dims)
+    rows = Instances.new(normalize(points, SMALL_CONFIG.ego_range.pc_range), feats, embeds, 4, 3)
+    codes = rows.codes.clone()
+    codes[:, [3, 2, 5]], codes[:, 6] = torch.tensor([6.0, 5.0, 4.0]).log(), -1.0
+    past = stage._tracked(None, sample.inputs, [])[1:]
+    monkeypatch.setattr(stage, '_tracked', lambda *args: (rows.with_(codes=codes), *past))
+
+
 def test_a_live_track_learns_the_mask_of_the_thing_where_it_is(tmp_path, monkeypatch):
     stage, sample = make_stage(TRACKED, TRACKER_SIZES, NONE), make_stream(tmp_path).sample(0, (0, 0))
     points = torch.cat([sample.voxels.centre[:1] + 1.0, torch.tensor([[-40.0, -40.0, 0.0]])])
-    feats, embeds = torch.randn(2, 2, SMALL_CONFIG.embed_dims)
-    rows = Instances.new(normalize(points, SMALL_CONFIG.ego_range.pc_range), feats, embeds, 4, 3)
-    past = stage._tracked(None, sample.inputs, [])[1:]
-    monkeypatch.setattr(stage, '_tracked', lambda *args: (rows, *past))
+    live_at(stage, sample, points, monkeypatch)
     seen = []
     monkeypatch.setattr(stage, 'criterion', lambda output, *args: seen.append(args) or {})
     stage.losses([0], [sample])
@@ -185,9 +192,12 @@ def test_a_live_track_learns_the_mask_of_the_thing_where_it_is(tmp_path, monkeyp
     assert index.tolist() == [0, -1] and vanished == 1 and metres.shape == (2, 3)
 
 
-def test_both_kinds_of_heads_learn_a_frame_by_heart(tmp_path):
-    sample = make_stream(tmp_path).sample(0, (0, 0))
-    stage = make_stage(OWN, OWN_SIZES)
+@pytest.mark.parametrize('recipe, sizes', [(OWN, OWN_SIZES), (TRACKED, TRACKER_SIZES)])
+def test_both_kinds_of_heads_learn_a_frame_by_heart(tmp_path, monkeypatch, recipe, sizes):
+    sample = make_stream(tmp_path, recipe).sample(0, (0, 0))
+    stage = make_stage(recipe, sizes)
+    if recipe is TRACKED:
+        live_at(stage, sample, sample.voxels.centre - torch.tensor([2.0, -1.0, 2.0]), monkeypatch)
     optimiser = torch.optim.Adam([p for p in stage.modules.parameters() if p.requires_grad], 0.01)
     losses = []
     for _ in range(25):

@@ -27,6 +27,8 @@ VERSION = 1
 """Raised whenever the same seed gives other bytes."""
 LIDAR_VERSION = 2
 """The same for the point clouds alone."""
+OCCUPANCY_VERSION = 2
+"""The same for the labels of voxels alone."""
 PROVENANCE = 'scene.json'
 LOWEST_M, HIGHEST_M = 20.0, 60.0
 """Altitudes of drones."""
@@ -35,7 +37,8 @@ LOWEST_M, HIGHEST_M = 20.0, 60.0
 def provenance(seed: int, seconds: float, size: tuple[int, int], units: int, lidar: bool, start: float = 0.0,
                occupancy: str = '', altitude: float = 0.0) -> dict:
     """Return what ``scene.json`` holds: all that decides the bytes of a data set."""
-    optional = ({'occupancy': occupancy} if occupancy else {}) | ({'lidar_version': LIDAR_VERSION} if lidar else {})
+    optional = {'occupancy': occupancy, 'occupancy_version': OCCUPANCY_VERSION} if occupancy else {}
+    optional |= {'lidar_version': LIDAR_VERSION} if lidar else {}
     optional |= {'altitude': float(altitude)} if altitude else {}
     return optional | {'generator': 'cooptrack synth', 'version': VERSION, 'seed': int(seed), 'seconds': float(seconds),
             'size': [int(size[0]), int(size[1])], 'units': int(units), 'lidar': bool(lidar), 'start': float(start)}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...common.geometry import transform_points
+from ...common.geometry import rotation_z, transform_points
 from ...common.types import Side
 from ...occupancy.grids import GRIDS, Grid
 from ...occupancy.label_file import VoxelLabels
@@ -16,8 +16,10 @@ from ...occupancy.taxonomy import V2X
 from ...occupancy.visibility import grid_below, seen_by_cameras
 from ..spd.schema import CLASSES, CONE_LABEL, label_of_type
 from .agents import Agent
+from .bodies import body_points
 from .labels import View
 from .layout import CROWN_RINGS, LAMP_HALF, TRUNK_HALF, TRUNK_SHARE, Layout
+from .meshes import object_faces, stride_step
 
 _THING_STEPS, _PLAIN_STEPS, _GROUND_STEPS = 4, 2, 3
 """So many points of a body, and of the ground, lie along a voxel."""
@@ -33,6 +35,8 @@ class VoxelScene:
     ego: int
     profile: str
     plain: np.ndarray
+    _bodies: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    """Points of each agent with each position of its legs, in its frame."""
 
     def label(self, side: Side, view: View, track_ids: Mapping[int, int]) -> VoxelLabels:
         """
@@ -55,7 +59,7 @@ class VoxelScene:
         for agent in self.agents:
             if not agent.alive(view.t) or (side is Side.VEHICLE and agent.number == self.ego):
                 continue
-            points = transform_points(lidar_from_scene, _body(agent, view.t, grid))
+            points = transform_points(lidar_from_scene, self._body(agent, view.t))
             label = label_of_type(agent.kind)
             if label == CONE_LABEL:
                 general.append(points)
@@ -70,6 +74,17 @@ class VoxelScene:
                            (counts & seen).astype(np.uint8),
                            np.array(numbers, np.int64) + 1,
                            np.array([track_ids.get(number, -1) for number in numbers], np.int64))
+
+    def _body(self, agent: Agent, t: float) -> np.ndarray:
+        """Return points of an agent in the scene."""
+        x, y, yaw = agent.pose(t)
+        step = stride_step(agent.kind, 0.0 if agent.path is None else agent.arc(t))
+        points = self._bodies.get((agent.number, step))
+        if points is None:
+            faces, _, _, detail = object_faces(agent.kind, agent.size, agent.colours, agent.look, step)
+            spacing = np.array(GRIDS[self.profile].vehicle.voxel) / _THING_STEPS
+            points = self._bodies[agent.number, step] = body_points(faces[~detail], spacing)
+        return points @ rotation_z(yaw).T + [x, y, 0.0]
 
 
 def make_voxel_scene(layout: Layout, agents: Sequence[Agent], ego: int, profile: str) -> VoxelScene:
@@ -94,15 +109,6 @@ def _lattice(low: Sequence[float], high: Sequence[float], step: np.ndarray) -> n
 def _block(centre, half, height, step) -> np.ndarray:
     return _lattice((centre[0] - half[0], centre[1] - half[1], height[0]),
                     (centre[0] + half[0], centre[1] + half[1], height[1]), step)
-
-
-def _body(agent: Agent, t: float, grid: Grid) -> np.ndarray:
-    """Return points of the box of an agent in the scene."""
-    x, y, yaw = agent.pose(t)
-    half = agent.size[:2] / 2
-    local = _lattice((*-half, 0.0), (*half, agent.size[2]), np.array(grid.voxel) / _THING_STEPS)
-    c, s = np.cos(yaw), np.sin(yaw)
-    return np.stack([x + c * local[:, 0] - s * local[:, 1], y + s * local[:, 0] + c * local[:, 1], local[:, 2]], 1)
 
 
 def _ground(grid: Grid, scene_from_lidar: np.ndarray) -> np.ndarray:

@@ -19,11 +19,6 @@ _MOST_RARE = 22.0
 """The most that a voxel of a rare class counts, as in the published code."""
 
 
-def mask_logits(output: MaskOutput, queries: Tensor, voxels: Tensor) -> Tensor:
-    """Return (M, V) of M queries of a batch of one at some voxels, given by flat index."""
-    return output.mask_embed[0, queries] @ output.mask_feats[0].flatten(1)[:, voxels]
-
-
 def mask_costs(logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return cross-entropy and Dice (Q, G) of every pair of (Q, V) logits and (G, V) masks, means over the V voxels."""
     count = max(logits.shape[1], 1)
@@ -65,7 +60,7 @@ class OccupancyCriterion:
         if not len(queries) or not len(labels):
             return queries[:0], labels[:0]
         with torch.no_grad():
-            entropy, dice = mask_costs(mask_logits(output, queries, targets.voxels), truth)
+            entropy, dice = mask_costs(output.mask_logits(0, queries, targets.voxels), truth)
             cost = self.weights.cls_weight * focal_cost(
                 output.logits[0, queries], labels, self.losses.focal_alpha, self.losses.focal_gamma)
             cost = cost + self.weights.match_bce_weight * entropy + self.weights.dice_weight * dice
@@ -91,7 +86,7 @@ class OccupancyCriterion:
         numbers, count = index[matched], len(matched)
         cls = weights.cls_weight * class_focal_loss(output.logits[0, :len(index)], index, targets.labels,
                                                    self.losses)
-        masks = mask_loss(mask_logits(output, matched, targets.voxels), targets.things(numbers), total,
+        masks = mask_loss(output.mask_logits(0, matched, targets.voxels), targets.things(numbers), total,
                           weights.thing_bce_weight, weights.dice_weight)
         terms = {'thing_cls': Term(cls, count + num_vanished), 'thing_mask': Term(masks, count)}
         if weights.position_weight:
@@ -112,7 +107,7 @@ class OccupancyCriterion:
         index = torch.full_like(queries, len(known) - 1)
         index[rows] = torch.searchsorted(known[:-1], present[columns])
         cls = weights.cls_weight * class_focal_loss(output.logits[0, first:], index, known, self.losses)
-        masks = mask_loss(mask_logits(output, queries[rows], targets.voxels), truth[columns],
+        masks = mask_loss(output.mask_logits(0, queries[rows], targets.voxels), truth[columns],
                           output.mask_feats[0, 0].numel(), weights.stuff_bce_weight, weights.dice_weight)
         return {'stuff_cls': Term(cls, len(present)), 'stuff_mask': Term(masks, len(present))}
 

@@ -19,7 +19,7 @@ from ...tracking.frame_records import Past, TrackerInput
 from ...tracking.frame_stages import FrameStages
 from ...tracking.lifecycle import Instances, assign_ids, survive
 from ...tracking.own_things import ThingStages
-from ...tracking.panoptic import VolumeView, queries_of
+from ...tracking.panoptic import VolumeView, tracked_queries_of
 from ..losses import Term
 from ..query_selection import query_order
 from ..recipe import TrackSelectionConfig, TrainConfig
@@ -124,7 +124,7 @@ class OccupancyStage:
         """Return the losses of a frame whose things are the live tracks, and what it leaves to the next one."""
         with torch.no_grad():
             tracks, past, features = self._tracked(past, inputs, [] if message is None else [message])
-        output = self.head(features, past.bev, self._view.of(inputs.img_from_lidar), queries_of(tracks))
+        output = self.head(features, past.bev, self._view.of(inputs.img_from_lidar), tracked_queries_of(tracks))
         index, count = torch.full_like(tracks.ids, -1), len(tracks)
         rows, columns = match_by_distance(denormalize(tracks.ref_points, self._range)[:, :2], targets.centre[:, :2],
                                           self.train_config.occupancy.gate_m)

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.cli.main import main
+from cooptrack_ros.common.errors import UserError
 from cooptrack_ros.common.geometry import transform_points
 from cooptrack_ros.common.types import Side
-from cooptrack_ros.data.synth import make_scene
+from cooptrack_ros.data.synth import make_scene, provenance
+from cooptrack_ros.data.synth.bodies import body_points
 from cooptrack_ros.data.synth.labels import View
+from cooptrack_ros.data.synth.many import is_complete
+from cooptrack_ros.data.synth.meshes import Mesh
 from cooptrack_ros.data.synth.render import body_corners
 from cooptrack_ros.data.synth.sensors import make_roadside_rig
+from cooptrack_ros.data.synth.writer import write_json
 from cooptrack_ros.occupancy.grids import GRIDS
 from cooptrack_ros.occupancy.label_file import read_voxels
 
@@ -106,3 +111,35 @@ def test_the_command_writes_them_and_says_so(tmp_path):
 def test_the_grid_of_the_paper_has_no_labels_of_ours(tmp_path):
     with pytest.raises(SystemExit):
         main(['synth', str(tmp_path / 'a'), '--seed', '1', '--occupancy', 'waymo'])
+
+
+def test_a_body_is_solid_and_has_its_shape():
+    mesh = Mesh()
+    mesh.block((-1.0, 1.0), (-0.5, 0.5), (0.2, 0.6), np.zeros(3), bottom=True)
+    mesh.block((-0.8, 0.4), (-0.5, 0.5), (0.6, 1.6), np.zeros(3), (-0.4, 0.0), (-0.3, 0.3))
+    step = np.array([0.1, 0.1, 0.2])
+    points = body_points(mesh.arrays()[0], step)
+    assert points.min(0) == pytest.approx([-1.0, -0.5, 0.2]) and points.max(0) == pytest.approx([1.0, 0.5, 1.6])
+    # The roof is where it is, to a step; nothing stands on the bonnet, and every place inside has a point near it.
+    assert np.abs(points[points[:, 2] > 1.55][:, 0] + 0.2).max() < 0.2 + step[0]
+    assert points[points[:, 0] > 0.5][:, 2].max() < 0.65
+    inside = np.random.default_rng(0).uniform([-0.9, -0.4, 0.25], [0.9, 0.4, 0.55], (200, 3))
+    assert (np.abs(inside[:, None] - points[None]) <= 1.5 * step).all(-1).any(1).all()
+
+
+def test_a_gap_in_a_body_stays_open():
+    mesh = Mesh()
+    mesh.block((-0.1, 0.1), (-0.1, 0.1), (0.0, 1.0), np.zeros(3))
+    mesh.block((-0.1, 0.1), (-0.5, 0.5), (1.0, 1.1), np.zeros(3), bottom=True)
+    points = body_points(mesh.arrays()[0], np.full(3, 0.1))
+    assert points[np.abs(points[:, 1]) > 0.2][:, 2].min() > 0.95
+
+
+def test_scenes_with_labels_of_an_earlier_version_are_not_taken_for_these(tmp_path):
+    options = {'seconds': 1.0, 'size': (64, 36), 'units': 1, 'lidar': False}
+    write_json(tmp_path / 'scene.json', provenance(3, **options) | {'occupancy': 'mini'})
+    assert is_complete(tmp_path, 3, options)
+    with pytest.raises(UserError, match='another scene'):
+        is_complete(tmp_path, 3, options | {'occupancy': 'mini'})
+    write_json(tmp_path / 'scene.json', provenance(3, **options, occupancy='mini'))
+    assert is_complete(tmp_path, 3, options | {'occupancy': 'mini'})
