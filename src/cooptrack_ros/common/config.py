@@ -160,6 +160,7 @@ MINI = ModelConfig(
     name='mini',
     input_size=(288, 512),
     resize='area',
+    ego_view_deg=(10.0, 20.0),
     embed_dims=96,
     num_heads=6,
     num_queries=150,
@@ -175,7 +176,7 @@ MINI = ModelConfig(
     max_levels=1,
     dropout=0.0,
     published_extras=False,
-    backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=16),
+    backbone=BackboneConfig('compact', widths=(24, 48, 96, 144), blocks=(1, 2, 2, 2), out_stride=8),
     method=_OWN_METHOD,
     **_OWN_TRACKERS,
 )
@@ -197,7 +198,8 @@ _GRIFFIN_DRONE = RangeConfig((-51.2, -51.2, -35.0, 51.2, 51.2, -20.0), (-61.2, -
 _GRIFFIN = {'max_cameras': 9, 'ego_range': _GRIFFIN_CAR, 'infra_range': _GRIFFIN_DRONE}
 """Room for four cameras of the car and five of the drone, which one network gets in early fusion."""
 GRIFFIN_R50 = replace(R50_BETTER, name='griffin_r50', **_GRIFFIN)
-MINI_GRIFFIN = replace(MINI, name='mini_griffin', input_size=(192, 320), **_GRIFFIN)
+# One network may see the images of car and drone, so the car's are whole as well.
+MINI_GRIFFIN = replace(MINI, name='mini_griffin', input_size=(192, 320), ego_view_deg=WHOLE_IMAGES, **_GRIFFIN)
 """The paper's second data set, Griffin-25m, in the published size and in one that a CPU trains."""
 
 _PER_CLASS = ('class_names', 'class_range')
