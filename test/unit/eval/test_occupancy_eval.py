@@ -128,7 +128,8 @@ def test_units_fill_what_the_vehicle_does_not_see_under_the_identity_of_the_fuse
 
 
 def test_the_voxels_of_units_are_found_once_for_every_frame_of_theirs():
-    torch.manual_seed(3)
+    # These weights find things and stuff in all of the grid; a message of a few voxels is mostly its head.
+    torch.manual_seed(5)
     head = OccupancyHead(SMALL_CONFIG, TRACKER_SIZES)
     torch.nn.init.constant_(head.cls.bias, 2.0)
     reader = PanopticReader(head, SMALL_CONFIG, Side.ROADSIDE)

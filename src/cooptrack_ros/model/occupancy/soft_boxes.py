@@ -82,4 +82,5 @@ class BoxShapes(nn.Module):
         # Minus the heading: a box looks the same from behind.
         direction = nn.functional.normalize(codes[..., STATE.start:STATE.start + 2], dim=-1)
         slope, offset = self.terms(feats).split(1, dim=-1)
-        return torch.cat([centre, half, direction, _SLOPE * slope.exp(), offset], dim=-1)
+        # Not steeper than twice the start: a mask learns only where its logits are not cut off.
+        return torch.cat([centre, half, direction, 2 * _SLOPE * slope.sigmoid(), offset], dim=-1)
