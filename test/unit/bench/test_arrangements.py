@@ -4,11 +4,14 @@ from pathlib import Path
 
 import both_nodes
 import pytest
-from both_nodes import ARMS, DEFAULT, Arm, apart, merged
+from both_nodes import ARMS, DEFAULT, Arm, apart, lockstep, merged
+from rclpy.serialization import serialize_message
+from std_msgs.msg import Header
 
 from cooptrack_msgs.msg import Track, TrackArray
 from cooptrack_ros.bench.machine import describe_machine
 from cooptrack_ros.bench.report import TABLES
+from cooptrack_ros.data.bags.types import typestore
 
 
 def node(answered):
@@ -74,6 +77,17 @@ def test_what_differs_between_two_runs_is_told(content, second, expected):
     assert (found['frames_apart'], found['first_apart_ns'], found['apart_m']) == expected
 
 
+def test_bytes_between_the_fields_of_messages_are_no_difference():
+    sent = bytearray(serialize_message(TrackArray(header=Header(frame_id='lidar_'), mode='late')))
+    after = sent.index(b'lidar_\0') + len(b'lidar_\0')
+    read = [typestore().deserialize_cdr(bytes(sent), 'cooptrack_msgs/msg/TrackArray')]
+    sent[after] ^= 0xff
+    again = [typestore().deserialize_cdr(bytes(sent), 'cooptrack_msgs/msg/TrackArray')]
+    assert apart(again, read)['frames_apart'] == 0
+    digests = {lockstep({'ego_images': 1, 'cpu_s': 1.0}, run, read)['tracks_sha256'] for run in (read, again)}
+    assert len(digests) == 1
+
+
 def test_rounds_are_put_together_and_the_one_that_differs_counts():
     def run(answered, p50, cpu_s, frames_apart):
         figures = {'images': 10, 'answered': answered, 'latency_ms': {'total': {'p50': p50}}}
@@ -84,8 +98,8 @@ def test_rounds_are_put_together_and_the_one_that_differs_counts():
     assert found['nodes']['ego'] == {'images': 30, 'answered': 27, 'answered_share': 0.9,
                                      'latency_ms': {'total': {'p50': 90.0}}}
     assert found['modes'] == {'cooperative': 27} and found['cpu_s'] == 6.0
-    lockstep = found['lockstep']
-    assert (lockstep['images'], lockstep['cpu_ms_per_frame'], lockstep['tracks_sha256']) == (30, 200.0, '3')
+    played = found['lockstep']
+    assert (played['images'], played['cpu_ms_per_frame'], played['tracks_sha256']) == (30, 200.0, '3')
 
 
 def test_engines_stand_beside_the_fast_path():
