@@ -269,6 +269,18 @@ def config_to_dict(config: Any) -> dict[str, Any]:
     return plain(asdict(config))
 
 
+def own_choices(config: ModelConfig) -> dict[str, Any]:
+    """
+    Return as plain data what a configuration has otherwise than the published one, nothing for that itself.
+
+    What identifies a model must be made of this: a key that is new and left at its default changes no model.
+    """
+    def differences(ours: dict[str, Any], published: dict[str, Any]) -> dict[str, Any]:
+        both = ((key, value, published[key]) for key, value in ours.items() if value != published[key])
+        return {key: differences(value, other) if isinstance(value, dict) else value for key, value, other in both}
+    return differences(config_to_dict(config), config_to_dict(ModelConfig()))
+
+
 def named_config(source: str) -> ModelConfig:
     """
     Return the configuration that a command line names: a preset or a YAML file.

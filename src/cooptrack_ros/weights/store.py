@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, stored_config
+from ..common.config import EXECUTIONS, ModelConfig, config_to_dict, named_config, own_choices, stored_config
 from ..common.errors import UserError
 from ..common.types import Side
 from ..model.lidar.sizes import BRANCHES
@@ -230,7 +230,7 @@ class ModelPackage:
 
     def model_id(self, side: Side) -> str:
         """Return 16 hexadecimal digits that change with the weights or the configuration of a side."""
-        digest = hashlib.sha256(json.dumps(config_to_dict(self.config), sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(own_choices(self.config), sort_keys=True).encode())
         digest.update(side.value.encode())
         if self.folder is None:
             digest.update(b'random')
