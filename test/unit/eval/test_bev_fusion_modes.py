@@ -34,7 +34,7 @@ def data(scenes):
 def model(tmp_path_factory):
     """Return a model whose fusion counts."""
     folder = tmp_path_factory.mktemp('models') / 'fusing'
-    torch.manual_seed(0)
+    torch.manual_seed(3)
     for side in (Side.VEHICLE, Side.ROADSIDE):
         save_side(folder, CONFIG, side, CoopTrackNetwork(CONFIG, side), {})
     fusion = BevFusion(CONFIG)

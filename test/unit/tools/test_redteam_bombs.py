@@ -21,8 +21,8 @@ PLAUSIBLE = ('crowd_of_one', 'crowd_of_three', 'fakes', 'confirm_only', 'slow_sh
 
 @pytest.fixture(scope='module')
 def drive(tmp_path_factory):
-    """Give half a second of small images."""
-    return make_drive(tmp_path_factory.mktemp('redteam'), 0.5, (96, 54), 'mini')
+    """Give half a second of images in which the unit sees something."""
+    return make_drive(tmp_path_factory.mktemp('redteam'), 0.5, (320, 180), 'mini')
 
 
 def shots(name, drive):

@@ -209,10 +209,11 @@ def test_a_batch_that_cannot_be_shared_is_refused(data, tiny, tmp_path, capsys):
 @pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
 def test_half_precision_trains_and_resumes(precision, data, tiny, tmp_path):
     options, found = ('--precision', precision, '--grad-accum-steps', 2), []
-    for steps in (2, 4):
+    # The first steps in float16 only find a scale of the loss that does not overflow.
+    for steps in (4, 8):
         assert main(train_command('vehicle', data, tiny, tmp_path / 'run', '--steps', steps, *options)) == 0
         found.append(weights_of(tmp_path / 'run'))
-    assert step_of(tmp_path / 'run') == 4
+    assert step_of(tmp_path / 'run') == 8
     early, late = found
     assert all(torch.isfinite(v).all() for v in late.values())
     for part in ('backbone.stem.0', 'decoder.reg.0.0', 'reasoner.reg.0'):
