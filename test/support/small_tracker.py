@@ -43,6 +43,11 @@ def make_frame(index: int, sequence: str = 'a') -> Frame:
     return Frame(sequence, index * 100_000_000, (image,), (intrinsic @ camera)[None], np.eye(4), pose)
 
 
+def central(instances: InstanceSet, count: int) -> InstanceSet:
+    """Return those that are farthest from the ends of the range, so that moving them takes none out of it."""
+    return instances[np.sort(np.argsort(np.abs(instances.ref_points[:, :2] - 0.5).max(1), kind='stable')[:count])]
+
+
 def make_message(instances: InstanceSet, unit: str = 'u', shift_x: float = -40.0) -> RoadsideMessage:
     """Return instances as the message of a unit at a place."""
     pose = np.eye(4)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, central, make_frame, make_message, make_tracker
 
 from cooptrack_ros.common.types import Boxes, InstanceSet, RoadsideMessage, Side
 from cooptrack_ros.cooperation.compensation import compensate, displacement, fitted_velocities
@@ -92,8 +92,8 @@ def test_the_tracker_compensates_if_the_configuration_says_so():
     for mode in ('none', 'geometry'):
         config = dataclasses.replace(CONFIG, method=dataclasses.replace(CONFIG.method, compensation=mode))
         tracker = make_tracker(Side.COOPERATIVE, MANY, config)
-        late = dataclasses.replace(make_message(moving[:5], shift_x=-45.0), stamp_ns=-500_000_000)
+        late = dataclasses.replace(make_message(central(moving, 5), shift_x=-45.0), stamp_ns=-500_000_000)
         tracker.advance(tracker.initial(), tracker.prepare(make_frame(0)), [late],
                         observe=lambda name, value, key=mode: seen.__setitem__((key, name), value))
     moved = seen['geometry', 'aligned'].codes[:, :2] - seen['none', 'aligned'].codes[:, :2]
-    assert len(moved) and np.allclose(moved.numpy(), 5.0, atol=1e-3)
+    assert len(moved) == 5 and np.allclose(moved.numpy(), 5.0, atol=1e-3)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from support.small_tracker import CONFIG, MANY, make_frame, make_message, make_tracker
+from support.small_tracker import CONFIG, MANY, central, make_frame, make_message, make_tracker
 
 from cooptrack_ros.common.types import RoadsideMessage, Side
 from cooptrack_ros.cooperation.compensation import compensate
@@ -108,7 +108,7 @@ def test_the_tracker_carries_on_if_it_should_and_can(message, wanted, flow, carr
     tracker = make_tracker(Side.COOPERATIVE, MANY, config)
     tracker.stages.flow = flow
     sent: RoadsideMessage = dataclasses.replace(
-        message, instances=message.instances[:5], stamp_ns=-500_000_000, ego_from_infra=make_message(
+        message, instances=central(message.instances, 5), stamp_ns=-500_000_000, ego_from_infra=make_message(
             message.instances, shift_x=-45.0).ego_from_infra, earlier=())
     aligned = {}
     for name, kept in (('late', sent), ('now', dataclasses.replace(sent, stamp_ns=0))):
