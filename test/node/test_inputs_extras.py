@@ -95,13 +95,14 @@ def test_prediction_is_off_until_it_is_wanted_and_an_output_of_its_own(world):
 
 def test_recorded_images_on_the_clock_of_today_are_not_predicted(world):
     ego = EgoWorld(world, prediction__enabled=True)
-    assert ego.frame().tracks
+    # Tracks are out before they are predicted; those of the second frame tell that the first one is done.
+    assert ego.frame().tracks and ego.frame().tracks
+    # Nothing is predicted for nobody.
+    assert ego.node.health.dropped('prediction', 'implausible_age') == 0
     world.listen(f'{NODE}/output/predicted_tracks', TrackArray)
     world.until_heard(ego.node, 'predicted_tracks')
     assert ego.frame().tracks
     ego.dropped('prediction', 'implausible_age')
-    # Nothing is predicted for nobody, so only the second frame was dropped.
-    assert ego.node.health.dropped('prediction', 'implausible_age') == 1
 
 
 def test_the_score_threshold_takes_effect_with_the_next_image(world):
