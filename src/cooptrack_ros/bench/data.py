@@ -16,6 +16,7 @@ from ..common.types import Side
 from ..data.folders import open_dataset
 from ..data.synth import generate
 from ..model.image.preprocess import least_size, prepare_image
+from ..model.image.view import network_views
 from ..train.clips import ClipStream
 from ..train.frame_tensors import tracker_input
 from ..train.recipe import load_recipe, recipe_family
@@ -54,7 +55,7 @@ def _read(folder: Path, config: ModelConfig) -> dict[str, dict[str, float]]:
     least = least_size(config)
     took = _seconds(lambda: frames.extend(r.frame(least=least) for r in records[:_MAX_SAMPLES]))
     parts['decode images'] = _rate(len(frames), took)
-    took = _seconds(lambda: [prepare_image(f.images[0], config) for f in frames])
+    took = _seconds(lambda: [prepare_image(network_views(f, config, Side.VEHICLE)[0][0], config) for f in frames])
     parts['prepare for the network'] = _rate(len(frames), took)
     took = _seconds(lambda: [tracker_input(f, Side.VEHICLE, config, recipe.augment, rng) for f in frames])
     parts['augment and prepare'] = _rate(len(frames), took)

@@ -39,9 +39,10 @@ class RangeConfig:
 
 EGO_RANGE = RangeConfig((-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), (-61.2, -61.2, -10.0, 61.2, 61.2, 10.0),
                         (50.0, 40.0, 40.0))
-WHOLE_IMAGES = 90.0, 90.0
 INFRA_RANGE = RangeConfig((0.0, -51.2, -5.0, 102.4, 51.2, 3.0), (-10.0, -61.2, -10.0, 112.4, 61.2, 10.0),
                           (100.0, 80.0, 80.0))
+WHOLE_IMAGES = 90.0, 90.0
+"""See ``ModelConfig.ego_view_deg``."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from ..cooperation.feature_flow import FeatureFlow
 from ..model.fast.int8 import Ranges
 from ..model.fast.network import FastNetwork
 from ..model.fast.quantized import Int8Network
-from ..model.image.preprocess import prepare_image, prepare_projection
-from ..model.image.view import cut
+from ..model.image.preprocess import prepare_image
+from ..model.image.view import network_views
 from ..model.instances.boxes import denormalize
 from ..model.lidar.branch import LidarBranch
 from ..model.network import CoopTrackNetwork
@@ -114,11 +114,8 @@ class AgentTracker:
         if len(frame.images) != len(frame.img_from_lidar) or not (frame.images or self.stages.lidar):
             raise ValueError(f'a frame needs one projection per image and at least one of both, not '
                              f'{len(frame.images)} images and {len(frame.img_from_lidar)} projections')
-        seen = [cut(image, matrix, self.config.view_of(self.side))
-                for image, matrix in zip(frame.images, frame.img_from_lidar, strict=True)]
-        images = self._images([image for image, _ in seen]) if seen else torch.zeros(0)
-        projections = np.array([prepare_projection(matrix, image.shape, self.config)
-                                for image, matrix in seen]).reshape(-1, 4, 4)
+        seen, projections = network_views(frame, self.config, self.side)
+        images = self._images(seen) if seen else torch.zeros(0)
         stamped_pose = StampedPose(frame.sequence, frame.stamp_ns, frame.global_from_lidar,
                                    can_bus(frame.global_from_ego))
         cloud = None if frame.cloud is None or self.stages.lidar is None else torch.from_numpy(frame.cloud)

@@ -46,14 +46,19 @@ def prepare_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     return normalize_image(fit_image(bgr, config), config)
 
 
+def check_image(bgr: np.ndarray) -> None:
+    """Raise a ValueError for what is no image."""
+    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or 0 in bgr.shape:
+        raise ValueError(f'an image must be uint8 (H, W, 3) in BGR order, not {bgr.dtype} {bgr.shape}')
+
+
 def fit_image(bgr: np.ndarray, config: ModelConfig) -> np.ndarray:
     """
     Return the image (H, W, 3) scaled to fit the network input, not yet padded; uint8 for areas, else float32.
 
     :raises ValueError: for another type or shape.
     """
-    if bgr.dtype != np.uint8 or bgr.ndim != 3 or bgr.shape[2] != 3 or 0 in bgr.shape:
-        raise ValueError(f'an image must be uint8 (H, W, 3) in BGR order, not {bgr.dtype} {bgr.shape}')
+    check_image(bgr)
     rows, columns = scaled_size(bgr.shape, config)
     # Bilinear interpolation must not round to whole grey levels; averaging over areas may.
     if config.resize == 'linear':

@@ -6,8 +6,27 @@ from math import ceil, cos, floor, radians, sin
 
 import numpy as np
 
+from ...common.config import ModelConfig
+from ...common.types import Frame, Side
+from .preprocess import check_image, prepare_projection
+
 _LEAST_SHARE = 1 / 8
 """A band of fewer of the rows is a calibration that nobody meant: the whole image counts."""
+
+
+def network_views(frame: Frame, config: ModelConfig, side: Side) -> tuple[list[np.ndarray], np.ndarray]:
+    """
+    Return what the network of a side sees of the images of a frame, not yet scaled, and where things are in its input.
+
+    :returns: V images (H, W, 3), and projections (V, 4, 4) to pixels of the network input.
+    :raises ValueError: for what is no image, and if the numbers of images and projections differ.
+    """
+    for image in frame.images:
+        check_image(image)
+    seen = [cut(image, matrix, config.view_of(side))
+            for image, matrix in zip(frame.images, frame.img_from_lidar, strict=True)]
+    return [image for image, _ in seen], np.array(
+        [prepare_projection(matrix, image.shape, config) for image, matrix in seen]).reshape(-1, 4, 4)
 
 
 def cut(image: np.ndarray, img_from_lidar: np.ndarray, view_deg: tuple[float, float]

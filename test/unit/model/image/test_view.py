@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cooptrack_ros.common.config import MINI, R50
-from cooptrack_ros.common.types import Side
-from cooptrack_ros.model.image.view import cut, rows_in_view
+from cooptrack_ros.common.types import Frame, Side
+from cooptrack_ros.model.image.view import cut, network_views, rows_in_view
 
 F, ROWS, COLUMNS = 500.0, 600, 800
 
@@ -70,3 +70,11 @@ def test_published_networks_and_roadside_units_see_whole_images(config, side):
     image, matrix = np.zeros((ROWS, COLUMNS, 3), np.uint8), camera()
     seen, projection = cut(image, matrix, config.view_of(side))
     assert seen is image and projection is matrix
+
+
+@pytest.mark.parametrize('image', [np.zeros((0, COLUMNS, 3), np.uint8), np.zeros(5, np.uint8),
+                                   np.zeros((ROWS, COLUMNS, 3), np.float32)])
+def test_what_is_no_image_is_named(image):
+    frame = Frame('drive', 0, (image,), camera()[None], np.eye(4), np.eye(4))
+    with pytest.raises(ValueError, match='an image must be uint8'):
+        network_views(frame, MINI, Side.VEHICLE)
