@@ -25,12 +25,21 @@ def evaluate(*options: object) -> dict:
         return json.loads(path.read_text(encoding='utf-8'))
 
 
+def without_folders(value: Any) -> Any:
+    """Return options with the last names of paths: the folders around them say something of one machine only."""
+    if isinstance(value, dict):
+        return {key: without_folders(v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [without_folders(v) for v in value]
+    return Path(value).name if isinstance(value, str) and '/' in value else value
+
+
 def kept(measured: Mapping[str, Any], figures: Sequence[str]) -> dict[str, Any]:
     """Return figures of a row of ``evaluate``, their spread over its scenes, and what it was made from."""
     from cooptrack_ros.eval.origin import ORIGIN
     spread = measured['spread']
     return {**{k: measured['vehicle'][k] for k in figures}, 'spread_over': f"{spread['number']} {spread['over']}",
-            'spread': {k: spread['vehicle'][k] for k in figures}, **{k: measured[k] for k in ORIGIN}}
+            'spread': {k: spread['vehicle'][k] for k in figures}, **without_folders({k: measured[k] for k in ORIGIN})}
 
 
 def cell(value: Any, deviation: Any = None, digits: int = 3) -> str:

@@ -13,7 +13,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+
+from evaluation import without_folders
 
 from cooptrack_ros.common.files import write_atomically
 from cooptrack_ros.train.checkpoint import read_training
@@ -34,18 +35,9 @@ def entry_of(run: Path, figures: dict[str, dict], note: str) -> dict:
         'minutes': round(saved['elapsed_s'] / 60, 1), 'recipe': recipe, 'method': settings['model']['method'],
         'validation': {mode: {**{n: row['vehicle'][n] for n in FIGURES if n in row['vehicle']},
                               'motion': row.get('motion'), 'labels': row.get('labels'),
-                              'options': _without_folders(row.get('options'))}
+                              'options': without_folders(row.get('options'))}
                        for mode, row in figures.items()},
         'note': note}
-
-
-def _without_folders(value: Any) -> Any:
-    """Return options with the last names of paths: the folders around them say something of one machine only."""
-    if isinstance(value, dict):
-        return {key: _without_folders(v) for key, v in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(v) for v in value]
-    return Path(value).name if isinstance(value, str) and '/' in value else value
 
 
 def enter(ledger: Path, entry: dict) -> None:
